@@ -1,0 +1,55 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  // A queue lends its completions as a Span that cannot outlive the borrow.
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+let package = Package(
+  name: "RingKit",
+  products: [
+    .library(name: "RingKit", targets: ["RingKit"]),
+    .executable(name: "ringbench", targets: ["RingBench"]),
+  ],
+  traits: [
+    .default(enabledTraits: ["NUMA"]),
+    .trait(name: "NUMA", description: "Binds memory to nodes and reads the topology through libnuma."),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    .target(
+      name: "CRing",
+      cSettings: [.define("CRING_NUMA", .when(traits: ["NUMA"]))],
+      linkerSettings: [.linkedLibrary("numa", .when(traits: ["NUMA"]))]
+    ),
+    .target(name: "RingKit", dependencies: ["CRing"], swiftSettings: strict),
+    // What only a benchmark needs: payload fill and check, probes. Not part of the library product.
+    .target(name: "CRingBench"),
+    .executableTarget(
+      name: "RingBench",
+      dependencies: [
+        "RingKit", "CRing", "CRingBench",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict
+    ),
+    // A device and a driver written on linux/virtio_ring.h alone, and test threads: peers that share no code with RingKit.
+    .target(name: "CPeer", path: "Tests/Support/CPeer"),
+    .target(
+      name: "RingKitTestSupport", dependencies: ["RingKit", "CRing"], path: "Tests/Support/RingKitTestSupport",
+      swiftSettings: strict),
+    .testTarget(name: "CRingTests", dependencies: ["CRing"], swiftSettings: strict),
+    .testTarget(
+      name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "RingKitTestSupport"], swiftSettings: strict),
+    .testTarget(name: "RingBenchTests", dependencies: ["RingBench", "RingKit"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

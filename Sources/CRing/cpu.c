@@ -1,0 +1,50 @@
+#define _GNU_SOURCE
+#include "cring/cpu.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+int cring_pin_to_cpu(int cpu) {
+  if (cpu < 0 || cpu >= CPU_SETSIZE) return EINVAL;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : errno;
+}
+
+int cring_current_cpu(void) {
+  int cpu = sched_getcpu();
+  return cpu >= 0 ? cpu : -errno;
+}
+
+uint64_t cring_involuntary_switches(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_THREAD, &usage) != 0) return 0;
+  return (uint64_t)usage.ru_nivcsw;
+}
+
+int cring_stolen_ticks(int cpu, uint64_t *out) {
+  FILE *f = fopen("/proc/stat", "re");
+  if (!f) return errno;
+  char label[16], line[512];
+  snprintf(label, sizeof label, "cpu%d ", cpu);
+  int result = ENOENT;
+  while (fgets(line, sizeof line, f)) {
+    if (strncmp(line, "cpu", 3) != 0) break;
+    if (strncmp(line, label, strlen(label)) != 0) continue;
+    unsigned long long field[8] = {0};
+    if (sscanf(line + strlen(label), "%llu %llu %llu %llu %llu %llu %llu %llu", &field[0], &field[1], &field[2],
+               &field[3], &field[4], &field[5], &field[6], &field[7]) == 8) {
+      *out = field[7];
+      result = 0;
+    } else {
+      result = ENOTSUP;
+    }
+    break;
+  }
+  fclose(f);
+  return result;
+}

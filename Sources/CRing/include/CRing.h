@@ -1,0 +1,15 @@
+// CRing: what Swift cannot say. Barriers, single-fetch access to shared memory, cache-aligned and node-bound
+// memory, pinning, topology and the cycle counter. Errors come back as errno values, never as an abort.
+#ifndef CRING_H
+#define CRING_H
+
+#include "cring/atomics.h"
+#include "cring/barriers.h"
+#include "cring/clock.h"
+#include "cring/cpu.h"
+#include "cring/dma_ops.h"
+#include "cring/memory.h"
+#include "cring/spinlock.h"
+#include "cring/topology.h"
+
+#endif

@@ -1,0 +1,41 @@
+// Single-fetch access to memory that another party may write at any time.
+// Each load happens exactly once: the caller works on the copy and can never be shown two values for one field.
+// The address is naturally aligned by contract (virtio 1.2 section 2.7 and 2.8 fix the alignment of every ring part).
+#ifndef CRING_ATOMICS_H
+#define CRING_ATOMICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CRING_DEFINE_ACCESS(bits)                                                                      \
+  static inline uint##bits##_t cring_load_relaxed_##bits(const void *p) {                              \
+    return __atomic_load_n((const uint##bits##_t *)p, __ATOMIC_RELAXED);                               \
+  }                                                                                                    \
+  static inline uint##bits##_t cring_load_acquire_##bits(const void *p) {                              \
+    return __atomic_load_n((const uint##bits##_t *)p, __ATOMIC_ACQUIRE);                               \
+  }                                                                                                    \
+  static inline void cring_store_relaxed_##bits(void *p, uint##bits##_t v) {                           \
+    __atomic_store_n((uint##bits##_t *)p, v, __ATOMIC_RELAXED);                                        \
+  }                                                                                                    \
+  static inline void cring_store_release_##bits(void *p, uint##bits##_t v) {                           \
+    __atomic_store_n((uint##bits##_t *)p, v, __ATOMIC_RELEASE);                                        \
+  }
+
+CRING_DEFINE_ACCESS(16)
+CRING_DEFINE_ACCESS(32)
+CRING_DEFINE_ACCESS(64)
+
+#undef CRING_DEFINE_ACCESS
+
+static inline uint64_t cring_fetch_add_relaxed_64(void *p, uint64_t v) {
+  return __atomic_fetch_add((uint64_t *)p, v, __ATOMIC_RELAXED);
+}
+
+// Raises *p to at least v; used for high-water marks several threads report to.
+static inline void cring_fetch_max_relaxed_64(void *p, uint64_t v) {
+  uint64_t seen = __atomic_load_n((uint64_t *)p, __ATOMIC_RELAXED);
+  while (seen < v && !__atomic_compare_exchange_n((uint64_t *)p, &seen, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
+
+#endif

@@ -1,0 +1,64 @@
+// Barriers. The cpu_* set orders memory against another CPU. The device_* set orders it against a hardware device
+// that snoops the bus (virtio 1.2 section 6, VIRTIO_F_ORDER_PLATFORM): on x86-64 it also orders non-temporal stores and
+// write-combining memory, on arm64 it widens the domain from inner to outer shareable.
+#ifndef CRING_BARRIERS_H
+#define CRING_BARRIERS_H
+
+static inline void cring_cpu_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
+
+static inline void cring_cpu_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
+
+// A locked add to the stack orders stores before later loads as mfence does, at a fraction of its cost; it leaves
+// non-temporal accesses alone, which no CPU-to-CPU ring has.
+static inline void cring_cpu_full(void) {
+#if defined(__x86_64__) && !(defined(__has_feature) && __has_feature(thread_sanitizer))
+  __asm__ __volatile__("lock; addl $0, -4(%%rsp)" ::: "memory", "cc");
+#else
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+static inline void cring_device_acquire(void) {
+#if defined(__x86_64__)
+  __asm__ __volatile__("lfence" ::: "memory");
+#elif defined(__aarch64__)
+  __asm__ __volatile__("dmb oshld" ::: "memory");
+#else
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
+static inline void cring_device_release(void) {
+#if defined(__x86_64__)
+  __asm__ __volatile__("sfence" ::: "memory");
+#elif defined(__aarch64__)
+  __asm__ __volatile__("dmb oshst" ::: "memory");
+#else
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
+}
+
+static inline void cring_device_full(void) {
+#if defined(__x86_64__)
+  __asm__ __volatile__("mfence" ::: "memory");
+#elif defined(__aarch64__)
+  __asm__ __volatile__("dmb osh" ::: "memory");
+#else
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+// Tells a hyper-threaded core, and a hypervisor that watches for it, that the caller is polling.
+static inline void cring_spin_hint(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("isb" ::: "memory");
+#endif
+}
+
+static inline void cring_prefetch_read(const void *p) { __builtin_prefetch(p, 0, 3); }
+
+static inline void cring_prefetch_write(const void *p) { __builtin_prefetch(p, 1, 3); }
+
+#endif

@@ -1,0 +1,51 @@
+// Memory: cache-line-aligned blocks for private state, and page-aligned regions that another process can map.
+#ifndef CRING_MEMORY_H
+#define CRING_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Two lines: the adjacent-line prefetcher of x86 fetches pairs, so state of two threads is kept this far apart.
+#define CRING_ISOLATION_BYTES 128
+
+// Zeroed, aligned to `alignment` (a power of two, at least 16). Returns 0 or an errno.
+int cring_allocate_aligned(size_t bytes, size_t alignment, void **out);
+void cring_free_aligned(void *block);
+
+enum cring_page_kind {
+  CRING_PAGES_4K = 0,
+  CRING_PAGES_2M_TRANSPARENT = 1,  // asked of the kernel, which may grant it late or never; see cring_region_huge_bytes
+  CRING_PAGES_2M_HUGETLB = 2,
+};
+
+struct cring_region {
+  void *base;
+  size_t bytes;  // as mapped: the request rounded up to the page size
+  int fd;        // the memfd behind it, or -1 when it is anonymous
+  enum cring_page_kind pages;
+};
+
+enum cring_page_want {
+  CRING_WANT_4K = 0,
+  CRING_WANT_2M = 1,  // hugetlbfs when reserved, else transparent, else 4 KiB: what was got is in `pages`
+};
+
+// Maps `bytes` of zeroed memory. `shared` != 0 backs it with a sealed memfd named `name`; otherwise it is anonymous.
+// `node` >= 0 binds it before the first touch. Pages are touched, so that placement is decided here. Returns 0 or errno.
+int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int node, const char *name,
+                     struct cring_region *out);
+
+// Maps a memfd that another process passed over. The size is checked against the file before a byte is mapped.
+int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out);
+
+// Unmaps and, when there is one, closes the descriptor. Safe to call on a zeroed region.
+void cring_region_unmap(struct cring_region *region);
+
+// Bytes of the region that 2 MiB pages hold right now, as /proc/self/smaps counts them.
+int cring_region_huge_bytes(const struct cring_region *region, size_t *out);
+
+// The node each page lies on, one int per page of 4 KiB from `base`; a negative value is -errno for that page.
+// Without NUMA support in kernel or build every page reports node 0.
+int cring_pages_nodes(const void *base, size_t pages, int *nodes);
+
+#endif

@@ -1,0 +1,211 @@
+#define _GNU_SOURCE
+#include "cring/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef CRING_NUMA
+#include <numa.h>
+#include <numaif.h>
+#endif
+
+#ifndef MFD_HUGE_2MB
+#define MFD_HUGE_2MB (21u << 26)
+#endif
+#ifndef MAP_HUGE_2MB
+#define MAP_HUGE_2MB (21 << 26)
+#endif
+
+static const size_t small_page = 4096, huge_page = 2u << 20;
+
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+int cring_allocate_aligned(size_t bytes, size_t alignment, void **out) {
+  if (alignment < 16 || (alignment & (alignment - 1)) != 0) return EINVAL;
+  if (bytes > SIZE_MAX - alignment) return ENOMEM;
+  size_t rounded = bytes == 0 ? alignment : round_up(bytes, alignment);
+  void *p = NULL;
+  int e = posix_memalign(&p, alignment, rounded);
+  if (e) return e;
+  memset(p, 0, rounded);
+  *out = p;
+  return 0;
+}
+
+void cring_free_aligned(void *block) { free(block); }
+
+static int bind_region(void *base, size_t bytes, int node) {
+  if (node < 0) return 0;
+#ifdef CRING_NUMA
+  if (numa_available() >= 0) {
+    if (node > numa_max_node() || !numa_bitmask_isbitset(numa_all_nodes_ptr, (unsigned)node)) return EINVAL;
+    struct bitmask *mask = numa_allocate_nodemask();
+    if (!mask) return ENOMEM;
+    numa_bitmask_setbit(mask, (unsigned)node);
+    long r = mbind(base, bytes, MPOL_BIND, mask->maskp, mask->size + 1, MPOL_MF_STRICT | MPOL_MF_MOVE);
+    int e = r == 0 ? 0 : errno;
+    numa_free_nodemask(mask);
+    return e;
+  }
+#endif
+  (void)base, (void)bytes;
+  return node == 0 ? 0 : EINVAL;
+}
+
+// One write per page: the kernel places a page at its first touch, and a benchmark must not pay for it later.
+static void touch(void *base, size_t bytes, size_t page) {
+  for (size_t i = 0; i < bytes; i += page) ((volatile char *)base)[i] = 0;
+}
+
+static int map_once(size_t bytes, enum cring_page_kind kind, int shared, int node, const char *name,
+                    struct cring_region *out) {
+  size_t page = kind == CRING_PAGES_4K ? small_page : huge_page;
+  if (bytes > SIZE_MAX - page) return ENOMEM;
+  size_t size = round_up(bytes, page);
+  int hugetlb = kind == CRING_PAGES_2M_HUGETLB;
+  int fd = -1;
+  if (shared) {
+    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (hugetlb ? MFD_HUGETLB | MFD_HUGE_2MB : 0);
+    fd = memfd_create(name, flags);
+    if (fd < 0) return errno;
+    // The size is sealed: a peer that shrank the file would make every later access a SIGBUS.
+    if (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+      int e = errno;
+      close(fd);
+      return e;
+    }
+  }
+  // Transparent 2 MiB pages need an aligned start, which mmap does not promise: reserve more and trim.
+  size_t reserve = kind == CRING_PAGES_2M_TRANSPARENT ? size + huge_page : size;
+  int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+  char *base;
+  if (kind == CRING_PAGES_2M_TRANSPARENT) {
+    char *hold = mmap(NULL, reserve, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (hold == MAP_FAILED) {
+      int e = errno;
+      if (fd >= 0) close(fd);
+      return e;
+    }
+    char *aligned = (char *)round_up((size_t)hold, huge_page);
+    base = mmap(aligned, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
+    int e = base == MAP_FAILED ? errno : 0;
+    if (e) {
+      munmap(hold, reserve);
+    } else {
+      if (aligned != hold) munmap(hold, (size_t)(aligned - hold));
+      size_t tail = reserve - (size_t)(aligned - hold) - size;
+      if (tail) munmap(aligned + size, tail);
+    }
+    if (!e && madvise(base, size, MADV_HUGEPAGE) != 0) {
+      e = errno;
+      munmap(base, size);
+    }
+    if (e) {
+      if (fd >= 0) close(fd);
+      return e;
+    }
+  } else {
+    base = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | (hugetlb && !shared ? MAP_HUGETLB | MAP_HUGE_2MB : 0), fd, 0);
+    if (base == MAP_FAILED) {
+      int e = errno;
+      if (fd >= 0) close(fd);
+      return e;
+    }
+  }
+  int e = bind_region(base, size, node);
+  if (e) {
+    munmap(base, size);
+    if (fd >= 0) close(fd);
+    return e;
+  }
+  touch(base, size, hugetlb ? huge_page : small_page);
+  *out = (struct cring_region){.base = base, .bytes = size, .fd = fd, .pages = kind};
+  return 0;
+}
+
+int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int node, const char *name,
+                     struct cring_region *out) {
+  memset(out, 0, sizeof *out);
+  out->fd = -1;
+  if (bytes == 0) return EINVAL;
+  if (want == CRING_WANT_2M) {
+    if (map_once(bytes, CRING_PAGES_2M_HUGETLB, shared, node, name, out) == 0) return 0;
+    if (map_once(bytes, CRING_PAGES_2M_TRANSPARENT, shared, node, name, out) == 0) {
+      size_t huge = 0;
+      // The kernel may accept the advice and grant nothing (shmem_enabled=never): report what is really there.
+      if (cring_region_huge_bytes(out, &huge) != 0 || huge == 0) out->pages = CRING_PAGES_4K;
+      return 0;
+    }
+  }
+  return map_once(bytes, CRING_PAGES_4K, shared, node, name, out);
+}
+
+int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out) {
+  memset(out, 0, sizeof *out);
+  out->fd = -1;
+  struct stat s;
+  if (bytes == 0) return EINVAL;
+  if (fstat(fd, &s) != 0) return errno;
+  if (s.st_size < 0 || (uint64_t)s.st_size < bytes) return EINVAL;
+  int seals = fcntl(fd, F_GET_SEALS);
+  // Without the seal the other side could truncate the file under us and turn our next access into a SIGBUS.
+  if (seals < 0 || !(seals & F_SEAL_SHRINK)) return EPERM;
+  void *base = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+  if (base == MAP_FAILED) return errno;
+  *out = (struct cring_region){.base = base, .bytes = bytes, .fd = fd, .pages = CRING_PAGES_4K};
+  return 0;
+}
+
+void cring_region_unmap(struct cring_region *region) {
+  if (region->base) munmap(region->base, region->bytes);
+  if (region->base && region->fd >= 0) close(region->fd);
+  memset(region, 0, sizeof *region);
+  region->fd = -1;
+}
+
+int cring_region_huge_bytes(const struct cring_region *region, size_t *out) {
+  FILE *f = fopen("/proc/self/smaps", "re");
+  if (!f) return errno;
+  char line[512];
+  uintptr_t from = (uintptr_t)region->base, to = from + region->bytes;
+  int inside = 0;
+  size_t sum = 0;
+  while (fgets(line, sizeof line, f)) {
+    unsigned long a, b;
+    unsigned long kib;
+    if (sscanf(line, "%lx-%lx ", &a, &b) == 2)
+      inside = a < to && b > from;
+    else if (inside && (sscanf(line, "AnonHugePages: %lu kB", &kib) == 1 || sscanf(line, "ShmemPmdMapped: %lu kB", &kib) == 1 ||
+                        sscanf(line, "Shared_Hugetlb: %lu kB", &kib) == 1 ||
+                        sscanf(line, "Private_Hugetlb: %lu kB", &kib) == 1))
+      sum += (size_t)kib * 1024;
+  }
+  fclose(f);
+  *out = sum < region->bytes ? sum : region->bytes;
+  return 0;
+}
+
+int cring_pages_nodes(const void *base, size_t pages, int *nodes) {
+#ifdef CRING_NUMA
+  if (numa_available() >= 0) {
+    enum { chunk = 512 };
+    void *address[chunk];
+    for (size_t done = 0; done < pages;) {
+      size_t n = pages - done < chunk ? pages - done : chunk;
+      for (size_t i = 0; i < n; i++) address[i] = (char *)base + (done + i) * small_page;
+      if (move_pages(0, n, address, NULL, nodes + done, 0) != 0) return errno;
+      done += n;
+    }
+    return 0;
+  }
+#endif
+  (void)base;
+  for (size_t i = 0; i < pages; i++) nodes[i] = 0;
+  return 0;
+}

@@ -1,0 +1,4 @@
+#ifndef CRINGBENCH_H
+#define CRINGBENCH_H
+#include <stdint.h>
+#endif

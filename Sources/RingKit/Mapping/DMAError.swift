@@ -1,0 +1,43 @@
+/// Why a segment could not be mapped for, or taken back from, a device. The driver's side of the story.
+public enum DMAError: Error, Equatable, Sendable {
+  /// The segment is empty or does not lie inside the guest's memory.
+  case outOfBounds(MemorySegment)
+  /// The segment ends beyond what the device can address.
+  case beyondMask(MemorySegment, limit: UInt64)
+  /// The segment does not lie inside what was mapped beforehand.
+  case notPremapped(MemorySegment)
+  /// Larger than one mapping of this path may be, in bytes (swiotlb: 128 slots, 256 KiB).
+  case tooLarge(byteCount: Int, maximum: Int)
+  /// No free run of bounce slots: the bytes asked for, and the pool's slots in all and in use.
+  case bouncePoolFull(byteCount: Int, total: Int, used: Int)
+  /// No free IOVA range of this many pages, after the caches were flushed and the tree searched once more.
+  case iovaExhausted(pages: Int)
+  /// The address is not one this mapper handed out and has not taken back.
+  case notMapped(IOVA)
+  /// A page-table entry on the way was already in use.
+  case alreadyMapped(IOVA)
+  /// The page table has no memory left for another level.
+  case pageTableExhausted
+  /// The IOMMU did not answer a wait descriptor within this many nanoseconds.
+  case invalidationTimedOut(nanoseconds: UInt64)
+}
+
+extension DMAError: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .outOfBounds(let segment): "\(segment.length) bytes at \(segment.address) are not guest memory"
+    case .beyondMask(let segment, let limit):
+      "\(segment.length) bytes at \(segment.address) end beyond the device's limit 0x\(String(limit, radix: 16))"
+    case .notPremapped(let segment): "\(segment.length) bytes at \(segment.address) were not mapped beforehand"
+    case .tooLarge(let count, let maximum): "a mapping of \(count) bytes is larger than this path's \(maximum)"
+    case .bouncePoolFull(let count, let total, let used):
+      "swiotlb buffer is full (size: \(count) bytes, total \(total) slots, used \(used) slots)"
+    case .iovaExhausted(let pages): "no free IOVA range of \(pages) pages"
+    case .notMapped(let address): "\(address) is not mapped"
+    case .alreadyMapped(let address): "\(address) is already mapped"
+    case .pageTableExhausted: "no memory left for page tables"
+    case .invalidationTimedOut(let time): "the IOMMU did not complete an invalidation within \(time) ns"
+    }
+  }
+}

@@ -1,0 +1,27 @@
+/// Why a device's access did not reach memory. The device's side of the story.
+public enum DMAFault: Error, Equatable, Sendable {
+  /// The range is not inside memory the device can see.
+  case outOfBounds(IOVA, byteCount: UInt64)
+  /// The range is longer than the address space above it.
+  case addressOverflow(IOVA, byteCount: UInt64)
+  /// No translation: never mapped, or unmapped since.
+  case notMapped(IOVA)
+  /// There is a translation, but not for this kind of access.
+  case notPermitted(IOVA, DMADirection)
+  /// The translation leads to an address that is not guest memory.
+  case badTarget(IOVA, GuestPhysicalAddress)
+}
+
+extension DMAFault: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .outOfBounds(let address, let count): "\(count) bytes at \(address) are not memory the device can see"
+    case .addressOverflow(let address, let count): "\(count) bytes at \(address) end beyond 2^64"
+    case .notMapped(let address): "\(address) has no translation"
+    case .notPermitted(let address, .deviceReadable): "\(address) may not be read by the device"
+    case .notPermitted(let address, .deviceWritable): "\(address) may not be written by the device"
+    case .badTarget(let address, let target): "\(address) translates to \(target), which is not memory"
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/// What turns a segment of guest memory into the address that stands in a descriptor: one DMA path, driver's side.
+///
+/// A mapper is a value owned by one thread, inside one driver queue, which is generic over it: calls are direct and
+/// inline. State that several queues share (an IOVA allocator, a bounce pool) lies behind it and has its own locks.
+/// Mapping is per segment, never per chain (Linux: `dma_map_page`/`dma_unmap_page` in virtio_ring.c).
+public protocol DMAMapper: ~Copyable {
+  /// What must be remembered, in the driver's private memory, to undo one mapping. Empty for a path that keeps nothing.
+  associatedtype Mapping: BitwiseCopyable
+  /// Whether work is counted.
+  associatedtype Counter: WorkCounter
+
+  /// What this mapper and the queue around it did.
+  var work: Counter { get set }
+
+  /// A value for slots of a table in which nothing is mapped yet.
+  static var unmapped: Mapping { get }
+
+  /// Makes a segment reachable for the device and hands over its contents.
+  ///
+  /// - Returns: the address for the descriptor, and what ``unmap(_:_:)`` needs.
+  /// - Throws: ``DMAError``; then nothing was mapped.
+  mutating func map(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: Mapping)
+
+  /// Takes a segment back from the device, with what the device wrote.
+  ///
+  /// - Throws: ``DMAError`` when the mapping is not one of this mapper's, or the IOMMU does not answer.
+  mutating func unmap(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError)
+
+  /// Does what is due by now although no map or unmap asked for it (Linux: the flush queue's timer).
+  mutating func poll() throws(DMAError)
+
+  /// Completes everything that was deferred, so that no mapping that was undone can still be used by the device.
+  mutating func flush() throws(DMAError)
+}
+
+extension DMAMapper where Self: ~Copyable {
+  /// Nothing is ever due.
+  @inlinable @inline(__always)
+  public mutating func poll() throws(DMAError) {}
+
+  /// Nothing was deferred.
+  @inlinable
+  public mutating func flush() throws(DMAError) {}
+}

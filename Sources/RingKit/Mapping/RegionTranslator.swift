@@ -1,0 +1,39 @@
+/// The device's side where addresses in descriptors are guest-physical: a look-up among the regions it can see.
+///
+/// Serves `direct` and `identity`, and the bounce paths, whose devices see little more than the pool. What is private
+/// to the guest is not in the table at all.
+@frozen
+public struct RegionTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
+  /// What the queue around it did.
+  public var work: Counter
+  @usableFromInline let table: RegionTable
+  private let memory: GuestMemory
+
+  /// A translator over the regions of `memory` that are visible to a device; keeps them mapped.
+  public init(memory: GuestMemory, counter: Counter) {
+    self.memory = memory
+    self.table = memory.deviceTable
+    work = counter
+  }
+
+  /// Finds the range in one region, or its beginning when it runs over into another.
+  @inlinable @inline(__always)
+  public mutating func translate(
+    _ address: IOVA, byteCount: UInt64, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let target = GuestPhysicalAddress(address.rawValue)
+    if let host = table.translate(target, length: byteCount) { return (host, byteCount) }
+    return try partial(address, byteCount)
+  }
+
+  @usableFromInline @inline(never)
+  func partial(_ address: IOVA, _ byteCount: UInt64) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    guard address.advanced(by: byteCount &- 1) != nil else {
+      throw .addressOverflow(address, byteCount: byteCount)
+    }
+    guard let (host, available) = table.contiguous(from: GuestPhysicalAddress(address.rawValue)) else {
+      throw .outOfBounds(address, byteCount: byteCount)
+    }
+    return (host, min(available, byteCount))
+  }
+}

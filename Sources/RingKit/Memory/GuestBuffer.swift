@@ -1,0 +1,38 @@
+/// A stretch of a region that someone has carved out for a purpose: a ring, a payload, a table.
+///
+/// Keeps its region mapped.
+public struct GuestBuffer: Sendable {
+  /// The region it lies in.
+  public let region: MemoryRegion
+  /// Where it starts for the guest.
+  public let address: GuestPhysicalAddress
+  /// Its size in bytes.
+  public let byteCount: Int
+
+  init(region: MemoryRegion, offset: Int, byteCount: Int) {
+    self.region = region
+    self.address = GuestPhysicalAddress(region.guestBase.rawValue &+ UInt64(offset))
+    self.byteCount = byteCount
+  }
+
+  /// Where it is mapped in this process.
+  public var host: HostAddress {
+    region.hostBase.advanced(by: Int(address.rawValue &- region.guestBase.rawValue))
+  }
+
+  /// The bytes, for the thread that owns them now.
+  @unsafe
+  public var bytes: UnsafeMutableRawBufferPointer {
+    unsafe UnsafeMutableRawBufferPointer(start: host.pointer, count: byteCount)
+  }
+
+  /// `length` bytes from `offset` on, as a segment of a buffer.
+  ///
+  /// The range must lie inside the buffer.
+  public func segment(at offset: Int = 0, length: Int) -> MemorySegment {
+    precondition(
+      offset >= 0 && length >= 0 && offset <= byteCount && length <= byteCount - offset,
+      "a segment of \(length) bytes at \(offset) is not inside a buffer of \(byteCount) bytes")
+    return MemorySegment(GuestPhysicalAddress(address.rawValue &+ UInt64(offset)), length: UInt32(length))
+  }
+}

@@ -1,0 +1,46 @@
+internal import CRing
+
+/// A fixed array of plain values in this side's own memory, aligned to two cache lines.
+///
+/// What a queue remembers lives here and nowhere else: no line of it is ever shared with the other side. Indices are
+/// validated where they enter; subscripting checks them in debug builds only. Owned by one thread.
+@frozen @safe
+@usableFromInline
+struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
+  @usableFromInline let base: UnsafeMutablePointer<Element>
+  @usableFromInline let count: Int
+
+  @usableFromInline
+  init(count: Int, repeating value: Element) {
+    var block: UnsafeMutableRawPointer?
+    let bytes = max(count, 1) * MemoryLayout<Element>.stride
+    let error = unsafe cring_allocate_aligned(bytes, Int(CRING_ISOLATION_BYTES), &block)
+    guard error == 0, let block = unsafe block else {
+      preconditionFailure("no memory for a table of \(bytes) bytes (errno \(error))")
+    }
+    // A zero-sized element still gets a byte, so that the pointer is never null.
+    unsafe base = unsafe block.bindMemory(to: Element.self, capacity: max(count, 1))
+    self.count = count
+    unsafe base.initialize(repeating: value, count: count)
+  }
+
+  deinit { unsafe cring_free_aligned(base) }
+
+  @inlinable
+  subscript(index: Int) -> Element {
+    @inline(__always) get {
+      assert(index >= 0 && index < count)
+      return unsafe base[index]
+    }
+    @inline(__always) nonmutating set {
+      assert(index >= 0 && index < count)
+      unsafe base[index] = newValue
+    }
+  }
+
+  @inlinable @inline(__always)
+  subscript(index: UInt16) -> Element {
+    get { self[Int(index)] }
+    nonmutating set { self[Int(index)] = newValue }
+  }
+}

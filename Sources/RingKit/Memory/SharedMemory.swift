@@ -1,0 +1,69 @@
+// Public, because inlinable code may name only what its callers can see; no CRing type stands in RingKit's interface.
+public import CRing
+
+/// Ring memory that another party reads and writes while we do.
+///
+/// Every access is one atomic load or store of a naturally aligned word: nothing read here can change between check and
+/// use, because the caller has only the copy. Offsets are in bytes and are computed from sizes validated at set-up.
+@frozen @safe
+public struct SharedMemory: @unchecked Sendable {
+  @usableFromInline let base: UnsafeMutableRawPointer
+  @usableFromInline let byteCount: Int
+
+  /// A view of `byteCount` bytes at `host`, which the caller keeps mapped.
+  @inlinable
+  public init(_ host: HostAddress, byteCount: Int) {
+    unsafe self.base = unsafe host.pointer
+    self.byteCount = byteCount
+  }
+
+  @inlinable @inline(__always)
+  func at(_ offset: Int, size: Int) -> UnsafeMutableRawPointer {
+    assert(offset >= 0 && offset &+ size <= byteCount && offset % size == 0)
+    return unsafe base + offset
+  }
+
+  /// One relaxed 16-bit load.
+  @inlinable @inline(__always)
+  public func load16(_ offset: Int) -> UInt16 { unsafe cring_load_relaxed_16(at(offset, size: 2)) }
+
+  /// One relaxed 32-bit load.
+  @inlinable @inline(__always)
+  public func load32(_ offset: Int) -> UInt32 { unsafe cring_load_relaxed_32(at(offset, size: 4)) }
+
+  /// One relaxed 64-bit load.
+  @inlinable @inline(__always)
+  public func load64(_ offset: Int) -> UInt64 { unsafe cring_load_relaxed_64(at(offset, size: 8)) }
+
+  /// One 16-bit load that later accesses cannot be moved before.
+  @inlinable @inline(__always)
+  public func loadAcquire16(_ offset: Int) -> UInt16 { unsafe cring_load_acquire_16(at(offset, size: 2)) }
+
+  /// One 64-bit load that later accesses cannot be moved before.
+  @inlinable @inline(__always)
+  public func loadAcquire64(_ offset: Int) -> UInt64 { unsafe cring_load_acquire_64(at(offset, size: 8)) }
+
+  /// One relaxed 16-bit store.
+  @inlinable @inline(__always)
+  public func store16(_ value: UInt16, _ offset: Int) { unsafe cring_store_relaxed_16(at(offset, size: 2), value) }
+
+  /// One relaxed 32-bit store.
+  @inlinable @inline(__always)
+  public func store32(_ value: UInt32, _ offset: Int) { unsafe cring_store_relaxed_32(at(offset, size: 4), value) }
+
+  /// One relaxed 64-bit store.
+  @inlinable @inline(__always)
+  public func store64(_ value: UInt64, _ offset: Int) { unsafe cring_store_relaxed_64(at(offset, size: 8), value) }
+
+  /// One 16-bit store that earlier accesses cannot be moved behind.
+  @inlinable @inline(__always)
+  public func storeRelease16(_ value: UInt16, _ offset: Int) {
+    unsafe cring_store_release_16(at(offset, size: 2), value)
+  }
+
+  /// One 64-bit store that earlier accesses cannot be moved behind.
+  @inlinable @inline(__always)
+  public func storeRelease64(_ value: UInt64, _ offset: Int) {
+    unsafe cring_store_release_64(at(offset, size: 8), value)
+  }
+}

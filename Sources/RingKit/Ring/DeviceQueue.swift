@@ -1,0 +1,52 @@
+/// The device's end of a virtqueue, whatever its layout.
+///
+/// One thread owns it. `next` fetches, checks and translates one buffer; `complete` notes what became of it; `publish`
+/// makes all completions since the last one visible with one store. Each field of a descriptor is fetched once and only
+/// the checked copy is used.
+public protocol DeviceQueue: ~Copyable {
+  /// Whether work is counted.
+  associatedtype Counter: WorkCounter
+
+  /// What this end of the queue and its DMA path did.
+  var work: Counter { get }
+  /// Descriptors in the ring.
+  var size: Int { get }
+  /// Buffers fetched and not yet completed.
+  var inFlightCount: Int { get }
+  /// True once the driver broke a rule; every call throws ``QueueError/broken`` until ``reset()``.
+  var isBroken: Bool { get }
+
+  /// The next available buffer, `nil` when there is none.
+  mutating func next() throws(QueueError) -> DeviceChain?
+
+  /// The stretches of the chain that ``next()`` returned last, in order; lent until it is called again.
+  var segments: Span<TranslatedSegment> { @_lifetime(borrow self) get }
+
+  /// Notes that the device is done with a chain that ``next()`` returned.
+  ///
+  /// With IN_ORDER chains must be completed in the order they were fetched.
+  /// - Parameter written: bytes written from the first device-writable byte on, at most
+  ///   ``DeviceChain/writableByteCount``.
+  mutating func complete(_ chain: DeviceChain, written: UInt32)
+
+  /// Makes the completions noted so far visible to the driver, with one index or flag store.
+  mutating func publish()
+
+  /// Whether the driver wants to be told of what was published since the last call.
+  mutating func isNotificationDue() -> Bool
+
+  /// Asks the driver to notify when it makes another buffer available.
+  ///
+  /// - Returns: true when one was made available meanwhile, so that the caller must look again before it sleeps.
+  mutating func enableNotifications() -> Bool
+
+  /// Advises the driver that the device polls.
+  mutating func disableNotifications()
+
+  /// Serves the device's IOMMU, where the path has one (``DMATranslator/service()``); to be called whenever the device
+  /// polls, because a driver may be waiting for it.
+  mutating func service()
+
+  /// Returns to the initial state (VIRTIO_F_RING_RESET); chains not completed are forgotten.
+  mutating func reset()
+}

@@ -1,0 +1,70 @@
+/// The driver's end of a virtqueue, whatever its layout.
+///
+/// One thread owns it. The life of a buffer: `add` maps its segments and writes descriptors, `publish` makes all that
+/// was added visible with one store, `nextUsed` (or `reclaim`) unmaps and returns what the device is done with. The
+/// ring is never believed: what was submitted is remembered in private memory.
+public protocol DriverQueue: ~Copyable {
+  /// Whether work is counted.
+  associatedtype Counter: WorkCounter
+
+  /// What this end of the queue and its DMA path did.
+  var work: Counter { get }
+  /// Descriptors in the ring.
+  var size: Int { get }
+  /// Descriptors not in use.
+  var freeDescriptorCount: Int { get }
+  /// Buffers added and not yet returned.
+  var inFlightCount: Int { get }
+  /// True once a peer broke a rule; every call throws ``QueueError/broken`` until ``reset(_:)``.
+  var isBroken: Bool { get }
+
+  /// Adds a buffer of one segment.
+  mutating func add(
+    _ segment: MemorySegment, _ direction: DMADirection, token: UInt64
+  ) throws(QueueError) -> AddResult
+
+  /// Adds a buffer of several segments, the device-readable ones first (S2, P7).
+  mutating func add(
+    readable: Span<MemorySegment>, writable: Span<MemorySegment>, token: UInt64
+  ) throws(QueueError) -> AddResult
+
+  /// Makes everything added since the last call visible to the device, with one index or flag store.
+  mutating func publish()
+
+  /// Whether the device wants to be told of what was published since the last call: full fence, then the device's
+  /// suppression fields. Not needed by who only polls.
+  mutating func isNotificationDue() -> Bool
+
+  /// What the notification carries when NOTIFICATION_DATA is negotiated.
+  func notificationData(queue: UInt16) -> NotificationData
+
+  /// The next buffer the device is done with, unmapped; `nil` when there is none.
+  mutating func nextUsed() throws(QueueError) -> Completion?
+
+  /// Unmaps and collects up to `limit` buffers the device is done with; read them from ``completions``.
+  ///
+  /// - Returns: how many there are.
+  mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int
+
+  /// What the last ``reclaim(atMost:)`` collected.
+  var completions: Span<Completion> { @_lifetime(borrow self) get }
+
+  /// Asks the device to notify when it uses another buffer.
+  ///
+  /// - Returns: true when a buffer was used meanwhile, so that the caller must look again before it sleeps.
+  mutating func enableNotifications() -> Bool
+
+  /// Advises the device that the driver polls.
+  mutating func disableNotifications()
+
+  /// Lets the DMA path do what is due although nothing was added or reclaimed (``DMAMapper/poll()``); for idle loops.
+  mutating func poll() throws(QueueError)
+
+  /// Completes what the DMA path deferred (``DMAMapper/flush()``).
+  mutating func flush() throws(QueueError)
+
+  /// Returns the ring to its initial state (VIRTIO_F_RING_RESET; virtio 1.2, 2.6.1), after the device stopped using it.
+  ///
+  /// - Parameter abandoned: receives the token of each buffer that was in flight, now unmapped.
+  mutating func reset(_ abandoned: (UInt64) -> Void) throws(QueueError)
+}

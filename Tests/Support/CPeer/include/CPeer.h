@@ -1,0 +1,3 @@
+#ifndef CPEER_H
+#define CPEER_H
+#endif
