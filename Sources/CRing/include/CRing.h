@@ -8,6 +8,7 @@
 #include "cring/clock.h"
 #include "cring/cpu.h"
 #include "cring/dma_ops.h"
+#include "cring/doorbell.h"
 #include "cring/memory.h"
 #include "cring/spinlock.h"
 #include "cring/topology.h"

@@ -1,4 +1,6 @@
-/// Why a segment could not be mapped for, or taken back from, a device. The driver's side of the story.
+/// Why a segment could not be mapped for, or taken back from, a device.
+///
+/// The driver's side of the story.
 public enum DMAError: Error, Equatable, Sendable {
   /// The segment is empty or does not lie inside the guest's memory.
   case outOfBounds(MemorySegment)

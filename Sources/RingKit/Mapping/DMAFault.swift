@@ -1,4 +1,6 @@
-/// Why a device's access did not reach memory. The device's side of the story.
+/// Why a device's access did not reach memory.
+///
+/// The device's side of the story.
 public enum DMAFault: Error, Equatable, Sendable {
   /// The range is not inside memory the device can see.
   case outOfBounds(IOVA, byteCount: UInt64)

@@ -1,4 +1,6 @@
-/// DMA path `direct`: the guest-physical address itself, the DMA API bypassed. Virtio as it was.
+/// DMA path `direct`: the guest-physical address itself, the DMA API bypassed.
+///
+/// Virtio as it was.
 ///
 /// Not for a platform that limits or translates the device's access (VIRTIO_F_ACCESS_PLATFORM), nor for a guest whose
 /// memory the device cannot see.

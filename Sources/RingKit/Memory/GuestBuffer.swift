@@ -36,3 +36,16 @@ public struct GuestBuffer: Sendable {
     return MemorySegment(GuestPhysicalAddress(address.rawValue &+ UInt64(offset)), length: UInt32(length))
   }
 }
+
+extension GuestBuffer {
+  /// A part of the buffer, as a buffer.
+  ///
+  /// The range must lie inside it.
+  public func slice(at offset: Int, byteCount count: Int) -> GuestBuffer {
+    precondition(
+      offset >= 0 && count >= 0 && offset <= byteCount && count <= byteCount - offset,
+      "\(count) bytes at \(offset) are not inside a buffer of \(byteCount) bytes")
+    let base = Int(address.rawValue &- region.guestBase.rawValue)
+    return GuestBuffer(region: region, offset: base + offset, byteCount: count)
+  }
+}

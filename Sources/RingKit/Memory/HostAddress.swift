@@ -21,7 +21,9 @@ public struct HostAddress: Hashable, Sendable, BitwiseCopyable {
     unsafe UnsafeMutableRawPointer(bitPattern: rawValue).unsafelyUnwrapped
   }
 
-  /// The address `bytes` further on. The caller has checked that it stays inside the region.
+  /// The address `bytes` further on.
+  ///
+  /// The caller has checked that it stays inside the region.
   @inlinable
   public func advanced(by bytes: Int) -> HostAddress { HostAddress(rawValue: rawValue &+ UInt(bitPattern: bytes)) }
 }

@@ -87,7 +87,9 @@ public final class MemoryRegion: @unchecked Sendable {
   /// Where the region starts in this process.
   public var hostBase: HostAddress { unsafe HostAddress(region.base) }
 
-  /// The memfd behind a shared region, for passing to another process; `nil` for a private one. The region owns it.
+  /// The memfd behind a shared region, for passing to another process.
+  ///
+  /// `nil` for a private one. The region owns it.
   public var fileDescriptor: Int32? { unsafe region.fd >= 0 ? region.fd : nil }
 
   /// Bytes of the region that lie on 2 MiB pages right now.

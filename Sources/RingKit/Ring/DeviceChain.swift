@@ -1,7 +1,9 @@
 /// A buffer the driver made available, as the device holds it until it is completed.
 @frozen
 public struct DeviceChain: Sendable, BitwiseCopyable {
-  /// Split: the head descriptor's index. Packed: the buffer id.
+  /// Split: the head descriptor's index.
+  ///
+  /// Packed: the buffer id.
   public let id: UInt16
   /// Descriptors of the ring it occupies (1 for an indirect table).
   public let descriptorCount: UInt16

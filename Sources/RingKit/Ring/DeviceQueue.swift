@@ -25,8 +25,9 @@ public protocol DeviceQueue: ~Copyable {
   /// Notes that the device is done with a chain that ``next()`` returned.
   ///
   /// With IN_ORDER chains must be completed in the order they were fetched.
-  /// - Parameter written: bytes written from the first device-writable byte on, at most
-  ///   ``DeviceChain/writableByteCount``.
+  /// - Parameters:
+  ///   - chain: the chain as it was returned; not completed before.
+  ///   - written: bytes written from the first device-writable byte on, at most ``DeviceChain/writableByteCount``.
   mutating func complete(_ chain: DeviceChain, written: UInt32)
 
   /// Makes the completions noted so far visible to the driver, with one index or flag store.

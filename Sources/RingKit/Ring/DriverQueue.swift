@@ -66,5 +66,6 @@ public protocol DriverQueue: ~Copyable {
   /// Returns the ring to its initial state (VIRTIO_F_RING_RESET; virtio 1.2, 2.6.1), after the device stopped using it.
   ///
   /// - Parameter abandoned: receives the token of each buffer that was in flight, now unmapped.
+  /// - Throws: ``QueueError/mapping(_:)`` with the first unmap that failed; the queue is reset all the same.
   mutating func reset(_ abandoned: (UInt64) -> Void) throws(QueueError)
 }

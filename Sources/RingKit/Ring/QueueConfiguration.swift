@@ -4,8 +4,9 @@ public struct QueueConfiguration: Sendable, Equatable {
   public var size: Int
   /// The negotiated features; those that do not concern a ring are ignored.
   public var features: VirtioFeatures
-  /// Entries of each indirect table the driver keeps; a chain with more segments goes into the ring itself. Used only
-  /// with INDIRECT_DESC.
+  /// Entries of each indirect table the driver keeps; a chain with more segments goes into the ring itself.
+  ///
+  /// Used only with INDIRECT_DESC.
   public var indirectCapacity: Int
 
   /// A queue of `size` descriptors.
@@ -28,7 +29,22 @@ public struct QueueConfiguration: Sendable, Equatable {
     // virtio 1.2, 6.1: a driver must accept VERSION_1, and the bits above 32 exist only with it.
     guard features.contains(.version1) else { throw .features(features, reason: "VERSION_1 is missing") }
     guard (0...size).contains(indirectCapacity) || !features.contains(.indirectDescriptors) else {
-      throw .features(features, reason: "indirect tables of \(indirectCapacity) entries in a queue of \(size) (S8, P13)")
+      throw .features(
+        features, reason: "indirect tables of \(indirectCapacity) entries in a queue of \(size) (S8, P13)")
     }
+  }
+}
+
+extension QueueConfiguration {
+  /// Entries per indirect table that the given memory allows: the configured number, or 0 without INDIRECT_DESC.
+  func indirectCapacity(in tables: GuestBuffer?) throws(QueueConfigurationError) -> Int {
+    guard features.contains(.indirectDescriptors), indirectCapacity > 0, let tables else { return 0 }
+    guard tables.byteCount >= indirectByteCount else {
+      throw .memoryTooSmall(available: tables.byteCount, needed: indirectByteCount)
+    }
+    guard tables.address.rawValue % 16 == 0, tables.host.rawValue % 16 == 0 else {
+      throw .misaligned(tables.address, alignment: 16)
+    }
+    return indirectCapacity
   }
 }

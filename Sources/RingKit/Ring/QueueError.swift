@@ -1,4 +1,6 @@
-/// Why a queue end could not go on. A full or an empty ring is not among them: those are values.
+/// Why a queue end could not go on.
+///
+/// A full or an empty ring is not among them: those are values.
 public enum QueueError: Error, Equatable, Sendable {
   /// The peer broke a rule. The queue is broken from now on: reset it.
   case violation(RingViolation)
@@ -11,6 +13,8 @@ public enum QueueError: Error, Equatable, Sendable {
   case broken
   /// The chain would never fit: more segments than the queue has descriptors, or no segment at all.
   case invalidChain(segments: Int, maximum: Int)
+  /// The chain holds more than 2^32 bytes (S4, virtio 1.2, 2.7.5).
+  case chainTooLarge(byteCount: UInt64)
 }
 
 extension QueueError: CustomStringConvertible {
@@ -22,6 +26,7 @@ extension QueueError: CustomStringConvertible {
     case .mapping(let error): "mapping failed: \(error)"
     case .broken: "the queue is broken by an earlier error and was not reset"
     case .invalidChain(let segments, let maximum): "a chain of \(segments) segments, not 1 to \(maximum)"
+    case .chainTooLarge(let count): "a chain of \(count) bytes, more than 2^32"
     }
   }
 }

@@ -24,3 +24,11 @@ public struct TranslatedSegment: Sendable, BitwiseCopyable {
     unsafe UnsafeMutableRawBufferPointer(start: host.pointer, count: byteCount)
   }
 }
+
+extension TranslatedSegment {
+  /// Stands for the first stretch of a chain that has no bytes at all.
+  @inlinable
+  static var empty: TranslatedSegment {
+    TranslatedSegment(host: HostAddress(rawValue: 16), byteCount: 0, access: .deviceReadable)
+  }
+}

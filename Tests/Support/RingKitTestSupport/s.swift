@@ -1,1 +1,2 @@
+/// Stands for the module until it has members.
 public enum TestSupport {}

@@ -1,0 +1,39 @@
+#include "cring/doorbell.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int cring_doorbell_create(int *out) {
+  int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (fd < 0) return errno;
+  *out = fd;
+  return 0;
+}
+
+void cring_doorbell_close(int fd) { close(fd); }
+
+void cring_doorbell_ring(int fd) {
+  uint64_t one = 1;
+  ssize_t r;
+  do {
+    r = write(fd, &one, sizeof one);
+  } while (r < 0 && errno == EINTR);
+}
+
+bool cring_doorbell_take(int fd) {
+  uint64_t count;
+  ssize_t r;
+  do {
+    r = read(fd, &count, sizeof count);
+  } while (r < 0 && errno == EINTR);
+  return r == (ssize_t)sizeof count;
+}
+
+bool cring_doorbell_wait(int fd, int milliseconds) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  if (poll(&p, 1, milliseconds) != 1) return false;
+  return cring_doorbell_take(fd);
+}

@@ -1,0 +1,21 @@
+// An eventfd as a kick or call. glibc's sys/eventfd.h is not visible to Swift.
+#ifndef CRING_DOORBELL_H
+#define CRING_DOORBELL_H
+
+#include <stdbool.h>
+
+// Non-blocking, close-on-exec. Returns 0 or an errno.
+int cring_doorbell_create(int *out);
+
+void cring_doorbell_close(int fd);
+
+// Adds one to the counter; a counter at its limit already wakes, so that is no error.
+void cring_doorbell_ring(int fd);
+
+// Resets the counter; false when it was zero.
+bool cring_doorbell_take(int fd);
+
+// Sleeps until it is rung or the time is up (-1: for ever), then takes. False on time-out or signal.
+bool cring_doorbell_wait(int fd, int milliseconds);
+
+#endif

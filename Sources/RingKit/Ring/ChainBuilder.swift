@@ -1,0 +1,101 @@
+/// A device's private copy of one chain while it is fetched: translated stretches and running totals.
+///
+/// Both layouts use it. Every limit a hostile driver could strain is checked here, once.
+@frozen
+@usableFromInline
+struct ChainBuilder: ~Copyable {
+  @usableFromInline let table: PrivateTable<TranslatedSegment>
+  @usableFromInline let isPacked: Bool
+  @usableFromInline var count = 0
+  @usableFromInline var descriptors: UInt32 = 0
+  @usableFromInline var readable: UInt64 = 0
+  @usableFromInline var writable: UInt64 = 0
+  @usableFromInline var seenWritable = false
+
+  @usableFromInline
+  init(queueSize: Int, isPacked: Bool) {
+    // Twice the queue: each of a chain's descriptors may straddle one seam between regions or pages; more is refused.
+    table = PrivateTable(
+      count: max(2 * queueSize, 64),
+      repeating: TranslatedSegment(host: HostAddress(rawValue: 0), byteCount: 0, access: .deviceReadable))
+    self.isPacked = isPacked
+  }
+
+  @inlinable @inline(__always)
+  mutating func begin() {
+    count = 0
+    descriptors = 0
+    readable = 0
+    writable = 0
+    seenWritable = false
+  }
+
+  /// Checks one element against the rules on order and size, translates it and appends its stretches.
+  @inlinable @inline(__always)
+  mutating func append<Translator: DMATranslator & ~Copyable>(
+    _ address: IOVA, _ length: UInt32, isWritable: Bool, _ translator: inout Translator
+  ) throws(QueueError) {
+    if isWritable {
+      seenWritable = true
+      writable &+= UInt64(length)
+    } else {
+      if seenWritable { throw .violation(RingViolation(isPacked ? .p7 : .s2, .flags, 0)) }
+      readable &+= UInt64(length)
+    }
+    if readable &+ writable > 1 << 32 {
+      throw .violation(RingViolation(isPacked ? .p6 : .s4, .length, readable &+ writable, limit: 1 << 32))
+    }
+    if length == 0 { return }
+    let access: DMADirection = isWritable ? .deviceWritable : .deviceReadable
+    let piece: (host: HostAddress, byteCount: UInt64)
+    do throws(DMAFault) {
+      piece = try translator.translate(address, byteCount: UInt64(length), for: access)
+    } catch { throw .fault(error) }
+    if piece.byteCount == UInt64(length) && count < table.count {
+      table[count] = TranslatedSegment(host: piece.host, byteCount: Int(length), access: access)
+      count &+= 1
+    } else {
+      try appendPieces(address, length, piece, access, &translator)
+    }
+  }
+
+  /// The rare element that is not contiguous here: asked for piece by piece, neighbours joined.
+  @inlinable @inline(never)
+  mutating func appendPieces<Translator: DMATranslator & ~Copyable>(
+    _ address: IOVA, _ length: UInt32, _ first: (host: HostAddress, byteCount: UInt64), _ access: DMADirection,
+    _ translator: inout Translator
+  ) throws(QueueError) {
+    let start = count
+    var piece = first
+    var done: UInt64 = 0
+    while true {
+      let (host, bytes) = (piece.host, min(piece.byteCount, UInt64(length) &- done))
+      if count > start, table[count &- 1].host.advanced(by: table[count &- 1].byteCount) == host {
+        let joined = table[count &- 1]
+        table[count &- 1] = TranslatedSegment(
+          host: joined.host, byteCount: joined.byteCount &+ Int(bytes), access: access)
+      } else {
+        if count == table.count {
+          throw .violation(RingViolation(isPacked ? .p6 : .s8, .count, UInt64(count), limit: UInt64(table.count)))
+        }
+        table[count] = TranslatedSegment(host: host, byteCount: Int(bytes), access: access)
+        count &+= 1
+      }
+      done &+= bytes
+      if done >= UInt64(length) { return }
+      let (next, overflow) = address.rawValue.addingReportingOverflow(done)
+      if overflow { throw .fault(.addressOverflow(address, byteCount: UInt64(length))) }
+      do throws(DMAFault) {
+        piece = try translator.translate(IOVA(next), byteCount: UInt64(length) &- done, for: access)
+      } catch { throw .fault(error) }
+    }
+  }
+
+  /// The finished chain.
+  @inlinable @inline(__always)
+  func chain(id: UInt16, descriptorCount: UInt16) -> DeviceChain {
+    DeviceChain(
+      id: id, descriptorCount: descriptorCount, segmentCount: count, readableByteCount: readable,
+      writableByteCount: writable, first: count > 0 ? table[0] : .empty)
+  }
+}

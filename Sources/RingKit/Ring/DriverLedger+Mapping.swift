@@ -1,0 +1,74 @@
+extension DriverLedger {
+  /// Takes every segment of a returned buffer back from the device and frees its slots.
+  ///
+  /// Goes on after a failure, so that one bad unmap does not leak the others; the first failure is thrown.
+  @inlinable @inline(__always)
+  mutating func retire<Mapper: DMAMapper & ~Copyable>(
+    _ head: UInt16, _ entry: LedgerEntry, _ mapper: inout Mapper
+  ) throws(QueueError) where Mapper.Mapping == Mapping {
+    if entry.descriptorCount == 1 && (indirectCapacity == 0 || indirectUse[head] == 0) {
+      entries[head].descriptorCount = 0
+      returned = returned.advanced(by: 1)
+      let mapping = mappings[head]
+      giveBack(head)
+      do throws(DMAError) {
+        try mapper.unmap(mapping, entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+      } catch { throw .mapping(error) }
+    } else {
+      try retireChain(head, entry, &mapper)
+    }
+  }
+
+  @inlinable @inline(never)
+  mutating func retireChain<Mapper: DMAMapper & ~Copyable>(
+    _ head: UInt16, _ entry: LedgerEntry, _ mapper: inout Mapper
+  ) throws(QueueError) where Mapper.Mapping == Mapping {
+    var failure: DMAError?
+    entries[head].descriptorCount = 0
+    returned = returned.advanced(by: 1)
+    if indirectCapacity > 0, indirectUse[head] != 0 {
+      let use = indirectUse[head]
+      indirectUse[head] = 0
+      let (readableCount, writableCount) = (Int(use >> 16), Int(use & 0xffff))
+      let base = Int(head) &* indirectCapacity
+      do throws(DMAError) { try mapper.unmap(mappings[head], .deviceReadable) } catch { failure = failure ?? error }
+      for i in 0..<(readableCount &+ writableCount) {
+        let direction: DMADirection = i < readableCount ? .deviceReadable : .deviceWritable
+        do throws(DMAError) { try mapper.unmap(indirectMappings[base &+ i], direction) } catch {
+          failure = failure ?? error
+        }
+      }
+      giveBack(head)
+    } else {
+      var slot = head
+      for _ in 0..<entry.descriptorCount {
+        let link = links[slot]
+        let direction: DMADirection = link & writable == 0 ? .deviceReadable : .deviceWritable
+        do throws(DMAError) { try mapper.unmap(mappings[slot], direction) } catch { failure = failure ?? error }
+        giveBack(slot)
+        slot = link & ~writable
+      }
+    }
+    if let failure { throw .mapping(failure) }
+  }
+
+  /// Unmaps every buffer in flight and reports its token, oldest first; then forgets everything.
+  @inlinable
+  mutating func abandon<Mapper: DMAMapper & ~Copyable>(
+    _ mapper: inout Mapper, _ abandoned: (UInt64) -> Void
+  ) throws(QueueError) where Mapper.Mapping == Mapping {
+    var heads: [(age: UInt16, slot: UInt16)] = []
+    for slot in 0..<size where entries[slot].descriptorCount != 0 {
+      heads.append((added.distance(from: RingIndex(entries[slot].position)), slot))
+    }
+    heads.sort { $0.age > $1.age }
+    var failure: QueueError?
+    for (_, slot) in heads {
+      let entry = entries[slot]
+      do throws(QueueError) { try retire(slot, entry, &mapper) } catch { failure = failure ?? error }
+      abandoned(entry.token)
+    }
+    reset()
+    if let failure { throw failure }
+  }
+}

@@ -1,0 +1,127 @@
+/// A driver's private memory of what it submitted: slots, tokens, mappings.
+///
+/// The ring is never asked for any of it.
+///
+/// Both layouts use it: a slot is a descriptor-table index of a split ring and a buffer id of a packed one. Free slots
+/// go round in a queue rather than on a stack: when buffers come back in order the slots come round in order too, so a
+/// split ring's available ring keeps its contents and IN_ORDER's sequence (S5) needs nothing of its own.
+@frozen
+@usableFromInline
+struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
+  @usableFromInline let size: UInt16
+  @usableFromInline let entries: PrivateTable<LedgerEntry>
+  /// Next slot of a chain, with ``writable`` when this slot's segment is device-writable.
+  @usableFromInline let links: PrivateTable<UInt16>
+  @usableFromInline let mappings: PrivateTable<Mapping>
+  @usableFromInline let free: PrivateTable<UInt16>
+  @usableFromInline var freeHead: UInt16 = 0
+  @usableFromInline var freeTail: UInt16 = 0
+  @usableFromInline var freeCount: UInt16
+  /// Buffers added, published and returned so far, modulo 65,536.
+  @usableFromInline var added = RingIndex(0)
+  @usableFromInline var published = RingIndex(0)
+  @usableFromInline var returned = RingIndex(0)
+
+  /// Indirect tables: entries per slot, their mappings, and per slot how many segments (readable high, writable low).
+  @usableFromInline let indirectCapacity: Int
+  @usableFromInline let indirectMappings: PrivateTable<Mapping>
+  @usableFromInline let indirectUse: PrivateTable<UInt32>
+
+  /// Marks a slot in ``links`` whose segment is device-writable; slots themselves need 15 bits.
+  @inlinable
+  var writable: UInt16 { 0x8000 }
+
+  @usableFromInline
+  init(size: Int, unmapped: Mapping, indirectCapacity: Int) {
+    self.size = UInt16(size)
+    self.freeCount = UInt16(size)
+    self.indirectCapacity = indirectCapacity
+    entries = PrivateTable(count: size, repeating: .idle)
+    links = PrivateTable(count: size, repeating: 0)
+    mappings = PrivateTable(count: size, repeating: unmapped)
+    free = PrivateTable(count: size, repeating: 0)
+    indirectMappings = PrivateTable(count: size * indirectCapacity, repeating: unmapped)
+    indirectUse = PrivateTable(count: indirectCapacity > 0 ? size : 0, repeating: 0)
+    for slot in 0..<UInt16(size) { free[slot] = slot }
+  }
+
+  @inlinable @inline(__always)
+  var inFlight: UInt16 { added.distance(from: returned) }
+
+  @inlinable @inline(__always)
+  var unpublished: UInt16 { added.distance(from: published) }
+
+  /// The next free slot; the caller has seen that there is one.
+  @inlinable @inline(__always)
+  mutating func takeSlot() -> UInt16 {
+    let slot = free[freeHead]
+    let next = freeHead &+ 1
+    freeHead = next == size ? 0 : next
+    freeCount &-= 1
+    return slot
+  }
+
+  @inlinable @inline(__always)
+  mutating func giveBack(_ slot: UInt16) {
+    free[freeTail] = slot
+    let next = freeTail &+ 1
+    freeTail = next == size ? 0 : next
+    freeCount &+= 1
+  }
+
+  /// Undoes ``takeSlot()`` for the slots taken last, when a chain could not be mapped to its end.
+  @inlinable
+  mutating func untake(_ count: UInt16) {
+    freeHead = freeHead >= count ? freeHead &- count : freeHead &+ size &- count
+    freeCount &+= count
+  }
+
+  /// Enters a buffer whose descriptors are written.
+  @inlinable @inline(__always)
+  mutating func enter(_ head: UInt16, token: UInt64, capacity: UInt32, descriptorCount: UInt16) {
+    entries[head] = LedgerEntry(
+      token: token, capacity: capacity, descriptorCount: descriptorCount, position: added.rawValue)
+    added = added.advanced(by: 1)
+  }
+
+  /// Whether a slot heads a buffer that the device can know of.
+  @inlinable @inline(__always)
+  func isVisible(_ entry: LedgerEntry, _ slot: UInt16) -> Bool {
+    if entry.descriptorCount == 0 { return false }
+    if unpublished == 0 || RingIndex(entry.position).distance(from: published) >= unpublished { return true }
+    return !wasTakenLast(slot)
+  }
+
+  /// Whether the slot is among those taken since the last publish.
+  ///
+  /// Exact where positions, which wrap, are a hint.
+  @inlinable @inline(never)
+  func wasTakenLast(_ slot: UInt16) -> Bool {
+    var remaining = unpublished
+    var at = freeHead
+    var steps = size &- freeCount
+    while remaining > 0, steps > 0 {
+      at = at == 0 ? size &- 1 : at &- 1
+      steps &-= 1
+      let candidate = free[at]
+      if candidate == slot { return true }
+      if entries[candidate].descriptorCount != 0 { remaining &-= 1 }
+    }
+    return false
+  }
+
+  /// Forgets everything: all slots free, all counts zero.
+  @usableFromInline
+  mutating func reset() {
+    for slot in 0..<size {
+      entries[slot] = .idle
+      free[slot] = slot
+    }
+    freeHead = 0
+    freeTail = 0
+    freeCount = size
+    added = RingIndex(0)
+    published = RingIndex(0)
+    returned = RingIndex(0)
+  }
+}

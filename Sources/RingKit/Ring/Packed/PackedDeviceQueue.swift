@@ -1,0 +1,112 @@
+/// The device's end of a packed virtqueue (virtio 1.2, 2.8), over one DMA path.
+///
+/// Not for sharing: one thread owns it. The driver is hostile: fetching a buffer is bounded by the queue's size and
+/// touches nothing but the ring, an indirect table and what the translator allows.
+@frozen
+public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQueue, ~Copyable {
+  /// Whether work is counted: as the translator has it.
+  public typealias Counter = Translator.Counter
+
+  /// The DMA path's state and counters.
+  public var translator: Translator
+  /// True once the driver broke a rule.
+  public internal(set) var isBroken: Bool {
+    @inlinable get { broken }
+    set { broken = newValue }
+  }
+
+  @usableFromInline var broken = false
+  @usableFromInline let ring: PackedRing
+  @usableFromInline let ringSize: UInt16
+  @usableFromInline let ordering: RingOrdering
+  @usableFromInline let hasEventIndex: Bool
+  @usableFromInline let isInOrder: Bool
+  @usableFromInline let hasIndirect: Bool
+  @usableFromInline var builder: ChainBuilder
+  /// Where the next available descriptor will come, and where the next used one goes.
+  @usableFromInline var available = WrapCounter()
+  @usableFromInline var used = WrapCounter()
+  /// Descriptors and buffers fetched and not yet completed.
+  @usableFromInline var heldDescriptors: UInt32 = 0
+  @usableFromInline var inFlight = 0
+  /// The first used descriptor of the batch being built: written last, by ``publish()``.
+  @usableFromInline var heldOffset = 0
+  @usableFromInline var heldWord: UInt64 = 0
+  @usableFromInline var isHolding = false
+  /// Descriptors used since the driver's wish to be notified was last looked at.
+  @usableFromInline var unannounced: UInt32 = 0
+  /// IN_ORDER: completions that wait for the used descriptor which will stand for all of them.
+  @usableFromInline var batchStart = WrapCounter()
+  @usableFromInline var batchCount = 0
+  @usableFromInline var batchID: UInt16 = 0
+  @usableFromInline var batchLength: UInt32 = 0
+  /// Shadow of the device event suppression word.
+  @usableFromInline var event = EventSuppression.enable
+
+  /// A queue end over a ring that its driver has set up.
+  ///
+  /// - Parameters:
+  ///   - configuration: the size and features the driver has too.
+  ///   - ring: the ring's memory, as this side has it mapped.
+  ///   - translator: the DMA path, from now on the queue's own.
+  /// - Throws: ``QueueConfigurationError``.
+  public init(
+    _ configuration: QueueConfiguration, ring: PackedRing, translator: consuming Translator
+  ) throws(QueueConfigurationError) {
+    try configuration.validate(packed: true)
+    guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
+    self.translator = translator
+    self.ring = ring
+    ringSize = UInt16(configuration.size)
+    ordering = RingOrdering(configuration.features)
+    hasEventIndex = configuration.features.contains(.eventIndex)
+    isInOrder = configuration.features.contains(.inOrder)
+    hasIndirect = configuration.features.contains(.indirectDescriptors)
+    builder = ChainBuilder(queueSize: configuration.size, isPacked: true)
+  }
+
+  /// What the queue and its DMA path did.
+  public var work: Counter { translator.work }
+
+  /// Descriptors in the ring.
+  @inlinable
+  public var size: Int { ring.size }
+
+  /// Buffers fetched and not yet completed.
+  @inlinable
+  public var inFlightCount: Int { inFlight }
+
+  /// The stretches of the chain fetched last.
+  @inlinable
+  public var segments: Span<TranslatedSegment> {
+    @_lifetime(borrow self) get {
+      // SAFETY: the table lives as long as self and is written by mutating calls only; the first entries are set.
+      let span = unsafe Span(_unsafeStart: builder.table.base, count: builder.count)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// Serves the device's IOMMU, where the path has one.
+  @inlinable @inline(__always)
+  public mutating func service() { translator.service() }
+
+  /// Starts afresh (VIRTIO_F_RING_RESET; virtio 1.2, 2.6.1); the ring's memory is the driver's to clear.
+  public mutating func reset() {
+    broken = false
+    available = WrapCounter()
+    used = WrapCounter()
+    heldDescriptors = 0
+    inFlight = 0
+    isHolding = false
+    unannounced = 0
+    batchCount = 0
+    event = .enable
+    builder.begin()
+  }
+
+  @inlinable @inline(never)
+  mutating func fail(_ violation: RingViolation) -> QueueError {
+    broken = true
+    return .violation(violation)
+  }
+}

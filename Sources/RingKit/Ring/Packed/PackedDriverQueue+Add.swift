@@ -1,0 +1,138 @@
+extension PackedDriverQueue where Mapper: ~Copyable {
+  /// Adds a buffer of one segment.
+  @inlinable
+  public mutating func add(
+    _ segment: MemorySegment, _ direction: DMADirection, token: UInt64
+  ) throws(QueueError) -> AddResult {
+    if broken { throw .broken }
+    if ledger.freeCount == 0 { return .full }
+    if segment.length == 0 { throw .mapping(.outOfBounds(segment)) }
+    let address: IOVA
+    let mapping: Mapper.Mapping
+    do throws(DMAError) { (address, mapping) = try mapper.map(segment, direction) } catch { throw .mapping(error) }
+    let id = ledger.takeSlot()
+    ledger.mappings[id] = mapping
+    let isWritable = direction == .deviceWritable
+    let flags = available.availableFlags | (isWritable ? DescriptorFlags.write : 0)
+    let offset = Int(available.offset) &* 16
+    ring.descriptors.store64(address.rawValue, offset)
+    makeAvailable(at: offset &+ 8, PackedRing.word(length: segment.length, id: id, flags: flags))
+    available.advance(by: 1, size: ringSize)
+    unannounced &+= 1
+    ledger.enter(id, token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1)
+    return .added
+  }
+
+  /// Adds a buffer of several segments: in one slot through an indirect table where that was negotiated and it fits,
+  /// else as a list.
+  @inlinable
+  public mutating func add(
+    readable: Span<MemorySegment>, writable: Span<MemorySegment>, token: UInt64
+  ) throws(QueueError) -> AddResult {
+    if broken { throw .broken }
+    let count = readable.count &+ writable.count
+    guard count >= 1, count <= ring.size else { throw .invalidChain(segments: count, maximum: ring.size) }
+    if count > 1 && count <= ledger.indirectCapacity && ledger.freeCount > 0 {
+      return try addIndirect(readable, writable, token)
+    }
+    // P9: room for the whole list before its first descriptor becomes available.
+    if count > Int(ledger.freeCount) { return .full }
+    return try addList(readable, writable, token)
+  }
+
+  @inlinable @inline(never)
+  mutating func addList(
+    _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
+  ) throws(QueueError) -> AddResult {
+    let count = readable.count &+ writable.count
+    let id = ledger.free[ledger.freeHead]
+    let capacity = try chainCapacity(readable, writable)
+    try mapList(readable, writable, id)
+    // Flags only now: a descriptor whose AVAIL bit has changed may not be touched again (P3), not even to undo it.
+    var position = available
+    var first: UInt64 = 0
+    for i in 0..<count {
+      let isWritable = i >= readable.count
+      let flags =
+        position.availableFlags | (isWritable ? DescriptorFlags.write : 0)
+        | (i &+ 1 < count ? DescriptorFlags.next : 0)
+      let length = isWritable ? writable[i &- readable.count].length : readable[i].length
+      let word = PackedRing.word(length: length, id: id, flags: flags)
+      if i == 0 {
+        first = word
+      } else {
+        ring.descriptors.store64(word, Int(position.offset) &* 16 &+ 8)
+      }
+      position.advance(by: 1, size: ringSize)
+    }
+    // P10: the first descriptor of the list becomes available last.
+    makeAvailable(at: Int(available.offset) &* 16 &+ 8, first)
+    available = position
+    unannounced &+= UInt32(count)
+    ledger.enter(id, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
+    return .added
+  }
+
+  /// Maps every segment of a list and writes the addresses, which mean nothing before the flags do.
+  @inlinable @inline(__always)
+  mutating func mapList(
+    _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ id: UInt16
+  ) throws(QueueError) {
+    var previous = id
+    var position = available
+    for i in 0..<(readable.count &+ writable.count) {
+      let isWritable = i >= readable.count
+      let segment = isWritable ? writable[i &- readable.count] : readable[i]
+      do throws(DMAError) {
+        if segment.length == 0 { throw .outOfBounds(segment) }
+        let (address, mapping) = try mapper.map(segment, isWritable ? .deviceWritable : .deviceReadable)
+        let slot = ledger.takeSlot()
+        ledger.mappings[slot] = mapping
+        ledger.links[slot] = isWritable ? ledger.writable : 0
+        if i > 0 { ledger.links[previous] |= slot }
+        previous = slot
+        ring.descriptors.store64(address.rawValue, Int(position.offset) &* 16)
+        position.advance(by: 1, size: ringSize)
+      } catch {
+        try unwind(id, mapped: UInt16(i), because: error)
+      }
+    }
+  }
+
+  /// Gives up a list whose segments are mapped only in part; none of its descriptors has flags yet.
+  @inlinable @inline(never)
+  mutating func unwind(_ id: UInt16, mapped: UInt16, because error: DMAError) throws(QueueError) {
+    var slot = id
+    for _ in 0..<mapped {
+      let link = ledger.links[slot]
+      let direction: DMADirection = link & ledger.writable == 0 ? .deviceReadable : .deviceWritable
+      do throws(DMAError) { try mapper.unmap(ledger.mappings[slot], direction) } catch { broken = true }
+      slot = link & ~ledger.writable
+    }
+    ledger.untake(mapped)
+    throw .mapping(error)
+  }
+
+  /// Writes length, id and flags of a buffer's first descriptor; those of a batch's first are held back until
+  /// ``publish()``.
+  @inlinable @inline(__always)
+  mutating func makeAvailable(at offset: Int, _ word: UInt64) {
+    if isHolding {
+      ring.descriptors.storeRelease64(word, offset)
+    } else {
+      isHolding = true
+      heldOffset = offset
+      heldWord = word
+    }
+  }
+
+  /// Makes everything added since the last call visible, with one store of the first descriptor's flags (P15).
+  @inlinable
+  public mutating func publish() {
+    if !isHolding { return }
+    isHolding = false
+    ledger.published = ledger.added
+    // B9: pairs with B10 in PackedDeviceQueue+Next.swift.
+    ordering.publish64(ring.descriptors, heldWord, at: heldOffset)
+  }
+}

@@ -1,0 +1,77 @@
+/// Where the three parts of a packed ring lie (virtio 1.2, 2.8).
+///
+/// No policy.
+@frozen
+public struct PackedRing: Sendable {
+  /// The descriptor ring: 16 bytes an entry; written by both sides in turn.
+  public let descriptors: SharedMemory
+  /// Driver event suppression, 4 bytes: what the driver wants to be told; written by the driver only.
+  public let driverEvent: SharedMemory
+  /// Device event suppression, 4 bytes: what the device wants to be told; written by the device only.
+  public let deviceEvent: SharedMemory
+  /// Entries, any number to 32,768.
+  public let size: Int
+  /// Guest-physical addresses of the three parts, as a transport hands them to the device.
+  public let addresses:
+    (descriptors: GuestPhysicalAddress, driverEvent: GuestPhysicalAddress, deviceEvent: GuestPhysicalAddress)
+  private let regions: [MemoryRegion]
+
+  /// Bytes that a ring of `size` entries takes in one piece, each event word in lines of its own.
+  public static func byteCount(size: Int) -> Int { eventOffset(size) + 128 + 4 }
+
+  // 128: the two event words have different writers; adjacent-line prefetch moves pairs of lines together.
+  private static func eventOffset(_ size: Int) -> Int { (16 * size + 127) & ~127 }
+
+  /// Lays a ring out in one piece of memory.
+  ///
+  /// - Throws: ``QueueConfigurationError`` for a size outside 1…32,768, too little memory or a start that is not a
+  ///   multiple of 16.
+  public init(in buffer: GuestBuffer, size: Int) throws(QueueConfigurationError) {
+    guard (1...32_768).contains(size) else { throw .invalidSize(size) }
+    guard buffer.byteCount >= Self.byteCount(size: size) else {
+      throw .memoryTooSmall(available: buffer.byteCount, needed: Self.byteCount(size: size))
+    }
+    let events = Self.eventOffset(size)
+    try self.init(
+      descriptors: buffer.slice(at: 0, byteCount: 16 * size), driverEvent: buffer.slice(at: events, byteCount: 4),
+      deviceEvent: buffer.slice(at: events + 128, byteCount: 4), size: size)
+  }
+
+  /// Takes three parts that lie wherever the driver put them.
+  ///
+  /// - Throws: ``QueueConfigurationError`` as above; the parts' alignments are 16, 4 and 4 (P1).
+  public init(
+    descriptors: GuestBuffer, driverEvent: GuestBuffer, deviceEvent: GuestBuffer, size: Int
+  ) throws(QueueConfigurationError) {
+    guard (1...32_768).contains(size) else { throw .invalidSize(size) }
+    for (part, needed, alignment) in [(descriptors, 16 * size, 16), (driverEvent, 4, 4), (deviceEvent, 4, 4)] {
+      guard part.byteCount >= needed else { throw .memoryTooSmall(available: part.byteCount, needed: needed) }
+      guard part.address.rawValue % UInt64(alignment) == 0, part.host.rawValue % UInt(alignment) == 0 else {
+        throw .misaligned(part.address, alignment: alignment)
+      }
+    }
+    self.descriptors = SharedMemory(descriptors.host, byteCount: descriptors.byteCount)
+    self.driverEvent = SharedMemory(driverEvent.host, byteCount: driverEvent.byteCount)
+    self.deviceEvent = SharedMemory(deviceEvent.host, byteCount: deviceEvent.byteCount)
+    self.size = size
+    addresses = (descriptors.address, driverEvent.address, deviceEvent.address)
+    regions = [descriptors.region, driverEvent.region, deviceEvent.region]
+  }
+
+  /// Zeroes all three parts, as a driver does before it hands a ring over (virtio 1.2, 2.8.13).
+  public func clear() {
+    for i in 0..<size {
+      descriptors.store64(0, 16 * i)
+      descriptors.store64(0, 16 * i + 8)
+    }
+    driverEvent.store32(0, 0)
+    deviceEvent.store32(0, 0)
+  }
+
+  /// Length, buffer id and flags of a descriptor as one word: written and read whole, so that none of them can be seen
+  /// without the others.
+  @inlinable @inline(__always)
+  static func word(length: UInt32, id: UInt16, flags: UInt16) -> UInt64 {
+    UInt64(length) | UInt64(id) << 32 | UInt64(flags) << 48
+  }
+}

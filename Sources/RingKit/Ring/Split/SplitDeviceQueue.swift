@@ -1,0 +1,105 @@
+/// The device's end of a split virtqueue (virtio 1.2, 2.7), over one DMA path.
+///
+/// Not for sharing: one thread owns it. The driver is hostile: fetching a buffer is bounded by the queue's size and
+/// touches nothing but the ring, an indirect table and what the translator allows.
+@frozen
+public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQueue, ~Copyable {
+  /// Whether work is counted: as the translator has it.
+  public typealias Counter = Translator.Counter
+
+  /// The DMA path's state and counters.
+  public var translator: Translator
+  /// True once the driver broke a rule.
+  public internal(set) var isBroken: Bool {
+    @inlinable get { broken }
+    set { broken = newValue }
+  }
+
+  @usableFromInline var broken = false
+  @usableFromInline let ring: SplitRing
+  @usableFromInline let mask: UInt16
+  @usableFromInline let ordering: RingOrdering
+  @usableFromInline let hasEventIndex: Bool
+  @usableFromInline let isInOrder: Bool
+  @usableFromInline let hasIndirect: Bool
+  @usableFromInline var builder: ChainBuilder
+  /// Buffers fetched so far, and the available index as last read.
+  @usableFromInline var fetched = RingIndex(0)
+  @usableFromInline var availableSeen = RingIndex(0)
+  /// Buffers completed, published, and published when the driver's wish to be notified was last looked at.
+  @usableFromInline var completed = RingIndex(0)
+  @usableFromInline var published = RingIndex(0)
+  @usableFromInline var notified = RingIndex(0)
+  /// IN_ORDER: completions that wait for the used entry which will stand for all of them, and that entry.
+  @usableFromInline var batchCount: UInt16 = 0
+  @usableFromInline var batchID: UInt16 = 0
+  @usableFromInline var batchLength: UInt32 = 0
+  /// Shadow of the used ring's flags.
+  @usableFromInline var flags: UInt16 = 0
+
+  /// A queue end over a ring that its driver has set up.
+  ///
+  /// - Parameters:
+  ///   - configuration: the size and features the driver has too.
+  ///   - ring: the ring's memory, as this side has it mapped.
+  ///   - translator: the DMA path, from now on the queue's own.
+  /// - Throws: ``QueueConfigurationError``.
+  public init(
+    _ configuration: QueueConfiguration, ring: SplitRing, translator: consuming Translator
+  ) throws(QueueConfigurationError) {
+    try configuration.validate(packed: false)
+    guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
+    self.translator = translator
+    self.ring = ring
+    mask = UInt16(configuration.size - 1)
+    ordering = RingOrdering(configuration.features)
+    hasEventIndex = configuration.features.contains(.eventIndex)
+    isInOrder = configuration.features.contains(.inOrder)
+    hasIndirect = configuration.features.contains(.indirectDescriptors)
+    builder = ChainBuilder(queueSize: configuration.size, isPacked: false)
+  }
+
+  /// What the queue and its DMA path did.
+  public var work: Counter { translator.work }
+
+  /// Descriptors in the ring.
+  @inlinable
+  public var size: Int { ring.size }
+
+  /// Buffers fetched and not yet completed.
+  @inlinable
+  public var inFlightCount: Int { Int(fetched.distance(from: completed)) }
+
+  /// The stretches of the chain fetched last.
+  @inlinable
+  public var segments: Span<TranslatedSegment> {
+    @_lifetime(borrow self) get {
+      // SAFETY: the table lives as long as self and is written by mutating calls only; the first entries are set.
+      let span = unsafe Span(_unsafeStart: builder.table.base, count: builder.count)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// Serves the device's IOMMU, where the path has one.
+  @inlinable @inline(__always)
+  public mutating func service() { translator.service() }
+
+  /// Starts afresh (VIRTIO_F_RING_RESET; virtio 1.2, 2.6.1); the ring's memory is the driver's to clear.
+  public mutating func reset() {
+    broken = false
+    fetched = RingIndex(0)
+    availableSeen = RingIndex(0)
+    completed = RingIndex(0)
+    published = RingIndex(0)
+    notified = RingIndex(0)
+    batchCount = 0
+    flags = 0
+    builder.begin()
+  }
+
+  @inlinable @inline(never)
+  mutating func fail(_ violation: RingViolation) -> QueueError {
+    broken = true
+    return .violation(violation)
+  }
+}

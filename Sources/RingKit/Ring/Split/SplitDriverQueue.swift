@@ -1,0 +1,126 @@
+/// The driver's end of a split virtqueue (virtio 1.2, 2.7), over one DMA path.
+///
+/// Not for sharing: one thread owns it. Adding and reclaiming are O(segments) and allocate nothing.
+@frozen
+public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Copyable {
+  /// Whether work is counted: as the mapper has it.
+  public typealias Counter = Mapper.Counter
+
+  /// The DMA path's state and counters.
+  public var mapper: Mapper
+  /// True once the device broke a rule.
+  public internal(set) var isBroken: Bool {
+    @inlinable get { broken }
+    set { broken = newValue }
+  }
+
+  @usableFromInline var broken = false
+  @usableFromInline let ring: SplitRing
+  @usableFromInline let mask: UInt16
+  @usableFromInline let ordering: RingOrdering
+  @usableFromInline let hasEventIndex: Bool
+  @usableFromInline let isInOrder: Bool
+  @usableFromInline var ledger: DriverLedger<Mapper.Mapping>
+  /// What the available ring holds, so that an entry is stored only where it differs and its line stays shared.
+  @usableFromInline let availableCopy: PrivateTable<UInt16>
+  /// The used index as last read.
+  @usableFromInline var usedSeen = RingIndex(0)
+  /// The available index when the device's wish to be notified was last looked at.
+  @usableFromInline var notified = RingIndex(0)
+  /// IN_ORDER: buffers of the current used entry not yet returned, and the length that goes with the last of them.
+  @usableFromInline var batchRemaining: UInt16 = 0
+  @usableFromInline var batchLength: UInt32 = 0
+  /// Shadow of the available ring's flags.
+  @usableFromInline var flags: UInt16 = 0
+  @usableFromInline let finished: PrivateTable<Completion>
+  @usableFromInline var finishedCount = 0
+  @usableFromInline let indirect: SharedMemory?
+  @usableFromInline let indirectBase: GuestPhysicalAddress
+  private let indirectBuffer: GuestBuffer?
+
+  /// A queue over a ring that no device uses yet; clears it.
+  ///
+  /// - Parameters:
+  ///   - configuration: size and features; RING_PACKED must not be among them.
+  ///   - ring: the ring's memory.
+  ///   - indirectTables: ``QueueConfiguration/indirectByteCount`` bytes at a multiple of 16, needed with INDIRECT_DESC.
+  ///     They may be private: they are mapped like any device-readable buffer.
+  ///   - mapper: the DMA path, from now on the queue's own.
+  /// - Throws: ``QueueConfigurationError``.
+  public init(
+    _ configuration: QueueConfiguration, ring: SplitRing, indirectTables: GuestBuffer? = nil, mapper: consuming Mapper
+  ) throws(QueueConfigurationError) {
+    try configuration.validate(packed: false)
+    guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
+    let capacity = try configuration.indirectCapacity(in: indirectTables)
+    ring.clear()
+    self.mapper = mapper
+    self.ring = ring
+    mask = UInt16(configuration.size - 1)
+    ordering = RingOrdering(configuration.features)
+    hasEventIndex = configuration.features.contains(.eventIndex)
+    isInOrder = configuration.features.contains(.inOrder)
+    ledger = DriverLedger(size: configuration.size, unmapped: Mapper.unmapped, indirectCapacity: capacity)
+    availableCopy = PrivateTable(count: configuration.size, repeating: 0)
+    finished = PrivateTable(count: configuration.size, repeating: Completion(token: 0, writtenByteCount: 0))
+    indirect = capacity > 0 ? indirectTables.map { SharedMemory($0.host, byteCount: $0.byteCount) } : nil
+    indirectBase = indirectTables?.address ?? GuestPhysicalAddress(0)
+    indirectBuffer = indirectTables
+  }
+
+  /// What the queue and its DMA path did.
+  public var work: Counter { mapper.work }
+
+  /// Descriptors in the ring.
+  @inlinable
+  public var size: Int { ring.size }
+
+  /// Descriptors not in use.
+  @inlinable
+  public var freeDescriptorCount: Int { Int(ledger.freeCount) }
+
+  /// Buffers added and not yet returned.
+  @inlinable
+  public var inFlightCount: Int { Int(ledger.inFlight) }
+
+  /// What the last ``reclaim(atMost:)`` collected.
+  @inlinable
+  public var completions: Span<Completion> {
+    @_lifetime(borrow self) get {
+      // SAFETY: `finished` lives as long as self and is written by mutating calls only; the first entries are set.
+      let span = unsafe Span(_unsafeStart: finished.base, count: finishedCount)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// Unmaps what is in flight, reports it and starts afresh (VIRTIO_F_RING_RESET; virtio 1.2, 2.6.1).
+  public mutating func reset(_ abandoned: (UInt64) -> Void) throws(QueueError) {
+    ring.clear()
+    for slot in 0..<ring.size { availableCopy[slot] = 0 }
+    usedSeen = RingIndex(0)
+    notified = RingIndex(0)
+    batchRemaining = 0
+    flags = 0
+    finishedCount = 0
+    broken = false
+    try ledger.abandon(&mapper, abandoned)
+  }
+
+  /// Lets the DMA path do what is due by now.
+  @inlinable
+  public mutating func poll() throws(QueueError) {
+    do throws(DMAError) { try mapper.poll() } catch { throw .mapping(error) }
+  }
+
+  /// Completes what the DMA path deferred.
+  @inlinable
+  public mutating func flush() throws(QueueError) {
+    do throws(DMAError) { try mapper.flush() } catch { throw .mapping(error) }
+  }
+
+  @inlinable @inline(never)
+  mutating func fail(_ violation: RingViolation) -> QueueError {
+    broken = true
+    return .violation(violation)
+  }
+}
