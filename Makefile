@@ -1,0 +1,30 @@
+# What a person does here, by name. `make` alone lists it.
+
+SWIFT ?= swift
+
+.PHONY: help setup build bench test lint format clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Check the toolchain; install libnuma's header when it is missing
+	@Scripts/setup.sh
+
+build: setup ## Build everything, optimised
+	$(SWIFT) build -c release
+
+bench: setup ## Measure what each DMA path costs on this machine (under a minute)
+	$(SWIFT) build -c release --product ringbench
+	@"$$($(SWIFT) build -c release --show-bin-path)/ringbench" cost
+
+test: setup ## Run the tests
+	$(SWIFT) test
+
+lint: ## Check format, style and file sizes
+	@Scripts/lint.sh
+
+format: ## Rewrite the Swift sources in the house format
+	$(SWIFT) format --in-place --recursive Sources Tests Package.swift
+
+clean: ## Remove what was built
+	$(SWIFT) package clean

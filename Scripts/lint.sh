@@ -1,0 +1,22 @@
+#!/bin/sh
+# The house style as far as a program can check it. Prints every finding; fails when there is one.
+set -eu
+cd "$(dirname "$0")/.."
+status=0
+
+"${SWIFT:-swift}" format lint --strict --recursive Sources Tests Package.swift || status=1
+
+# A package with unsafe flags is refused as a dependency by version.
+if grep -n 'unsafeFlags' Package.swift; then
+  echo "lint: Package.swift uses unsafe flags: no package could depend on this one by version" >&2
+  status=1
+fi
+
+limit=400
+find Sources -type f \( -name '*.swift' -o -name '*.c' -o -name '*.h' \) | sort | while read -r file; do
+  lines=$(wc -l <"$file")
+  [ "$lines" -le "$limit" ] || echo "lint: $file has $lines lines; the ceiling is $limit"
+done | { ! grep . >&2; } || status=1
+
+[ "$status" -eq 0 ] && echo "lint: clean"
+exit "$status"

@@ -1,0 +1,37 @@
+import ArgumentParser
+import Glibc
+
+/// `ringbench cost`: the table that tells what each path costs.
+struct CostCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cost",
+    abstract: "Measures each DMA path on each ring against direct (the default).",
+    discussion: """
+      One driver and one device thread, pinned, pass buffers round a ring in a closed loop. Every path takes its turn in \
+      short slices; slices in which the CPUs moved or were taken away are dropped and counted.
+
+      Examples:
+        ringbench
+        ringbench cost --ring split --path iommu-strict,swiotlb --size 1500 --format json
+        ringbench cost --ring packed --path direct --touch none --batch 32
+      """)
+
+  @OptionGroup var options: CostOptions
+
+  func run() throws {
+    let destination = try options.report.destination()
+    let shown = try options.shownClass()
+    let machine = Machine.read()
+    let parameters = try options.parameters(on: machine)
+    let progress = Progress()
+    if !machine.optimised { progress.warn("this is a debug build: its times say nothing (use -c release)") }
+    Interrupt.install()
+    let report = try CostMeasurement(parameters, machine).run(progress: progress)
+    progress.clear()
+    switch destination.format {
+    case .json: try destination.write(try JSONText.encode(report))
+    case .text: try destination.write(CostText(report, shownClass: shown).render())
+    }
+    if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
+  }
+}

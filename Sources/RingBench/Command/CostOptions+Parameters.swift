@@ -1,0 +1,116 @@
+import RingKit
+
+extension CostOptions {
+  /// What the options mean on this machine, or the one reason why they mean nothing.
+  func parameters(on machine: Machine) throws(BenchError) -> CostParameters {
+    var parameters = CostParameters()
+    if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
+    if !path.isEmpty { parameters.paths = try DMAPath.parse(list: path) }
+    if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
+    if !size.isEmpty { parameters.sizes = try Self.sizes(size) }
+    if !features.isEmpty, ListArgument.elements(features) != ["none"] {
+      parameters.features = try RingFeature.parse(list: features)
+    }
+    parameters.pageSize = try PageSizeRequest.parse(pageSize)
+    parameters.touch = try PayloadTouch.parse(touch)
+    parameters.retpoline = retpoline
+    parameters.seed = seed
+    parameters.queueSize = try Self.queueSize(queueSize, for: parameters.rings)
+    parameters.depth = try outstanding(queueSize: parameters.queueSize)
+    parameters.batch = try together(depth: parameters.depth)
+    (parameters.slices, parameters.sliceMilliseconds) = try sliceSettings()
+    (parameters.driverCPU, parameters.deviceCPU) = try cpus.pair(on: machine)
+    parameters.ringNode = try node(ringNode, option: "--ring-node", on: machine)
+    parameters.payloadNode = try node(payloadNode, option: "--payload-node", on: machine)
+    (parameters.iotlbSets, parameters.iotlbWays) = try iotlb()
+    (parameters.swiotlbAreas, parameters.swiotlbMebibytes) = try swiotlbPool(on: machine)
+    try SizeLimits.check(parameters)
+    return parameters
+  }
+
+  /// The placement class that the text was asked to show.
+  func shownClass() throws(BenchError) -> PlacementClass? {
+    guard let placement else { return nil }
+    return try PlacementClass.parse(placement)
+  }
+
+  private static func sizes(_ arguments: [String]) throws(BenchError) -> [Int] {
+    var sizes: [Int] = []
+    for text in ListArgument.elements(arguments) {
+      let bytes = try ByteCount.parse(text)
+      guard bytes > 0 else { throw .usage("a buffer of 0 bytes carries nothing; --size starts at 1") }
+      if !sizes.contains(bytes) { sizes.append(bytes) }
+    }
+    guard !sizes.isEmpty else { throw .usage("an empty list of sizes; write for example --size 1500,4096") }
+    return sizes
+  }
+
+  private static func queueSize(_ size: Int, for rings: [RingLayout]) throws(BenchError) -> Int {
+    guard (1...32_768).contains(size) else {
+      throw .usage("a ring has 1 to 32768 descriptors, not \(size) (--queue-size)")
+    }
+    guard size & (size - 1) == 0 || !rings.contains(.split) else {
+      throw .usage("a split ring has a power of two of descriptors, not \(size); try \(powerOfTwo(atLeast: size))")
+    }
+    return size
+  }
+
+  private func outstanding(queueSize: Int) throws(BenchError) -> Int {
+    guard let depth else { return min(128, queueSize) }
+    guard depth > 0 else { throw .usage("--depth starts at 1: with nothing outstanding nothing moves") }
+    guard depth <= queueSize else {
+      throw .usage(
+        "a ring of \(queueSize) descriptors cannot hold \(depth) buffers; lower --depth or raise --queue-size")
+    }
+    return depth
+  }
+
+  private func together(depth: Int) throws(BenchError) -> Int {
+    guard let batch else { return min(32, depth) }
+    guard batch > 0 else { throw .usage("--batch starts at 1") }
+    guard batch <= depth else {
+      throw .usage("a batch of \(batch) needs as many buffers outstanding, and --depth is \(depth)")
+    }
+    return batch
+  }
+
+  private func sliceSettings() throws(BenchError) -> (Int, Double) {
+    guard (1...100_000).contains(slices) else { throw .usage("--slices is 1 to 100000, not \(slices)") }
+    guard sliceMs >= 0.1, sliceMs <= 10_000 else { throw .usage("--slice-ms is 0.1 to 10000, not \(sliceMs)") }
+    return (slices, sliceMs)
+  }
+
+  private func node(_ node: Int?, option: String, on machine: Machine) throws(BenchError) -> Int? {
+    guard let node else { return nil }
+    let known = machine.nodes.map(\.node)
+    guard known.contains(node) else {
+      throw .machine("this machine has no node \(node) (\(option)); it has: \(CPUList.text(known))")
+    }
+    return node
+  }
+
+  private func iotlb() throws(BenchError) -> (Int, Int) {
+    guard (1...65_536).contains(iotlbSets), iotlbSets & (iotlbSets - 1) == 0 else {
+      throw .usage("--iotlb-sets is a power of two up to 65536, not \(iotlbSets)")
+    }
+    guard (1...64).contains(iotlbWays) else { throw .usage("--iotlb-ways is 1 to 64, not \(iotlbWays)") }
+    return (iotlbSets, iotlbWays)
+  }
+
+  private func swiotlbPool(on machine: Machine) throws(BenchError) -> (Int, Int) {
+    guard (1...1_024).contains(swiotlbMib) else {
+      throw .usage("--swiotlb-mib is 1 to 1024, as in a guest, not \(swiotlbMib)")
+    }
+    switch swiotlbAreas {
+    case "1": return (1, swiotlbMib)
+    case "per-cpu": return (powerOfTwo(atLeast: machine.cpus.count), swiotlbMib)
+    default: throw .usage("--swiotlb-areas is 1 or per-cpu, not '\(swiotlbAreas)'")
+    }
+  }
+}
+
+private func powerOfTwo(atLeast number: Int) -> Int {
+  var power = 1
+  while power < number { power *= 2 }
+  return power
+}

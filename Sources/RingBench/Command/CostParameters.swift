@@ -1,0 +1,75 @@
+import RingKit
+
+/// What a `cost` run measures: parsed, checked against the machine, free of the command line.
+struct CostParameters: Sendable {
+  var rings: [RingLayout] = RingLayout.allCases
+  /// As asked for; `direct` is measured as the baseline in any case.
+  var paths: [DMAPath] = DMAPath.allCases
+  var sizes: [Int] = [1_500, 4_096]
+  var directions: [DMADirection] = DMADirection.allCases
+  var queueSize = 256
+  /// Buffers outstanding.
+  var depth = 128
+  /// Buffers that become visible with one index or flag store.
+  var batch = 32
+  var features: [RingFeature] = []
+  var driverCPU = 0
+  var deviceCPU = 1
+  /// `nil`: where the kernel puts it, which is the node of the thread that touches it first.
+  var ringNode: Int?
+  var payloadNode: Int?
+  var pageSize = PageSizeRequest.small
+  /// Slices per combination.
+  var slices = 60
+  var sliceMilliseconds = 12.0
+  var touch = PayloadTouch.full
+  /// The indirect call of `identity` goes through a retpoline thunk.
+  var retpoline = false
+  /// 1, or one per CPU rounded up to a power of two.
+  var swiotlbAreas = 1
+  var swiotlbMebibytes = 64
+  var iotlbSets = 64
+  var iotlbWays = 4
+  var seed: UInt64 = 1
+
+  /// The paths to run: those asked for, `direct` first.
+  var measuredPaths: [DMAPath] { [.direct] + paths.filter { $0 != .direct } }
+
+  /// The negotiated bits apart from those that ring and path decide.
+  var featureBits: VirtioFeatures { features.reduce(into: .version1) { $0.formUnion($1.bits) } }
+}
+
+extension CostParameters: Encodable {
+  private enum Key: String, CodingKey {
+    case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode
+    case payloadNode, pageSize, slices, sliceMilliseconds, touch, retpoline, swiotlbAreas, swiotlbMebibytes
+    case iotlbSets, iotlbWays, seed
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(rings, forKey: .rings)
+    try values.encode(paths, forKey: .paths)
+    try values.encode(sizes, forKey: .sizes)
+    try values.encode(directions.map(\.name), forKey: .directions)
+    try values.encode(queueSize, forKey: .queueSize)
+    try values.encode(depth, forKey: .depth)
+    try values.encode(batch, forKey: .batch)
+    try values.encode(features, forKey: .features)
+    try values.encode(driverCPU, forKey: .driverCPU)
+    try values.encode(deviceCPU, forKey: .deviceCPU)
+    // Present with null: "where the kernel put it" is a setting too.
+    try values.encode(ringNode, forKey: .ringNode)
+    try values.encode(payloadNode, forKey: .payloadNode)
+    try values.encode(pageSize.name, forKey: .pageSize)
+    try values.encode(slices, forKey: .slices)
+    try values.encode(sliceMilliseconds, forKey: .sliceMilliseconds)
+    try values.encode(touch, forKey: .touch)
+    try values.encode(retpoline, forKey: .retpoline)
+    try values.encode(swiotlbAreas, forKey: .swiotlbAreas)
+    try values.encode(swiotlbMebibytes, forKey: .swiotlbMebibytes)
+    try values.encode(iotlbSets, forKey: .iotlbSets)
+    try values.encode(iotlbWays, forKey: .iotlbWays)
+    try values.encode(seed, forKey: .seed)
+  }
+}

@@ -1,0 +1,5 @@
+import RingKit
+
+extension PageSizeRequest: NamedChoice {
+  static let noun = "page size"
+}

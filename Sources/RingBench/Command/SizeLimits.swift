@@ -1,0 +1,39 @@
+/// Whether buffers of the sizes asked for fit where the paths put them.
+enum SizeLimits {
+  private static let slotBytes = 2_048
+  private static let segmentSlots = 128
+  private static let mostPayloadBytes = 1 << 30
+
+  static func check(_ parameters: CostParameters) throws(BenchError) {
+    for size in parameters.sizes {
+      for path in parameters.measuredPaths {
+        let limit = path.sizeLimit
+        guard size <= limit.bytes else {
+          throw .usage("\(size) bytes are beyond what \(path.name) takes, \(limit.bytes): \(limit.reason)")
+        }
+      }
+      guard size * parameters.depth <= mostPayloadBytes else {
+        throw .usage("\(parameters.depth) buffers of \(size) bytes need more than 1 GiB; lower --depth or --size")
+      }
+      if parameters.paths.contains(.swiotlb) { try checkPool(size, parameters) }
+    }
+  }
+
+  // A mapping lies within one segment of 128 slots; from a page on it starts on a page, so an odd slot is lost.
+  private static func checkPool(_ size: Int, _ parameters: CostParameters) throws(BenchError) {
+    let needed = (size + slotBytes - 1) / slotBytes
+    let stride = size >= 4_096 ? (needed + 1) / 2 * 2 : needed
+    let segments = (parameters.swiotlbMebibytes << 20) / (slotBytes * segmentSlots)
+    guard parameters.swiotlbAreas <= segments else {
+      throw .usage(
+        "a pool of \(parameters.swiotlbMebibytes) MiB is too small for \(parameters.swiotlbAreas) areas; raise --swiotlb-mib"
+      )
+    }
+    let most = segments * (segmentSlots / stride)
+    guard parameters.depth <= most else {
+      throw .usage(
+        "a swiotlb pool of \(parameters.swiotlbMebibytes) MiB holds \(most) buffers of \(size) bytes, not \(parameters.depth); raise --swiotlb-mib or lower --depth"
+      )
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Glibc
+
+/// `ringbench topology`: what this machine is, and what it cannot show.
+struct TopologyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "topology",
+    abstract: "Prints nodes, CPUs, caches, huge pages, the round trip between two CPUs, and what is missing.")
+
+  @OptionGroup var cpus: CPUOptions
+  @OptionGroup var report: ReportOptions
+
+  @Option(help: "Milliseconds to probe the round trip for.")
+  var probeMs = 1_000
+
+  func run() throws {
+    let destination = try report.destination()
+    guard (1...60_000).contains(probeMs) else {
+      throw BenchError.usage("--probe-ms is 1 to 60000, not \(probeMs)")
+    }
+    let machine = Machine.read()
+    let report = TopologyReport(
+      machine: machine, roundTrip: try measure(on: machine), lacks: MachineLacks.list(machine))
+    switch destination.format {
+    case .json: try destination.write(try JSONText.encode(report))
+    case .text: try destination.write(TopologyText(report).render())
+    }
+    if Interrupt.isRequested { Glibc.exit(ExitCodes.interrupted) }
+  }
+
+  // A machine with one CPU still has a topology; only a pair that was named must exist.
+  private func measure(on machine: Machine) throws(BenchError) -> RoundTripSummary? {
+    if machine.cpus.count < 2, cpus.driverCpu == nil, cpus.deviceCpu == nil { return nil }
+    let (driver, device) = try cpus.pair(on: machine)
+    Interrupt.install()
+    let samples = try RoundTripProbe.sample(driver: driver, device: device, milliseconds: probeMs)
+    return RoundTripSummary(samples, driver: driver, device: device, machine: machine)
+  }
+}

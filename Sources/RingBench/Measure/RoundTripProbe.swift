@@ -1,0 +1,60 @@
+import CRing
+import CRingBench
+
+/// One cache line that two pinned threads bounce between them.
+///
+/// The driver's thread calls ``ping()`` while the device's calls ``pong()``; both return once the exchange is over or
+/// the other side has not come for a second.
+@safe
+final class RoundTripProbe: @unchecked Sendable {
+  static let exchanges: UInt64 = 512
+  private static let timeoutNanoseconds: UInt64 = 1_000_000_000
+
+  private let line: UnsafeMutablePointer<UInt64>
+
+  init() throws(BenchError) {
+    var block: UnsafeMutableRawPointer?
+    let error = unsafe cring_allocate_aligned(
+      Int(CRING_ISOLATION_BYTES), Int(CRING_ISOLATION_BYTES), &block)
+    guard error == 0, let block = unsafe block else {
+      throw .machine("no memory for a cache line: \(Errno.text(error))")
+    }
+    unsafe line = block.assumingMemoryBound(to: UInt64.self)
+  }
+
+  deinit { unsafe cring_free_aligned(line) }
+
+  /// Nanoseconds of one round trip, or a negative number when nobody answered.
+  func ping() -> Double { unsafe crb_probe_ping(line, Self.exchanges, Self.timeoutNanoseconds) }
+
+  /// Answers one ``ping()``; false when none came.
+  @discardableResult
+  func pong() -> Bool { unsafe crb_probe_pong(line, Self.exchanges, Self.timeoutNanoseconds) == 0 }
+
+  /// After a probe that timed out, while neither side is in one.
+  func reset() { unsafe crb_probe_reset(line) }
+
+  /// Probes for a while, with pauses in which the CPUs may move.
+  static func sample(driver: Int, device: Int, milliseconds: Int) throws(BenchError) -> [Double] {
+    let probe = try RoundTripProbe()
+    let count = max(1, milliseconds / 4)
+    let answering = try PinnedThread(cpu: device) {
+      for _ in 0..<count where !probe.pong() { return }
+    }
+    let asking = try PinnedThread(cpu: driver) { () -> [Double] in
+      var samples: [Double] = []
+      for _ in 0..<count {
+        let started = cring_nanoseconds()
+        let took = probe.ping()
+        guard took >= 0 else { break }
+        samples.append(took)
+        // Spinning rather than sleeping: a halted virtual CPU may wake up somewhere else, which no run does.
+        while cring_nanoseconds() &- started < 4_000_000 {}
+      }
+      return samples
+    }
+    let samples = asking.join()
+    answering.join()
+    return samples
+  }
+}

@@ -1,0 +1,89 @@
+import RingKit
+
+/// The report for people: one table per ring, direction and size, then the answer.
+struct CostText {
+  private let report: CostReport
+  private let placement: PlacementClass?
+
+  /// - Parameter shownClass: the class to show, or `nil` for the one with most slices.
+  init(_ report: CostReport, shownClass: PlacementClass?) {
+    self.report = report
+    placement = shownClass ?? report.mainClass
+  }
+
+  func render() -> String {
+    guard let placement else { return interruption + AnswerSentence.nothing + " \(dropped)\n" }
+    let rows = report.rows.filter { $0.placement == placement }
+    var text = heading(rows, placement)
+    for ring in report.parameters.rings {
+      for direction in report.parameters.directions {
+        for bytes in report.parameters.sizes {
+          text += table(
+            rows.filter { $0.ring == ring && $0.direction == direction && $0.bytes == bytes },
+            title: "\(ring.name), \(direction.name), \(NumberText.grouped(bytes)) bytes")
+        }
+      }
+    }
+    text += "\n" + interruption + AnswerSentence.text(for: report, in: placement) + "\n"
+    return text + more(placement)
+  }
+
+  private func heading(_ rows: [CostRow], _ placement: PlacementClass) -> String {
+    let parameters = report.parameters
+    let trip = Percentile.median(rows.map(\.roundTrip)).map { ", round trip \(NumberText.short($0)) ns" } ?? ""
+    return """
+      \(report.machine.cpuModel), Linux \(report.machine.kernel), \(report.machine.toolchain)
+      Driver on CPU \(parameters.driverCPU), device on CPU \(parameters.deviceCPU): class \(placement.name)\(trip)
+      Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \(touch)
+
+      """
+  }
+
+  private var touch: String {
+    report.parameters.touch == .full ? "written and checked in full" : "not touched"
+  }
+
+  private func table(_ rows: [CostRow], title: String) -> String {
+    guard !rows.isEmpty else { return "" }
+    var table = TextTable([
+      ("path", .left), ("ns/buffer", .right), ("M/s", .right), ("GB/s", .right), ("% of direct", .right),
+      ("95 %", .left), ("slices", .right), ("work per buffer", .left),
+    ])
+    for path in DMAPath.allCases {
+      for row in rows where row.path == path { table.add(cells(row)) }
+    }
+    return "\n\(title)\n\(table.render())"
+  }
+
+  private func cells(_ row: CostRow) -> [String] {
+    let rate = row.buffersPerSecond.median
+    let share = row.ratioToDirect?.reciprocal(times: 100)
+    let isBaseline = row.path == .direct
+    let interval = share.map { "\(NumberText.fixed($0.low, 1))-\(NumberText.fixed($0.high, 1))" } ?? ""
+    return [
+      row.path.name + (row.injected ? " (injected)" : ""), NumberText.short(row.nanosecondsPerBuffer.median),
+      NumberText.short(rate / 1e6), NumberText.short(rate * Double(row.bytes) / 1e9),
+      share.map { NumberText.fixed($0.median, isBaseline ? 0 : 1) } ?? "-", isBaseline ? "" : interval,
+      "\(row.slicesKept)", CounterText.text(row.counters),
+    ]
+  }
+
+  private var interruption: String {
+    report.interrupted ? "Interrupted: this is what was measured until then. " : ""
+  }
+
+  private var dropped: String {
+    let parts = DropReason.allCases.compactMap { reason in
+      report.slicesDroppedBy[reason].flatMap { $0 > 0 ? "\($0) \(reason.words)" : nil }
+    }
+    return parts.isEmpty ? "No slice was dropped." : "Slices dropped: \(parts.joined(separator: ", "))."
+  }
+
+  private func more(_ placement: PlacementClass) -> String {
+    let others = PlacementClass.allCases.filter { other in
+      other != placement && report.rows.contains { $0.placement == other }
+    }
+    let also = others.isEmpty ? "" : " Also measured: \(others.map { "--class \($0.name)" }.joined(separator: ", "))."
+    return "\(dropped)\(also) More: 'ringbench help cost', '--format json'.\n"
+  }
+}

@@ -1,0 +1,23 @@
+import RingKit
+
+/// The counters that explain a row, in one short cell.
+enum CounterText {
+  // In the order of the work; what is not here is in the JSON.
+  private static let labels: [(event: WorkEvent, label: String)] = [
+    (.maps, "map"), (.unmaps, "unmap"), (.pageTableWrites, "PTE"), (.invalidations, "inval"), (.iotlbMisses, "miss"),
+    (.slotsSearched, "slot"), (.bytesCopiedIn, "B in"), (.bytesCopiedOut, "B out"), (.notifications, "notify"),
+  ]
+
+  /// Work per buffer; kinds that did not occur are left out.
+  static func text(_ counters: [String: Double]) -> String {
+    labels.compactMap { event, label in
+      guard let value = counters[event.rawValue], value >= 0.0005 else { return nil }
+      return "\(figure(value)) \(label)"
+    }.joined(separator: ", ")
+  }
+
+  private static func figure(_ value: Double) -> String {
+    if value == value.rounded() { return NumberText.fixed(value, 0) }
+    return value < 0.1 ? NumberText.fixed(value, 3) : NumberText.fixed(value, value < 100 ? 2 : 0)
+  }
+}

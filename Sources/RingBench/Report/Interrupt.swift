@@ -1,0 +1,10 @@
+import CRingBench
+
+/// Ctrl-C: the first asks the run to end with what it has, the second ends the process.
+enum Interrupt {
+  /// Called once, before threads are started.
+  static func install() { _ = crb_interrupt_install() }
+
+  /// Whether the run was asked to end; one relaxed load, for any thread.
+  static var isRequested: Bool { crb_interrupted() }
+}

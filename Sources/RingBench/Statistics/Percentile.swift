@@ -1,0 +1,15 @@
+/// Order statistics of a handful of values.
+enum Percentile {
+  /// The median; of an even number of values the mean of the middle two. `nil` of none.
+  static func median(_ values: [Double]) -> Double? { value(0.5, of: values) }
+
+  /// Linear between neighbours. `nil` of no values; `fraction` is 0 to 1.
+  static func value(_ fraction: Double, of values: [Double]) -> Double? {
+    guard !values.isEmpty else { return nil }
+    let sorted = values.sorted()
+    let position = min(max(fraction, 0), 1) * Double(sorted.count - 1)
+    let below = Int(position)
+    let above = min(below + 1, sorted.count - 1)
+    return sorted[below] + (sorted[above] - sorted[below]) * (position - Double(below))
+  }
+}
