@@ -1,6 +1,6 @@
-/// One area of a bounce pool: its lock, and where the next search begins. A pair of cache lines of its own.
+/// One area of a bounce pool: its lock, and where the next search begins.
 ///
-/// Everything but `lock` is read and written with the lock held.
+/// A pair of cache lines of its own. Everything but `lock` is read and written with the lock held.
 @frozen @usableFromInline
 struct SwiotlbArea: BitwiseCopyable {
   @usableFromInline var lock: UInt32

@@ -18,7 +18,9 @@ public struct SwiotlbMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ///
   /// `slotsSearched` counts each slot looked at, the one that fitted included; `areasSkipped` each further area tried.
   public var work: Counter
-  /// The CPU whose area is searched first. Linux asks at each mapping; here the thread that owns the mapper says so
+  /// The CPU whose area is searched first.
+  ///
+  /// Linux asks at each mapping; here the thread that owns the mapper says so
   /// when it moves.
   public var cpu: UInt32
 

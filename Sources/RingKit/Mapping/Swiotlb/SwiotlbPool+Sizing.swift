@@ -1,5 +1,5 @@
 extension SwiotlbPool {
-  /// The size of pool Linux would reserve, in bytes: a whole number of 256 KiB segments that areas divide evenly.
+  /// The size of pool Linux would reserve: a whole number of 256 KiB segments that areas divide evenly.
   ///
   /// 64 MiB (`IO_TLB_DEFAULT_SIZE`). A confidential guest, all of whose traffic is bounced, gets 6 % of its memory, at
   /// least 64 MiB and at most 1 GiB (arch/x86/mm/mem_encrypt.c). With more than one area the number of slots is
@@ -8,6 +8,7 @@ extension SwiotlbPool {
   /// - Parameters:
   ///   - confidentialMemoryByteCount: the memory of a confidential guest, or `nil` for any other.
   ///   - areaCount: areas the pool will be divided into.
+  /// - Returns: bytes to reserve for the pool.
   public static func recommendedByteCount(
     confidentialMemoryByteCount: UInt64? = nil, areaCount: Int = 1
   ) -> Int {

@@ -77,12 +77,14 @@ public final class SwiotlbPool: @unchecked Sendable {
       areaCount: UInt32(areas))
   }
 
-  /// Slots in use now: exact while no other thread maps or unmaps. Any thread may ask; takes each area's lock in turn.
+  /// Slots in use now.
+  ///
+  /// Any thread may ask; takes each area's lock in turn, so it is exact while no other thread maps or unmaps.
   public var usedSlots: Int { sum { $0.used } }
 
-  /// The most slots that were in use at one time. Any thread may ask.
+  /// The most slots that were in use at one time.
   ///
-  /// Exact with one area, and with several where ``tracksHighWater`` is set. Otherwise the sum of what each area had
+  /// Any thread may ask. Exact with one area, and with several where ``tracksHighWater`` is set. Otherwise the sum of what each area had
   /// in use at most, which is never below the truth but may add up moments that lay apart.
   public var highWaterSlots: Int {
     // SAFETY: the word is only ever accessed atomically, and lives as long as the table.

@@ -116,15 +116,10 @@ struct SwiotlbSlots: @unchecked Sendable {
   /// The caller holds the area's lock.
   @unsafe @inlinable @inline(__always)
   func take(_ slot: UInt32, _ count: UInt32) {
-    var i = Int(slot)
-    unsafe (runs + i).update(repeating: 0, count: Int(count))
-    var run: UInt8 = 0
-    // SAFETY: stops at the segment's first slot, so never below the area.
-    while unsafe i & 127 != 0 && runs[i &- 1] != 0 {
-      i &-= 1
-      run &+= 1
-      unsafe runs[i] = run
-    }
+    // What the slots before it lose is everything that was free from here on.
+    let lost = unsafe runs[Int(slot)]
+    unsafe (runs + Int(slot)).update(repeating: 0, count: Int(count))
+    unsafe shift(before: slot, by: -Int64(lost))
   }
 
   /// Makes a used run free and lengthens the free run that ends where it begins.
@@ -134,11 +129,39 @@ struct SwiotlbSlots: @unchecked Sendable {
   func lengthen(from slot: UInt32, to end: UInt32, following: UInt8) {
     var i = Int(end)
     var run = following
-    // SAFETY: goes down to the caller's first slot, then to the segment's first at most.
-    while unsafe i > Int(slot) || (i & 127 != 0 && runs[i &- 1] != 0) {
+    while i > Int(slot) {
       i &-= 1
       run &+= 1
       unsafe runs[i] = run
+    }
+    unsafe shift(before: slot, by: Int64(run))
+  }
+
+  /// Adds `delta` to the length of every slot of the free run that ends before `slot`.
+  ///
+  /// What a walk down from slot to slot would do (and Linux does), eight slots a step: no byte leaves 1 … 128, so one
+  /// addition of a word carries nothing from one slot into the next.
+  @unsafe @inlinable @inline(__always)
+  func shift(before slot: UInt32, by delta: Int64) {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let change = UInt64(bitPattern: delta) &* ones
+    var i = Int(slot)
+    // SAFETY: stops at the segment's first slot; words are read at multiples of eight of a table aligned to more.
+    while i & 127 != 0 {
+      if i & 7 == 0 {
+        let word = unsafe UnsafeMutableRawPointer(runs + (i &- 8)).assumingMemoryBound(to: UInt64.self)
+        let lengths = unsafe word.pointee
+        // Without a slot in use among the eight, no byte is 0 and none borrows: 128 - 1 leaves bit 7 clear as well.
+        if (lengths &- ones) & 0x8080_8080_8080_8080 == 0 {
+          unsafe word.pointee = lengths &+ change
+          i &-= 8
+          continue
+        }
+      }
+      let length = unsafe runs[i &- 1]
+      if length == 0 { return }
+      i &-= 1
+      unsafe runs[i] = UInt8(truncatingIfNeeded: Int64(length) &+ delta)
     }
   }
 
