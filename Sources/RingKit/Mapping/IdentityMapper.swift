@@ -1,0 +1,97 @@
+// Public, because inlinable code may name only what its callers can see; no CRing type stands in RingKit's interface.
+public import CRing
+
+/// DMA path `identity`: the guest-physical address itself, by way of the DMA API on a platform without an IOMMU.
+///
+/// "Virtio uses the DMA API for all devices": each map and each unmap is a call through the device's table of
+/// operations, which compares the segment with the device's addressing limit and changes nothing. Owned by one thread.
+///
+/// Does not check that the segment is memory, as the DMA API does not; the device's side does. It remembers address and
+/// length, which the unmap operation is given, but not which mappings are outstanding: undoing one twice goes
+/// unnoticed.
+@frozen @safe
+public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+  /// What this mapper and the queue around it did.
+  public var work: Counter
+
+  @usableFromInline let operations: UnsafePointer<cring_dma_ops>
+  @usableFromInline let device: UnsafeMutablePointer<cring_dma_device>
+  @usableFromInline let isRetpoline: Bool
+
+  /// A mapper for a device that reaches addresses up to `limit`.
+  ///
+  /// - Parameters:
+  ///   - limit: the highest address the device can put on the bus (Linux: the smaller of `dma_mask` and
+  ///     `bus_dma_limit`).
+  ///   - dispatch: how the operations are called.
+  ///   - counter: counts the work.
+  /// - Throws: ``IdentityConfigurationError/retpolineUnavailable``.
+  public init(
+    limit: UInt64 = .max, dispatch: IdentityDispatch = .indirect, counter: Counter
+  ) throws(IdentityConfigurationError) {
+    guard dispatch == .indirect || cring_has_retpoline() else { throw .retpolineUnavailable }
+    unsafe operations = unsafe cring_dma_identity_ops()
+    unsafe device = UnsafeMutablePointer<cring_dma_device>.allocate(capacity: 1)
+    unsafe device.initialize(to: cring_dma_device(limit: limit))
+    isRetpoline = dispatch == .retpoline
+    work = counter
+  }
+
+  deinit { unsafe device.deallocate() }
+
+  /// How the operations are called.
+  public var dispatch: IdentityDispatch { isRetpoline ? .retpoline : .indirect }
+
+  /// The highest address the device can put on the bus.
+  public var limit: UInt64 { unsafe device.pointee.limit }
+
+  /// A mapping of no bytes.
+  @inlinable
+  public static var unmapped: IdentityMapping { IdentityMapping(address: IOVA(0), byteCount: 0) }
+
+  /// Asks the map operation, which answers with the segment's own address.
+  ///
+  /// - Throws: ``DMAError/beyondMask(_:limit:)``, or ``DMAError/outOfBounds(_:)`` for an empty segment.
+  @inlinable @inline(__always)
+  public mutating func map(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: IdentityMapping) {
+    let length = UInt64(segment.length)
+    let code = UInt32(direction.rawValue)
+    // SAFETY: the table is static and the device lives until deinit.
+    let bus =
+      if isRetpoline {
+        unsafe cring_dma_map_retpoline(device, segment.address.rawValue, length, code, operations.pointee.map)
+      } else {
+        unsafe cring_dma_map(operations, device, segment.address.rawValue, length, code)
+      }
+    guard bus != UInt64.max else { throw refusal(of: segment) }
+    work.add(.maps, 1)
+    return (IOVA(bus), IdentityMapping(address: IOVA(bus), byteCount: segment.length))
+  }
+
+  /// Calls the unmap operation, which has nothing to do on a coherent platform.
+  ///
+  /// - Throws: ``DMAError/notMapped(_:)`` for ``unmapped``.
+  @inlinable @inline(__always)
+  public mutating func unmap(_ mapping: IdentityMapping, _ direction: DMADirection) throws(DMAError) {
+    guard mapping.byteCount != 0 else { throw notMapped(mapping) }
+    let length = UInt64(mapping.byteCount)
+    let code = UInt32(direction.rawValue)
+    // SAFETY: the table is static and the device lives until deinit.
+    if isRetpoline {
+      unsafe cring_dma_unmap_retpoline(device, mapping.address.rawValue, length, code, operations.pointee.unmap)
+    } else {
+      unsafe cring_dma_unmap(operations, device, mapping.address.rawValue, length, code)
+    }
+    work.add(.unmaps, 1)
+  }
+
+  @usableFromInline @inline(never)
+  func refusal(of segment: MemorySegment) -> DMAError {
+    segment.length == 0 ? .outOfBounds(segment) : .beyondMask(segment, limit: limit)
+  }
+
+  @usableFromInline @inline(never)
+  func notMapped(_ mapping: IdentityMapping) -> DMAError { .notMapped(mapping.address) }
+}
