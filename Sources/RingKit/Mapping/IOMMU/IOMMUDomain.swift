@@ -1,0 +1,37 @@
+internal import CRing
+
+/// A device's address space behind an IOMMU: IOVAs, a page table, and the queue that invalidates what was cached of it.
+///
+/// Shared by every mapper and translator of the device's queues, whichever thread they live on; what they do to it is
+/// locked as in Linux. It stands for a unit with this one domain: its invalidation queue is where all of them meet.
+@safe
+public final class IOMMUDomain: @unchecked Sendable {
+  /// The memory that can be mapped.
+  public let memory: GuestMemory
+  /// What was chosen.
+  public let configuration: IOMMUConfiguration
+
+  let core: IOMMUCore
+
+  /// An empty address space over a guest's memory.
+  ///
+  /// - Parameters:
+  ///   - memory: what can be mapped; only its shared regions can be reached by translators.
+  ///   - configuration: sizes and times; Linux's by default.
+  public init(memory: GuestMemory, configuration: IOMMUConfiguration = IOMMUConfiguration()) {
+    self.memory = memory
+    self.configuration = configuration
+    // In two factors, so that neither product overflows; an interval beyond a year is a year.
+    let microseconds = min(configuration.flushInterval / 1000, 31_536_000_000_000)
+    let perMillisecond = max(cring_cycles_per_second() / 1000, 1)
+    core = IOMMUCore(
+      memory: memory, configuration: configuration,
+      flushCycles: (microseconds / 1000) &* perMillisecond
+        &+ (microseconds % 1000) &* perMillisecond / 1000)
+  }
+
+  deinit { core.deallocate() }
+
+  /// IOVA ranges in use, those that wait in caches for reuse included.
+  public var rangesInUse: Int { core.allocator.rangesInTree }
+}

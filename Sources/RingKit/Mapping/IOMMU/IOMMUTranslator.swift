@@ -1,0 +1,60 @@
+/// The device's side of the IOMMU paths: an IOTLB of its own with a walk of the page table behind it.
+///
+/// A value owned by the device's thread, which must also call ``service()`` often (unless the domain is
+/// ``InvalidationServer/waiter``): drivers wait for it. Translating and serving happen on one thread, so a walk that
+/// races an unmap either finds the entry cleared, or enters a translation that the invalidation behind it removes
+/// before it is acknowledged. Up to 16 translators may be attached to a domain at a time.
+@frozen
+public struct IOMMUTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
+  /// What this translator and the queue around it did.
+  public var work: Counter
+  /// Whether every IOTLB hit is held against the page table, to count ``WorkEvent/staleHits``; only with a counter.
+  public let isAuditing: Bool
+
+  @usableFromInline let core: IOMMUCore
+  @usableFromInline let iotlb: IOTLB
+  @usableFromInline let server: Int
+  // Keeps what `core` points to alive.
+  private let domain: IOMMUDomain
+
+  /// A translator with an empty IOTLB, attached to a domain until it goes away.
+  ///
+  /// - Parameters:
+  ///   - domain: the device's address space.
+  ///   - iotlbSets: sets of four 4 KiB pages, a power of two.
+  ///   - isAuditing: whether hits are checked against the page table.
+  ///   - counter: what counts the work.
+  public init(domain: IOMMUDomain, iotlbSets: Int = 64, isAuditing: Bool = false, counter: Counter) {
+    self.domain = domain
+    core = domain.core
+    iotlb = IOTLB(sets: iotlbSets)
+    server = domain.core.invalidations.attach(iotlb)
+    self.isAuditing = isAuditing
+    work = counter
+  }
+
+  deinit {
+    core.invalidations.detach(server)
+    iotlb.deallocate()
+  }
+
+  /// Looks the range up in the IOTLB, or walks; joins pages as long as they are contiguous here.
+  @inlinable @inline(__always)
+  public mutating func translate(
+    _ address: IOVA, byteCount: UInt64, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let value = iotlb.lookup(address.rawValue)
+    let offset = address.rawValue & IOMMUPage.offsetMask
+    if value & PageTableEntry.permission(for: access) != 0 && byteCount <= IOMMUPage.size &- offset {
+      countHit(address.rawValue, value & ~IOMMUPage.offsetMask)
+      return (HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset)), byteCount)
+    }
+    return try translateLong(address, byteCount: byteCount, for: access)
+  }
+
+  /// Takes what the drivers want forgotten; one load when that is nothing.
+  @inlinable @inline(__always)
+  public mutating func service() {
+    if !core.invalidations.isIdle(iotlb) { core.invalidations.serve(iotlb, server) }
+  }
+}

@@ -1,0 +1,182 @@
+internal import CRing
+
+extension IOVAAllocator {
+  /// An allocator of the pages 1 to `limit - 1`, for CPUs 0 to `cpuCount - 1`.
+  init(cpuCount: Int, limit: UInt64) {
+    precondition(cpuCount > 0, "an IOVA allocator needs at least one CPU")
+    self.cpuCount = cpuCount
+    unsafe caches = RawBlock.allocate(cpuCount * Self.classCount * IOVACPUCache.stride)
+    unsafe depots = RawBlock.allocate(Self.classCount * IOVADepot.stride + 64)
+    unsafe treeLock = RawBlock.allocate(64)
+    unsafe tree = RawBlock.allocate(MemoryLayout<IOVATree>.stride)
+    unsafe tree.bindMemory(to: IOVATree.self, capacity: 1).initialize(to: IOVATree(limit: limit))
+    for i in 0..<Self.classCount {
+      unsafe (depots + i * IOVADepot.stride).bindMemory(to: IOVADepot.self, capacity: 1).initialize(to: IOVADepot())
+    }
+    for i in 0..<(cpuCount * Self.classCount) {
+      guard let loaded = IOVAMagazine.make(), let previous = IOVAMagazine.make() else {
+        preconditionFailure("no memory for IOVA magazines")
+      }
+      unsafe (caches + i * IOVACPUCache.stride).bindMemory(to: IOVACPUCache.self, capacity: 1)
+        .initialize(to: IOVACPUCache(loaded: loaded, previous: previous))
+    }
+  }
+
+  /// Frees the state; no copy of the handle may be used again.
+  func deallocate() {
+    for order in 0..<Self.classCount {
+      for cpu in 0..<cpuCount {
+        unsafe cache(cpu, order).pointee.loaded.deallocate()
+        unsafe cache(cpu, order).pointee.previous.deallocate()
+      }
+      while let magazine = unsafe depot(order).pointee.pop() { magazine.deallocate() }
+    }
+    unsafe treeState.deinitialize(count: 1)
+    unsafe RawBlock.free(tree)
+    unsafe RawBlock.free(treeLock)
+    unsafe RawBlock.free(depots)
+    unsafe RawBlock.free(caches)
+  }
+
+  private var treeState: UnsafeMutablePointer<IOVATree> { unsafe tree.assumingMemoryBound(to: IOVATree.self) }
+
+  private func depot(_ order: Int) -> UnsafeMutablePointer<IOVADepot> {
+    // SAFETY: order < classCount, and the block holds that many depots.
+    unsafe (depots + order * IOVADepot.stride).assumingMemoryBound(to: IOVADepot.self)
+  }
+
+  /// Ranges that the tree regards as in use: those handed out, and those that wait in caches.
+  var rangesInTree: Int {
+    unsafe cring_lock(treeLock)
+    defer { unsafe cring_unlock(treeLock) }
+    return unsafe treeState.pointee.count
+  }
+
+  /// Full magazines in the depot of a class.
+  func depotCount(order: Int) -> Int {
+    let depot = unsafe depot(order)
+    unsafe cring_lock(depot)
+    defer { unsafe cring_unlock(depot) }
+    return unsafe Int(depot.pointee.count)
+  }
+
+  /// A range from the depot or the tree; page 0 when there is none.
+  @usableFromInline @inline(never)
+  func refill(pages: UInt64, cpu: Int) -> (page: UInt64, source: IOVASource) {
+    if pages <= Self.largestCached {
+      let found = refillCache(Self.order(of: pages), cpu)
+      if found.page != 0 { return found }
+    }
+    if let page = allocateInTree(pages) { return (page, .tree) }
+    flushCaches()
+    return (allocateInTree(pages) ?? 0, .tree)
+  }
+
+  private func refillCache(_ order: Int, _ cpu: Int) -> (page: UInt64, source: IOVASource) {
+    let cache = unsafe cache(cpu, order)
+    unsafe cring_lock(cache)
+    defer { unsafe cring_unlock(cache) }
+    // Another thread with the same CPU number may have freed something in between.
+    let page = unsafe cache.pointee.take()
+    if page != 0 { return (page, .magazine) }
+    let depot = unsafe depot(order)
+    unsafe cring_lock(depot)
+    let full = unsafe depot.pointee.pop()
+    unsafe cring_unlock(depot)
+    guard let full else { return (0, .tree) }
+    unsafe cache.pointee.loaded.deallocate()
+    unsafe cache.pointee.loaded = full
+    return (full.pop(), .depot)
+  }
+
+  private func allocateInTree(_ pages: UInt64) -> UInt64? {
+    guard pages > 0, pages <= 1 << 36 else { return nil }
+    let rounded: UInt64 = 1 << UInt64(Self.order(of: pages))
+    unsafe cring_lock(treeLock)
+    defer { unsafe cring_unlock(treeLock) }
+    // What can be cached is rounded up, so that a range fits every request of its class.
+    return unsafe treeState.pointee.allocate(
+      size: pages <= Self.largestCached ? rounded : pages, alignment: rounded)
+  }
+
+  private func freeInTree(_ pages: some Sequence<UInt64>) {
+    unsafe cring_lock(treeLock)
+    for page in pages {
+      let known = unsafe treeState.pointee.free(page)
+      assert(known, "an IOVA range was freed that was not in use")
+    }
+    unsafe cring_unlock(treeLock)
+  }
+
+  /// Makes room in the caches with a new magazine, or frees into the tree.
+  @usableFromInline @inline(never)
+  func freeBeyondCache(_ page: UInt64, pages: UInt64, cpu: Int) {
+    guard pages <= Self.largestCached, let empty = IOVAMagazine.make() else {
+      freeInTree(CollectionOfOne(page))
+      return
+    }
+    let order = Self.order(of: pages)
+    let cache = unsafe cache(cpu, order)
+    unsafe cring_lock(cache)
+    if unsafe cache.pointee.keep(page) {
+      unsafe cring_unlock(cache)
+      empty.deallocate()
+      return
+    }
+    let depot = unsafe depot(order)
+    unsafe cring_lock(depot)
+    unsafe depot.pointee.push(cache.pointee.loaded)
+    unsafe cring_unlock(depot)
+    empty.push(page)
+    unsafe cache.pointee.loaded = empty
+    unsafe cring_unlock(cache)
+    let now = cring_nanoseconds()
+    if mayTrim { trim(now: now) } else { unsafe cring_store_relaxed_64(trimDeadline, now &+ Self.trimInterval) }
+  }
+
+  /// When it is time, gives one magazine of each depot that holds more of them than there are CPUs back to the tree.
+  ///
+  /// - Parameter now: nanoseconds of the monotonic clock.
+  @usableFromInline @inline(never)
+  func trim(now: UInt64) {
+    let deadline = unsafe cring_load_relaxed_64(trimDeadline)
+    guard deadline != 0, now >= deadline else { return }
+    var again = false
+    for order in 0..<Self.classCount {
+      let depot = unsafe depot(order)
+      unsafe cring_lock(depot)
+      let surplus = unsafe depot.pointee.count > cpuCount ? depot.pointee.pop() : nil
+      unsafe cring_unlock(depot)
+      guard let surplus else { continue }
+      again = true
+      giveBack(surplus)
+      surplus.deallocate()
+    }
+    unsafe cring_store_relaxed_64(trimDeadline, again ? now &+ Self.trimInterval : 0)
+  }
+
+  /// Empties every CPU's caches and every depot into the tree.
+  func flushCaches() {
+    for order in 0..<Self.classCount {
+      for cpu in 0..<cpuCount {
+        let cache = unsafe cache(cpu, order)
+        unsafe cring_lock(cache)
+        giveBack(unsafe cache.pointee.loaded)
+        giveBack(unsafe cache.pointee.previous)
+        unsafe cring_unlock(cache)
+      }
+      let depot = unsafe depot(order)
+      unsafe cring_lock(depot)
+      while let magazine = unsafe depot.pointee.pop() {
+        giveBack(magazine)
+        magazine.deallocate()
+      }
+      unsafe cring_unlock(depot)
+    }
+  }
+
+  private func giveBack(_ magazine: IOVAMagazine) {
+    freeInTree((0..<magazine.count).lazy.map { unsafe magazine.words[Int($0) + 1] })
+    magazine.count = 0
+  }
+}

@@ -1,0 +1,129 @@
+/// The IOVA ranges in use, ordered, with a search from the top for the highest gap that fits.
+///
+/// Linux's red-black tree (drivers/iommu/iova.c) in another balanced form: a treap, whose nodes also know their
+/// neighbours, so that the walk down costs a load per range. As there, the search begins at a cached node, the range
+/// handed out last or the one above the range freed last, is linear in the worst case, and begins again from the top
+/// before it gives up. Guarded by the allocator's tree lock.
+@safe
+struct IOVATree: ~Copyable {
+  struct Node {
+    // First and last page.
+    var low: UInt64
+    var high: UInt64
+    var left = IOVATree.none
+    var right = IOVATree.none
+    var parent = IOVATree.none
+    var below = IOVATree.none
+    var above = IOVATree.none
+    var priority: UInt32
+  }
+
+  static let none: Int32 = -1
+  // The range above everything: the limit. It is never removed and gives the search a start.
+  static let anchor: Int32 = 0
+
+  // Reallocated as it grows; links are indices for that reason.
+  var nodes: UnsafeMutablePointer<Node>
+  private var capacity: Int32 = 64
+  private var used: Int32 = 1
+  // Nodes given back, linked by `left`.
+  private var spare = IOVATree.none
+  var root = IOVATree.anchor
+  private var cached = IOVATree.anchor
+  private var seed: UInt32 = 0x9e37_79b9
+  private let limit: UInt64
+  /// Ranges in use, cached ones included.
+  private(set) var count = 0
+
+  /// A tree in which pages 1 to `limit - 1` are free.
+  init(limit: UInt64) {
+    self.limit = limit
+    unsafe nodes = UnsafeMutablePointer<Node>.allocate(capacity: Int(capacity))
+    unsafe nodes.initialize(to: Node(low: limit, high: .max, priority: .max))
+  }
+
+  deinit { unsafe nodes.deallocate() }
+
+  /// Takes the highest free run of `size` pages that starts at a multiple of `alignment` (a power of two).
+  ///
+  /// - Returns: its first page, or `nil` when there is no such run.
+  mutating func allocate(size: UInt64, alignment: UInt64) -> UInt64? {
+    let start = cached
+    if let page = search(from: start, high: limit, lowest: 1, size, alignment) { return page }
+    // Only what lies above the cached node has not been looked at.
+    let top = unsafe nodes[Int(start)].high
+    guard start != Self.anchor, top < limit else { return nil }
+    return search(from: Self.anchor, high: limit, lowest: top &+ 1, size, alignment)
+  }
+
+  private mutating func search(
+    from start: Int32, high: UInt64, lowest: UInt64, _ size: UInt64, _ alignment: UInt64
+  ) -> UInt64? {
+    var high = high
+    var above = start
+    while true {
+      // SAFETY: the links of a node in the tree lead to nodes in the tree.
+      high = min(high, unsafe nodes[Int(above)].low)
+      guard high >= size else { return nil }
+      let page = (high &- size) & ~(alignment &- 1)
+      guard page >= lowest else { return nil }
+      let below = unsafe nodes[Int(above)].below
+      if below == Self.none || page > (unsafe nodes[Int(below)].high) {
+        cached = insert(page, page &+ size &- 1, below: above)
+        return page
+      }
+      above = below
+    }
+  }
+
+  /// Gives the range back that starts at `page`.
+  ///
+  /// - Returns: false when no range starts there.
+  mutating func free(_ page: UInt64) -> Bool {
+    var at = root
+    while at != Self.none {
+      // SAFETY: as in `search`.
+      let low = unsafe nodes[Int(at)].low
+      if low == page { break }
+      at = page < low ? (unsafe nodes[Int(at)].left) : (unsafe nodes[Int(at)].right)
+    }
+    guard at != Self.none, at != Self.anchor else { return false }
+    // The next search must not miss the gap this opens.
+    if page >= (unsafe nodes[Int(cached)].low) { cached = unsafe nodes[Int(at)].above }
+    remove(at)
+    unsafe nodes[Int(at)].left = spare
+    spare = at
+    count -= 1
+    return true
+  }
+
+  private mutating func insert(_ low: UInt64, _ high: UInt64, below above: Int32) -> Int32 {
+    let node = take()
+    seed ^= seed << 13
+    seed ^= seed >> 17
+    seed ^= seed << 5
+    // The anchor alone has the highest priority, and stays the root.
+    unsafe nodes[Int(node)] = Node(low: low, high: high, priority: min(seed, .max - 1))
+    link(node, below: above)
+    count += 1
+    return node
+  }
+
+  private mutating func take() -> Int32 {
+    if spare != Self.none {
+      let node = spare
+      spare = unsafe nodes[Int(node)].left
+      return node
+    }
+    if used == capacity {
+      let grown = UnsafeMutablePointer<Node>.allocate(capacity: Int(capacity) * 2)
+      unsafe grown.moveInitialize(from: nodes, count: Int(capacity))
+      unsafe nodes.deallocate()
+      unsafe nodes = unsafe grown
+      capacity *= 2
+    }
+    unsafe (nodes + Int(used)).initialize(to: Node(low: 0, high: 0, priority: 0))
+    used += 1
+    return used - 1
+  }
+}

@@ -1,0 +1,143 @@
+internal import CRing
+
+extension InvalidationQueue {
+  /// An empty queue without servers.
+  init(servedBy: InvalidationServer, timeout: UInt64) {
+    unsafe block = RawBlock.allocate(Self.slotOffset + Int(Self.slotCount) * 16)
+    self.servedBy = servedBy
+    self.timeout = timeout
+    for server in 0..<Self.serverLimit { unsafe cring_store_relaxed_64(status(server), Self.detached) }
+  }
+
+  /// Frees the state; no copy of the handle may be used again.
+  func deallocate() { unsafe RawBlock.free(block) }
+
+  // The status of a place without a server: further than anyone will ever wait for.
+  private static let detached = UInt64.max
+  // Loads of the status between two pauses, and between two looks at the clock.
+  private static let spinsBeforePause = 64
+  private static let spinsPerClock = 1024
+
+  private func status(_ server: Int) -> UnsafeMutableRawPointer {
+    // SAFETY: server < serverLimit, and that many line pairs follow serverOffset.
+    unsafe block + Self.serverOffset + server * Self.serverStride
+  }
+
+  private var serverCount: Int { unsafe Int(cring_load_acquire_32(block + Self.serverCountOffset)) }
+
+  private func slot(_ position: UInt64) -> UnsafeMutableRawPointer {
+    unsafe block + Self.slotOffset + Int(position & (Self.slotCount - 1)) * 16
+  }
+
+  /// Descriptors posted so far.
+  var tail: UInt64 { unsafe cring_load_acquire_64(block + Self.tailOffset) }
+
+  // MARK: Servers
+
+  /// Takes an empty IOTLB among those that every request waits for.
+  ///
+  /// - Returns: the server's number.
+  func attach(_ iotlb: IOTLB) -> Int {
+    unsafe cring_lock(block)
+    defer { unsafe cring_unlock(block) }
+    let free = (0..<Self.serverLimit).first { unsafe cring_load_relaxed_64(status($0)) == Self.detached }
+    guard let server = free else {
+      preconditionFailure("an IOMMU serves at most \(Self.serverLimit) translators at a time")
+    }
+    // Nothing posted before can concern a cache that is empty.
+    iotlb.served = tail
+    unsafe (status(server) + 8).storeBytes(of: UInt(bitPattern: iotlb.words), as: UInt.self)
+    unsafe (status(server) + 16).storeBytes(of: iotlb.setMask, as: UInt64.self)
+    unsafe cring_store_release_64(status(server), iotlb.served)
+    let count = UInt32(max(serverCount, server + 1))
+    unsafe cring_store_release_32(block + Self.serverCountOffset, count)
+    return server
+  }
+
+  /// Ends the waiting for a server.
+  func detach(_ server: Int) {
+    unsafe cring_lock(block)
+    unsafe cring_store_release_64(status(server), Self.detached)
+    unsafe cring_unlock(block)
+  }
+
+  /// Takes every descriptor that is there.
+  @usableFromInline @inline(never)
+  func serve(_ iotlb: IOTLB, _ server: Int) {
+    let tail = self.tail
+    var at = iotlb.served
+    while at != tail {
+      let slot = unsafe slot(at)
+      let descriptor = unsafe InvalidationDescriptor(
+        head: cring_load_relaxed_64(slot), body: cring_load_relaxed_64(slot + 8))
+      at &+= 1
+      switch descriptor.kind {
+      case InvalidationDescriptor.pagesKind: iotlb.invalidate(descriptor.body, order: descriptor.order)
+      case InvalidationDescriptor.domainKind: iotlb.invalidateAll()
+      default: unsafe cring_store_release_64(status(server), descriptor.body)
+      }
+    }
+    iotlb.served = at
+  }
+
+  private func serveInPlace(_ server: Int) {
+    // SAFETY: `attach` stored the two words of a cache that lives until `detach`; with `servedBy: .waiter` both happen
+    // on this thread.
+    let words = unsafe (status(server) + 8).load(as: UInt.self)
+    let mask = unsafe (status(server) + 16).load(as: UInt64.self)
+    guard let words = unsafe UnsafeMutablePointer<UInt64>(bitPattern: words) else { return }
+    serve(unsafe IOTLB(words: words, setMask: mask), server)
+  }
+
+  // MARK: Waiters
+
+  /// Posts an invalidation and a wait descriptor, and waits.
+  @usableFromInline @inline(never)
+  func flush(_ descriptor: InvalidationDescriptor) throws(DMAError) {
+    unsafe cring_lock(block)
+    var end = tail &+ 2
+    while end &- slowest > Self.slotCount {
+      unsafe cring_unlock(block)
+      try wait(end &- Self.slotCount)
+      unsafe cring_lock(block)
+      end = tail &+ 2
+    }
+    write(descriptor, end &- 2)
+    write(.wait(end), end &- 1)
+    unsafe cring_store_release_64(block + Self.tailOffset, end)
+    unsafe cring_unlock(block)
+    try wait(end)
+  }
+
+  private func write(_ descriptor: InvalidationDescriptor, _ position: UInt64) {
+    let slot = unsafe slot(position)
+    unsafe cring_store_relaxed_64(slot, descriptor.head)
+    unsafe cring_store_relaxed_64(slot + 8, descriptor.body)
+  }
+
+  /// How far the server has come that is furthest behind; no slot before it is read any more.
+  private var slowest: UInt64 {
+    var least = tail
+    for server in 0..<serverCount { least = min(least, unsafe cring_load_acquire_64(status(server))) }
+    return least
+  }
+
+  private func wait(_ end: UInt64) throws(DMAError) {
+    for server in 0..<serverCount {
+      var spins = 0
+      var deadline: UInt64 = 0
+      while unsafe cring_load_acquire_64(status(server)) < end {
+        if servedBy == .waiter { serveInPlace(server) }
+        spins += 1
+        if spins > Self.spinsBeforePause { cring_spin_hint() }
+        guard spins % Self.spinsPerClock == 0 else { continue }
+        let now = cring_nanoseconds()
+        if deadline == 0 {
+          deadline = now &+ timeout
+        } else if now > deadline {
+          throw .invalidationTimedOut(nanoseconds: timeout)
+        }
+      }
+    }
+  }
+}
