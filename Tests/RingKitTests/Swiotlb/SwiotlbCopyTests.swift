@@ -1,31 +1,36 @@
 import RingKit
+import RingKitTestSupport
 import Testing
 
 /// What is copied when, and what is left alone.
 @Suite struct SwiotlbCopyTests {
   static let sizes = [1, 63, 64, 511, 512, 2047, 2048, 2049, 4096, 5000, 262_144]
+  // No period that slots or pages have, so that a copy from the wrong place shows.
+  static let pattern = (0..<266_240).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 251) }
+  // Where the segments begin in the driver's memory: aligned to nothing.
+  private let start = 777
+  private let fixture: SwiotlbFixture
 
-  private func pattern(_ offset: Int) -> UInt8 { UInt8(truncatingIfNeeded: offset &* 31 &+ offset / 251) }
-
-  private func fixture() throws -> SwiotlbFixture {
-    let fixture = try SwiotlbFixture(segments: 2)
-    for offset in 0..<fixture.driver.byteCount { unsafe fixture.bytes[offset] = pattern(offset) }
+  init() throws {
+    fixture = try SwiotlbFixture(segments: 2, driverByteCount: Self.pattern.count)
+    unsafe fixture.bytes.copyBytes(from: Self.pattern)
     unsafe fixture.pool.buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0xEE)
-    return fixture
+  }
+
+  private func isUntouched(_ range: Range<Int>) -> Bool {
+    unsafe isEqual(fixture.bytes(range), to: Self.pattern[range])
   }
 
   @Test(arguments: sizes, DMADirection.allCases)
   func copiesAllOfItInAndNothingElse(byteCount: Int, direction: DMADirection) throws {
-    let fixture = try fixture()
     var mapper = fixture.mapper()
-    let mapped = try mapper.map(fixture.driver.segment(at: 777, length: byteCount), direction)
+    let mapped = try mapper.map(fixture.driver.segment(at: start, length: byteCount), direction)
     let seen = unsafe fixture.deviceBytes(mapped.address, byteCount)
-    #expect((0..<byteCount).allSatisfy { unsafe seen[$0] == pattern(777 + $0) })
+    #expect(unsafe isEqual(seen, to: Self.pattern[start..<start + byteCount]))
     // The slots around it, and the rest of its own last slot, hold what they held.
-    let start = fixture.slot(of: mapped.address) * 2048
-    let pool = unsafe fixture.pool.buffer.bytes
-    #expect(unsafe pool[..<start].allSatisfy { $0 == 0xEE })
-    #expect(unsafe pool[(start + byteCount)...].allSatisfy { $0 == 0xEE })
+    let first = fixture.slot(of: mapped.address) * 2048
+    #expect(unsafe isFilled(fixture.poolBytes(0..<first), with: 0xEE))
+    #expect(unsafe isFilled(fixture.poolBytes(first + byteCount..<fixture.pool.buffer.byteCount), with: 0xEE))
     let counts = mapper.work.counts
     #expect(counts[.bytesCopiedIn] == UInt64(byteCount))
     #expect(counts[.bytesCopiedOut] == 0)
@@ -33,32 +38,28 @@ import Testing
 
   @Test(arguments: sizes)
   func bytesTheDeviceLeavesAloneSurvive(byteCount: Int) throws {
-    let fixture = try fixture()
     var mapper = fixture.mapper()
-    let mapped = try mapper.map(fixture.driver.segment(at: 777, length: byteCount), .deviceWritable)
+    let mapped = try mapper.map(fixture.driver.segment(at: start, length: byteCount), .deviceWritable)
     let written = byteCount / 2
     unsafe fixture.deviceBytes(mapped.address, written).initializeMemory(as: UInt8.self, repeating: 0x55)
-    // The driver's own copy is the driver's until it is copied over: what it stores meanwhile is lost, in full length.
-    unsafe fixture.bytes[777 + byteCount - 1] = 0xAA
+    // What the driver stores while the device has the segment is lost: the full length comes back.
+    unsafe fixture.bytes[start + byteCount - 1] ^= 0xFF
     try mapper.unmap(mapped.mapping, .deviceWritable)
-    let bytes = unsafe fixture.bytes
-    #expect(unsafe bytes[777..<777 + written].allSatisfy { $0 == 0x55 })
-    #expect((written..<byteCount).allSatisfy { unsafe bytes[777 + $0] == pattern(777 + $0) })
-    #expect(unsafe bytes[776] == pattern(776))
-    #expect(unsafe bytes[777 + byteCount] == pattern(777 + byteCount))
+    #expect(unsafe isFilled(fixture.bytes(start..<start + written), with: 0x55))
+    #expect(isUntouched(start + written..<start + byteCount))
+    #expect(isUntouched(0..<start))
+    #expect(isUntouched(start + byteCount..<Self.pattern.count))
     let counts = mapper.work.counts
     #expect(counts[.bytesCopiedOut] == UInt64(byteCount))
   }
 
   @Test(arguments: sizes)
   func nothingComesBackFromWhatTheDeviceOnlyReads(byteCount: Int) throws {
-    let fixture = try fixture()
     var mapper = fixture.mapper()
-    let mapped = try mapper.map(fixture.driver.segment(at: 777, length: byteCount), .deviceReadable)
+    let mapped = try mapper.map(fixture.driver.segment(at: start, length: byteCount), .deviceReadable)
     unsafe fixture.deviceBytes(mapped.address, byteCount).initializeMemory(as: UInt8.self, repeating: 0x55)
     try mapper.unmap(mapped.mapping, .deviceReadable)
-    let bytes = unsafe fixture.bytes
-    #expect(bytes.indices.allSatisfy { unsafe bytes[$0] == pattern($0) })
+    #expect(isUntouched(0..<Self.pattern.count))
     let counts = mapper.work.counts
     #expect(counts[.bytesCopiedOut] == 0)
     #expect(counts[.unmaps] == 1)

@@ -37,6 +37,16 @@ struct SwiotlbFixture {
     return unsafe UnsafeMutableRawBufferPointer(rebasing: pool.buffer.bytes[offset..<offset + byteCount])
   }
 
+  /// The driver's own bytes in a range.
+  @unsafe func bytes(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
+    unsafe UnsafeMutableRawBufferPointer(rebasing: driver.bytes[range])
+  }
+
+  /// The pool's bytes in a range.
+  @unsafe func poolBytes(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
+    unsafe UnsafeMutableRawBufferPointer(rebasing: pool.buffer.bytes[range])
+  }
+
   func slot(of address: IOVA) -> Int { Int(address.rawValue - Self.poolBase) / SwiotlbPool.slotByteCount }
 
   func mapper(cpu: Int = 0) -> SwiotlbMapper<CountedWork> {

@@ -21,6 +21,18 @@ struct SwiotlbModel {
     return (isUsed[slot..<end].firstIndex(of: true) ?? end) - slot
   }
 
+  /// ``freeRun(at:)`` of every slot, in one pass from the end.
+  var freeRuns: [Int] {
+    var runs = [Int](repeating: 0, count: isUsed.count)
+    var run = 0
+    for slot in isUsed.indices.reversed() {
+      if slot % 128 == 127 { run = 0 }
+      run = isUsed[slot] ? 0 : run + 1
+      runs[slot] = run
+    }
+    return runs
+  }
+
   mutating func allocate(_ byteCount: Int, cpu: Int) -> (slot: Int?, searched: Int, skipped: Int) {
     let wanted = (byteCount + 2047) / 2048
     var searched = 0

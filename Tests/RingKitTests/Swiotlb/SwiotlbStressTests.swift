@@ -37,7 +37,7 @@ import Testing
             let done = live.remove(at: Int.random(in: 0..<live.count, using: &generator))
             try mapper.unmap(done.mapping, .deviceWritable)
             let range = done.offset..<done.offset + Int(done.mapping.byteCount)
-            if unsafe !fixture.bytes[range].allSatisfy({ $0 == done.mark }) {
+            if unsafe !isFilled(fixture.bytes(range), with: done.mark) {
               Issue.record("a mapping of thread \(thread) was written by the other")
             }
             free.append((done.offset - home) >> 16)
