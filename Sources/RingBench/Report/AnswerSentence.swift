@@ -19,7 +19,7 @@ enum AnswerSentence {
     guard let low = ratios.min(), let high = ratios.max() else { return nil }
     if low > 0.95, high < 1.05 {
       let most = max(abs(low - 1), abs(high - 1))
-      return "\(path.name) is within \(max(1, Int((most * 100).rounded(.up)))) % of direct"
+      return "\(path.name) is within \(max(1, Int((most * 100 - 0.01).rounded(.up)))) % of direct"
     }
     let from = NumberText.fixed(low, 1)
     let to = NumberText.fixed(high, 1)
