@@ -40,7 +40,7 @@ enum AnswerSentence {
     let directions = DMADirection.allCases.filter { way in rows.contains { $0.direction == way } }
     let kind = directions.count == 1 ? "\(directions[0].name) " : ""
     return
-      "\(joined(rings)) \(rings.count == 1 ? "ring" : "rings"), \(joined(sizes))-byte \(kind)buffers, class \(placement.name)"
+      "the \(joined(rings)) \(rings.count == 1 ? "ring" : "rings"), \(joined(sizes))-byte \(kind)buffers, class \(placement.name)"
   }
 
   private static func joined(_ parts: [String]) -> String {

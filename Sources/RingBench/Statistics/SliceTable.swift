@@ -46,7 +46,7 @@ struct SliceTable: Sendable {
 
   /// The rows in the order of measuring, a combination's classes from near to far.
   ///
-  /// - Parameter counters: the work per buffer of each combination; it does not depend on the placement.
+  /// `counters` is the work per buffer of each combination; it does not depend on the placement.
   func rows(
     _ parameters: CostParameters, counters: [CostSlice.Combination: [String: Double]]
   ) -> [CostRow] {
