@@ -49,7 +49,13 @@ let package = Package(
     .testTarget(name: "CRingTests", dependencies: ["CRing"], swiftSettings: strict),
     .testTarget(
       name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "RingKitTestSupport"], swiftSettings: strict),
-    .testTarget(name: "RingBenchTests", dependencies: ["RingBench", "RingKit"], swiftSettings: strict),
+    .testTarget(
+      name: "RingBenchTests",
+      dependencies: [
+        "RingBench", "RingKit", "CRing", "CRingBench",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

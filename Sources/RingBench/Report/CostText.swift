@@ -5,7 +5,7 @@ struct CostText {
   private let report: CostReport
   private let placement: PlacementClass?
 
-  /// - Parameter shownClass: the class to show, or `nil` for the one with most slices.
+  /// Shows `shownClass`, or the class with most slices when that is `nil`.
   init(_ report: CostReport, shownClass: PlacementClass?) {
     self.report = report
     placement = shownClass ?? report.mainClass
