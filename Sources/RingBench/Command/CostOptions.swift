@@ -48,10 +48,10 @@ struct CostOptions: ParsableArguments {
   var pageSize = "4k"
 
   @Option(parsing: .unconditional, help: "Slices of each combination of ring, path, direction and size.")
-  var slices = 60
+  var slices = 120
 
   @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
-  var sliceMs = 12.0
+  var sliceMs = 3.0
 
   @Option(help: "full: the producer writes and the consumer checks every byte; none: nobody looks at the payload.")
   var touch = "full"
@@ -65,11 +65,8 @@ struct CostOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "MiB of the swiotlb pool.")
   var swiotlbMib = 64
 
-  @Option(parsing: .unconditional, help: "Sets of the device's IOTLB, a power of two.")
+  @Option(parsing: .unconditional, help: "Sets of the device's IOTLB, four pages each; a power of two.")
   var iotlbSets = 64
-
-  @Option(parsing: .unconditional, help: "Ways of the device's IOTLB.")
-  var iotlbWays = 4
 
   @Option(parsing: .unconditional, help: "Seed of everything random.")
   var seed: UInt64 = 1

@@ -4,5 +4,5 @@ struct SliceRun: Sendable {
   /// Work per buffer of each contender's counted twin.
   var counters: [Int: [String: Double]] = [:]
   var interrupted = false
-  var failure: (key: CostKey, failure: SliceFailure)?
+  var failure: (label: String, failure: SliceFailure)?
 }
