@@ -25,6 +25,11 @@ struct SliceLeader {
         if Interrupt.isRequested { break }
         try calibrate(number)
       }
+      for number in schedule.timed.indices {
+        at = schedule.timed[number].label
+        if Interrupt.isRequested { break }
+        try timeRoundTrips(number)
+      }
       try takeTurns(&at)
     } catch {
       run.failure = (at, error)
@@ -82,6 +87,23 @@ struct SliceLeader {
     // Whole batches: a floor that moves groups of descriptors has no other way to count.
     let wanted = max(Double(schedule.batchMultiple), schedule.sliceNanoseconds / max(best, 1))
     contender.buffersPerSlice = Int(wanted) / schedule.batchMultiple * schedule.batchMultiple
+  }
+
+  /// Percentiles of single round trips; not part of the timed slices, because reading the counter twice would be.
+  private mutating func timeRoundTrips(_ number: Int) throws(SliceFailure) {
+    guard schedule.roundTrips > 0, let time = schedule.timed[number].timeRoundTrips else { return }
+    var histogram = LatencyHistogram()
+    schedule.gate.open(.slice(contender: number + schedule.counted.count))
+    defer { schedule.gate.waitUntilIdle() }
+    do throws(SliceFailure) {
+      try time(schedule.roundTrips, schedule.gate) { histogram.record(cycles: $0) }
+      end(number + schedule.counted.count)
+    } catch {
+      schedule.gate.fail()
+      end(number + schedule.counted.count)
+      throw error
+    }
+    run.latencies[number] = histogram.summary
   }
 
   private mutating func takeTurns(_ at: inout String) throws(SliceFailure) {

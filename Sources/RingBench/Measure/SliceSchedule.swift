@@ -10,6 +10,8 @@ final class SliceSchedule: Sendable {
   let probe: RoundTripProbe
   let rounds: Int
   let sliceNanoseconds: Double
+  /// Round trips timed one by one, of contenders that can.
+  let roundTrips: Int
   let driverCPU: Int
   let deviceCPU: Int
   /// Slices finished, for the progress line.
@@ -21,12 +23,14 @@ final class SliceSchedule: Sendable {
   let batchMultiple = 128
 
   init(
-    counted: [Contender], timed: [Contender], rounds: Int, sliceMilliseconds: Double, driverCPU: Int, deviceCPU: Int
+    counted: [Contender], timed: [Contender], rounds: Int, sliceMilliseconds: Double, driverCPU: Int, deviceCPU: Int,
+    roundTrips: Int = 0
   ) throws(BenchError) {
     self.counted = counted
     self.timed = timed
     self.rounds = rounds
     sliceNanoseconds = sliceMilliseconds * 1e6
+    self.roundTrips = roundTrips
     self.driverCPU = driverCPU
     self.deviceCPU = deviceCPU
     probe = try RoundTripProbe()
