@@ -33,7 +33,7 @@ struct CostCommand: ParsableCommand {
     case .text: try destination.write(CostText(report, shownClass: shown).render())
     }
     if report.rows.isEmpty, !report.interrupted {
-      throw BenchError.machine("no slice was kept: this machine did not hold still; try more --slices or other CPUs")
+      throw BenchError.machine("no slice was kept: \(report.unrest)")
     }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
