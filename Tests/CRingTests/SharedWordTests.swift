@@ -12,7 +12,7 @@ import Testing
 
   @Test func lockExcludes() {
     let words = Words()
-    let rounds = 20_000
+    let rounds = 2000
     concurrently(2) { _ in
       let guarded = unsafe (words.base + 128).assumingMemoryBound(to: Int.self)
       let arrived = unsafe words.base + 64
@@ -20,9 +20,9 @@ import Testing
       while unsafe cring_load_relaxed_64(arrived) < 2 { cring_spin_hint() }
       for _ in 0..<rounds {
         unsafe cring_lock(words.base)
-        // Not atomic, and drawn out: without the lock, additions are lost.
+        // Not atomic, and drawn out beyond the time the lock's line takes to move: without the lock, additions are lost.
         let value = unsafe guarded.pointee
-        cring_spin_hint()
+        for _ in 0..<100 { cring_spin_hint() }
         unsafe guarded.pointee = value + 1
         unsafe cring_unlock(words.base)
       }
