@@ -1,2 +1,0 @@
-/// Stands for the module until it has members.
-public enum TestSupport {}
