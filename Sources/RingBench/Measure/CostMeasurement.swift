@@ -1,5 +1,12 @@
-/// Runs the rings and gathers the slices.
+import Glibc
+import RingKit
+import Synchronization
+
+/// Runs the rings and turns slices into rows.
 struct CostMeasurement {
+  /// Fewer slices of one class than this say nothing about it.
+  private static let fewestSlices = 5
+
   private let parameters: CostParameters
   private let machine: Machine
 
@@ -9,6 +16,98 @@ struct CostMeasurement {
   }
 
   func run(progress: Progress) throws(BenchError) -> CostReport {
-    CostReport(machine: machine, parameters: parameters, rows: [], slicesDroppedBy: [:], interrupted: false)
+    progress.update("setting up")
+    let keys = keys()
+    var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    var counted: [Contender] = []
+    var timed: [Contender] = []
+    for key in keys {
+      counted.append(try factory.make(key, counter: CountedWork()))
+      timed.append(try factory.make(key, counter: NoWork()))
+    }
+    try factory.guest.verifyPlacement(parameters)
+    let schedule = try SliceSchedule(counted: counted, timed: timed, parameters: parameters)
+    let run = try perform(schedule, progress)
+    for contender in counted + timed { contender.close() }
+    return report(run, keys)
+  }
+
+  /// Contenders that are compared with each other stand next to each other, so that they run in the same moment.
+  private func keys() -> [CostKey] {
+    var keys: [CostKey] = []
+    for ring in parameters.rings {
+      for bytes in parameters.sizes {
+        for direction in parameters.directions {
+          for path in parameters.measuredPaths {
+            keys.append(CostKey(ring: ring, path: path, direction: direction, bytes: bytes))
+          }
+        }
+      }
+    }
+    return keys
+  }
+
+  private func perform(_ schedule: SliceSchedule, _ progress: Progress) throws(BenchError) -> SliceRun {
+    let device = try PinnedThread(cpu: parameters.deviceCPU) { SliceFollower(schedule: schedule).run() }
+    let driver: PinnedThread<SliceRun>
+    do {
+      driver = try PinnedThread(cpu: parameters.driverCPU) {
+        var leader = SliceLeader(schedule)
+        return leader.lead()
+      }
+    } catch {
+      schedule.gate.open(.finish)
+      _ = device.join()
+      throw error
+    }
+    if progress.isShown {
+      let total = schedule.rounds * schedule.timed.count
+      // A tenth of a second apart the line is smooth, and the slices it disturbs are dropped as such.
+      while !driver.isFinished {
+        let done = schedule.finished.load(ordering: .relaxed)
+        progress.update(done == 0 ? "counting and calibrating" : "slice \(done) of \(total)")
+        usleep(250_000)
+      }
+    }
+    let run = driver.join()
+    let deviceFailure = device.join()
+    if let (key, failure) = run.failure {
+      var cause = failure
+      if case .other = failure, let deviceFailure { cause = deviceFailure }
+      throw .check(
+        "\(key.ring.rawValue), \(key.path.name), \(key.direction.name), \(key.bytes) bytes: \(cause.text)")
+    }
+    return run
+  }
+
+  private func report(_ run: SliceRun, _ keys: [CostKey]) -> CostReport {
+    let conditions = run.records.map(\.conditions)
+    let classifier = PlacementClassifier(
+      pair: machine.pair(parameters.driverCPU, parameters.deviceCPU), underHypervisor: machine.underHypervisor,
+      roundTrips: conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
+    var sorter = SliceSorter(contenders: keys.count)
+    for record in run.records { sorter.add(record, classifier.verdict(record.conditions)) }
+    var rows: [CostRow] = []
+    for (number, key) in keys.enumerated() {
+      let baseline = keys.firstIndex(of: key.baseline)
+      for placement in PlacementClass.allCases {
+        let slices = sorter.kept(number, placement)
+        guard slices.count >= min(Self.fewestSlices, parameters.slices) || run.interrupted, !slices.isEmpty,
+          let time = BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: parameters.seed)
+        else { continue }
+        let pairs = baseline.map { sorter.pairs(number, with: $0, placement) } ?? []
+        rows.append(
+          CostRow(
+            ring: key.ring, path: key.path, direction: key.direction, bytes: key.bytes, depth: parameters.depth,
+            batch: parameters.batch, placement: placement,
+            roundTrip: Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0, nanosecondsPerBuffer: time,
+            ratioToDirect: baseline == number
+              ? .exactly(1) : BootstrapInterval.medianOfRatios(pairs, seed: parameters.seed),
+            slicesKept: slices.count, slicesDropped: sorter.dropped[number], counters: run.counters[number] ?? [:]))
+      }
+    }
+    return CostReport(
+      machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: sorter.reasons,
+      interrupted: run.interrupted)
   }
 }

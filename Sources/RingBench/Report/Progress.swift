@@ -5,6 +5,9 @@ final class Progress {
 
   init() { isTerminal = StandardStream.error.isTerminal }
 
+  /// Whether anybody sees the line; who would wake up only to redraw it need not.
+  var isShown: Bool { isTerminal }
+
   /// Replaces the line.
   func update(_ text: String) {
     guard isTerminal else { return }

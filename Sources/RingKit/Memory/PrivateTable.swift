@@ -24,7 +24,12 @@ struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
     unsafe base.initialize(repeating: value, count: count)
   }
 
-  deinit { unsafe cring_free_aligned(base) }
+  // Inlinable, or the 6.3 optimiser stops at an inlinable setter of a property that holds a table.
+  @inlinable
+  deinit { unsafe Self.free(base) }
+
+  @usableFromInline
+  static func free(_ base: UnsafeMutablePointer<Element>) { unsafe cring_free_aligned(base) }
 
   @inlinable
   subscript(index: Int) -> Element {

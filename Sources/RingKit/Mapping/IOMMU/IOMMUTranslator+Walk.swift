@@ -41,7 +41,7 @@ extension IOMMUTranslator where Counter: WorkCounter {
     var mask = IOMMUPage.offsetMask
     var value = iotlb.lookup(raw)
     if value == 0 {
-      mask = 1 << IOTLB.largeShift &- 1
+      mask = IOTLB.largeOffsetMask
       value = iotlb.lookupLarge(raw)
     }
     if value == 0 { return try walk(address, for: access) }
@@ -72,7 +72,7 @@ extension IOMMUTranslator where Counter: WorkCounter {
     let target = entry.address + (raw & leafMask)
     // 2 MiB at a time, or 4 KiB where the memory behind the leaf is not that much in one piece.
     if level > 1 {
-      let mask: UInt64 = 1 << IOTLB.largeShift - 1
+      let mask = IOTLB.largeOffsetMask
       if let host = core.deviceTable.translate(GuestPhysicalAddress(target & ~mask), length: mask + 1),
         host.rawValue % UInt(IOMMUPage.size) == 0
       {

@@ -49,6 +49,13 @@ public struct IOMMUTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
       countHit(address.rawValue, value & ~IOMMUPage.offsetMask)
       return (HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset)), byteCount)
     }
+    let large = iotlb.lookupLarge(address.rawValue)
+    let largeOffset = address.rawValue & IOTLB.largeOffsetMask
+    if large & PageTableEntry.permission(for: access) != 0 && byteCount <= IOTLB.largeOffsetMask &+ 1 &- largeOffset {
+      let host = large & ~IOMMUPage.offsetMask &+ largeOffset
+      countHit(address.rawValue, host & ~IOMMUPage.offsetMask)
+      return (HostAddress(rawValue: UInt(host)), byteCount)
+    }
     return try translateLong(address, byteCount: byteCount, for: access)
   }
 

@@ -3,7 +3,7 @@
 /// A set is one cache line, four tags and four targets, compared without a branch among them; 64 sets by default, so
 /// 256 pages. A tag is the page's address with a 12-bit generation in the bits that are zero in it, so forgetting
 /// everything is one increment (and a real clear every 4,095th time). Replacement takes a free way, else the ways in
-/// turn. Leaves of 2 MiB lie in 16 direct-mapped entries; a leaf of 1 GiB is entered as those of its 2 MiB parts that
+/// turn. Leaves of 2 MiB lie in 64 direct-mapped entries; a leaf of 1 GiB is entered as those of its 2 MiB parts that
 /// are used.
 ///
 /// A handle, owned by the device's thread. The thread that translates is the thread that serves invalidations, so
@@ -15,9 +15,12 @@ struct IOTLB: @unchecked Sendable {
   @inlinable
   static var ways: Int { 4 }
   @inlinable
-  static var largeEntries: UInt64 { 16 }
+  static var largeEntries: UInt64 { 64 }
   @inlinable
   static var largeShift: UInt64 { 21 }
+  /// The bits of an address inside its 2 MiB page.
+  @inlinable
+  static var largeOffsetMask: UInt64 { 1 << largeShift &- 1 }
   @inlinable
   static var generationLimit: UInt64 { 4096 }
 
@@ -31,7 +34,7 @@ struct IOTLB: @unchecked Sendable {
   @inlinable
   static var largeTable: Int { 16 }
   @inlinable
-  static var setTable: Int { 48 }
+  static var setTable: Int { 144 }
 
   @usableFromInline let words: UnsafeMutablePointer<UInt64>
   @usableFromInline let setMask: UInt64
@@ -66,8 +69,9 @@ struct IOTLB: @unchecked Sendable {
 
   @inlinable @inline(__always)
   func largeEntry(_ address: UInt64) -> UnsafeMutablePointer<UInt64> {
-    // SAFETY: 16 pairs of words lie at largeTable.
-    unsafe words + (Self.largeTable &+ Int(truncatingIfNeeded: (address >> Self.largeShift) & 15) &* 2)
+    // SAFETY: largeEntries pairs of words lie at largeTable, in front of the sets.
+    unsafe words
+      + (Self.largeTable &+ Int(truncatingIfNeeded: (address >> Self.largeShift) & (Self.largeEntries &- 1)) &* 2)
   }
 
   @inlinable @inline(__always)

@@ -117,7 +117,22 @@ extension PageTable {
     var done: UInt64 = 0
     while done < pages {
       let at = page + done
-      let (slot, level) = unsafe leafSlotAtAnyLevel(at)
+      if let slot = unsafe leafSlot(at) {
+        // Up to the end of the lowest table, or of the range.
+        let count = min(512 - at & 511, pages - done)
+        for i in 0..<count {
+          let entry = unsafe slot + Int(i) * 8
+          if unsafe Self.load(entry).isPresent {
+            unsafe Self.store(entry, 0)
+            writes += 1
+          } else if missing == nil {
+            missing = at + i
+          }
+        }
+        done += count
+        continue
+      }
+      let (slot, level) = unsafe lastSlot(at)
       let span = Self.span(level)
       let entry = unsafe Self.load(slot)
       // Up to the end of what the entry stands for, or of the range.
@@ -133,8 +148,8 @@ extension PageTable {
     if let missing { throw .notMapped(IOVA(missing << IOMMUPage.shift)) }
   }
 
-  private func leafSlotAtAnyLevel(_ page: UInt64) -> (slot: UnsafeMutableRawPointer, level: Int) {
-    if let slot = unsafe leafSlot(page) { return unsafe (slot, 1) }
+  /// Where the walk for a page ends, and at which level.
+  private func lastSlot(_ page: UInt64) -> (slot: UnsafeMutableRawPointer, level: Int) {
     var table = unsafe root
     var level = Self.levels
     while true {

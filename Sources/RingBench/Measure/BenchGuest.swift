@@ -1,0 +1,83 @@
+import CRing
+import RingKit
+
+/// The guest that all contenders of a run share: rings, payloads the device can see, payloads it cannot, bounce pool.
+///
+/// One set of pages for everything that is compared, so that no path has luckier ones.
+struct BenchGuest {
+  let memory: GuestMemory
+  let pool: SwiotlbPool?
+  let sharedPayload: GuestBuffer
+  let privatePayload: GuestBuffer?
+  private var rings: RegionAllocator
+
+  init(_ parameters: CostParameters) throws(BenchError) {
+    let payloadBytes = parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth }.max() ?? 4096
+    let bounces = parameters.measuredPaths.contains(.swiotlb)
+    // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
+    let contenders = parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count
+    let splitBytes = SplitRing.byteCount(size: 32_768 > parameters.queueSize ? parameters.queueSize : 32_768)
+    let perRing = splitBytes + PackedRing.byteCount(size: parameters.queueSize) + 1024
+    let tables = parameters.queueSize * 2 * 16 + 128
+    do throws(MemoryError) {
+      var regions: [MemoryRegion] = []
+      let ringRegion = try MemoryRegion(
+        at: GuestPhysicalAddress(1 << 30), byteCount: 2 * contenders * (perRing + tables), node: parameters.ringNode,
+        pages: parameters.pageSize)
+      let shared = try MemoryRegion(
+        at: GuestPhysicalAddress(4 << 30), byteCount: payloadBytes, node: parameters.payloadNode,
+        pages: parameters.pageSize)
+      regions = [ringRegion, shared]
+      var allocator = RegionAllocator(shared)
+      sharedPayload = try allocator.allocate(payloadBytes, alignment: 4096)
+      if bounces {
+        let hidden = try MemoryRegion(
+          at: GuestPhysicalAddress(16 << 30), byteCount: payloadBytes, visibility: .private,
+          node: parameters.payloadNode, pages: parameters.pageSize)
+        let poolRegion = try MemoryRegion(
+          at: GuestPhysicalAddress(2 << 30), byteCount: parameters.swiotlbMebibytes << 20, node: parameters.payloadNode,
+          pages: parameters.pageSize)
+        regions += [hidden, poolRegion]
+        var hiddenAllocator = RegionAllocator(hidden)
+        privatePayload = try hiddenAllocator.allocate(payloadBytes, alignment: 4096)
+        var poolAllocator = RegionAllocator(poolRegion)
+        pool = try Self.makePool(
+          try poolAllocator.allocate(parameters.swiotlbMebibytes << 20, alignment: 4096), parameters.swiotlbAreas)
+      } else {
+        privatePayload = nil
+        pool = nil
+      }
+      memory = try GuestMemory(regions)
+      rings = RegionAllocator(ringRegion)
+    } catch {
+      throw .machine("the guest's memory cannot be had: \(error)")
+    }
+  }
+
+  private static func makePool(_ buffer: GuestBuffer, _ areas: Int) throws(MemoryError) -> SwiotlbPool? {
+    try? SwiotlbPool(buffer, areaCount: areas, tracksHighWater: true)
+  }
+
+  mutating func ringMemory(_ byteCount: Int) throws(BenchError) -> GuestBuffer {
+    do throws(MemoryError) { return try rings.allocate(byteCount, alignment: 128) } catch {
+      throw .machine("no memory for a ring: \(error)")
+    }
+  }
+
+  /// Where the pages asked for on a node really are; the placement a result claims is the one it had.
+  func verifyPlacement(_ parameters: CostParameters) throws(BenchError) {
+    let wanted: [(MemoryRegion, Int?)] = [
+      (rings.region, parameters.ringNode), (sharedPayload.region, parameters.payloadNode),
+    ]
+    for (region, node) in wanted {
+      guard let node else { continue }
+      let found: [Int: Int]
+      do throws(MemoryError) { found = try region.pagesPerNode() } catch {
+        throw .machine("where the pages are cannot be read: \(error)")
+      }
+      guard found.count == 1, found[node] != nil else {
+        throw .machine("pages asked for on node \(node) lie on \(found.keys.sorted())")
+      }
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import RingKit
+
+/// Sets contenders up: the one place where ring, path and counting are chosen at run time.
+struct ContenderFactory {
+  let parameters: CostParameters
+  var guest: BenchGuest
+
+  /// A contender whose every type is known to the compiler from here down.
+  mutating func make<Counter: WorkCounter>(_ key: CostKey, counter: Counter) throws(BenchError) -> Contender {
+    do {
+      switch key.path {
+      case .direct:
+        return try assemble(key, DirectMapper(counter: counter), region(counter))
+      case .identity:
+        let dispatch: IdentityDispatch = parameters.retpoline ? .retpoline : .indirect
+        return try assemble(key, IdentityMapper(dispatch: dispatch, counter: counter), region(counter))
+      case .iommuStrict, .iommuLazy:
+        let domain = domain()
+        let policy: IOMMUPolicy = key.path == .iommuStrict ? .strict : .lazy
+        return try assemble(
+          key, IOMMUMapper(domain: domain, policy: policy, cpu: parameters.driverCPU, counter: counter),
+          IOMMUTranslator(domain: domain, iotlbSets: parameters.iotlbSets, counter: counter))
+      case .premapped:
+        let domain = domain()
+        // Attached first, and inline: nobody serves an invalidation queue before the threads run.
+        return try assemble(
+          key,
+          PremappedMapper(
+            premapped(), domain: domain, largePages: parameters.pageSize == .huge, cpu: parameters.driverCPU,
+            counter: counter), IOMMUTranslator(domain: domain, iotlbSets: parameters.iotlbSets, counter: counter))
+      case .swiotlb:
+        guard let pool = guest.pool else {
+          throw BenchError.machine("a bounce pool of \(parameters.swiotlbMebibytes) MiB cannot be set up")
+        }
+        return try assemble(
+          key, SwiotlbMapper(memory: guest.memory, pool: pool, cpu: parameters.driverCPU, counter: counter),
+          region(counter), figures: { ["poolHighWaterSlots": Double(pool.highWaterSlots)] })
+      }
+    } catch let error as BenchError {
+      throw error
+    } catch {
+      throw .machine("\(key.path.name) cannot be set up: \(error)")
+    }
+  }
+
+  private func region<Counter: WorkCounter>(_ counter: Counter) -> RegionTranslator<Counter> {
+    RegionTranslator(memory: guest.memory, counter: counter)
+  }
+
+  private func domain() -> IOMMUDomain {
+    var configuration = IOMMUConfiguration()
+    configuration.cpuCount = max(parameters.driverCPU, parameters.deviceCPU) + 1
+    return IOMMUDomain(memory: guest.memory, configuration: configuration)
+  }
+
+  /// What a page-pool driver maps once: payloads, and the indirect tables where there are any.
+  private func premapped() -> [GuestBuffer] { [guest.sharedPayload] }
+
+  private mutating func assemble<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
+    _ key: CostKey, _ mapper: consuming Mapper, _ translator: consuming Translator,
+    figures: @escaping () -> [String: Double] = { [:] }
+  ) throws -> Contender {
+    var features = parameters.featureBits
+    if key.path != .direct { features.insert(.accessPlatform) }
+    if key.ring == .packed { features.insert(.packedRing) }
+    let configuration = QueueConfiguration(size: parameters.queueSize, features: features, indirectCapacity: 2)
+    let tables: GuestBuffer? =
+      configuration.indirectByteCount > 0 ? try guest.ringMemory(configuration.indirectByteCount) : nil
+    switch key.ring {
+    case .split:
+      let ring = try SplitRing(
+        in: guest.ringMemory(SplitRing.byteCount(size: parameters.queueSize)), size: parameters.queueSize)
+      return contender(
+        key, try SplitDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: mapper),
+        try SplitDeviceQueue(configuration, ring: ring, translator: translator), figures)
+    case .packed:
+      let ring = try PackedRing(
+        in: guest.ringMemory(PackedRing.byteCount(size: parameters.queueSize)), size: parameters.queueSize)
+      return contender(
+        key, try PackedDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: mapper),
+        try PackedDeviceQueue(configuration, ring: ring, translator: translator), figures)
+    }
+  }
+
+  private func contender<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
+    _ key: CostKey, _ driver: consuming Driver, _ device: consuming Device, _ figures: @escaping () -> [String: Double]
+  ) -> Contender {
+    driver.disableNotifications()
+    device.disableNotifications()
+    let payload = key.path == .swiotlb ? guest.privatePayload ?? guest.sharedPayload : guest.sharedPayload
+    let plan = LoadPlan(
+      direction: key.direction, bytes: key.bytes, depth: parameters.depth, batch: parameters.batch,
+      touch: parameters.touch, segments: parameters.features.contains(.indirect) ? 2 : 1,
+      payload: PayloadPool(payload, bytes: key.bytes))
+    let driverEnd = Box(driver)
+    let deviceEnd = Box(device)
+    let driverLoop = Box(DriverLoop(plan))
+    let deviceLoop = Box(DeviceLoop(plan))
+    return Contender(
+      key: key,
+      runDriver: { count, gate throws(SliceFailure) in
+        try driverLoop.value.run(&driverEnd.value, count: count, gate: gate)
+      },
+      runDevice: { gate throws(SliceFailure) in try deviceLoop.value.run(&deviceEnd.value, gate: gate) },
+      work: { driverEnd.value.work.counts + deviceEnd.value.work.counts }, figures: figures)
+  }
+}

@@ -1,0 +1,12 @@
+import RingKit
+
+/// What is told apart in the results.
+struct CostKey: Hashable, Sendable {
+  var ring: RingLayout
+  var path: DMAPath
+  var direction: DMADirection
+  var bytes: Int
+
+  /// The combination it is compared with.
+  var baseline: CostKey { CostKey(ring: ring, path: .direct, direction: direction, bytes: bytes) }
+}

@@ -1,0 +1,136 @@
+import CRing
+import CRingBench
+import RingKit
+
+/// The driver's side of a closed loop: keeps `depth` buffers outstanding until a number of them came back.
+///
+/// Generic over the queue and specialised with it: nothing between the ring's calls is dispatched at run time.
+struct DriverLoop {
+  let plan: LoadPlan
+  /// Number of the next buffer to add, and of the next one to come back: they go on from slice to slice.
+  private(set) var added: UInt64 = 0
+  private(set) var returned: UInt64 = 0
+  // Their places in the payload pool, which go round; counted along, because a division per buffer would be measured.
+  private var addPlace = 0
+  private var returnPlace = 0
+
+  init(_ plan: LoadPlan) { self.plan = plan }
+
+  /// Sends `count` buffers round and returns the nanoseconds it took.
+  mutating func run<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, count: Int, gate: SliceGate
+  ) throws(SliceFailure) -> UInt64 {
+    let target = returned &+ UInt64(count)
+    var idle = 0
+    let start = cring_nanoseconds()
+    while returned != target {
+      let progress = returned
+      do throws(QueueError) { _ = try queue.reclaim(atMost: plan.batch) } catch { throw .queue(error) }
+      try receive(queue.completions)
+      try send(&queue, until: target)
+      if returned == progress {
+        idle &+= 1
+        try wait(&queue, idle, gate, target)
+      } else {
+        idle = 0
+      }
+    }
+    return cring_nanoseconds() &- start
+  }
+
+  /// Tops the ring up to `depth`, a whole batch at a time, and makes each batch visible with one store.
+  @inline(__always)
+  private mutating func send<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, until target: UInt64
+  ) throws(SliceFailure) {
+    while true {
+      let outstanding = Int(added &- returned)
+      let wanted = min(plan.batch, Int(target &- added))
+      if wanted == 0 || outstanding &+ wanted > plan.depth { return }
+      for _ in 0..<wanted {
+        let index = addPlace
+        if plan.direction == .deviceReadable && plan.touch == .full {
+          unsafe crb_fill(plan.payload.host(index).pointer, plan.bytes, added)
+        }
+        let result: AddResult
+        do throws(QueueError) { result = try add(&queue, index) } catch { throw .queue(error) }
+        precondition(result == .added, "a ring that holds \(plan.depth) buffers is full")
+        added &+= 1
+        addPlace = index &+ 1 == plan.depth ? 0 : index &+ 1
+      }
+      queue.publish()
+      // Both ends poll, so the answer is not acted upon; the fence and the look at the other side's wish are what a
+      // driver pays at every kick.
+      _ = queue.isNotificationDue()
+    }
+  }
+
+  @inline(__always)
+  private func add<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ index: Int
+  ) throws(QueueError) -> AddResult {
+    let segment = plan.payload.segment(index)
+    if plan.segments == 1 { return try queue.add(segment, plan.direction, token: added) }
+    return try addHalves(&queue, segment)
+  }
+
+  @inline(never)
+  private func addHalves<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ segment: MemorySegment
+  ) throws(QueueError) -> AddResult {
+    // On a word of the payload where it is long enough, so that both halves are handled word-wise.
+    let half = segment.length >= 16 ? segment.length / 2 & ~7 : segment.length / 2
+    let halves: InlineArray<2, MemorySegment> = [
+      MemorySegment(segment.address, length: half),
+      MemorySegment(
+        GuestPhysicalAddress(segment.address.rawValue &+ UInt64(half)), length: segment.length &- half),
+    ]
+    let none = InlineArray<0, MemorySegment> { _ in segment }
+    return plan.direction == .deviceReadable
+      ? try queue.add(readable: halves.span, writable: none.span, token: added)
+      : try queue.add(readable: none.span, writable: halves.span, token: added)
+  }
+
+  /// Checks what came back: its turn, its length and, where the device wrote, every byte.
+  @inline(__always)
+  private mutating func receive(_ completions: Span<Completion>) throws(SliceFailure) {
+    for i in completions.indices {
+      let completion = completions[i]
+      if completion.token != returned { throw .wrongOrder(expected: returned, got: completion.token) }
+      if plan.direction == .deviceWritable {
+        if completion.writtenByteCount != UInt32(truncatingIfNeeded: plan.bytes) {
+          throw .wrongLength(sequence: returned, expected: plan.bytes, got: Int(completion.writtenByteCount))
+        }
+        if plan.touch == .full {
+          let host = plan.payload.host(returnPlace)
+          if unsafe !crb_check(host.pointer, plan.bytes, returned) {
+            throw .wrongByte(sequence: returned, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, returned))
+          }
+        }
+      }
+      returned &+= 1
+      returnPlace = returnPlace &+ 1 == plan.depth ? 0 : returnPlace &+ 1
+    }
+  }
+
+  /// Nothing came back: lets the path do what is due, and gives up when the other end did.
+  @inline(__always)
+  private func wait<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ idle: Int, _ gate: SliceGate, _ target: UInt64
+  ) throws(SliceFailure) {
+    // Polling at full rate first: a pause is longer than a line takes to arrive.
+    if idle & 0x3f != 0x3f { return }
+    cring_spin_hint()
+    if idle & 0xfff == 0xfff { try look(&queue, idle, gate, target) }
+  }
+
+  @inline(never)
+  private func look<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ idle: Int, _ gate: SliceGate, _ target: UInt64
+  ) throws(SliceFailure) {
+    if gate.hasFailed { throw .other }
+    do throws(QueueError) { try queue.poll() } catch { throw .queue(error) }
+    // Some 10 ns a turn: this many turns without a single buffer are many seconds.
+    if idle > 1 << 30 { throw .stalled(done: Int(returned), of: Int(target)) }
+  }
+}

@@ -1,0 +1,30 @@
+import RingKit
+
+/// The payloads a driver passes round: one buffer per place in the ring, laid out as a kernel's slab would.
+///
+/// Below a page the stride is a power of two, so that no buffer straddles a page; from a page on, whole pages.
+struct PayloadPool: Sendable {
+  let buffer: GuestBuffer
+  let stride: Int
+  let bytes: Int
+
+  static func stride(for bytes: Int) -> Int {
+    if bytes >= 4096 { return (bytes + 4095) & ~4095 }
+    var stride = 64
+    while stride < bytes { stride *= 2 }
+    return stride
+  }
+
+  init(_ buffer: GuestBuffer, bytes: Int) {
+    self.buffer = buffer
+    self.bytes = bytes
+    stride = Self.stride(for: bytes)
+  }
+
+  func segment(_ index: Int) -> MemorySegment {
+    MemorySegment(
+      GuestPhysicalAddress(buffer.address.rawValue &+ UInt64(index &* stride)), length: UInt32(truncatingIfNeeded: bytes))
+  }
+
+  func host(_ index: Int) -> HostAddress { buffer.host.advanced(by: index &* stride) }
+}

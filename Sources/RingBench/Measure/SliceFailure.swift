@@ -1,0 +1,29 @@
+import RingKit
+
+/// Why a slice could not be finished. Any of them ends the run: a benchmark that lost a byte has no result.
+enum SliceFailure: Error, Sendable {
+  /// The device wrote, or the driver found, a byte that is not the one sent.
+  case wrongByte(sequence: UInt64, offset: Int)
+  /// A buffer came back out of turn.
+  case wrongOrder(expected: UInt64, got: UInt64)
+  /// A buffer came back with another length than was written, in bytes.
+  case wrongLength(sequence: UInt64, expected: Int, got: Int)
+  /// The ring threw.
+  case queue(QueueError)
+  /// The other thread failed first.
+  case other
+  /// Nothing came back for ten seconds.
+  case stalled(done: Int, of: Int)
+
+  var text: String {
+    switch self {
+    case .wrongByte(let sequence, let offset): "buffer \(sequence) arrived with a wrong byte at offset \(offset)"
+    case .wrongOrder(let expected, let got): "buffer \(got) came back where \(expected) was due"
+    case .wrongLength(let sequence, let expected, let got):
+      "buffer \(sequence) came back with \(got) bytes instead of \(expected)"
+    case .queue(let error): error.description
+    case .other: "the other end failed"
+    case .stalled(let done, let total): "no buffer came back for ten seconds (\(done) of \(total) had)"
+    }
+  }
+}

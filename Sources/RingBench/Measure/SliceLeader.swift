@@ -1,0 +1,116 @@
+import CRing
+import RingKit
+import Synchronization
+
+/// The driver's thread: counts, calibrates, then lets every contender take its turn, with a probe between slices.
+struct SliceLeader {
+  /// A multiple of 255, so that the flush queue's one flush per 255 unmaps comes out exactly, and of 8.
+  static let countedBuffers = 255 * 16
+
+  let schedule: SliceSchedule
+  private var run = SliceRun()
+
+  init(_ schedule: SliceSchedule) { self.schedule = schedule }
+
+  mutating func lead() -> SliceRun {
+    var at: CostKey?
+    do throws(SliceFailure) {
+      for number in schedule.counted.indices {
+        at = schedule.counted[number].key
+        if Interrupt.isRequested { break }
+        try count(number)
+      }
+      for number in schedule.timed.indices {
+        at = schedule.timed[number].key
+        if Interrupt.isRequested { break }
+        try calibrate(number)
+      }
+      try takeTurns(&at)
+    } catch {
+      if let at { run.failure = (at, error) }
+    }
+    schedule.gate.open(.finish)
+    schedule.gate.waitUntilIdle()
+    run.interrupted = Interrupt.isRequested
+    return run
+  }
+
+  /// A slice of the contender with this number among all of them.
+  private func slice(_ number: Int, buffers: Int) throws(SliceFailure) -> UInt64 {
+    schedule.gate.open(.slice(contender: number))
+    defer { schedule.gate.waitUntilIdle() }
+    do throws(SliceFailure) {
+      let time = try schedule.contender(number).runDriver(buffers, schedule.gate)
+      schedule.gate.endSlice()
+      return time
+    } catch {
+      schedule.gate.fail()
+      schedule.gate.endSlice()
+      throw error
+    }
+  }
+
+  /// Work per buffer once caches of every kind are warm.
+  private mutating func count(_ number: Int) throws(SliceFailure) {
+    let contender = schedule.counted[number]
+    _ = try slice(number, buffers: Self.countedBuffers)
+    let before = contender.work()
+    _ = try slice(number, buffers: Self.countedBuffers)
+    let done = contender.work() - before
+    var counters = contender.figures()
+    for event in WorkEvent.allCases {
+      counters[event.rawValue] = Double(done[event]) / Double(Self.countedBuffers)
+    }
+    run.counters[number] = counters
+  }
+
+  /// As many buffers as a slice takes, by the fastest of a few short ones.
+  private func calibrate(_ number: Int) throws(SliceFailure) {
+    let contender = schedule.timed[number]
+    var buffers = 1024
+    var best = Double.infinity
+    for _ in 0..<6 {
+      let time = Double(try slice(number + schedule.counted.count, buffers: buffers))
+      best = min(best, time / Double(buffers))
+      if time < schedule.sliceNanoseconds / 4 { buffers *= 2 }
+    }
+    contender.buffersPerSlice = max(64, Int(schedule.sliceNanoseconds / max(best, 1)))
+  }
+
+  private mutating func takeTurns(_ at: inout CostKey?) throws(SliceFailure) {
+    var before = look()
+    for round in 0..<schedule.rounds {
+      for number in schedule.timed.indices {
+        if Interrupt.isRequested { return }
+        let contender = schedule.timed[number]
+        at = contender.key
+        let time = try slice(number + schedule.counted.count, buffers: contender.buffersPerSlice)
+        let after = look()
+        run.records.append(
+          SliceRecord(
+            contender: number, round: round,
+            nanosecondsPerBuffer: Double(time) / Double(contender.buffersPerSlice),
+            conditions: SliceConditions(
+              roundTripBefore: before.roundTrip, roundTripAfter: after.roundTrip,
+              stolenTicks: after.stolen &- before.stolen, involuntarySwitches: after.switches &- before.switches)))
+        before = after
+        schedule.finished.wrappingAdd(1, ordering: .relaxed)
+      }
+    }
+  }
+
+  /// Where the two CPUs are now, and what was taken from them so far.
+  private func look() -> (roundTrip: Double, stolen: UInt64, switches: UInt64) {
+    schedule.gate.open(.probe)
+    let roundTrip = schedule.probe.ping()
+    schedule.gate.waitUntilIdle()
+    if roundTrip < 0 { schedule.probe.reset() }
+    var stolen: UInt64 = 0
+    for cpu in [schedule.driverCPU, schedule.deviceCPU] {
+      var ticks: UInt64 = 0
+      if unsafe cring_stolen_ticks(Int32(cpu), &ticks) == 0 { stolen &+= ticks }
+    }
+    let switches = cring_involuntary_switches() &+ schedule.deviceSwitches.load(ordering: .relaxed)
+    return (roundTrip, stolen, switches)
+  }
+}
