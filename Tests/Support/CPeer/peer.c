@@ -83,6 +83,8 @@ uint8_t *peer_memory(struct peer *peer, uint64_t address, uint64_t bytes) {
   return peer->run->window + offset;
 }
 
+void cpeer_yield(void) { sched_yield(); }
+
 static uint64_t now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

@@ -10,9 +10,14 @@ final class DeviceBox<Queue: DeviceQueue & ~Copyable>: DeviceEnd, @unchecked Sen
   override var inFlightCount: Int { queue.inFlightCount }
   override var isBroken: Bool { queue.isBroken }
   override var counts: WorkCounts { queue.work.counts }
-  override var segments: [TranslatedSegment] {
+  override var segments: [TranslatedSegment] { Self.copy(queue) }
+
+  // A function of its own: the span may not outlive the borrow.
+  private static func copy(_ queue: borrowing Queue) -> [TranslatedSegment] {
     let span = queue.segments
-    return span.indices.map { span[$0] }
+    var all: [TranslatedSegment] = []
+    for i in span.indices { all.append(span[i]) }
+    return all
   }
 
   override func next() throws(QueueError) -> DeviceChain? { try queue.next() }

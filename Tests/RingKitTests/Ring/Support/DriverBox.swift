@@ -11,9 +11,14 @@ final class DriverBox<Queue: DriverQueue & ~Copyable>: DriverEnd, @unchecked Sen
   override var inFlightCount: Int { queue.inFlightCount }
   override var isBroken: Bool { queue.isBroken }
   override var counts: WorkCounts { queue.work.counts }
-  override var lastCompletions: [Completion] {
+  override var lastCompletions: [Completion] { Self.copy(queue) }
+
+  // A function of its own: the span may not outlive the borrow.
+  private static func copy(_ queue: borrowing Queue) -> [Completion] {
     let span = queue.completions
-    return span.indices.map { span[$0] }
+    var all: [Completion] = []
+    for i in span.indices { all.append(span[i]) }
+    return all
   }
 
   override func add(
@@ -30,8 +35,9 @@ final class DriverBox<Queue: DriverQueue & ~Copyable>: DriverEnd, @unchecked Sen
   override func nextUsed() throws(QueueError) -> Completion? { try queue.nextUsed() }
   override func reclaim(atMost limit: Int) throws(QueueError) -> [Completion] {
     let count = try queue.reclaim(atMost: limit)
-    precondition(count == queue.completions.count, "reclaim returned another count than it collected")
-    return lastCompletions
+    let all = lastCompletions
+    precondition(count == all.count, "reclaim returned another count than it collected")
+    return all
   }
   override func enableNotifications() -> Bool { queue.enableNotifications() }
   override func disableNotifications() { queue.disableNotifications() }

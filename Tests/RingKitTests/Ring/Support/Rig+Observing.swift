@@ -1,5 +1,6 @@
 import CPeer
 import RingKit
+import RingKitTestSupport
 
 extension Rig {
   private func part(_ address: GuestPhysicalAddress) -> GuestBuffer {
@@ -75,7 +76,8 @@ extension Rig {
     check(arena.outstanding == 0, "\(arena.outstanding) bounce parts are still in use")
     check(arena.doubleUnmaps == 0, "\(arena.doubleUnmaps) bounce parts were given back twice")
     check(arena.overruns == 0, "\(arena.overruns) bounce parts were written behind their end")
-    check(arena.writesWhileUnmapped == 0, "\(arena.writesWhileUnmapped) bounce parts were written while nobody had them")
+    check(
+      arena.writesWhileUnmapped == 0, "\(arena.writesWhileUnmapped) bounce parts were written while nobody had them")
     if path != .premapped {
       let counts = driver.counts
       check(counts[.maps] == counts[.unmaps], "\(counts[.maps]) maps, \(counts[.unmaps]) unmaps")

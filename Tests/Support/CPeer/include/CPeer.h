@@ -125,6 +125,9 @@ void cpeer_fill(uint8_t *bytes, size_t count, uint64_t sequence, size_t offset);
 // The first of `count` bytes that differs from the stream, or `count`.
 size_t cpeer_check(const uint8_t *bytes, size_t count, uint64_t sequence, size_t offset);
 
+// Lets another thread run, for who polls.
+void cpeer_yield(void);
+
 // Sums bytes eight at a time, for a test that wants to know whether anything changed.
 uint64_t cpeer_sum(const uint8_t *bytes, size_t count);
 
