@@ -3,33 +3,33 @@ import RingKit
 
 /// Our device's loop against a C driver: every payload checked in the order it was made available.
 final class DeviceExchange: @unchecked Sendable {
-  private let run_: PeerRun
+  private let peer: PeerRun
   private let device: DeviceEnd
   private var sequence: UInt64 = 0
   private(set) var bytesWritten = 0
 
   init(_ run: PeerRun) {
-    run_ = run
+    peer = run
     device = run.rig.device
   }
 
   func run() throws {
-    let isInOrder = run_.what.features.contains(.inOrder)
-    while sequence < run_.buffers {
+    let isInOrder = peer.what.features.contains(.inOrder)
+    while sequence < peer.buffers {
       var batch: [(chain: DeviceChain, written: UInt32)] = []
-      while batch.count < run_.what.batch, let chain = try device.next() {
+      while batch.count < peer.what.batch, let chain = try device.next() {
         batch.append((chain, try serve(chain)))
         sequence += 1
       }
       if batch.isEmpty {
-        guard try run_.wait(asDevice: true, { !self.device.enableNotifications() }) else { return }
-        if run_.what.sleeps { device.disableNotifications() }
+        guard try peer.wait(asDevice: true, { !self.device.enableNotifications() }) else { return }
+        if peer.what.sleeps { device.disableNotifications() }
         continue
       }
       if !isInOrder { batch.reverse() }
       for (chain, written) in batch { device.complete(chain, written: written) }
       device.publish()
-      if device.isNotificationDue() { run_.notify(asDevice: true) }
+      if device.isNotificationDue() { peer.notify(asDevice: true) }
     }
   }
 

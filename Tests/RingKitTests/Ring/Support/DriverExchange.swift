@@ -3,7 +3,7 @@ import RingKit
 
 /// Our driver's loop against a C device: every payload checked, every completion accounted for.
 final class DriverExchange: @unchecked Sendable {
-  private let run_: PeerRun
+  private let peer: PeerRun
   private let rig: Rig
   private var free: [Int]
   private var sequences: [UInt64?]
@@ -11,7 +11,7 @@ final class DriverExchange: @unchecked Sendable {
   private(set) var bytesWritten = 0
 
   init(_ run: PeerRun) throws {
-    run_ = run
+    peer = run
     rig = run.rig
     free = Array((0..<run.what.size).reversed())
     sequences = Array(repeating: nil, count: run.what.size)
@@ -20,15 +20,15 @@ final class DriverExchange: @unchecked Sendable {
   func run() throws {
     var sequence: UInt64 = 0
     var done = 0
-    while done < run_.buffers {
+    while done < peer.buffers {
       var added = 0
-      while added < run_.what.batch, sequence < run_.buffers, try add(sequence) {
+      while added < peer.what.batch, sequence < peer.buffers, try add(sequence) {
         sequence += 1
         added += 1
       }
       if added > 0 {
         rig.driver.publish()
-        if rig.driver.isNotificationDue() { run_.notify(asDevice: false) }
+        if rig.driver.isNotificationDue() { peer.notify(asDevice: false) }
       }
       var returned = 0
       while let completion = try rig.driver.nextUsed() {
@@ -37,15 +37,15 @@ final class DriverExchange: @unchecked Sendable {
       }
       done += returned
       if added == 0, returned == 0 {
-        guard try run_.wait(asDevice: false, { !self.rig.driver.enableNotifications() }) else { return }
-        if run_.what.sleeps { rig.driver.disableNotifications() }
+        guard try peer.wait(asDevice: false, { !self.rig.driver.enableNotifications() }) else { return }
+        if peer.what.sleeps { rig.driver.disableNotifications() }
       }
     }
   }
 
   private func add(_ sequence: UInt64) throws -> Bool {
     guard let slot = free.last else { return false }
-    let limit = UInt32(min(run_.what.size, 4))
+    let limit = UInt32(min(peer.what.size, 4))
     let readable = Int(cpeer_readable_count(sequence, limit))
     let writable = Int(cpeer_writable_count(sequence, limit))
     let base = slot * 96
@@ -74,7 +74,7 @@ final class DriverExchange: @unchecked Sendable {
     guard sequences[slot] == sequence else { throw Wrong.completion(completion) }
     sequences[slot] = nil
     free.append(slot)
-    let limit = UInt32(min(run_.what.size, 4))
+    let limit = UInt32(min(peer.what.size, 4))
     let readable = Int(cpeer_readable_count(sequence, limit))
     let capacity = 24 * Int(cpeer_writable_count(sequence, limit))
     let written = Int(completion.writtenByteCount)

@@ -22,12 +22,9 @@ final class Rig: @unchecked Sendable {
   /// Bytes of payload for each descriptor of the ring.
   static let slotByteCount = 128
 
-  /// Sets a queue up.
+  /// Sets a queue up; VERSION_1 and RING_PACKED are added to the features.
   ///
-  /// - Parameters:
-  ///   - features: further features; VERSION_1 and RING_PACKED are added.
-  ///   - payloadByteCount: bytes of payload memory; ``slotByteCount`` for each descriptor when `nil`.
-  ///   - threads: whether driver and device will run on threads of their own.
+  /// With `threads`, driver and device may run on threads of their own.
   init(
     _ layout: RingLayout, _ path: DMAPath = .direct, size: Int, features: VirtioFeatures = [],
     indirectCapacity: Int? = nil, payloadByteCount: Int? = nil, threads: Bool = false
@@ -43,7 +40,7 @@ final class Rig: @unchecked Sendable {
     let shared = try MemoryRegion(
       at: GuestPhysicalAddress(0x10_0000), byteCount: ringBytes + 16_384)
     let room = payloadBytes + tableBytes + 8 * 4096
-    let private_ = try MemoryRegion(
+    let hidden = try MemoryRegion(
       at: GuestPhysicalAddress(Self.payloadBase), byteCount: room, visibility: path.isBouncing ? .private : .shared)
     // Every element of a full ring's chains, and their tables, may be in the pool at a time.
     let slots = 2 * size + 64
@@ -51,10 +48,10 @@ final class Rig: @unchecked Sendable {
     let arenaBytes = path == .poisoning ? (slots + size * configuration.indirectCapacity) * 512 : 4096
     let bounce = try MemoryRegion(
       at: GuestPhysicalAddress(0x8000_0000), byteCount: poolBytes + arenaBytes, visibility: .shared)
-    memory = try GuestMemory([shared, private_, bounce])
+    memory = try GuestMemory([shared, hidden, bounce])
     var inShared = RegionAllocator(shared)
     ring = try GuardedArea(ringBytes, from: &inShared)
-    var inPrivate = RegionAllocator(private_)
+    var inPrivate = RegionAllocator(hidden)
     tables = try GuardedArea(tableBytes, from: &inPrivate)
     payload = try GuardedArea(payloadBytes, from: &inPrivate)
     var inBounce = RegionAllocator(bounce)
