@@ -22,7 +22,8 @@ let package = Package(
     .trait(name: "NUMA", description: "Binds memory to nodes and reads the topology through libnuma."),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     .target(
@@ -38,6 +39,7 @@ let package = Package(
       dependencies: [
         "RingKit", "CRing", "CRingBench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],
       swiftSettings: strict
     ),
@@ -49,7 +51,14 @@ let package = Package(
     .testTarget(name: "CRingTests", dependencies: ["CRing"], swiftSettings: strict),
     .testTarget(
       name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "RingKitTestSupport"], swiftSettings: strict),
-    .testTarget(name: "RingBenchTests", dependencies: ["RingBench", "RingKit"], swiftSettings: strict),
+    .testTarget(
+      name: "RingBenchTests",
+      dependencies: [
+        "RingBench", "RingKit", "CRing", "CRingBench",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

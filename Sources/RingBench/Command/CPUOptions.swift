@@ -2,10 +2,10 @@ import ArgumentParser
 
 /// Which CPU each of the two threads is pinned to.
 struct CPUOptions: ParsableArguments {
-  @Option(help: "CPU of the driver thread (default: the first usable one).")
+  @Option(parsing: .unconditional, help: "CPU of the driver thread (default: the first usable one).")
   var driverCpu: Int?
 
-  @Option(help: "CPU of the device thread (default: the next usable one).")
+  @Option(parsing: .unconditional, help: "CPU of the device thread (default: the next usable one).")
   var deviceCpu: Int?
 
   /// The pair, or why this machine has no such pair.

@@ -32,6 +32,9 @@ struct CostCommand: ParsableCommand {
     case .json: try destination.write(try JSONText.encode(report))
     case .text: try destination.write(CostText(report, shownClass: shown).render())
     }
+    if report.rows.isEmpty, !report.interrupted {
+      throw BenchError.machine("no slice was kept: this machine did not hold still; try more --slices or other CPUs")
+    }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }

@@ -22,7 +22,7 @@ extension CostOptions {
     (parameters.driverCPU, parameters.deviceCPU) = try cpus.pair(on: machine)
     parameters.ringNode = try node(ringNode, option: "--ring-node", on: machine)
     parameters.payloadNode = try node(payloadNode, option: "--payload-node", on: machine)
-    (parameters.iotlbSets, parameters.iotlbWays) = try iotlb()
+    parameters.iotlbSets = try iotlb()
     (parameters.swiotlbAreas, parameters.swiotlbMebibytes) = try swiotlbPool(on: machine)
     try SizeLimits.check(parameters)
     return parameters
@@ -89,12 +89,11 @@ extension CostOptions {
     return node
   }
 
-  private func iotlb() throws(BenchError) -> (Int, Int) {
+  private func iotlb() throws(BenchError) -> Int {
     guard (1...65_536).contains(iotlbSets), iotlbSets & (iotlbSets - 1) == 0 else {
       throw .usage("--iotlb-sets is a power of two up to 65536, not \(iotlbSets)")
     }
-    guard (1...64).contains(iotlbWays) else { throw .usage("--iotlb-ways is 1 to 64, not \(iotlbWays)") }
-    return (iotlbSets, iotlbWays)
+    return iotlbSets
   }
 
   private func swiotlbPool(on machine: Machine) throws(BenchError) -> (Int, Int) {

@@ -1,6 +1,8 @@
 import ArgumentParser
 
 /// The options of `ringbench cost`, as text; ``parameters(on:)`` gives them a meaning.
+///
+/// Values are taken unconditionally: `--depth -1` is a wrong depth, not a missing one followed by an option.
 struct CostOptions: ParsableArguments {
   private static let lists = "Comma list, or repeated."
 
@@ -10,19 +12,25 @@ struct CostOptions: ParsableArguments {
   @Option(help: "\(DMAPath.names). \(lists) direct is always measured, as the baseline. (default: all)")
   var path: [String] = []
 
-  @Option(help: "Bytes of a buffer; k, KiB, m and MiB are understood. \(lists) (default: 1500,4096)")
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "Bytes of a buffer; k, KiB, m and MiB are understood. \(lists) (default: 1500,4096)")
   var size: [String] = []
 
   @Option(help: "device-readable, device-writable. \(lists) (default: both)")
   var direction: [String] = []
 
-  @Option(help: "Buffers outstanding, at most the queue size. (default: 128, or the queue size if smaller)")
+  @Option(
+    parsing: .unconditional,
+    help: "Buffers outstanding, at most the queue size. (default: 128, or the queue size if smaller)")
   var depth: Int?
 
-  @Option(help: "Buffers made visible with one store, at most the depth. (default: 32, or the depth if smaller)")
+  @Option(
+    parsing: .unconditional,
+    help: "Buffers made visible with one store, at most the depth. (default: 32, or the depth if smaller)")
   var batch: Int?
 
-  @Option(help: "Descriptors of the ring: for split a power of two, at most 32768.")
+  @Option(parsing: .unconditional, help: "Descriptors of the ring: for split a power of two, at most 32768.")
   var queueSize = 256
 
   @Option(help: "\(RingFeature.names), or none. \(lists) (default: none)")
@@ -30,20 +38,20 @@ struct CostOptions: ParsableArguments {
 
   @OptionGroup var cpus: CPUOptions
 
-  @Option(help: "NUMA node of the ring. (default: where the kernel puts it)")
+  @Option(parsing: .unconditional, help: "NUMA node of the ring. (default: where the kernel puts it)")
   var ringNode: Int?
 
-  @Option(help: "NUMA node of the payload. (default: where the kernel puts it)")
+  @Option(parsing: .unconditional, help: "NUMA node of the payload. (default: where the kernel puts it)")
   var payloadNode: Int?
 
   @Option(help: "Pages under ring and payload: 4k, or 2m where the machine has them.")
   var pageSize = "4k"
 
-  @Option(help: "Slices of each combination of ring, path, direction and size.")
-  var slices = 60
+  @Option(parsing: .unconditional, help: "Slices of each combination of ring, path, direction and size.")
+  var slices = 120
 
-  @Option(help: "Milliseconds of a slice.")
-  var sliceMs = 12.0
+  @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
+  var sliceMs = 3.0
 
   @Option(help: "full: the producer writes and the consumer checks every byte; none: nobody looks at the payload.")
   var touch = "full"
@@ -54,16 +62,13 @@ struct CostOptions: ParsableArguments {
   @Option(help: "Areas of the swiotlb pool: 1, or per-cpu.")
   var swiotlbAreas = "1"
 
-  @Option(help: "MiB of the swiotlb pool.")
+  @Option(parsing: .unconditional, help: "MiB of the swiotlb pool.")
   var swiotlbMib = 64
 
-  @Option(help: "Sets of the device's IOTLB, a power of two.")
+  @Option(parsing: .unconditional, help: "Sets of the device's IOTLB, four pages each; a power of two.")
   var iotlbSets = 64
 
-  @Option(help: "Ways of the device's IOTLB.")
-  var iotlbWays = 4
-
-  @Option(help: "Seed of everything random.")
+  @Option(parsing: .unconditional, help: "Seed of everything random.")
   var seed: UInt64 = 1
 
   @OptionGroup var report: ReportOptions

@@ -20,8 +20,8 @@ struct CostParameters: Sendable {
   var payloadNode: Int?
   var pageSize = PageSizeRequest.small
   /// Slices per combination.
-  var slices = 60
-  var sliceMilliseconds = 12.0
+  var slices = 120
+  var sliceMilliseconds = 3.0
   var touch = PayloadTouch.full
   /// The indirect call of `identity` goes through a retpoline thunk.
   var retpoline = false
@@ -29,7 +29,6 @@ struct CostParameters: Sendable {
   var swiotlbAreas = 1
   var swiotlbMebibytes = 64
   var iotlbSets = 64
-  var iotlbWays = 4
   var seed: UInt64 = 1
 
   /// The paths to run: those asked for, `direct` first.
@@ -43,7 +42,7 @@ extension CostParameters: Encodable {
   private enum Key: String, CodingKey {
     case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode
     case payloadNode, pageSize, slices, sliceMilliseconds, touch, retpoline, swiotlbAreas, swiotlbMebibytes
-    case iotlbSets, iotlbWays, seed
+    case iotlbSets, seed
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -69,7 +68,6 @@ extension CostParameters: Encodable {
     try values.encode(swiotlbAreas, forKey: .swiotlbAreas)
     try values.encode(swiotlbMebibytes, forKey: .swiotlbMebibytes)
     try values.encode(iotlbSets, forKey: .iotlbSets)
-    try values.encode(iotlbWays, forKey: .iotlbWays)
     try values.encode(seed, forKey: .seed)
   }
 }

@@ -12,6 +12,7 @@ extension Machine {
       architecture: architecture,
       underHypervisor: isUnderHypervisor(information),
       cpus: (0..<Int(cring_cpu_limit())).filter { cring_cpu_usable(Int32($0)) },
+      memoryBytes: UInt64(max(0, sysconf(Int32(_SC_PHYS_PAGES)))) * UInt64(max(0, sysconf(Int32(_SC_PAGESIZE)))),
       nodes: readNodes(present),
       siblings: readSiblings(present),
       caches: readCaches(present),

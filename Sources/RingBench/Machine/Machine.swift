@@ -7,6 +7,8 @@ struct Machine: Encodable, Sendable {
   let underHypervisor: Bool
   /// CPUs this process may run on.
   let cpus: [Int]
+  /// Of the whole machine; the nodes' own figures leave out memory that was plugged in later on some kernels.
+  let memoryBytes: UInt64
   let nodes: [NodeDescription]
   /// Groups of CPUs that are threads of one core.
   let siblings: [[Int]]

@@ -1,12 +1,13 @@
 import RingKit
 
-/// One combination that takes its turn: a ring, a path, a direction and a size, with both queue ends set up.
+/// One combination that takes its turn, with both ends set up: a ring over a path, or a floor.
 ///
 /// The closures are where the concrete types end: each is compiled for one pair of queue types, so that a slice is one
 /// dynamic call and everything inside it is static. ``runDriver`` and what belongs to it is called on the driver's thread
 /// only, ``runDevice`` on the device's.
 final class Contender: @unchecked Sendable {
-  let key: CostKey
+  /// What it is, for an error message.
+  let label: String
   /// Sends that many buffers round; returns nanoseconds.
   private(set) var runDriver: (_ count: Int, _ gate: SliceGate) throws(SliceFailure) -> UInt64
   private(set) var runDevice: (_ gate: SliceGate) throws(SliceFailure) -> Void
@@ -14,15 +15,19 @@ final class Contender: @unchecked Sendable {
   private(set) var work: () -> WorkCounts
   /// Figures of the path's own, by their names in the JSON.
   let figures: () -> [String: Double]
+  /// With one buffer outstanding: sends that many round and tells the cycles each was away.
+  var timeRoundTrips: ((_ count: Int, _ gate: SliceGate, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
+  /// Wakes a device end that sleeps, to let it see that the slice is over.
+  var wakeDevice: (() -> Void)?
   /// Buffers of a slice, set by calibration.
   var buffersPerSlice = 0
 
   init(
-    key: CostKey, runDriver: @escaping (Int, SliceGate) throws(SliceFailure) -> UInt64,
+    label: String, runDriver: @escaping (Int, SliceGate) throws(SliceFailure) -> UInt64,
     runDevice: @escaping (SliceGate) throws(SliceFailure) -> Void, work: @escaping () -> WorkCounts,
-    figures: @escaping () -> [String: Double]
+    figures: @escaping () -> [String: Double] = { [:] }
   ) {
-    self.key = key
+    self.label = label
     self.runDriver = runDriver
     self.runDevice = runDevice
     self.work = work
@@ -35,6 +40,7 @@ final class Contender: @unchecked Sendable {
   func close() {
     work = { WorkCounts() }
     runDevice = { _ throws(SliceFailure) in throw .other }
+    timeRoundTrips = nil
     runDriver = { _, _ throws(SliceFailure) in throw .other }
   }
 }

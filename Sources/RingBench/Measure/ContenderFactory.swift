@@ -70,38 +70,23 @@ struct ContenderFactory {
     case .split:
       let ring = try SplitRing(
         in: guest.ringMemory(SplitRing.byteCount(size: parameters.queueSize)), size: parameters.queueSize)
-      return contender(
-        key, try SplitDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: mapper),
-        try SplitDeviceQueue(configuration, ring: ring, translator: translator), figures)
+      return Contender(
+        key.label, plan(key), try SplitDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: mapper),
+        try SplitDeviceQueue(configuration, ring: ring, translator: translator), figures: figures)
     case .packed:
       let ring = try PackedRing(
         in: guest.ringMemory(PackedRing.byteCount(size: parameters.queueSize)), size: parameters.queueSize)
-      return contender(
-        key, try PackedDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: mapper),
-        try PackedDeviceQueue(configuration, ring: ring, translator: translator), figures)
+      return Contender(
+        key.label, plan(key), try PackedDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: mapper),
+        try PackedDeviceQueue(configuration, ring: ring, translator: translator), figures: figures)
     }
   }
 
-  private func contender<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
-    _ key: CostKey, _ driver: consuming Driver, _ device: consuming Device, _ figures: @escaping () -> [String: Double]
-  ) -> Contender {
-    driver.disableNotifications()
-    device.disableNotifications()
+  private func plan(_ key: CostKey) -> LoadPlan {
     let payload = key.path == .swiotlb ? guest.privatePayload ?? guest.sharedPayload : guest.sharedPayload
-    let plan = LoadPlan(
+    return LoadPlan(
       direction: key.direction, bytes: key.bytes, depth: parameters.depth, batch: parameters.batch,
       touch: parameters.touch, segments: parameters.features.contains(.indirect) ? 2 : 1,
       payload: PayloadPool(payload, bytes: key.bytes))
-    let driverEnd = Box(driver)
-    let deviceEnd = Box(device)
-    let driverLoop = Box(DriverLoop(plan))
-    let deviceLoop = Box(DeviceLoop(plan))
-    return Contender(
-      key: key,
-      runDriver: { count, gate throws(SliceFailure) in
-        try driverLoop.value.run(&driverEnd.value, count: count, gate: gate)
-      },
-      runDevice: { gate throws(SliceFailure) in try deviceLoop.value.run(&deviceEnd.value, gate: gate) },
-      work: { driverEnd.value.work.counts + deviceEnd.value.work.counts }, figures: figures)
   }
 }

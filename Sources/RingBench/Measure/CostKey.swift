@@ -7,6 +7,9 @@ struct CostKey: Hashable, Sendable {
   var direction: DMADirection
   var bytes: Int
 
+  /// For an error message.
+  var label: String { "\(ring.rawValue), \(path.name), \(direction.name), \(bytes) bytes" }
+
   /// The combination it is compared with.
   var baseline: CostKey { CostKey(ring: ring, path: .direct, direction: direction, bytes: bytes) }
 }

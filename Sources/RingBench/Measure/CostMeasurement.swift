@@ -1,6 +1,4 @@
-import Glibc
 import RingKit
-import Synchronization
 
 /// Runs the rings and turns slices into rows.
 struct CostMeasurement {
@@ -26,9 +24,10 @@ struct CostMeasurement {
       timed.append(try factory.make(key, counter: NoWork()))
     }
     try factory.guest.verifyPlacement(parameters)
-    let schedule = try SliceSchedule(counted: counted, timed: timed, parameters: parameters)
-    let run = try perform(schedule, progress)
-    for contender in counted + timed { contender.close() }
+    let schedule = try SliceSchedule(
+      counted: counted, timed: timed, rounds: parameters.slices, sliceMilliseconds: parameters.sliceMilliseconds,
+      driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU)
+    let run = try SliceSession(schedule).run(progress: progress)
     return report(run, keys)
   }
 
@@ -45,39 +44,6 @@ struct CostMeasurement {
       }
     }
     return keys
-  }
-
-  private func perform(_ schedule: SliceSchedule, _ progress: Progress) throws(BenchError) -> SliceRun {
-    let device = try PinnedThread(cpu: parameters.deviceCPU) { SliceFollower(schedule: schedule).run() }
-    let driver: PinnedThread<SliceRun>
-    do {
-      driver = try PinnedThread(cpu: parameters.driverCPU) {
-        var leader = SliceLeader(schedule)
-        return leader.lead()
-      }
-    } catch {
-      schedule.gate.open(.finish)
-      _ = device.join()
-      throw error
-    }
-    if progress.isShown {
-      let total = schedule.rounds * schedule.timed.count
-      // A tenth of a second apart the line is smooth, and the slices it disturbs are dropped as such.
-      while !driver.isFinished {
-        let done = schedule.finished.load(ordering: .relaxed)
-        progress.update(done == 0 ? "counting and calibrating" : "slice \(done) of \(total)")
-        usleep(250_000)
-      }
-    }
-    let run = driver.join()
-    let deviceFailure = device.join()
-    if let (key, failure) = run.failure {
-      var cause = failure
-      if case .other = failure, let deviceFailure { cause = deviceFailure }
-      throw .check(
-        "\(key.ring.rawValue), \(key.path.name), \(key.direction.name), \(key.bytes) bytes: \(cause.text)")
-    }
-    return run
   }
 
   private func report(_ run: SliceRun, _ keys: [CostKey]) -> CostReport {

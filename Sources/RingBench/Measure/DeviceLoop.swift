@@ -21,6 +21,13 @@ struct DeviceLoop {
         continue
       }
       idle &+= 1
+      if let doorbells = plan.doorbells {
+        if gate.isSliceOver { return }
+        if gate.hasFailed { throw .other }
+        if !queue.enableNotifications() { _ = doorbells.kick.wait(milliseconds: 20) }
+        queue.disableNotifications()
+        continue
+      }
       if idle & 0xf == 0xf && gate.isSliceOver { return }
       if idle & 0x3f == 0x3f { cring_spin_hint() }
       if idle & 0xfff == 0xfff && gate.hasFailed { throw .other }
@@ -44,7 +51,7 @@ struct DeviceLoop {
     }
     if count != 0 {
       queue.publish()
-      _ = queue.isNotificationDue()
+      if queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.call.ring() }
     }
     return count
   }

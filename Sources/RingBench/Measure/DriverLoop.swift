@@ -20,9 +20,18 @@ struct DriverLoop {
   mutating func run<Queue: DriverQueue & ~Copyable>(
     _ queue: inout Queue, count: Int, gate: SliceGate
   ) throws(SliceFailure) -> UInt64 {
+    let start = cring_nanoseconds()
+    try exchange(&queue, count: count, gate: gate)
+    return cring_nanoseconds() &- start
+  }
+
+  /// The loop itself.
+  @inline(__always)
+  mutating func exchange<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, count: Int, gate: SliceGate
+  ) throws(SliceFailure) {
     let target = returned &+ UInt64(count)
     var idle = 0
-    let start = cring_nanoseconds()
     while returned != target {
       let progress = returned
       do throws(QueueError) { _ = try queue.reclaim(atMost: plan.batch) } catch { throw .queue(error) }
@@ -35,7 +44,6 @@ struct DriverLoop {
         idle = 0
       }
     }
-    return cring_nanoseconds() &- start
   }
 
   /// Tops the ring up to `depth`, a whole batch at a time, and makes each batch visible with one store.
@@ -59,9 +67,9 @@ struct DriverLoop {
         addPlace = index &+ 1 == plan.depth ? 0 : index &+ 1
       }
       queue.publish()
-      // Both ends poll, so the answer is not acted upon; the fence and the look at the other side's wish are what a
+      // Where both ends poll the answer is not acted upon; the fence and the look at the other side's wish are what a
       // driver pays at every kick.
-      _ = queue.isNotificationDue()
+      if queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.kick.ring() }
     }
   }
 
@@ -71,24 +79,28 @@ struct DriverLoop {
   ) throws(QueueError) -> AddResult {
     let segment = plan.payload.segment(index)
     if plan.segments == 1 { return try queue.add(segment, plan.direction, token: added) }
-    return try addHalves(&queue, segment)
+    return try addParts(&queue, segment)
   }
 
+  /// The buffer in several segments, cut on words of the payload where it is long enough.
   @inline(never)
-  private func addHalves<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, _ segment: MemorySegment
+  private func addParts<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ whole: MemorySegment
   ) throws(QueueError) -> AddResult {
-    // On a word of the payload where it is long enough, so that both halves are handled word-wise.
-    let half = segment.length >= 16 ? segment.length / 2 & ~7 : segment.length / 2
-    let halves: InlineArray<2, MemorySegment> = [
-      MemorySegment(segment.address, length: half),
-      MemorySegment(
-        GuestPhysicalAddress(segment.address.rawValue &+ UInt64(half)), length: segment.length &- half),
-    ]
-    let none = InlineArray<0, MemorySegment> { _ in segment }
+    let count = plan.segments
+    let even = Int(whole.length) / count
+    let step = UInt32(even >= 8 ? even & ~7 : even)
+    let parts = InlineArray<16, MemorySegment> { i in
+      let offset = UInt32(i) &* step
+      return MemorySegment(
+        GuestPhysicalAddress(whole.address.rawValue &+ UInt64(offset)),
+        length: i == count &- 1 ? whole.length &- offset : step)
+    }
+    let used = parts.span.extracting(first: count)
+    let none = parts.span.extracting(first: 0)
     return plan.direction == .deviceReadable
-      ? try queue.add(readable: halves.span, writable: none.span, token: added)
-      : try queue.add(readable: none.span, writable: halves.span, token: added)
+      ? try queue.add(readable: used, writable: none, token: added)
+      : try queue.add(readable: none, writable: used, token: added)
   }
 
   /// Checks what came back: its turn, its length and, where the device wrote, every byte.
@@ -104,7 +116,8 @@ struct DriverLoop {
         if plan.touch == .full {
           let host = plan.payload.host(returnPlace)
           if unsafe !crb_check(host.pointer, plan.bytes, returned) {
-            throw .wrongByte(sequence: returned, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, returned))
+            throw .wrongByte(
+              sequence: returned, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, returned))
           }
         }
       }
@@ -118,6 +131,7 @@ struct DriverLoop {
   private func wait<Queue: DriverQueue & ~Copyable>(
     _ queue: inout Queue, _ idle: Int, _ gate: SliceGate, _ target: UInt64
   ) throws(SliceFailure) {
+    if let doorbells = plan.doorbells { return try sleep(&queue, doorbells, gate) }
     // Polling at full rate first: a pause is longer than a line takes to arrive.
     if idle & 0x3f != 0x3f { return }
     cring_spin_hint()
@@ -132,5 +146,15 @@ struct DriverLoop {
     do throws(QueueError) { try queue.poll() } catch { throw .queue(error) }
     // Some 10 ns a turn: this many turns without a single buffer are many seconds.
     if idle > 1 << 30 { throw .stalled(done: Int(returned), of: Int(target)) }
+  }
+
+  @inline(never)
+  private func sleep<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ doorbells: Doorbells, _ gate: SliceGate
+  ) throws(SliceFailure) {
+    if queue.enableNotifications() { return }
+    // A notification that is lost would show as a second of nothing, so the time-out hides no error.
+    if !doorbells.call.wait(milliseconds: 1000) && gate.hasFailed { throw .other }
+    queue.disableNotifications()
   }
 }

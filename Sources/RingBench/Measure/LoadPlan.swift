@@ -7,8 +7,12 @@ struct LoadPlan: Sendable {
   var depth: Int
   var batch: Int
   var touch: PayloadTouch
-  /// 1, or 2 halves when each buffer goes through an indirect table.
+  /// Segments each buffer is cut into, at most ``mostSegments``.
   var segments: Int
   /// Buffers outstanding at most, each with memory of its own.
   var payload: PayloadPool
+  /// Both ends sleep when there is nothing to do and wake each other; `nil`: both poll.
+  var doorbells: Doorbells?
+
+  static let mostSegments = 16
 }

@@ -15,16 +15,21 @@ struct PayloadPool: Sendable {
     return stride
   }
 
+  private let hostBase: HostAddress
+  private let guestBase: UInt64
+
   init(_ buffer: GuestBuffer, bytes: Int) {
     self.buffer = buffer
+    hostBase = buffer.host
+    guestBase = buffer.address.rawValue
     self.bytes = bytes
     stride = Self.stride(for: bytes)
   }
 
   func segment(_ index: Int) -> MemorySegment {
     MemorySegment(
-      GuestPhysicalAddress(buffer.address.rawValue &+ UInt64(index &* stride)), length: UInt32(truncatingIfNeeded: bytes))
+      GuestPhysicalAddress(guestBase &+ UInt64(index &* stride)), length: UInt32(truncatingIfNeeded: bytes))
   }
 
-  func host(_ index: Int) -> HostAddress { buffer.host.advanced(by: index &* stride) }
+  func host(_ index: Int) -> HostAddress { hostBase.advanced(by: index &* stride) }
 }

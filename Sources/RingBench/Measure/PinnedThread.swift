@@ -62,7 +62,7 @@ final class PinnedThread<Value: Sendable>: Sendable {
   /// Whether the body has returned.
   var isFinished: Bool { state.result.withLock { $0 != nil } }
 
-  /// Waits for the thread and returns what its body returned. Called once.
+  /// Waits for the thread and returns what its body returned; called once.
   func join() -> Value {
     let thread = handle.withLock { handle in
       defer { handle = nil }

@@ -39,11 +39,11 @@ final class RoundTripProbe: @unchecked Sendable {
     let probe = try RoundTripProbe()
     let count = max(1, milliseconds / 4)
     let answering = try PinnedThread(cpu: device) {
-      for _ in 0..<count where !probe.pong() { return }
+      for _ in 0..<count where Interrupt.isRequested || !probe.pong() { return }
     }
     let asking = try PinnedThread(cpu: driver) { () -> [Double] in
       var samples: [Double] = []
-      for _ in 0..<count {
+      for _ in 0..<count where !Interrupt.isRequested {
         let started = cring_nanoseconds()
         let took = probe.ping()
         guard took >= 0 else { break }

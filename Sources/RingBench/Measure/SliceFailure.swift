@@ -1,6 +1,8 @@
 import RingKit
 
-/// Why a slice could not be finished. Any of them ends the run: a benchmark that lost a byte has no result.
+/// Why a slice could not be finished.
+///
+/// Any of them ends the run: a benchmark that lost a byte has no result.
 enum SliceFailure: Error, Sendable {
   /// The device wrote, or the driver found, a byte that is not the one sent.
   case wrongByte(sequence: UInt64, offset: Int)

@@ -18,7 +18,9 @@ final class SliceGate: Sendable {
   private let failed = Atomic<Bool>(false)
   private let idle = Atomic<UInt64>(0)
 
-  /// Driver: begins a step. The device has finished the one before (``waitUntilIdle()``).
+  /// Driver: begins a step.
+  ///
+  /// The device has finished the one before (``waitUntilIdle()``).
   func open(_ next: Step) {
     over.store(false, ordering: .relaxed)
     let code: UInt64 =

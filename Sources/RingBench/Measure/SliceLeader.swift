@@ -13,21 +13,26 @@ struct SliceLeader {
   init(_ schedule: SliceSchedule) { self.schedule = schedule }
 
   mutating func lead() -> SliceRun {
-    var at: CostKey?
+    var at = ""
     do throws(SliceFailure) {
       for number in schedule.counted.indices {
-        at = schedule.counted[number].key
+        at = schedule.counted[number].label
         if Interrupt.isRequested { break }
         try count(number)
       }
       for number in schedule.timed.indices {
-        at = schedule.timed[number].key
+        at = schedule.timed[number].label
         if Interrupt.isRequested { break }
         try calibrate(number)
       }
+      for number in schedule.timed.indices {
+        at = schedule.timed[number].label
+        if Interrupt.isRequested { break }
+        try timeRoundTrips(number)
+      }
       try takeTurns(&at)
     } catch {
-      if let at { run.failure = (at, error) }
+      run.failure = (at, error)
     }
     schedule.gate.open(.finish)
     schedule.gate.waitUntilIdle()
@@ -41,13 +46,18 @@ struct SliceLeader {
     defer { schedule.gate.waitUntilIdle() }
     do throws(SliceFailure) {
       let time = try schedule.contender(number).runDriver(buffers, schedule.gate)
-      schedule.gate.endSlice()
+      end(number)
       return time
     } catch {
       schedule.gate.fail()
-      schedule.gate.endSlice()
+      end(number)
       throw error
     }
+  }
+
+  private func end(_ number: Int) {
+    schedule.gate.endSlice()
+    schedule.contender(number).wakeDevice?()
   }
 
   /// Work per buffer once caches of every kind are warm.
@@ -74,16 +84,35 @@ struct SliceLeader {
       best = min(best, time / Double(buffers))
       if time < schedule.sliceNanoseconds / 4 { buffers *= 2 }
     }
-    contender.buffersPerSlice = max(64, Int(schedule.sliceNanoseconds / max(best, 1)))
+    // Whole batches: a floor that moves groups of descriptors has no other way to count.
+    let wanted = max(Double(schedule.batchMultiple), schedule.sliceNanoseconds / max(best, 1))
+    contender.buffersPerSlice = Int(wanted) / schedule.batchMultiple * schedule.batchMultiple
   }
 
-  private mutating func takeTurns(_ at: inout CostKey?) throws(SliceFailure) {
+  /// Percentiles of single round trips; not part of the timed slices, because reading the counter twice would be.
+  private mutating func timeRoundTrips(_ number: Int) throws(SliceFailure) {
+    guard schedule.roundTrips > 0, let time = schedule.timed[number].timeRoundTrips else { return }
+    var histogram = LatencyHistogram()
+    schedule.gate.open(.slice(contender: number + schedule.counted.count))
+    defer { schedule.gate.waitUntilIdle() }
+    do throws(SliceFailure) {
+      try time(schedule.roundTrips, schedule.gate) { histogram.record(cycles: $0) }
+      end(number + schedule.counted.count)
+    } catch {
+      schedule.gate.fail()
+      end(number + schedule.counted.count)
+      throw error
+    }
+    run.latencies[number] = histogram.summary
+  }
+
+  private mutating func takeTurns(_ at: inout String) throws(SliceFailure) {
     var before = look()
     for round in 0..<schedule.rounds {
       for number in schedule.timed.indices {
         if Interrupt.isRequested { return }
         let contender = schedule.timed[number]
-        at = contender.key
+        at = contender.label
         let time = try slice(number + schedule.counted.count, buffers: contender.buffersPerSlice)
         let after = look()
         run.records.append(

@@ -3,6 +3,8 @@ struct SliceRun: Sendable {
   var records: [SliceRecord] = []
   /// Work per buffer of each contender's counted twin.
   var counters: [Int: [String: Double]] = [:]
+  /// Single round trips, by the number among the timed contenders.
+  var latencies: [Int: Latency] = [:]
   var interrupted = false
-  var failure: (key: CostKey, failure: SliceFailure)?
+  var failure: (label: String, failure: SliceFailure)?
 }

@@ -10,6 +10,8 @@ final class SliceSchedule: Sendable {
   let probe: RoundTripProbe
   let rounds: Int
   let sliceNanoseconds: Double
+  /// Round trips timed one by one, of contenders that can.
+  let roundTrips: Int
   let driverCPU: Int
   let deviceCPU: Int
   /// Slices finished, for the progress line.
@@ -17,13 +19,20 @@ final class SliceSchedule: Sendable {
   /// The device thread's involuntary switches so far; written while it is in a step.
   let deviceSwitches = Atomic<UInt64>(0)
 
-  init(counted: [Contender], timed: [Contender], parameters: CostParameters) throws(BenchError) {
+  /// Slices are a multiple of this many buffers.
+  let batchMultiple = 128
+
+  init(
+    counted: [Contender], timed: [Contender], rounds: Int, sliceMilliseconds: Double, driverCPU: Int, deviceCPU: Int,
+    roundTrips: Int = 0
+  ) throws(BenchError) {
     self.counted = counted
     self.timed = timed
-    rounds = parameters.slices
-    sliceNanoseconds = parameters.sliceMilliseconds * 1e6
-    driverCPU = parameters.driverCPU
-    deviceCPU = parameters.deviceCPU
+    self.rounds = rounds
+    sliceNanoseconds = sliceMilliseconds * 1e6
+    self.roundTrips = roundTrips
+    self.driverCPU = driverCPU
+    self.deviceCPU = deviceCPU
     probe = try RoundTripProbe()
   }
 

@@ -19,7 +19,7 @@ enum AnswerSentence {
     guard let low = ratios.min(), let high = ratios.max() else { return nil }
     if low > 0.95, high < 1.05 {
       let most = max(abs(low - 1), abs(high - 1))
-      return "\(path.name) is within \(max(1, Int((most * 100).rounded(.up)))) % of direct"
+      return "\(path.name) is within \(max(1, Int((most * 100 - 0.01).rounded(.up)))) % of direct"
     }
     let from = NumberText.fixed(low, 1)
     let to = NumberText.fixed(high, 1)
@@ -40,7 +40,7 @@ enum AnswerSentence {
     let directions = DMADirection.allCases.filter { way in rows.contains { $0.direction == way } }
     let kind = directions.count == 1 ? "\(directions[0].name) " : ""
     return
-      "\(joined(rings)) \(rings.count == 1 ? "ring" : "rings"), \(joined(sizes))-byte \(kind)buffers, class \(placement.name)"
+      "the \(joined(rings)) \(rings.count == 1 ? "ring" : "rings"), \(joined(sizes))-byte \(kind)buffers, class \(placement.name)"
   }
 
   private static func joined(_ parts: [String]) -> String {

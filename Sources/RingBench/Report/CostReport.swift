@@ -7,14 +7,8 @@ struct CostReport: Sendable {
   /// Ended by Ctrl-C: what is here is what there was by then.
   let interrupted: Bool
 
-  /// The class with most slices; of classes within a tenth of it, `same-l3` where it is among them.
-  var mainClass: PlacementClass? {
-    var kept: [PlacementClass: Int] = [:]
-    for row in rows { kept[row.placement, default: 0] += row.slicesKept }
-    guard let most = kept.values.max() else { return nil }
-    if let same = kept[.sameL3], same * 10 >= most * 9 { return .sameL3 }
-    return PlacementClass.allCases.first { kept[$0] == most }
-  }
+  /// The class to show: the one with most slices.
+  var mainClass: PlacementClass? { PlacementClass.main(rows.map { ($0.placement, $0.slicesKept) }) }
 
   var answer: String { mainClass.map { AnswerSentence.text(for: self, in: $0) } ?? AnswerSentence.nothing }
 }
@@ -31,9 +25,7 @@ extension CostReport: Encodable {
     try values.encode(parameters, forKey: .parameters)
     try values.encode(rows, forKey: .results)
     try values.encode(interrupted, forKey: .interrupted)
-    // Every reason is there, those that did not occur with 0.
-    let reasons = DropReason.allCases.map { ($0.rawValue, slicesDroppedBy[$0] ?? 0) }
-    try values.encode(Dictionary(uniqueKeysWithValues: reasons), forKey: .slicesDroppedBy)
+    try values.encode(DropReason.counts(slicesDroppedBy), forKey: .slicesDroppedBy)
     try values.encode(answer, forKey: .answer)
   }
 }

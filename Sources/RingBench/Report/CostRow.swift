@@ -12,8 +12,9 @@ struct CostRow: Sendable {
   /// The median round trip around the slices that were kept.
   var roundTrip: Double
   var nanosecondsPerBuffer: Estimate
-  /// The path's time by direct's, slice by slice of the same round: 1 is the same, 2 is twice as dear. `nil` when no
-  /// slice of direct was kept in the same round and class.
+  /// The path's time by direct's, slice by slice of the same round: 1 is the same, 2 is twice as dear.
+  ///
+  /// `nil` when no slice of direct was kept in the same round and class.
   var ratioToDirect: Estimate?
   var slicesKept: Int
   var slicesDropped: Int

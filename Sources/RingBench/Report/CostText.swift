@@ -5,7 +5,7 @@ struct CostText {
   private let report: CostReport
   private let placement: PlacementClass?
 
-  /// - Parameter shownClass: the class to show, or `nil` for the one with most slices.
+  /// Shows `shownClass`, or the class with most slices when that is `nil`.
   init(_ report: CostReport, shownClass: PlacementClass?) {
     self.report = report
     placement = shownClass ?? report.mainClass
@@ -72,12 +72,7 @@ struct CostText {
     report.interrupted ? "Interrupted: this is what was measured until then. " : ""
   }
 
-  private var dropped: String {
-    let parts = DropReason.allCases.compactMap { reason in
-      report.slicesDroppedBy[reason].flatMap { $0 > 0 ? "\($0) \(reason.words)" : nil }
-    }
-    return parts.isEmpty ? "No slice was dropped." : "Slices dropped: \(parts.joined(separator: ", "))."
-  }
+  private var dropped: String { DropReason.sentence(report.slicesDroppedBy) }
 
   private func more(_ placement: PlacementClass) -> String {
     let others = PlacementClass.allCases.filter { other in

@@ -17,9 +17,10 @@ struct OutputFile: Sendable {
     let exists = unsafe stat(path, &status) == 0
     let kind = status.st_mode & S_IFMT
     if exists, kind == S_IFDIR { throw .usage("cannot write \(path): it is a directory; name a file in it") }
-    isDirect = exists && kind != S_IFREG
+    // A redirected /dev/stdout looks like the file it goes to, which must not be replaced under its other writers.
+    isDirect = exists && (kind != S_IFREG || path.hasPrefix("/dev/") || path.hasPrefix("/proc/"))
     // A link keeps pointing where it does: the file behind it is replaced, not the link.
-    target = exists ? Self.resolved(path) : path
+    target = exists && !isDirect ? Self.resolved(path) : path
     if exists, unsafe access(target, W_OK) != 0 { throw .usage("cannot write \(path): \(Errno.text(errno))") }
     if !isDirect {
       let probe = try Self.openTemporary(beside: target, for: path)
@@ -31,7 +32,7 @@ struct OutputFile: Sendable {
   /// Puts `text` there, or leaves what was there.
   func write(_ text: String) throws(BenchError) {
     if isDirect {
-      let descriptor = unsafe open(target, O_WRONLY | O_CLOEXEC)
+      let descriptor = unsafe open(target, O_WRONLY | O_APPEND | O_CLOEXEC)
       guard descriptor >= 0 else { throw failure(errno) }
       defer { close(descriptor) }
       let error = FileWrite.all(Array(text.utf8), to: descriptor)

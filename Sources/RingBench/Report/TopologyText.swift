@@ -11,6 +11,7 @@ struct TopologyText {
     Linux \(machine.kernel), \(machine.toolchain), RingKit \(machine.ringKit)\(commit)
 
     Usable CPUs: \(CPUList.text(machine.cpus))
+    Memory: \(gibibytes(machine.memoryBytes))
     Threads of one core: \(siblings)
     2 MiB pages: \(machine.hugePages.reserved) reserved, \(machine.hugePages.free) free; transparent: \
     \(machine.hugePages.transparent)

@@ -2,7 +2,7 @@
 enum BootstrapInterval {
   static let resamples = 2_000
 
-  /// The median of `values` with its interval; `nil` of no values. One value is its own interval.
+  /// The median of `values` with its interval, or `nil` of no values; one value is its own interval.
   ///
   /// - Complexity: O(resamples × values).
   static func median(of values: [Double], seed: UInt64) -> Estimate? {

@@ -19,3 +19,18 @@ enum DropReason: String, CaseIterable, Encodable, Sendable {
     }
   }
 }
+
+extension DropReason {
+  /// By name; every reason is there, those that did not occur with 0.
+  static func counts(_ reasons: [DropReason: Int]) -> [String: Int] {
+    Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, reasons[$0] ?? 0) })
+  }
+
+  /// For people.
+  static func sentence(_ reasons: [DropReason: Int]) -> String {
+    let parts = allCases.compactMap { reason in
+      reasons[reason].flatMap { $0 > 0 ? "\($0) \(reason.words)" : nil }
+    }
+    return parts.isEmpty ? "No slice was dropped." : "Slices dropped: \(parts.joined(separator: ", "))."
+  }
+}

@@ -1,9 +1,9 @@
 /// Order statistics of a handful of values.
 enum Percentile {
-  /// The median; of an even number of values the mean of the middle two. `nil` of none.
+  /// The median, of an even number of values the mean of the middle two, or `nil` of none.
   static func median(_ values: [Double]) -> Double? { value(0.5, of: values) }
 
-  /// Linear between neighbours. `nil` of no values; `fraction` is 0 to 1.
+  /// The value below which `fraction` (0 to 1) of them lie, linear between neighbours, or `nil` of none.
   static func value(_ fraction: Double, of values: [Double]) -> Double? {
     guard !values.isEmpty else { return nil }
     let sorted = values.sorted()

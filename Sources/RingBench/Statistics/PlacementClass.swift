@@ -11,3 +11,14 @@ enum PlacementClass: String, CaseIterable, Encodable, Sendable, NamedChoice {
 
   static let noun = "placement class"
 }
+
+extension PlacementClass {
+  /// The class with most slices; of classes within a tenth of it, `same-l3` where it is among them.
+  static func main(_ kept: [(placement: PlacementClass, slices: Int)]) -> PlacementClass? {
+    var sums: [PlacementClass: Int] = [:]
+    for (placement, slices) in kept { sums[placement, default: 0] += slices }
+    guard let most = sums.values.max() else { return nil }
+    if let same = sums[.sameL3], same * 10 >= most * 9 { return .sameL3 }
+    return allCases.first { sums[$0] == most }
+  }
+}

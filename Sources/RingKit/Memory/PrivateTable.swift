@@ -31,6 +31,8 @@ struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
   @usableFromInline
   static func free(_ base: UnsafeMutablePointer<Element>) { unsafe cring_free_aligned(base) }
 
+  // Assign through it plainly, never with `|=` or its like: instrumenting that for the thread sanitizer aborts the
+  // compiler (6.3), because a nonmutating setter leaves it a value where it wants an address.
   @inlinable
   subscript(index: Int) -> Element {
     @inline(__always) get {

@@ -57,5 +57,7 @@ public final class PoisoningArena: @unchecked Sendable {
       as: UInt8.self, repeating: Self.poison)
   }
 
-  func isPoisoned(_ range: Range<Int>) -> Bool { unsafe buffer.bytes[range].allSatisfy { $0 == Self.poison } }
+  func isPoisoned(_ range: Range<Int>) -> Bool {
+    unsafe isFilled(UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[range]), with: Self.poison)
+  }
 }

@@ -89,7 +89,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         let slot = ledger.takeSlot()
         ledger.mappings[slot] = mapping
         ledger.links[slot] = isWritable ? ledger.writable : 0
-        if i > 0 { ledger.links[previous] |= slot }
+        if i > 0 { ledger.links[previous] = ledger.links[previous] | slot }
         previous = slot
         ring.descriptors.store64(address.rawValue, Int(position.offset) &* 16)
         position.advance(by: 1, size: ringSize)

@@ -54,7 +54,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
         ledger.mappings[slot] = mapping
         ledger.links[slot] = isWritable ? ledger.writable : 0
         if let previous {
-          ledger.links[previous.slot] |= slot
+          ledger.links[previous.slot] = ledger.links[previous.slot] | slot
           write(previous.slot, previous.address, previous.length, previous.flags | DescriptorFlags.next, next: slot)
         }
         previous = (slot, address, segment.length, isWritable ? DescriptorFlags.write : 0)

@@ -1,0 +1,34 @@
+import RingKit
+
+extension Contender {
+  /// A contender of two queue ends.
+  ///
+  /// Inlined into a caller that knows their types, so that the closures are compiled for exactly these.
+  @inline(__always)
+  convenience init<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
+    _ label: String, _ plan: LoadPlan, _ driver: consuming Driver, _ device: consuming Device,
+    figures: @escaping () -> [String: Double] = { [:] }
+  ) {
+    if plan.doorbells == nil {
+      driver.disableNotifications()
+      device.disableNotifications()
+    }
+    let driverEnd = Box(driver)
+    let deviceEnd = Box(device)
+    let driverLoop = Box(DriverLoop(plan))
+    let deviceLoop = Box(DeviceLoop(plan))
+    self.init(
+      label: label,
+      runDriver: { count, gate throws(SliceFailure) in
+        try driverLoop.value.run(&driverEnd.value, count: count, gate: gate)
+      },
+      runDevice: { gate throws(SliceFailure) in try deviceLoop.value.run(&deviceEnd.value, gate: gate) },
+      work: { driverEnd.value.work.counts + deviceEnd.value.work.counts }, figures: figures)
+    if let doorbells = plan.doorbells { wakeDevice = { doorbells.kick.ring() } }
+    if plan.depth == 1 {
+      timeRoundTrips = { count, gate, record throws(SliceFailure) in
+        try driverLoop.value.timeRoundTrips(&driverEnd.value, count: count, gate: gate, record)
+      }
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import CRingBench
+import RingKit
+
+/// The smallest program that moves the lines of a ring, as a contender.
+@safe
+final class Floor: @unchecked Sendable {
+  private let floor: OpaquePointer
+
+  /// The programs that could be the floor of a point; the fastest is.
+  static func kinds(for point: RingPoint) -> [(name: String, kind: crb_floor_kind)] {
+    switch (point.ring, point.inOrder) {
+    case (.split, false): [("split", CRB_FLOOR_SPLIT), ("split, static available ring", CRB_FLOOR_SPLIT_STATIC)]
+    case (.split, true): [("split in-order", CRB_FLOOR_SPLIT_IN_ORDER)]
+    case (.packed, false): [("packed", CRB_FLOOR_PACKED), ("packed, 64-byte stores", CRB_FLOOR_PACKED_VECTOR)]
+    case (.packed, true):
+      [
+        ("packed in-order", CRB_FLOOR_PACKED_IN_ORDER),
+        ("packed in-order, 64-byte stores", CRB_FLOOR_PACKED_IN_ORDER_VECTOR),
+      ]
+    }
+  }
+
+  /// `nil` where the CPU or the point does not suit the kind.
+  init?(_ kind: crb_floor_kind, _ point: RingPoint) {
+    let size = UInt32(point.queueSize)
+    guard crb_floor_possible(kind, size, UInt32(point.batch)) else { return nil }
+    var made: OpaquePointer?
+    guard unsafe crb_floor_create(kind, size, UInt32(point.outstanding), UInt32(point.batch), &made) == 0,
+      let made = unsafe made
+    else { return nil }
+    unsafe floor = made
+  }
+
+  deinit { unsafe crb_floor_destroy(floor) }
+
+  /// Takes turns like any other; ends of a slice it agrees on by itself.
+  func contender(_ label: String) -> Contender {
+    Contender(
+      label: label,
+      runDriver: { count, _ throws(SliceFailure) in unsafe crb_floor_drive(self.floor, UInt64(count)) },
+      runDevice: { _ throws(SliceFailure) in unsafe crb_floor_serve(self.floor) },
+      work: { WorkCounts() })
+  }
+}

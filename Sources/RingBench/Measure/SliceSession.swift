@@ -1,0 +1,46 @@
+import Glibc
+import Synchronization
+
+/// Starts the two threads, shows how far they are, and brings back what they measured.
+struct SliceSession {
+  private let schedule: SliceSchedule
+
+  init(_ schedule: SliceSchedule) { self.schedule = schedule }
+
+  /// Runs the schedule to its end; its contenders are closed then.
+  func run(progress: Progress) throws(BenchError) -> SliceRun {
+    let schedule = schedule
+    let device = try PinnedThread(cpu: schedule.deviceCPU) { SliceFollower(schedule: schedule).run() }
+    let driver: PinnedThread<SliceRun>
+    do {
+      driver = try PinnedThread(cpu: schedule.driverCPU) {
+        var leader = SliceLeader(schedule)
+        return leader.lead()
+      }
+    } catch {
+      schedule.gate.open(.finish)
+      _ = device.join()
+      throw error
+    }
+    if progress.isShown { watch(driver, progress) }
+    let run = driver.join()
+    let deviceFailure = device.join()
+    for contender in schedule.counted + schedule.timed { contender.close() }
+    if let (label, failure) = run.failure {
+      var cause = failure
+      if case .other = failure, let deviceFailure { cause = deviceFailure }
+      throw .check("\(label): \(cause.text)")
+    }
+    return run
+  }
+
+  /// A quarter of a second apart the line is smooth enough, and the slices it disturbs are dropped as such.
+  private func watch(_ driver: PinnedThread<SliceRun>, _ progress: Progress) {
+    let total = schedule.rounds * schedule.timed.count
+    while !driver.isFinished {
+      let done = schedule.finished.load(ordering: .relaxed)
+      progress.update(done == 0 ? "counting and calibrating" : "slice \(done) of \(total)")
+      usleep(250_000)
+    }
+  }
+}

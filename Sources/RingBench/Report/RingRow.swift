@@ -1,0 +1,72 @@
+import RingKit
+
+/// One result of the ring sweep: a point in one placement class.
+struct RingRow: Sendable {
+  var point: RingPoint
+  var placement: PlacementClass
+  var roundTrip: Double
+  var nanosecondsPerBuffer: Estimate
+  /// Ticks of the cycle counter in a nanosecond.
+  var cyclesPerNanosecond: Double
+  var modes: Modes
+  /// `nil` for a point that has no floor: chains, and ends that sleep.
+  var floor: FloorRow?
+  var ratioToFloor: Estimate?
+  var slicesKept: Int
+  var slicesDropped: Int
+  /// Work per buffer, by the names of ``RingKit/WorkEvent``.
+  var counters: [String: Double]
+  /// Single round trips, where one buffer is outstanding.
+  var latency: Latency?
+
+  var buffersPerSecond: Estimate { nanosecondsPerBuffer.reciprocal(times: 1e9) }
+
+  var cyclesPerBuffer: Estimate {
+    Estimate(
+      median: nanosecondsPerBuffer.median * cyclesPerNanosecond, low: nanosecondsPerBuffer.low * cyclesPerNanosecond,
+      high: nanosecondsPerBuffer.high * cyclesPerNanosecond)
+  }
+}
+
+extension RingRow: Encodable {
+  private enum Key: String, CodingKey {
+    case ring, inOrder, batch, queueSize, outstanding, chain, indirect, eventIdx, notification, placement
+    case nsPerBuffer, cyclesPerBuffer, buffersPerSecond, modes, floor, floorNsPerBuffer, floorModes, ratioToFloor
+    case slicesKept, slicesDropped, counters, notificationsPerBuffer, roundTripLatencyNs
+  }
+
+  private enum PlacementKey: String, CodingKey {
+    case name = "class"
+    case roundTripNs
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(point.ring, forKey: .ring)
+    try values.encode(point.inOrder, forKey: .inOrder)
+    try values.encode(point.batch, forKey: .batch)
+    try values.encode(point.queueSize, forKey: .queueSize)
+    try values.encode(point.outstanding, forKey: .outstanding)
+    try values.encode(point.chain, forKey: .chain)
+    try values.encode(point.indirect, forKey: .indirect)
+    try values.encode(point.eventIndex, forKey: .eventIdx)
+    try values.encode(point.notification, forKey: .notification)
+    var place = values.nestedContainer(keyedBy: PlacementKey.self, forKey: .placement)
+    try place.encode(placement, forKey: .name)
+    try place.encode(Rounded.value(roundTrip), forKey: .roundTripNs)
+    try values.encode(nanosecondsPerBuffer.rounded, forKey: .nsPerBuffer)
+    try values.encode(cyclesPerBuffer.rounded, forKey: .cyclesPerBuffer)
+    try values.encode(buffersPerSecond.rounded, forKey: .buffersPerSecond)
+    try values.encode(modes, forKey: .modes)
+    // Present with null where there is no floor, so that every row has the same keys.
+    try values.encode(floor?.name, forKey: .floor)
+    try values.encode(floor?.nanosecondsPerBuffer.rounded, forKey: .floorNsPerBuffer)
+    try values.encode(floor?.modes, forKey: .floorModes)
+    try values.encode(ratioToFloor?.rounded, forKey: .ratioToFloor)
+    try values.encode(slicesKept, forKey: .slicesKept)
+    try values.encode(slicesDropped, forKey: .slicesDropped)
+    try values.encode(counters.mapValues { Rounded.value($0, digits: 6) }, forKey: .counters)
+    try values.encode(counters[WorkEvent.notifications.rawValue] ?? 0, forKey: .notificationsPerBuffer)
+    try values.encode(latency, forKey: .roundTripLatencyNs)
+  }
+}

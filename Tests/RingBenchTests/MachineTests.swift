@@ -1,0 +1,28 @@
+import Testing
+
+@testable import RingBench
+
+@Suite struct MachineTests {
+  @Test func pairsAreReadFromTheTopology() {
+    let machine = Machine.fixture
+    #expect(machine.pair(0, 1) == CPUPair(areSiblings: true, shareLastLevelCache: true, shareNode: true))
+    #expect(machine.pair(2, 3) == CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true))
+    #expect(machine.pair(1, 2) == CPUPair(areSiblings: false, shareLastLevelCache: false, shareNode: false))
+  }
+
+  @Test func cpuListsGoBothWays() {
+    #expect(CPUList.parse("0-3,8") == [0, 1, 2, 3, 8])
+    #expect(CPUList.parse("") == [])
+    #expect(CPUList.parse("3-1,x") == [])
+    #expect(CPUList.text([8, 0, 1, 2, 3]) == "0-3,8")
+    #expect(CPUList.text([]) == "")
+  }
+
+  @Test func thisMachineHasCPUsAndANode() {
+    let machine = Machine.read()
+    #expect(!machine.cpus.isEmpty)
+    #expect(!machine.nodes.isEmpty)
+    #expect(machine.nodes.allSatisfy { $0.memoryBytes > 0 && $0.distances.count == machine.nodes.count })
+    #expect(machine.kernel != "unknown")
+  }
+}

@@ -1,0 +1,48 @@
+import Glibc
+import Testing
+
+@testable import RingBench
+
+@Suite struct OutputFileTests {
+  private let folder = "/tmp/ringbench-tests-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+
+  private func inFolder(_ body: () throws -> Void) throws {
+    try #require(unsafe mkdir(folder, 0o755) == 0)
+    defer {
+      for name in SystemFile.names(in: folder) { unsafe unlink("\(folder)/\(name)") }
+      unsafe rmdir(folder)
+    }
+    try body()
+  }
+
+  @Test func checkingLeavesNothingAndWritingReplaces() throws {
+    try inFolder {
+      let file = try OutputFile(checking: "\(folder)/a")
+      #expect(SystemFile.names(in: folder).isEmpty)
+      try file.write("one\n")
+      try file.write("two\n")
+      #expect(SystemFile.text("\(folder)/a") == "two")
+      #expect(SystemFile.names(in: folder) == ["a"])
+    }
+  }
+
+  @Test func aLinkKeepsPointingWhereItDid() throws {
+    try inFolder {
+      try OutputFile(checking: "\(folder)/real").write("old")
+      try #require(unsafe symlink("\(folder)/real", "\(folder)/link") == 0)
+      try OutputFile(checking: "\(folder)/link").write("new")
+      #expect(SystemFile.text("\(folder)/real") == "new")
+    }
+  }
+
+  @Test(arguments: ["", "/tmp", "/no/such/folder/file", "/proc/version/x"])
+  func whatCannotBeWrittenIsRefusedBeforehand(_ path: String) {
+    let error = #expect(throws: BenchError.self) { try OutputFile(checking: path) }
+    #expect(error?.exitCode == 2)
+  }
+
+  @Test func aDeviceIsWrittenDirectly() throws {
+    try OutputFile(checking: "/dev/null").write("gone")
+    #expect(throws: BenchError.self) { try OutputFile(checking: "/dev/full").write("no room") }
+  }
+}

@@ -1,0 +1,115 @@
+import FoundationEssentials
+import RingKit
+import Testing
+
+@testable import RingBench
+
+@Suite struct ReportTests {
+  private func row(_ path: DMAPath, ratio: Double, placement: PlacementClass = .sameL3, kept: Int = 20) -> CostRow {
+    CostRow(
+      ring: .split, path: path, direction: .deviceReadable, bytes: 1_500, depth: 128, batch: 32, placement: placement,
+      roundTrip: 105, nanosecondsPerBuffer: .exactly(100 * ratio),
+      ratioToDirect: Estimate(median: ratio, low: ratio * 0.98, high: ratio * 1.02), slicesKept: kept,
+      slicesDropped: 1, counters: path == .iommuStrict ? ["maps": 1, "unmaps": 1, "invalidations": 1] : [:])
+  }
+
+  private func report(_ rows: [CostRow], interrupted: Bool = false) -> CostReport {
+    var parameters = CostParameters()
+    parameters.rings = [.split]
+    return CostReport(
+      machine: .fixture, parameters: parameters, rows: rows, slicesDroppedBy: [.stolenTime: 3],
+      interrupted: interrupted)
+  }
+
+  @Test func theSentenceIsComputed() {
+    let answer = report([row(.direct, ratio: 1), row(.iommuStrict, ratio: 2.94), row(.premapped, ratio: 1.02)]).answer
+    #expect(
+      answer == "On the split ring, 1,500-byte device-readable buffers, class same-l3: "
+        + "iommu-strict costs 2.9 times direct and premapped is within 2 % of direct.")
+  }
+
+  @Test func theTableHasARowPerPath() {
+    let text = CostText(report([row(.direct, ratio: 1), row(.iommuStrict, ratio: 2)]), shownClass: nil).render()
+    #expect(text.contains("split, device-readable, 1,500 bytes"))
+    #expect(text.contains("iommu-strict"))
+    #expect(text.contains("50.0"))
+    #expect(text.contains("1 map, 1 unmap, 1 inval"))
+    #expect(text.contains("3 with stolen time"))
+    #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
+  }
+
+  @Test func aRunWithoutASliceSaysSo() {
+    #expect(CostText(report([]), shownClass: nil).render().contains("no slice was kept"))
+    #expect(CostText(report([row(.direct, ratio: 1)]), shownClass: .smt).render().contains("class smt"))
+  }
+
+  @Test func anInterruptedRunSaysSo() {
+    let text = CostText(report([row(.direct, ratio: 1)], interrupted: true), shownClass: nil).render()
+    #expect(text.contains("Interrupted"))
+  }
+
+  @Test func nearlyEqualClassesPreferOneCoreComplex() {
+    let near = report([row(.direct, ratio: 1, kept: 19), row(.direct, ratio: 1, placement: .crossL3, kept: 20)])
+    #expect(near.mainClass == .sameL3)
+    let far = report([row(.direct, ratio: 1, kept: 5), row(.direct, ratio: 1, placement: .crossL3, kept: 20)])
+    #expect(far.mainClass == .crossL3)
+  }
+
+  @Test func theJSONHasTheDocumentedShape() throws {
+    struct Shape: Decodable {
+      struct Row: Decodable {
+        struct Placement: Decodable {
+          let `class`: String
+          let roundTripNs: Double
+        }
+        struct Figure: Decodable {
+          let median: Double
+          let low: Double
+          let high: Double
+        }
+        let ring: String
+        let path: String
+        let direction: String
+        let bytes: Int
+        let depth: Int
+        let batch: Int
+        let placement: Placement
+        let nsPerBuffer: Figure
+        let buffersPerSecond: Figure
+        let ratioToDirect: Figure?
+        let slicesKept: Int
+        let slicesDropped: Int
+        let counters: [String: Double]
+        let injected: Bool
+      }
+      let schema: Int
+      let interrupted: Bool
+      let answer: String
+      let slicesDroppedBy: [String: Int]
+      let results: [Row]
+    }
+    let text = try JSONText.encode(report([row(.iommuStrict, ratio: 3)]))
+    let shape = try JSONDecoder().decode(Shape.self, from: Data(text.utf8))
+    #expect(shape.schema == 1)
+    #expect(shape.slicesDroppedBy["stolenTime"] == 3)
+    let row = try #require(shape.results.first)
+    #expect(row.path == "iommu-strict")
+    #expect(row.direction == "device-readable")
+    #expect(row.placement.class == "same-l3")
+    #expect(row.nsPerBuffer.median == 300)
+    #expect(row.buffersPerSecond.median == 3_333_000)
+    #expect(row.counters["invalidations"] == 1)
+    #expect(!row.injected)
+  }
+
+  @Test func figuresHaveFourDigits() {
+    #expect(Rounded.value(123.4567) == 123.5)
+    #expect(Rounded.value(3_333_333.3) == 3_333_000)
+    #expect(Rounded.value(0.00123456) == 0.001235)
+    #expect(Rounded.value(0) == 0)
+    #expect(NumberText.fixed(1_234.567, 1) == "1,234.6")
+    #expect(NumberText.fixed(0.05, 2) == "0.05")
+    #expect(NumberText.fixed(-0.001, 1) == "0.0")
+    #expect(NumberText.short(9.996) == "10.0")
+  }
+}

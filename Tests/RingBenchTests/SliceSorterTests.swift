@@ -1,0 +1,47 @@
+import Testing
+
+@testable import RingBench
+
+@Suite struct SliceSorterTests {
+  private func record(_ contender: Int, round: Int, cost: Double) -> SliceRecord {
+    SliceRecord(
+      contender: contender, round: round, nanosecondsPerBuffer: cost,
+      conditions: SliceConditions(roundTripBefore: 105, roundTripAfter: 105))
+  }
+
+  // The placement changes every round, and everything is five times as dear in the other one.
+  @Test func pairsStayWithinRoundAndClass() throws {
+    var sorter = SliceSorter(contenders: 2)
+    for round in 0..<20 {
+      let isNear = round.isMultiple(of: 2)
+      sorter.add(record(0, round: round, cost: isNear ? 100 : 500), .kept(isNear ? .sameL3 : .crossL3))
+      sorter.add(record(1, round: round, cost: isNear ? 150 : 750), .kept(isNear ? .sameL3 : .crossL3))
+    }
+    for placement in [PlacementClass.sameL3, .crossL3] {
+      let pairs = sorter.pairs(1, with: 0, placement)
+      #expect(pairs.count == 10)
+      #expect(BootstrapInterval.medianOfRatios(pairs, seed: 1) == .exactly(1.5))
+    }
+    #expect(sorter.pairs(1, with: 0, .smt).isEmpty)
+  }
+
+  @Test func aRoundWithoutTheBaselineIsNoPair() {
+    var sorter = SliceSorter(contenders: 2)
+    sorter.add(record(0, round: 0, cost: 100), .kept(.sameL3))
+    sorter.add(record(1, round: 1, cost: 150), .kept(.sameL3))
+    sorter.add(record(0, round: 2, cost: 100), .kept(.crossL3))
+    sorter.add(record(1, round: 2, cost: 150), .kept(.sameL3))
+    #expect(sorter.pairs(1, with: 0, .sameL3).isEmpty)
+    #expect(sorter.kept(1, .sameL3).count == 2)
+  }
+
+  @Test func droppedSlicesAreCountedByContenderAndReason() {
+    var sorter = SliceSorter(contenders: 2)
+    sorter.add(record(0, round: 0, cost: 1), .dropped(.stolenTime))
+    sorter.add(record(1, round: 0, cost: 1), .dropped(.stolenTime))
+    sorter.add(record(1, round: 1, cost: 1), .dropped(.placementChanged))
+    #expect(sorter.dropped == [1, 2])
+    #expect(sorter.reasons == [.stolenTime: 2, .placementChanged: 1])
+    #expect(sorter.kept(1, .sameL3).isEmpty)
+  }
+}
