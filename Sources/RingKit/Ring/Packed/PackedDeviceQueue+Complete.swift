@@ -10,7 +10,7 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
     inFlight &-= 1
     heldDescriptors &-= UInt32(chain.descriptorCount)
-    unannounced &+= UInt32(chain.descriptorCount)
+    unpublished &+= UInt32(chain.descriptorCount)
     if isInOrder {
       if batchCount == 0 { batchStart = used }
       batchCount &+= 1
@@ -31,6 +31,9 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     if batchCount != 0 { writeBatch() }
     if !isHolding { return }
     isHolding = false
+    published = used
+    unannounced &+= UInt64(unpublished)
+    unpublished = 0
     // B11: pairs with B12 in PackedDriverQueue+Reclaim.swift.
     ordering.publish64(ring.descriptors, heldWord, at: heldOffset)
   }

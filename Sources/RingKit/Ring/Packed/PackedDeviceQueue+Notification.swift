@@ -2,14 +2,13 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   /// Whether the driver wants to be told of what was published since the last call.
   @inlinable
   public mutating func isNotificationDue() -> Bool {
-    // What is completed but not published is not announced yet, so nothing may be pending here.
-    if unannounced == 0 || isHolding || batchCount != 0 { return false }
-    let count = UInt16(truncatingIfNeeded: min(unannounced, UInt32(ringSize)))
+    if unannounced == 0 { return false }
+    let count = UInt16(truncatingIfNeeded: min(unannounced, UInt64(ringSize)))
     unannounced = 0
     // B15: pairs with B16 in PackedDriverQueue+Notification.swift.
     ordering.fence()
     let wish = EventSuppression(rawValue: ring.driverEvent.load32(0))
-    let isDue = wish.isDue(position: used, count: count, size: ringSize, hasEventIndex: hasEventIndex)
+    let isDue = wish.isDue(position: published, count: count, size: ringSize, hasEventIndex: hasEventIndex)
     translator.work.add(isDue ? .notifications : .notificationsSuppressed, 1)
     return isDue
   }

@@ -33,8 +33,12 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
   @usableFromInline var heldOffset = 0
   @usableFromInline var heldWord: UInt64 = 0
   @usableFromInline var isHolding = false
-  /// Descriptors used since the driver's wish to be notified was last looked at.
-  @usableFromInline var unannounced: UInt32 = 0
+  /// Descriptors of the batch being built, and those published since the driver's wish to be notified was last looked
+  /// at.
+  @usableFromInline var unpublished: UInt32 = 0
+  @usableFromInline var unannounced: UInt64 = 0
+  /// Where the next used descriptor will appear: behind everything published.
+  @usableFromInline var published = WrapCounter()
   /// IN_ORDER: completions that wait for the used descriptor which will stand for all of them.
   @usableFromInline var batchStart = WrapCounter()
   @usableFromInline var batchCount = 0
@@ -98,7 +102,9 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
     heldDescriptors = 0
     inFlight = 0
     isHolding = false
+    unpublished = 0
     unannounced = 0
+    published = WrapCounter()
     batchCount = 0
     event = .enable
     builder.begin()

@@ -18,7 +18,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     ring.descriptors.store64(address.rawValue, offset)
     makeAvailable(at: offset &+ 8, PackedRing.word(length: segment.length, id: id, flags: flags))
     available.advance(by: 1, size: ringSize)
-    unannounced &+= 1
+    unpublished &+= 1
     ledger.enter(id, token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1)
     return .added
   }
@@ -68,7 +68,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     // P10: the first descriptor of the list becomes available last.
     makeAvailable(at: Int(available.offset) &* 16 &+ 8, first)
     available = position
-    unannounced &+= UInt32(count)
+    unpublished &+= UInt32(count)
     ledger.enter(id, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
     return .added
   }
@@ -132,6 +132,9 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     if !isHolding { return }
     isHolding = false
     ledger.published = ledger.added
+    published = available
+    unannounced &+= UInt64(unpublished)
+    unpublished = 0
     // B9: pairs with B10 in PackedDeviceQueue+Next.swift.
     ordering.publish64(ring.descriptors, heldWord, at: heldOffset)
   }

@@ -38,7 +38,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       ring.descriptors.store64(address.rawValue, offset)
       makeAvailable(at: offset &+ 8, PackedRing.word(length: table.length, id: id, flags: flags))
       available.advance(by: 1, size: ringSize)
-      unannounced &+= 1
+      unpublished &+= 1
     } catch {
       for i in 0..<mapped {
         let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable

@@ -2,21 +2,20 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   /// Whether the device wants to be told of what was published since the last call (P16).
   @inlinable
   public mutating func isNotificationDue() -> Bool {
-    // What is added but not published is not announced yet, so nothing may be pending here.
-    if unannounced == 0 || isHolding { return false }
-    let count = UInt16(truncatingIfNeeded: min(unannounced, UInt32(ringSize)))
+    if unannounced == 0 { return false }
+    let count = UInt16(truncatingIfNeeded: min(unannounced, UInt64(ringSize)))
     unannounced = 0
     // B13: pairs with B14 in PackedDeviceQueue+Notification.swift.
     ordering.fence()
     let wish = EventSuppression(rawValue: ring.deviceEvent.load32(0))
-    let isDue = wish.isDue(position: available, count: count, size: ringSize, hasEventIndex: hasEventIndex)
+    let isDue = wish.isDue(position: published, count: count, size: ringSize, hasEventIndex: hasEventIndex)
     mapper.work.add(isDue ? .notifications : .notificationsSuppressed, 1)
     return isDue
   }
 
   /// Queue index, and offset and wrap counter of the next descriptor not yet available (P4).
   public func notificationData(queue: UInt16) -> NotificationData {
-    NotificationData(queue: queue, position: available.word)
+    NotificationData(queue: queue, position: published.word)
   }
 
   /// Asks to be notified of the next used buffer.

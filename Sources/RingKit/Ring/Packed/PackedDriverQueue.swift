@@ -30,8 +30,12 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   @usableFromInline var heldOffset = 0
   @usableFromInline var heldWord: UInt64 = 0
   @usableFromInline var isHolding = false
-  /// Descriptors published since the device's wish to be notified was last looked at.
-  @usableFromInline var unannounced: UInt32 = 0
+  /// Descriptors of the batch being built, and those published since the device's wish to be notified was last looked
+  /// at.
+  @usableFromInline var unpublished: UInt32 = 0
+  @usableFromInline var unannounced: UInt64 = 0
+  /// Where the next descriptor will become available: behind everything published.
+  @usableFromInline var published = WrapCounter()
   /// IN_ORDER: slot of the oldest buffer in flight, buffers of the current used descriptor not yet returned, and the
   /// length that goes with the last of them.
   @usableFromInline var oldest: UInt16 = 0
@@ -105,7 +109,9 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
     available = WrapCounter()
     used = WrapCounter()
     isHolding = false
+    unpublished = 0
     unannounced = 0
+    published = WrapCounter()
     oldest = 0
     batchRemaining = 0
     event = .enable

@@ -24,6 +24,7 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   public mutating func publish() {
     if completed == published { return }
     if batchCount != 0 { writeBatch() }
+    unannounced &+= UInt64(completed.distance(from: published))
     published = completed
     // B3: pairs with B4 in SplitDriverQueue+Reclaim.swift.
     ordering.publish16(ring.used, completed.rawValue, at: SplitRing.indexOffset)

@@ -2,9 +2,11 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   /// Whether the driver wants to be told of what was published since the last call (S26).
   @inlinable
   public mutating func isNotificationDue() -> Bool {
-    let (old, new) = (notified, published)
-    if old == new { return false }
-    notified = new
+    if unannounced == 0 { return false }
+    let new = published
+    // Indices tell 65,535 entries apart; an event that was asked for lies among the last ones, never a whole lap back.
+    let old = RingIndex(new.rawValue &- UInt16(clamping: unannounced))
+    unannounced = 0
     // B7: pairs with B8 in SplitDriverQueue+Notification.swift.
     ordering.fence()
     let isDue =

@@ -26,10 +26,11 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
   /// Buffers fetched so far, and the available index as last read.
   @usableFromInline var fetched = RingIndex(0)
   @usableFromInline var availableSeen = RingIndex(0)
-  /// Buffers completed, published, and published when the driver's wish to be notified was last looked at.
+  /// Buffers completed, and published.
   @usableFromInline var completed = RingIndex(0)
   @usableFromInline var published = RingIndex(0)
-  @usableFromInline var notified = RingIndex(0)
+  /// Buffers published since the driver's wish to be notified was last looked at.
+  @usableFromInline var unannounced: UInt64 = 0
   /// IN_ORDER: completions that wait for the used entry which will stand for all of them, and that entry.
   @usableFromInline var batchCount: UInt16 = 0
   @usableFromInline var batchID: UInt16 = 0
@@ -91,7 +92,7 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
     availableSeen = RingIndex(0)
     completed = RingIndex(0)
     published = RingIndex(0)
-    notified = RingIndex(0)
+    unannounced = 0
     batchCount = 0
     flags = 0
     builder.begin()

@@ -105,7 +105,9 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   /// Makes everything added since the last call visible, with one store of the available index (S19).
   @inlinable
   public mutating func publish() {
-    if ledger.unpublished == 0 { return }
+    let count = ledger.unpublished
+    if count == 0 { return }
+    unannounced &+= UInt64(count)
     ledger.published = ledger.added
     // B1: pairs with B2 in SplitDeviceQueue+Next.swift.
     ordering.publish16(ring.available, ledger.added.rawValue, at: SplitRing.indexOffset)

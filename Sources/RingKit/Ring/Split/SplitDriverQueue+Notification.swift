@@ -2,9 +2,11 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   /// Whether the device wants to be told of what was published since the last call (S17, S18, S20).
   @inlinable
   public mutating func isNotificationDue() -> Bool {
-    let (old, new) = (notified, ledger.published)
-    if old == new { return false }
-    notified = new
+    if unannounced == 0 { return false }
+    let new = ledger.published
+    // Indices tell 65,535 entries apart; an event that was asked for lies among the last ones, never a whole lap back.
+    let old = RingIndex(new.rawValue &- UInt16(clamping: unannounced))
+    unannounced = 0
     // B5: pairs with B6 in SplitDeviceQueue+Notification.swift.
     ordering.fence()
     let isDue =

@@ -25,8 +25,8 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
   @usableFromInline let availableCopy: PrivateTable<UInt16>
   /// The used index as last read.
   @usableFromInline var usedSeen = RingIndex(0)
-  /// The available index when the device's wish to be notified was last looked at.
-  @usableFromInline var notified = RingIndex(0)
+  /// Buffers published since the device's wish to be notified was last looked at.
+  @usableFromInline var unannounced: UInt64 = 0
   /// IN_ORDER: buffers of the current used entry not yet returned, and the length that goes with the last of them.
   @usableFromInline var batchRemaining: UInt16 = 0
   @usableFromInline var batchLength: UInt32 = 0
@@ -98,7 +98,7 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
     ring.clear()
     for slot in 0..<ring.size { availableCopy[slot] = 0 }
     usedSeen = RingIndex(0)
-    notified = RingIndex(0)
+    unannounced = 0
     batchRemaining = 0
     flags = 0
     finishedCount = 0

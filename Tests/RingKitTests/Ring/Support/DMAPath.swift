@@ -1,0 +1,20 @@
+import RingKit
+import RingKitTestSupport
+
+/// The DMA paths that the suites run on.
+///
+/// A new path is a case here and a line in ``Rig/assemble()``.
+enum DMAPath: String, CaseIterable, Sendable {
+  case direct
+  case faultInjecting = "fault-injecting"
+  case identity
+  case identityRetpoline = "identity-retpoline"
+  case iommuStrict = "iommu-strict"
+  case iommuLazy = "iommu-lazy"
+  case premapped
+  case swiotlb
+  case poisoning
+
+  /// Paths whose device never sees the payload itself: it is private to the guest.
+  var isBouncing: Bool { self == .swiotlb || self == .poisoning }
+}
