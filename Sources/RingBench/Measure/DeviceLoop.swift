@@ -51,7 +51,7 @@ struct DeviceLoop {
     }
     if count != 0 {
       queue.publish()
-      if queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.call.ring() }
+      if plan.looksAtEvents, queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.call.ring() }
     }
     return count
   }

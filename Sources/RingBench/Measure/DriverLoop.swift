@@ -69,7 +69,7 @@ struct DriverLoop {
       queue.publish()
       // Where both ends poll the answer is not acted upon; the fence and the look at the other side's wish are what a
       // driver pays at every kick.
-      if queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.kick.ring() }
+      if plan.looksAtEvents, queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.kick.ring() }
     }
   }
 
