@@ -28,20 +28,29 @@ struct SingleThreadLoop {
   private mutating func addAndPublish<Driver: DriverQueue & ~Copyable>(
     _ driver: inout Driver
   ) throws(QueueError) {
-    for _ in 0..<plan.batch {
-      _ = try driver.add(plan.payload.segment(place), plan.direction, token: number)
-      number &+= 1
-      place = place &+ 1 == plan.depth ? 0 : place &+ 1
+    let (payload, depth, first) = (plan.payload, plan.depth, number)
+    var at = place
+    _ = try driver.add(atMost: plan.batch, plan.direction) { i in
+      let segment = payload.segment(at)
+      at = at &+ 1 == depth ? 0 : at &+ 1
+      return (segment, first &+ UInt64(i))
     }
+    place = at
+    number &+= UInt64(plan.batch)
     driver.publish()
   }
 
   @inline(never)
   private func consumeAndComplete<Device: DeviceQueue & ~Copyable>(_ device: inout Device) throws(QueueError) {
-    while let chain = try device.next() {
-      device.complete(chain, written: UInt32(truncatingIfNeeded: chain.writableByteCount))
+    do {
+      _ = try device.serve(atMost: plan.batch) { chain, _ throws(Never) in
+        UInt32(truncatingIfNeeded: chain.writableByteCount)
+      }
+    } catch {
+      switch error {
+      case .queue(let error): throw error
+      }
     }
-    device.publish()
     device.service()
   }
 
