@@ -151,6 +151,37 @@ import Testing
     #expect(first.work.counts[.invalidations] == 1 && second.work.counts[.invalidations] == 0)
   }
 
+  @Test func aFlushCountsAlthoughAnotherIsUnderWay() throws {
+    let guest = try IOMMUFixture()
+    var mapper = IOMMUMapper(domain: guest.domain, policy: .lazy, counter: CountedWork())
+    // Another mapper's flush has begun and never finishes here.
+    let counts = unsafe SharedMemory(HostAddress(guest.domain.core.flushCounts), byteCount: 256)
+    counts.store64(1, 0)
+    for _ in 0..<600 {
+      let (_, mapping) = try mapper.map(guest.segment(0, 64), .deviceReadable)
+      try mapper.unmap(mapping, .deviceReadable)
+    }
+    try mapper.flush()
+    #expect(mapper.work.counts[.invalidations] == 3)
+    guest.domain.core.allocator.flushCaches()
+    #expect(guest.domain.rangesInUse == 0)
+  }
+
+  @Test func aFlushThatBeganTooEarlyFreesNothing() throws {
+    let guest = try IOMMUFixture()
+    var mapper = IOMMUMapper(domain: guest.domain, policy: .lazy, counter: CountedWork())
+    let counts = unsafe SharedMemory(HostAddress(guest.domain.core.flushCounts), byteCount: 256)
+    // Another mapper's flush begins before the unmap and finishes after it.
+    counts.store64(1, 0)
+    let (first, mapping) = try mapper.map(guest.segment(0, 64), .deviceReadable)
+    try mapper.unmap(mapping, .deviceReadable)
+    counts.store64(1, 128)
+    let (second, other) = try mapper.map(guest.segment(0, 64), .deviceReadable)
+    try mapper.unmap(other, .deviceReadable)
+    let (third, _) = try mapper.map(guest.segment(0, 64), .deviceReadable)
+    #expect(second != first && third != first)
+  }
+
   @Test func pagesAreJoinedWhileTheyAreContiguous() throws {
     let guest = try IOMMUFixture(pages: 1024)
     var mapper = IOMMUMapper(domain: guest.domain, policy: .strict, counter: CountedWork())
@@ -164,8 +195,26 @@ import Testing
     #expect(end.byteCount == 4 * 4096 - 100)
     let beyond = IOVA(iova.rawValue + end.byteCount)
     #expect(throws: DMAFault.self) { try device.translate(beyond, byteCount: 1, for: .deviceReadable) }
+    // The same out of the IOTLB, from inside the last page.
+    let tail = try device.translate(
+      IOVA(iova.rawValue + end.byteCount - 96), byteCount: 200, for: .deviceReadable)
+    #expect(tail.byteCount == 96)
     try mapper.unmap(mapping, .deviceReadable)
     #expect(throws: DMAFault.notMapped(iova)) { try device.translate(iova, byteCount: 9000, for: .deviceReadable) }
+  }
+
+  @Test func neighboursThatAreNotContiguousAreNotJoined() throws {
+    let guest = try IOMMUFixture()
+    var mapper = IOMMUMapper(domain: guest.domain, policy: .strict, counter: CountedWork())
+    var device = IOMMUTranslator(domain: guest.domain, counter: CountedWork())
+    // Addresses are given out downwards.
+    let (upper, second) = try mapper.map(guest.segment(0, 4096), .deviceReadable)
+    let (lower, first) = try mapper.map(guest.segment(40_960, 4096), .deviceReadable)
+    #expect(lower.rawValue + 4096 == upper.rawValue)
+    let found = try device.translate(lower, byteCount: 8192, for: .deviceReadable)
+    #expect(found.host == guest.host(40_960) && found.byteCount == 4096)
+    try mapper.unmap(first, .deviceReadable)
+    try mapper.unmap(second, .deviceReadable)
   }
 
   @Test func largeLeavesServeLargeSegments() throws {
