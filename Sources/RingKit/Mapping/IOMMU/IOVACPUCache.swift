@@ -7,17 +7,14 @@ struct IOVACPUCache {
   /// Bytes from one line to the next.
   @inlinable
   static var stride: Int { 64 }
-  /// Where in the line it lies. The lock is not a part of it, for a call on it accesses all of it.
+  /// Where in the line it lies.
+  ///
+  /// The lock is not a part of it, for a call on it accesses all of it.
   @inlinable
   static var offset: Int { 16 }
 
   @usableFromInline var loaded: IOVAMagazine
   @usableFromInline var previous: IOVAMagazine
-
-  init(loaded: IOVAMagazine, previous: IOVAMagazine) {
-    self.loaded = loaded
-    self.previous = previous
-  }
 
   /// A cached range, or 0: page 0 is never handed out.
   @inlinable @inline(__always)
