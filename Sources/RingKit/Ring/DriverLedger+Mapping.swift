@@ -53,10 +53,13 @@ extension DriverLedger {
   }
 
   /// Unmaps every buffer in flight and reports its token, oldest first; then forgets everything.
+  ///
+  /// A buffer whose unmap failed when it came back is reported before them.
   @inlinable
   mutating func abandon<Mapper: DMAMapper & ~Copyable>(
     _ mapper: inout Mapper, _ abandoned: (UInt64) -> Void
   ) throws(QueueError) where Mapper.Mapping == Mapping {
+    if let unreturned { abandoned(unreturned) }
     var heads: [(age: UInt16, slot: UInt16)] = []
     for slot in 0..<size where entries[slot].descriptorCount != 0 {
       heads.append((added.distance(from: RingIndex(entries[slot].position)), slot))

@@ -21,6 +21,8 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
   @usableFromInline var added = RingIndex(0)
   @usableFromInline var published = RingIndex(0)
   @usableFromInline var returned = RingIndex(0)
+  /// The token of the buffer whose unmap failed: it could not be returned, so ``abandon(_:_:)`` reports it.
+  @usableFromInline var unreturned: UInt64?
 
   /// Indirect tables: entries per slot, their mappings, and per slot how many segments (readable high, writable low).
   @usableFromInline let indirectCapacity: Int
@@ -123,5 +125,6 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
     added = RingIndex(0)
     published = RingIndex(0)
     returned = RingIndex(0)
+    unreturned = nil
   }
 }

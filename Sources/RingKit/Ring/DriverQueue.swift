@@ -55,6 +55,7 @@ public protocol DriverQueue: ~Copyable {
 
   /// Unmaps and collects up to `limit` buffers the device is done with; read them from ``completions``.
   ///
+  /// When it throws, what was collected before stands there too: those buffers are back.
   /// - Returns: how many there are.
   mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int
 
@@ -77,7 +78,8 @@ public protocol DriverQueue: ~Copyable {
 
   /// Returns the ring to its initial state (VIRTIO_F_RING_RESET; virtio 1.2, 2.6.1), after the device stopped using it.
   ///
-  /// - Parameter abandoned: receives the token of each buffer that was in flight, now unmapped.
+  /// - Parameter abandoned: receives the token of each buffer that was in flight, now unmapped, and of the one whose
+  ///   unmap broke the queue.
   /// - Throws: ``QueueError/mapping(_:)`` with the first unmap that failed; the queue is reset all the same.
   mutating func reset(_ abandoned: (UInt64) -> Void) throws(QueueError)
 }

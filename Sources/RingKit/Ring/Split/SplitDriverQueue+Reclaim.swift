@@ -162,6 +162,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   mutating func retire(_ head: UInt16, _ entry: LedgerEntry) throws(QueueError) {
     do throws(QueueError) { try ledger.retire(head, entry, &mapper) } catch {
       broken = true
+      ledger.unreturned = entry.token
       throw error
     }
   }

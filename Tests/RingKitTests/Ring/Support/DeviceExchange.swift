@@ -16,6 +16,7 @@ final class DeviceExchange: @unchecked Sendable {
   func run() throws {
     let isInOrder = peer.what.features.contains(.inOrder)
     while sequence < peer.buffers {
+      device.service()
       var batch: [(chain: DeviceChain, written: UInt32)] = []
       while batch.count < peer.what.batch, let chain = try device.next() {
         batch.append((chain, try serve(chain)))
@@ -30,6 +31,11 @@ final class DeviceExchange: @unchecked Sendable {
       for (chain, written) in batch { device.complete(chain, written: written) }
       device.publish()
       if device.isNotificationDue() { peer.notify(asDevice: true) }
+    }
+    // The driver unmaps its last buffers only now.
+    while !peer.driverIsDone.isRaised, !peer.stop.isRaised {
+      device.service()
+      cpeer_yield()
     }
   }
 

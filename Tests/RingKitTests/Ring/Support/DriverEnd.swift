@@ -40,11 +40,11 @@ extension DriverEnd {
   }
 
   /// The error of a call that must fail.
-  func failure(_ body: (DriverEnd) throws(QueueError) -> Void) -> QueueError? {
-    do throws(QueueError) {
+  func failure(_ body: (DriverEnd) throws -> Void) -> QueueError? {
+    do {
       try body(self)
       return nil
-    } catch { return error }
+    } catch { return error as? QueueError }
   }
 }
 

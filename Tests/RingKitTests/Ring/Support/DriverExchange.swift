@@ -41,6 +41,7 @@ final class DriverExchange: @unchecked Sendable {
         if peer.what.sleeps { rig.driver.disableNotifications() }
       }
     }
+    try rig.driver.flush()
   }
 
   private func add(_ sequence: UInt64) throws -> Bool {

@@ -1,7 +1,7 @@
 import RingKit
 import Testing
 
-/// One run against a C peer.
+/// One run of two threads: against a C peer, or of our two ends against each other.
 struct PeerCase: Sendable, CustomTestStringConvertible {
   let layout: RingLayout
   let size: Int
@@ -9,10 +9,12 @@ struct PeerCase: Sendable, CustomTestStringConvertible {
   let batch: Int
   /// Both sides sleep on eventfds when there is nothing to do, instead of polling.
   var sleeps = false
+  var path = DMAPath.direct
 
   var testDescription: String {
     let kind = features.isEmpty ? "plain" : "\(features)"
-    return "\(layout.rawValue) \(size), \(kind), batches of \(batch)\(sleeps ? ", asleep when idle" : "")"
+    let way = path == .direct ? "" : ", \(path.rawValue)"
+    return "\(layout.rawValue) \(size), \(kind), batches of \(batch)\(way)\(sleeps ? ", asleep when idle" : "")"
   }
 
   private static let featureSets: [VirtioFeatures] = [
@@ -43,6 +45,38 @@ struct PeerCase: Sendable, CustomTestStringConvertible {
         }
         // Long enough for the offsets of a packed ring and the indices of a split one to come round many times.
         cases.append(PeerCase(layout: layout, size: size, features: [.eventIndex], batch: 1, sleeps: true))
+      }
+    }
+    return cases
+  }
+
+  /// Both ends ours, over every path.
+  static var stress: [PeerCase] {
+    var cases: [PeerCase] = []
+    for (layout, size) in [(RingLayout.split, 64), (.packed, 61)] {
+      for features in [[], [.inOrder]] as [VirtioFeatures] {
+        for path in DMAPath.allCases {
+          for batch in path == .direct ? [1, 8, 64] : [8] {
+            cases.append(PeerCase(layout: layout, size: size, features: features, batch: batch, path: path))
+          }
+        }
+        let rich = features.union([.indirectDescriptors, .eventIndex, .orderPlatform])
+        cases.append(PeerCase(layout: layout, size: size, features: rich, batch: 8))
+      }
+    }
+    return cases
+  }
+
+  /// Both ends ours, asleep whenever there is nothing to do.
+  static var doorbells: [PeerCase] {
+    var cases: [PeerCase] = []
+    for (layout, sizes) in [(RingLayout.split, [1, 8]), (.packed, [1, 7])] {
+      for size in sizes {
+        for features in [[], [.eventIndex], [.eventIndex, .inOrder]] as [VirtioFeatures] {
+          for batch in [1, 3] {
+            cases.append(PeerCase(layout: layout, size: size, features: features, batch: batch, sleeps: true))
+          }
+        }
       }
     }
     return cases

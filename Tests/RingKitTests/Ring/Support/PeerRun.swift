@@ -9,10 +9,13 @@ final class PeerRun: @unchecked Sendable {
   let what: PeerCase
   let buffers: Int
   let stop = StopFlag()
+  /// Raised when the driver needs the device no more, not even its IOMMU.
+  let driverIsDone = StopFlag()
   private let kick: EventDoorbell?
   private let call: EventDoorbell?
   private(set) var report = cpeer_report()
   private(set) var failure: String?
+  private var otherFailure: String?
   private(set) var bytesRead = 0
   private(set) var bytesWritten = 0
 
@@ -20,8 +23,8 @@ final class PeerRun: @unchecked Sendable {
     self.what = what
     self.buffers = buffers
     rig = try Rig(
-      what.layout, size: what.size, features: what.features, indirectCapacity: min(4, what.size),
-      payloadByteCount: cpeer_driver_window_bytes(UInt32(what.size)) + 4096)
+      what.layout, what.path, size: what.size, features: what.features, indirectCapacity: min(4, what.size),
+      payloadByteCount: cpeer_driver_window_bytes(UInt32(what.size)) + 4096, threads: true)
     kick = what.sleeps ? try EventDoorbell() : nil
     call = what.sleeps ? try EventDoorbell() : nil
   }
@@ -37,10 +40,30 @@ final class PeerRun: @unchecked Sendable {
 
   /// Our device against the C driver.
   func serveDriver() throws {
+    driverIsDone.raise()
     let exchange = DeviceExchange(self)
     both(asDevice: false) { try exchange.run() }
     bytesWritten = exchange.bytesWritten
     try check(readByPeer: bytesWritten, writtenByPeer: nil)
+  }
+
+  /// Our driver against our device.
+  func exchange() throws {
+    let drive = try DriverExchange(self)
+    let serve = DeviceExchange(self)
+    concurrently(2) { number in
+      do {
+        if number == 0 { try serve.run() } else { try drive.run() }
+      } catch {
+        if number == 0 { self.otherFailure = "\(error)" } else { self.failure = "\(error)" }
+        self.stop.raise()
+      }
+      if number == 1 { self.driverIsDone.raise() }
+    }
+    #expect(failure == nil && otherFailure == nil, "driver: \(failure ?? "fine"), device: \(otherFailure ?? "fine")")
+    #expect(drive.bytesRead == serve.bytesWritten)
+    #expect(try rig.audit() == [])
+    #expect(rig.driver.inFlightCount == 0 && rig.device.inFlightCount == 0)
   }
 
   /// Waits on the driver's or device's behalf: false when the other side gave up.

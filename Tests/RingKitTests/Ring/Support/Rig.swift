@@ -15,8 +15,9 @@ final class Rig: @unchecked Sendable {
   let pool: SwiotlbPool
   let arena: PoisoningArena
   let domain: IOMMUDomain
-  private(set) var driver: DriverEnd = DriverEnd()
+  // The device goes first: a driver that unmaps as it goes must not wait for a device that no longer answers.
   private(set) var device: DeviceEnd = DeviceEnd()
+  private(set) var driver: DriverEnd = DriverEnd()
 
   static let payloadBase: UInt64 = 0x1000_0000
   /// Bytes of payload for each descriptor of the ring.
