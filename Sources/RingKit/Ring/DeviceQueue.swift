@@ -40,6 +40,7 @@ public protocol DeviceQueue: ~Copyable {
   ///     at most ``DeviceChain/writableByteCount``. What it throws ends the batch: the buffers before are completed
   ///     and published, this one counts as fetched only.
   /// - Returns: how many were served.
+  /// - Throws: ``ServeError``.
   mutating func serve<Failure: Error>(
     atMost limit: Int, _ body: (DeviceChain, Span<TranslatedSegment>) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int
