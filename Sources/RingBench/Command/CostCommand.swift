@@ -28,10 +28,7 @@ struct CostCommand: ParsableCommand {
     Interrupt.install()
     let report = try CostMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
-    switch destination.format {
-    case .json: try destination.write(try JSONText.encode(report))
-    case .text: try destination.write(CostText(report, shownClass: shown).render())
-    }
+    try destination.write(report) { CostText(report, shownClass: shown).render() }
     if report.rows.isEmpty, !report.interrupted {
       throw BenchError.machine("no slice was kept: \(report.unrest)")
     }
