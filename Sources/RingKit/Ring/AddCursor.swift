@@ -21,17 +21,27 @@ struct AddCursor<Mapping: BitwiseCopyable> {
     added = ledger.added
   }
 
-  /// Takes the next free slot and enters a buffer of one descriptor; the caller has seen that there is one.
+  /// Slots that can be taken before the free queue wraps.
+  @inlinable @inline(__always)
+  var roomToWrap: Int { Int(size &- freeHead) }
+
+  /// Takes the next free slot and enters a buffer of one descriptor; the caller keeps within ``roomToWrap`` and has seen
+  /// that there is a free one.
   @inlinable @inline(__always)
   mutating func enter(_ mapping: Mapping, token: UInt64, capacity: UInt32) -> UInt16 {
     let slot = free[freeHead]
-    let next = freeHead &+ 1
-    freeHead = next == size ? 0 : next
+    freeHead &+= 1
     mappings[slot] = mapping
     entries[slot] = LedgerEntry(token: token, capacity: capacity, descriptorCount: 1, position: added.rawValue)
     added = added.advanced(by: 1)
     count &+= 1
     return slot
+  }
+
+  /// After a run of ``enter(_:token:capacity:)``.
+  @inlinable @inline(__always)
+  mutating func endRun() {
+    if freeHead == size { freeHead = 0 }
   }
 
   /// Puts the loop's state back; the cursor is done with then.

@@ -34,6 +34,26 @@ struct RetireCursor<Mapping: BitwiseCopyable> {
     count &+= 1
   }
 
+  /// Slots that can be freed before the free queue wraps.
+  @inlinable @inline(__always)
+  var roomToWrap: Int { Int(size &- freeTail) }
+
+  /// Frees the slot of a buffer of one descriptor; the caller keeps within ``roomToWrap``.
+  @inlinable @inline(__always)
+  mutating func retireBeforeWrap(_ slot: UInt16) {
+    entries.markIdle(slot)
+    free[freeTail] = slot
+    freeTail &+= 1
+    count &+= 1
+  }
+
+  /// After a run of ``retireBeforeWrap(_:)``.
+  @inlinable @inline(__always)
+  mutating func endRun(_ length: Int) {
+    if freeTail == size { freeTail = 0 }
+    returned = returned.advanced(by: UInt16(truncatingIfNeeded: length))
+  }
+
   /// Puts the loop's state back; the cursor is done with then.
   @inlinable @inline(__always)
   func commit(_ ledger: inout DriverLedger<Mapping>) {

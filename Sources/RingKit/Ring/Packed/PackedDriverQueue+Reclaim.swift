@@ -42,27 +42,40 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let hasTables = ledger.indirectCapacity > 0
     var count = finishedCount
     var failure: DMAError?
-    while count < limit && cursor.returned != published {
-      // B12: pairs with B11 in PackedDeviceQueue+Complete.swift.
-      let word = ordering.observe64(descriptors, at: Int(position.offset) &* 16 &+ 8)
-      let flags = UInt16(truncatingIfNeeded: word >> 48)
-      if flags & (DescriptorFlags.available | DescriptorFlags.used) != position.usedFlags { break }
-      let slot = UInt16(truncatingIfNeeded: word >> 32)
-      // What is wrong with a descriptor that does not pass is for the careful path to say.
-      if slot >= size { break }
-      let entry = cursor.entries[slot]
-      let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
-      if entry.descriptorCount != 1 || length > entry.capacity { break }
-      if hasTables && ledger.indirectUse[slot] != 0 { break }
-      cursor.retire(slot)
-      position.advance(size: size)
-      done[count] = Completion(token: entry.token, writtenByteCount: length)
-      count &+= 1
-      do throws(DMAError) {
-        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
-      } catch {
-        failure = error
-        break
+    var isGoing = true
+    while isGoing && count < limit && cursor.returned != published {
+      // Up to where either of them wraps, so that nothing inside has to look.
+      let first = count
+      let room = min(cursor.roomToWrap, Int(size &- position.offset))
+      let run = min(limit, count &+ min(Int(published.distance(from: cursor.returned)), room))
+      let (base, lapFlags) = (Int(position.offset) &* 16 &+ 8, position.usedFlags)
+      defer {
+        cursor.endRun(count &- first)
+        position.advance(by: UInt16(truncatingIfNeeded: count &- first), size: size)
+      }
+      while count < run {
+        // B12: pairs with B11 in PackedDeviceQueue+Complete.swift.
+        let word = ordering.observe64(descriptors, at: base &+ (count &- first) &* 16)
+        let flags = UInt16(truncatingIfNeeded: word >> 48)
+        isGoing = false
+        if flags & (DescriptorFlags.available | DescriptorFlags.used) != lapFlags { break }
+        let slot = UInt16(truncatingIfNeeded: word >> 32)
+        // What is wrong with a descriptor that does not pass is for the careful path to say.
+        if slot >= size { break }
+        let entry = cursor.entries[slot]
+        let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
+        if entry.descriptorCount != 1 || length > entry.capacity { break }
+        if hasTables && ledger.indirectUse[slot] != 0 { break }
+        cursor.retireBeforeWrap(slot)
+        done[count] = Completion(token: entry.token, writtenByteCount: length)
+        count &+= 1
+        do throws(DMAError) {
+          try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+        } catch {
+          failure = error
+          break
+        }
+        isGoing = true
       }
     }
     cursor.commit(&ledger)

@@ -43,24 +43,35 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     let hasTables = ledger.indirectCapacity > 0
     var count = finishedCount
     var failure: DMAError?
-    while count < limit && cursor.returned != seen {
-      let offset = 4 &+ 8 &* Int(cursor.returned.slot(mask: mask))
-      let id = used.load32(offset)
-      let length = used.load32(offset &+ 4)
-      // What is wrong with an entry that does not pass is for the careful path to say.
-      if id > UInt32(mask) { break }
-      let slot = UInt16(truncatingIfNeeded: id)
-      let entry = cursor.entries[slot]
-      if entry.descriptorCount != 1 || length > entry.capacity { break }
-      if hasTables && ledger.indirectUse[slot] != 0 { break }
-      cursor.retire(slot)
-      done[count] = Completion(token: entry.token, writtenByteCount: length)
-      count &+= 1
-      do throws(DMAError) {
-        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
-      } catch {
-        failure = error
-        break
+    var isGoing = true
+    while isGoing && count < limit && cursor.returned != seen {
+      // Up to where the free queue wraps, so that nothing inside has to look.
+      let first = count
+      let run = min(limit, count &+ min(Int(seen.distance(from: cursor.returned)), cursor.roomToWrap))
+      var place = cursor.returned
+      defer { cursor.endRun(count &- first) }
+      while count < run {
+        let offset = 4 &+ 8 &* Int(place.slot(mask: mask))
+        let id = used.load32(offset)
+        let length = used.load32(offset &+ 4)
+        let slot = UInt16(truncatingIfNeeded: id)
+        isGoing = false
+        // What is wrong with an entry that does not pass is for the careful path to say.
+        if id > UInt32(mask) { break }
+        let entry = cursor.entries[slot]
+        if entry.descriptorCount != 1 || length > entry.capacity { break }
+        if hasTables && ledger.indirectUse[slot] != 0 { break }
+        cursor.retireBeforeWrap(slot)
+        done[count] = Completion(token: entry.token, writtenByteCount: length)
+        place = place.advanced(by: 1)
+        count &+= 1
+        do throws(DMAError) {
+          try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+        } catch {
+          failure = error
+          break
+        }
+        isGoing = true
       }
     }
     cursor.commit(&ledger)
