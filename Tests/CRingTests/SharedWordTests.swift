@@ -12,13 +12,18 @@ import Testing
 
   @Test func lockExcludes() {
     let words = Words()
-    let rounds = 100_000
+    let rounds = 2000
     concurrently(2) { _ in
       let guarded = unsafe (words.base + 128).assumingMemoryBound(to: Int.self)
+      let arrived = unsafe words.base + 64
+      _ = unsafe cring_fetch_add_relaxed_64(arrived, 1)
+      while unsafe cring_load_relaxed_64(arrived) < 2 { cring_spin_hint() }
       for _ in 0..<rounds {
         unsafe cring_lock(words.base)
-        // Not atomic: without the lock, additions are lost.
-        unsafe guarded.pointee += 1
+        // Not atomic, and drawn out beyond the time the lock's line takes to move: without the lock, additions are lost.
+        let value = unsafe guarded.pointee
+        for _ in 0..<100 { cring_spin_hint() }
+        unsafe guarded.pointee = value + 1
         unsafe cring_unlock(words.base)
       }
     }

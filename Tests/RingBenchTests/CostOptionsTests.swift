@@ -59,7 +59,7 @@ import Testing
     "--depth 300", "--depth 0", "--depth -1", "--batch 64 --depth 32", "--batch 0", "--queue-size 100",
     "--queue-size 32769 --ring packed", "--driver-cpu 1 --device-cpu 1", "--features magic", "--page-size 1g",
     "--touch some", "--slices 0", "--slice-ms 0", "--swiotlb-areas 3", "--swiotlb-mib 1 --size 64k",
-    "--swiotlb-mib 0", "--iotlb-sets 3", "--iotlb-ways 0", "--direction up", "--size 16m --path direct --depth 256",
+    "--swiotlb-mib 0", "--iotlb-sets 3", "--direction up", "--size 16m --path direct --depth 256",
   ])
   func nonsenseIsRefusedAsUsage(_ line: String) throws {
     let error = #expect(throws: BenchError.self) { try parse(line) }

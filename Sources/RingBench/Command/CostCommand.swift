@@ -28,12 +28,9 @@ struct CostCommand: ParsableCommand {
     Interrupt.install()
     let report = try CostMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
-    switch destination.format {
-    case .json: try destination.write(try JSONText.encode(report))
-    case .text: try destination.write(CostText(report, shownClass: shown).render())
-    }
+    try destination.write(report) { CostText(report, shownClass: shown).render() }
     if report.rows.isEmpty, !report.interrupted {
-      throw BenchError.machine("no slice was kept: this machine did not hold still; try more --slices or other CPUs")
+      throw BenchError.machine("no slice was kept: \(report.unrest)")
     }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }

@@ -19,6 +19,8 @@ extension CostOptions {
     parameters.depth = try outstanding(queueSize: parameters.queueSize)
     parameters.batch = try together(depth: parameters.depth)
     (parameters.slices, parameters.sliceMilliseconds) = try sliceSettings()
+    guard timeLimit > 0 else { throw .usage("--time-limit is a number of seconds above 0, not \(timeLimit)") }
+    parameters.timeLimit = timeLimit
     (parameters.driverCPU, parameters.deviceCPU) = try cpus.pair(on: machine)
     parameters.ringNode = try node(ringNode, option: "--ring-node", on: machine)
     parameters.payloadNode = try node(payloadNode, option: "--payload-node", on: machine)

@@ -48,10 +48,13 @@ struct CostOptions: ParsableArguments {
   var pageSize = "4k"
 
   @Option(parsing: .unconditional, help: "Slices of each combination of ring, path, direction and size.")
-  var slices = 120
+  var slices = 100
 
   @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
   var sliceMs = 3.0
+
+  @Option(parsing: .unconditional, help: "Seconds after which no further round of slices begins.")
+  var timeLimit = 50.0
 
   @Option(help: "full: the producer writes and the consumer checks every byte; none: nobody looks at the payload.")
   var touch = "full"

@@ -20,8 +20,10 @@ struct CostParameters: Sendable {
   var payloadNode: Int?
   var pageSize = PageSizeRequest.small
   /// Slices per combination.
-  var slices = 120
+  var slices = 100
   var sliceMilliseconds = 3.0
+  /// Seconds after which no further round begins.
+  var timeLimit = 50.0
   var touch = PayloadTouch.full
   /// The indirect call of `identity` goes through a retpoline thunk.
   var retpoline = false
@@ -41,7 +43,7 @@ struct CostParameters: Sendable {
 extension CostParameters: Encodable {
   private enum Key: String, CodingKey {
     case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode
-    case payloadNode, pageSize, slices, sliceMilliseconds, touch, retpoline, swiotlbAreas, swiotlbMebibytes
+    case payloadNode, pageSize, slices, sliceMilliseconds, timeLimit, touch, retpoline, swiotlbAreas, swiotlbMebibytes
     case iotlbSets, seed
   }
 
@@ -63,6 +65,7 @@ extension CostParameters: Encodable {
     try values.encode(pageSize.name, forKey: .pageSize)
     try values.encode(slices, forKey: .slices)
     try values.encode(sliceMilliseconds, forKey: .sliceMilliseconds)
+    try values.encode(timeLimit, forKey: .timeLimit)
     try values.encode(touch, forKey: .touch)
     try values.encode(retpoline, forKey: .retpoline)
     try values.encode(swiotlbAreas, forKey: .swiotlbAreas)

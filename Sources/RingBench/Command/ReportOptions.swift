@@ -8,10 +8,16 @@ struct ReportOptions: ParsableArguments {
   @Option(help: "Write the report to this file, all of it or nothing. (default: standard output)")
   var output: String?
 
+  @Option(help: "Also write the text report to this file, whatever the format of the other.")
+  var textOutput: String?
+
   /// The destination, checked before anything is measured.
   func destination() throws(BenchError) -> ReportDestination {
     let format = try OutputFormat.parse(format)
-    guard let output else { return ReportDestination(format: format, file: nil) }
-    return ReportDestination(format: format, file: try OutputFile(checking: output))
+    // Not `map`: the checks throw a typed error.
+    var (file, textFile): (OutputFile?, OutputFile?)
+    if let output { file = try OutputFile(checking: output) }
+    if let textOutput { textFile = try OutputFile(checking: textOutput) }
+    return ReportDestination(format: format, file: file, textFile: textFile)
   }
 }

@@ -12,7 +12,7 @@ struct RingBench: ParsableCommand {
       makes no sense, 3 this machine cannot do it, 130 interrupted (what was measured until then is printed).
       """,
     version: "ringbench \(Version.ringKit)",
-    subcommands: [CostCommand.self, RingCommand.self, TopologyCommand.self],
+    subcommands: [CostCommand.self, RingCommand.self, TopologyCommand.self, LoopCommand.self],
     defaultSubcommand: CostCommand.self
   )
 

@@ -33,10 +33,7 @@ struct RingCommand: ParsableCommand {
     Interrupt.install()
     let report = try RingMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
-    switch destination.format {
-    case .json: try destination.write(try JSONText.encode(report))
-    case .text: try destination.write(RingText(report, shownClass: shown).render())
-    }
+    try destination.write(report) { RingText(report, shownClass: shown).render() }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }

@@ -3,6 +3,7 @@ extension RingOptions {
   func parameters(on machine: Machine) throws(BenchError) -> RingParameters {
     guard (1...100_000).contains(slices) else { throw .usage("--slices is 1 to 100000, not \(slices)") }
     guard sliceMs >= 0.1, sliceMs <= 10_000 else { throw .usage("--slice-ms is 0.1 to 10000, not \(sliceMs)") }
+    guard timeLimit > 0 else { throw .usage("--time-limit is a number of seconds above 0, not \(timeLimit)") }
     guard (0...100_000_000).contains(roundTrips) else {
       throw .usage("--round-trips is 0 to 100000000, not \(roundTrips)")
     }
@@ -16,7 +17,7 @@ extension RingOptions {
     let (driver, device) = try cpus.pair(on: machine)
     return RingParameters(
       points: points, impossible: all.count - points.count, driverCPU: driver, deviceCPU: device, slices: slices,
-      sliceMilliseconds: sliceMs, roundTrips: roundTrips, seed: seed)
+      sliceMilliseconds: sliceMs, timeLimit: timeLimit, roundTrips: roundTrips, seed: seed)
   }
 
   /// The placement class that the text was asked to show.

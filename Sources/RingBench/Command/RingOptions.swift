@@ -39,6 +39,9 @@ struct RingOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
   var sliceMs = 1.0
 
+  @Option(parsing: .unconditional, help: "Seconds after which no further round of slices begins.")
+  var timeLimit = 60.0
+
   @Option(parsing: .unconditional, help: "Round trips timed one by one, for the percentiles.")
   var roundTrips = 50_000
 

@@ -10,6 +10,8 @@ struct RingParameters: Sendable {
   var deviceCPU: Int
   var slices: Int
   var sliceMilliseconds: Double
+  /// Seconds after which no further round begins.
+  var timeLimit: Double
   /// Round trips recorded for each point with one buffer outstanding.
   var roundTrips: Int
   var seed: UInt64
@@ -17,7 +19,7 @@ struct RingParameters: Sendable {
 
 extension RingParameters: Encodable {
   private enum Key: String, CodingKey {
-    case points, impossible, driverCPU, deviceCPU, slices, sliceMilliseconds, roundTrips, seed
+    case points, impossible, driverCPU, deviceCPU, slices, sliceMilliseconds, timeLimit, roundTrips, seed
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -28,6 +30,7 @@ extension RingParameters: Encodable {
     try values.encode(deviceCPU, forKey: .deviceCPU)
     try values.encode(slices, forKey: .slices)
     try values.encode(sliceMilliseconds, forKey: .sliceMilliseconds)
+    try values.encode(timeLimit, forKey: .timeLimit)
     try values.encode(roundTrips, forKey: .roundTrips)
     try values.encode(seed, forKey: .seed)
   }

@@ -21,10 +21,7 @@ struct TopologyCommand: ParsableCommand {
     let machine = Machine.read()
     let report = TopologyReport(
       machine: machine, roundTrip: try measure(on: machine), lacks: MachineLacks.list(machine))
-    switch destination.format {
-    case .json: try destination.write(try JSONText.encode(report))
-    case .text: try destination.write(TopologyText(report).render())
-    }
+    try destination.write(report) { TopologyText(report).render() }
     if Interrupt.isRequested { Glibc.exit(ExitCodes.interrupted) }
   }
 

@@ -24,6 +24,19 @@ extension Contender {
       },
       runDevice: { gate throws(SliceFailure) in try deviceLoop.value.run(&deviceEnd.value, gate: gate) },
       work: { driverEnd.value.work.counts + deviceEnd.value.work.counts }, figures: figures)
+    runOnOneThread = { rounds throws(SliceFailure) in
+      var loop = SingleThreadLoop(plan)
+      var best = (add: Double.infinity, serve: Double.infinity, reclaim: Double.infinity)
+      do throws(QueueError) {
+        for _ in 0..<rounds {
+          let times = try loop.round(&driverEnd.value, &deviceEnd.value)
+          best.add = min(best.add, Double(times.add))
+          best.serve = min(best.serve, Double(times.serve))
+          best.reclaim = min(best.reclaim, Double(times.reclaim))
+        }
+      } catch { throw .queue(error) }
+      return best
+    }
     if let doorbells = plan.doorbells { wakeDevice = { doorbells.kick.ring() } }
     if plan.depth == 1 {
       timeRoundTrips = { count, gate, record throws(SliceFailure) in

@@ -17,6 +17,8 @@ final class Contender: @unchecked Sendable {
   let figures: () -> [String: Double]
   /// With one buffer outstanding: sends that many round and tells the cycles each was away.
   var timeRoundTrips: ((_ count: Int, _ gate: SliceGate, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
+  /// Both ends on the calling thread, for that many rounds; the least nanoseconds a round's parts took.
+  var runOnOneThread: (_ rounds: Int) throws(SliceFailure) -> (add: Double, serve: Double, reclaim: Double)
   /// Wakes a device end that sleeps, to let it see that the slice is over.
   var wakeDevice: (() -> Void)?
   /// Buffers of a slice, set by calibration.
@@ -32,6 +34,7 @@ final class Contender: @unchecked Sendable {
     self.runDevice = runDevice
     self.work = work
     self.figures = figures
+    self.runOnOneThread = { _ throws(SliceFailure) in throw .other }
   }
 
   /// Lets go of the queue ends, once both threads are gone.
@@ -42,5 +45,6 @@ final class Contender: @unchecked Sendable {
     runDevice = { _ throws(SliceFailure) in throw .other }
     timeRoundTrips = nil
     runDriver = { _, _ throws(SliceFailure) in throw .other }
+    runOnOneThread = { _ throws(SliceFailure) in throw .other }
   }
 }

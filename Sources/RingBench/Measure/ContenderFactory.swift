@@ -4,6 +4,8 @@ import RingKit
 struct ContenderFactory {
   let parameters: CostParameters
   var guest: BenchGuest
+  /// Who serves the IOMMU's invalidation queue.
+  var servedBy = InvalidationServer.deviceThread
 
   /// A contender whose every type is known to the compiler from here down.
   mutating func make<Counter: WorkCounter>(_ key: CostKey, counter: Counter) throws(BenchError) -> Contender {
@@ -49,6 +51,7 @@ struct ContenderFactory {
 
   private func domain() -> IOMMUDomain {
     var configuration = IOMMUConfiguration()
+    configuration.servedBy = servedBy
     configuration.cpuCount = max(parameters.driverCPU, parameters.deviceCPU) + 1
     return IOMMUDomain(memory: guest.memory, configuration: configuration)
   }

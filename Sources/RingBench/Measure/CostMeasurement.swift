@@ -26,7 +26,7 @@ struct CostMeasurement {
     try factory.guest.verifyPlacement(parameters)
     let schedule = try SliceSchedule(
       counted: counted, timed: timed, rounds: parameters.slices, sliceMilliseconds: parameters.sliceMilliseconds,
-      driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU)
+      timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU)
     let run = try SliceSession(schedule).run(progress: progress)
     return report(run, keys)
   }
@@ -61,6 +61,7 @@ struct CostMeasurement {
         guard slices.count >= min(Self.fewestSlices, parameters.slices) || run.interrupted, !slices.isEmpty,
           let time = BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: parameters.seed)
         else { continue }
+        // A ratio of very few pairs has an interval that looks better than it is.
         let pairs = baseline.map { sorter.pairs(number, with: $0, placement) } ?? []
         rows.append(
           CostRow(
@@ -68,7 +69,9 @@ struct CostMeasurement {
             batch: parameters.batch, placement: placement,
             roundTrip: Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0, nanosecondsPerBuffer: time,
             ratioToDirect: baseline == number
-              ? .exactly(1) : BootstrapInterval.medianOfRatios(pairs, seed: parameters.seed),
+              ? .exactly(1)
+              : pairs.count < min(Self.fewestSlices, parameters.slices)
+                ? nil : BootstrapInterval.medianOfRatios(pairs, seed: parameters.seed),
             slicesKept: slices.count, slicesDropped: sorter.dropped[number], counters: run.counters[number] ?? [:]))
       }
     }

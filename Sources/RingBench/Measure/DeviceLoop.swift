@@ -37,55 +37,59 @@ struct DeviceLoop {
   /// Up to one batch of buffers, made visible with one store.
   @inline(__always)
   private mutating func serve<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
-    var count = 0
-    while count < plan.batch {
-      let next: DeviceChain?
-      do throws(QueueError) { next = try queue.next() } catch { throw .queue(error) }
-      guard let chain = next else { break }
-      if plan.touch == .full { try transfer(&queue, chain) }
-      queue.complete(chain, written: UInt32(truncatingIfNeeded: chain.writableByteCount))
-      // A driver that unmaps waits for this thread; a unit in hardware would not let it wait for a whole batch.
-      queue.service()
-      sequence &+= 1
-      count &+= 1
+    let (plan, first) = (plan, sequence)
+    var number = first
+    let count: Int
+    do {
+      count = try queue.serve(atMost: plan.batch) { chain, segments throws(SliceFailure) in
+        if plan.touch == .full { try Self.transfer(plan, number, chain, segments) }
+        number &+= 1
+        return UInt32(truncatingIfNeeded: chain.writableByteCount)
+      }
+    } catch {
+      switch error {
+      case .queue(let error): throw .queue(error)
+      case .body(let failure): throw failure
+      }
     }
-    if count != 0 {
-      queue.publish()
+    sequence = number
+    if count != 0 && plan.looksAtEvents {
       if queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.call.ring() }
     }
     return count
   }
 
   @inline(__always)
-  private mutating func transfer<Queue: DeviceQueue & ~Copyable>(
-    _ queue: inout Queue, _ chain: DeviceChain
+  private static func transfer(
+    _ plan: LoadPlan, _ number: UInt64, _ chain: DeviceChain, _ segments: Span<TranslatedSegment>
   ) throws(SliceFailure) {
     if chain.segmentCount == 1 && chain.first.byteCount == plan.bytes {
       if plan.direction == .deviceWritable {
-        unsafe crb_fill(chain.first.host.pointer, plan.bytes, sequence)
-      } else if unsafe !crb_check(chain.first.host.pointer, plan.bytes, sequence) {
+        unsafe crb_fill(chain.first.host.pointer, plan.bytes, number)
+      } else if unsafe !crb_check(chain.first.host.pointer, plan.bytes, number) {
         throw .wrongByte(
-          sequence: sequence,
-          offset: unsafe crb_first_wrong_byte(chain.first.host.pointer, plan.bytes, sequence))
+          sequence: number, offset: unsafe crb_first_wrong_byte(chain.first.host.pointer, plan.bytes, number))
       }
     } else {
-      try transferPieces(queue.segments)
+      try transferPieces(plan, number, segments)
     }
   }
 
   /// A buffer in several stretches: each is filled or checked at its place in the whole.
   @inline(never)
-  private func transferPieces(_ segments: Span<TranslatedSegment>) throws(SliceFailure) {
+  private static func transferPieces(
+    _ plan: LoadPlan, _ number: UInt64, _ segments: Span<TranslatedSegment>
+  ) throws(SliceFailure) {
     var offset = 0
     for i in segments.indices {
       let segment = segments[i]
       if plan.direction == .deviceWritable {
-        unsafe crb_fill_part(segment.host.pointer, segment.byteCount, offset, sequence)
-      } else if unsafe !crb_check_part(segment.host.pointer, segment.byteCount, offset, sequence) {
-        throw .wrongByte(sequence: sequence, offset: offset)
+        unsafe crb_fill_part(segment.host.pointer, segment.byteCount, offset, number)
+      } else if unsafe !crb_check_part(segment.host.pointer, segment.byteCount, offset, number) {
+        throw .wrongByte(sequence: number, offset: offset)
       }
       offset += segment.byteCount
     }
-    if offset != plan.bytes { throw .wrongLength(sequence: sequence, expected: plan.bytes, got: offset) }
+    if offset != plan.bytes { throw .wrongLength(sequence: number, expected: plan.bytes, got: offset) }
   }
 }

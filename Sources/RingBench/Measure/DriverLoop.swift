@@ -55,31 +55,53 @@ struct DriverLoop {
       let outstanding = Int(added &- returned)
       let wanted = min(plan.batch, Int(target &- added))
       if wanted == 0 || outstanding &+ wanted > plan.depth { return }
-      for _ in 0..<wanted {
-        let index = addPlace
-        if plan.direction == .deviceReadable && plan.touch == .full {
-          unsafe crb_fill(plan.payload.host(index).pointer, plan.bytes, added)
-        }
-        let result: AddResult
-        do throws(QueueError) { result = try add(&queue, index) } catch { throw .queue(error) }
-        precondition(result == .added, "a ring that holds \(plan.depth) buffers is full")
-        added &+= 1
-        addPlace = index &+ 1 == plan.depth ? 0 : index &+ 1
-      }
+      try plan.segments == 1 ? sendSingles(&queue, wanted) : sendChains(&queue, wanted)
       queue.publish()
       // Where both ends poll the answer is not acted upon; the fence and the look at the other side's wish are what a
       // driver pays at every kick.
-      if queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.kick.ring() }
+      if plan.looksAtEvents, queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.kick.ring() }
     }
   }
 
   @inline(__always)
-  private func add<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, _ index: Int
-  ) throws(QueueError) -> AddResult {
-    let segment = plan.payload.segment(index)
-    if plan.segments == 1 { return try queue.add(segment, plan.direction, token: added) }
-    return try addParts(&queue, segment)
+  private mutating func sendSingles<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ wanted: Int
+  ) throws(SliceFailure) {
+    // In locals: the stores into the ring would have the plan read anew for each buffer.
+    let (payload, bytes, depth, first) = (plan.payload, plan.bytes, plan.depth, added)
+    let isFilled = plan.direction == .deviceReadable && plan.touch == .full
+    var place = addPlace
+    let count: Int
+    do throws(QueueError) {
+      count = try queue.add(atMost: wanted, plan.direction) { i in
+        let number = first &+ UInt64(i)
+        if isFilled { unsafe crb_fill(payload.host(place).pointer, bytes, number) }
+        let segment = payload.segment(place)
+        place = place &+ 1 == depth ? 0 : place &+ 1
+        return (segment, number)
+      }
+    } catch { throw .queue(error) }
+    precondition(count == wanted, "a ring that holds \(depth) buffers is full")
+    added &+= UInt64(wanted)
+    addPlace = place
+  }
+
+  @inline(never)
+  private mutating func sendChains<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ wanted: Int
+  ) throws(SliceFailure) {
+    for _ in 0..<wanted {
+      if plan.direction == .deviceReadable && plan.touch == .full {
+        unsafe crb_fill(plan.payload.host(addPlace).pointer, plan.bytes, added)
+      }
+      let result: AddResult
+      do throws(QueueError) { result = try addParts(&queue, plan.payload.segment(addPlace)) } catch {
+        throw .queue(error)
+      }
+      precondition(result == .added, "a ring that holds \(plan.depth) buffers is full")
+      added &+= 1
+      addPlace = addPlace &+ 1 == plan.depth ? 0 : addPlace &+ 1
+    }
   }
 
   /// The buffer in several segments, cut on words of the payload where it is long enough.
@@ -106,24 +128,40 @@ struct DriverLoop {
   /// Checks what came back: its turn, its length and, where the device wrote, every byte.
   @inline(__always)
   private mutating func receive(_ completions: Span<Completion>) throws(SliceFailure) {
+    let isPlain = plan.direction == .deviceReadable
+    let expected = isPlain ? 0 : UInt32(truncatingIfNeeded: plan.bytes)
+    // One look per batch when all is well: what differs anywhere is found afterwards.
+    var difference: UInt64 = 0
     for i in completions.indices {
-      let completion = completions[i]
-      if completion.token != returned { throw .wrongOrder(expected: returned, got: completion.token) }
-      if plan.direction == .deviceWritable {
-        if completion.writtenByteCount != UInt32(truncatingIfNeeded: plan.bytes) {
-          throw .wrongLength(sequence: returned, expected: plan.bytes, got: Int(completion.writtenByteCount))
-        }
-        if plan.touch == .full {
-          let host = plan.payload.host(returnPlace)
-          if unsafe !crb_check(host.pointer, plan.bytes, returned) {
-            throw .wrongByte(
-              sequence: returned, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, returned))
-          }
-        }
-      }
-      returned &+= 1
-      returnPlace = returnPlace &+ 1 == plan.depth ? 0 : returnPlace &+ 1
+      difference |= completions[i].token ^ (returned &+ UInt64(i))
+      difference |= UInt64(completions[i].writtenByteCount ^ expected)
     }
+    if difference != 0 { throw explain(completions, expected) }
+    if plan.touch == .none || isPlain {
+      returnPlace &+= completions.count
+      if returnPlace >= plan.depth { returnPlace &-= plan.depth }
+    } else {
+      for i in completions.indices {
+        let (host, number) = (plan.payload.host(returnPlace), returned &+ UInt64(i))
+        if unsafe !crb_check(host.pointer, plan.bytes, number) {
+          throw .wrongByte(sequence: number, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, number))
+        }
+        returnPlace = returnPlace &+ 1 == plan.depth ? 0 : returnPlace &+ 1
+      }
+    }
+    returned &+= UInt64(completions.count)
+  }
+
+  @inline(never)
+  private func explain(_ completions: Span<Completion>, _ expected: UInt32) -> SliceFailure {
+    for i in completions.indices {
+      let (completion, number) = (completions[i], returned &+ UInt64(i))
+      if completion.token != number { return .wrongOrder(expected: number, got: completion.token) }
+      if completion.writtenByteCount != expected {
+        return .wrongLength(sequence: number, expected: Int(expected), got: Int(completion.writtenByteCount))
+      }
+    }
+    return .other
   }
 
   /// Nothing came back: lets the path do what is due, and gives up when the other end did.

@@ -11,6 +11,8 @@ struct LoadPlan: Sendable {
   var segments: Int
   /// Buffers outstanding at most, each with memory of its own.
   var payload: PayloadPool
+  /// Whether each publish looks at what the other side wants to be told; ends that only ever poll need not.
+  var looksAtEvents = true
   /// Both ends sleep when there is nothing to do and wake each other; `nil`: both poll.
   var doorbells: Doorbells?
 

@@ -38,6 +38,7 @@ struct RingContenderFactory {
       let plan = LoadPlan(
         direction: .deviceReadable, bytes: Self.bytes(point), depth: point.outstanding, batch: point.batch,
         touch: .none, segments: point.chain, payload: PayloadPool(payload, bytes: Self.bytes(point)),
+        looksAtEvents: point.eventIndex || point.notification != .polling,
         doorbells: point.notification == .eventfd ? try Doorbells() : nil)
       let translator = RegionTranslator(memory: memory, counter: counter)
       switch point.ring {

@@ -10,6 +10,8 @@ final class SliceSchedule: Sendable {
   let probe: RoundTripProbe
   let rounds: Int
   let sliceNanoseconds: Double
+  /// Seconds after which no further round begins.
+  let timeLimit: Double
   /// Round trips timed one by one, of contenders that can.
   let roundTrips: Int
   let driverCPU: Int
@@ -23,13 +25,14 @@ final class SliceSchedule: Sendable {
   let batchMultiple = 128
 
   init(
-    counted: [Contender], timed: [Contender], rounds: Int, sliceMilliseconds: Double, driverCPU: Int, deviceCPU: Int,
-    roundTrips: Int = 0
+    counted: [Contender], timed: [Contender], rounds: Int, sliceMilliseconds: Double, timeLimit: Double,
+    driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0
   ) throws(BenchError) {
     self.counted = counted
     self.timed = timed
     self.rounds = rounds
     sliceNanoseconds = sliceMilliseconds * 1e6
+    self.timeLimit = timeLimit
     self.roundTrips = roundTrips
     self.driverCPU = driverCPU
     self.deviceCPU = deviceCPU

@@ -10,6 +10,16 @@ struct CostReport: Sendable {
   /// The class to show: the one with most slices.
   var mainClass: PlacementClass? { PlacementClass.main(rows.map { ($0.placement, $0.slicesKept) }) }
 
+  /// What kept the machine from holding still, for a run that kept nothing.
+  var unrest: String {
+    switch slicesDroppedBy.max(by: { $0.value < $1.value })?.key {
+    case .involuntarySwitch: "other programs want these CPUs; stop them, or name other CPUs"
+    case .stolenTime: "the hypervisor gives these CPUs to others; try again, or shorter slices (--slice-ms)"
+    case .placementChanged: "the CPUs moved during every slice; try shorter ones (--slice-ms)"
+    case .probeFailed, nil: "the two CPUs did not answer each other"
+    }
+  }
+
   var answer: String { mainClass.map { AnswerSentence.text(for: self, in: $0) } ?? AnswerSentence.nothing }
 }
 

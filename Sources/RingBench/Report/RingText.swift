@@ -3,7 +3,7 @@ struct RingText {
   private let report: RingReport
   private let placement: PlacementClass?
 
-  /// - Parameter shownClass: the class to show, or `nil` for the one with most slices.
+  /// `shownClass` is the class to show, or `nil` for the one with most slices.
   init(_ report: RingReport, shownClass: PlacementClass?) {
     self.report = report
     placement = shownClass ?? report.mainClass

@@ -28,6 +28,10 @@ struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
   @inlinable
   deinit { unsafe Self.free(base) }
 
+  /// A copy of where the cells are, for a loop.
+  @inlinable @inline(__always)
+  var cells: PrivateCells<Element> { unsafe PrivateCells(base: base, count: count) }
+
   @usableFromInline
   static func free(_ base: UnsafeMutablePointer<Element>) { unsafe cring_free_aligned(base) }
 

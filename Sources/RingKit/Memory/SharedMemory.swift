@@ -23,6 +23,14 @@ public struct SharedMemory: @unchecked Sendable {
     return unsafe base + offset
   }
 
+  /// Fetches the line at `offset` to be read soon; one that is out of range does no harm.
+  @inlinable @inline(__always)
+  public func prefetchForReading(_ offset: Int) { unsafe cring_prefetch_read(base + offset) }
+
+  /// Fetches the line at `offset` to be written soon; one that is out of range does no harm.
+  @inlinable @inline(__always)
+  public func prefetchForWriting(_ offset: Int) { unsafe cring_prefetch_write(base + offset) }
+
   /// One relaxed 16-bit load.
   @inlinable @inline(__always)
   public func load16(_ offset: Int) -> UInt16 { unsafe cring_load_relaxed_16(at(offset, size: 2)) }

@@ -16,7 +16,17 @@ public struct DeviceChain: Sendable, BitwiseCopyable {
   /// The first stretch; the only one of most buffers.
   public let first: TranslatedSegment
 
-  @inlinable
+  /// A chain of one descriptor and one stretch.
+  @inlinable @inline(__always)
+  init(id: UInt16, segment: TranslatedSegment) {
+    let isWritable = segment.access == .deviceWritable
+    self.init(
+      id: id, descriptorCount: 1, segmentCount: 1,
+      readableByteCount: isWritable ? 0 : UInt64(segment.byteCount),
+      writableByteCount: isWritable ? UInt64(segment.byteCount) : 0, first: segment)
+  }
+
+  @inlinable @inline(__always)
   init(
     id: UInt16, descriptorCount: UInt16, segmentCount: Int, readableByteCount: UInt64, writableByteCount: UInt64,
     first: TranslatedSegment

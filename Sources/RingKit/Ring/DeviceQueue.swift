@@ -30,6 +30,21 @@ public protocol DeviceQueue: ~Copyable {
   ///   - written: bytes written from the first device-writable byte on, at most ``DeviceChain/writableByteCount``.
   mutating func complete(_ chain: DeviceChain, written: UInt32)
 
+  /// Takes up to `limit` buffers, has each served on the spot, completes them and publishes: the way to the least cost
+  /// per buffer for a device that finishes a buffer before it looks at the next.
+  ///
+  /// With IN_ORDER no chain from ``next()`` may be in flight.
+  /// - Parameters:
+  ///   - limit: buffers to take at most.
+  ///   - body: serves one buffer; gets the chain and its stretches, lent for the call, and returns the bytes written,
+  ///     at most ``DeviceChain/writableByteCount``. What it throws ends the batch: the buffers before are completed
+  ///     and published, this one counts as fetched only.
+  /// - Returns: how many were served.
+  /// - Throws: ``ServeError``.
+  mutating func serve<Failure: Error>(
+    atMost limit: Int, _ body: (DeviceChain, Span<TranslatedSegment>) throws(Failure) -> UInt32
+  ) throws(ServeError<Failure>) -> Int
+
   /// Makes the completions noted so far visible to the driver, with one index or flag store.
   mutating func publish()
 

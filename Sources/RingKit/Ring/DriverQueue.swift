@@ -28,6 +28,18 @@ public protocol DriverQueue: ~Copyable {
     readable: Span<MemorySegment>, writable: Span<MemorySegment>, token: UInt64
   ) throws(QueueError) -> AddResult
 
+  /// Adds up to `count` buffers of one segment each: the way to the least cost per buffer.
+  ///
+  /// - Parameters:
+  ///   - count: how many to add; fewer when the ring has room for fewer.
+  ///   - direction: of all of them.
+  ///   - buffer: called for 0, 1, … in turn; returns the segment and the caller's token.
+  /// - Returns: how many were added.
+  /// - Throws: ``QueueError`` as for a single one; the buffers before the one that failed are added.
+  mutating func add(
+    atMost count: Int, _ direction: DMADirection, _ buffer: (Int) -> (segment: MemorySegment, token: UInt64)
+  ) throws(QueueError) -> Int
+
   /// Makes everything added since the last call visible to the device, with one index or flag store.
   mutating func publish()
 

@@ -151,6 +151,62 @@ import Testing
     #expect(first.work.counts[.invalidations] == 1 && second.work.counts[.invalidations] == 0)
   }
 
+  @Test func aFlushCountsAlthoughAnotherIsUnderWay() throws {
+    let guest = try IOMMUFixture()
+    var mapper = IOMMUMapper(domain: guest.domain, policy: .lazy, counter: CountedWork())
+    // Another mapper's flush has begun and never finishes here.
+    let counts = unsafe SharedMemory(HostAddress(guest.domain.core.flushCounts), byteCount: 256)
+    counts.store64(1, 0)
+    for _ in 0..<600 {
+      let (_, mapping) = try mapper.map(guest.segment(0, 64), .deviceReadable)
+      try mapper.unmap(mapping, .deviceReadable)
+    }
+    try mapper.flush()
+    #expect(mapper.work.counts[.invalidations] == 3)
+    guest.domain.core.allocator.flushCaches()
+    #expect(guest.domain.rangesInUse == 0)
+  }
+
+  @Test func aFlushFreesOnlyWhatWasQueuedBeforeItBegan() throws {
+    let guest = try IOMMUFixture()
+    var mapper = IOMMUMapper(domain: guest.domain, policy: .lazy, counter: CountedWork())
+    let counts = unsafe SharedMemory(HostAddress(guest.domain.core.flushCounts), byteCount: 256)
+    var addresses: [IOVA] = []
+    func mapAndUnmap() throws {
+      let (iova, mapping) = try mapper.map(guest.segment(0, 64), .deviceReadable)
+      addresses.append(iova)
+      try mapper.unmap(mapping, .deviceReadable)
+    }
+    // Another mapper's flush begins between the first unmap and the second, and finishes.
+    try mapAndUnmap()
+    counts.store64(1, 0)
+    try mapAndUnmap()
+    counts.store64(1, 128)
+    try mapAndUnmap()
+    try mapAndUnmap()
+    try mapAndUnmap()
+    #expect(addresses[3] == addresses[0])
+    #expect(Set(addresses).count == 4)
+    try mapper.flush()
+  }
+
+  @Test func theTimerStartsAgainWithTheNextUnmap() throws {
+    let interval = Duration.milliseconds(300)
+    let guest = try IOMMUFixture { $0.flushInterval = 300_000_000 }
+    var mapper = IOMMUMapper(domain: guest.domain, policy: .lazy, counter: CountedWork())
+    let clock = ContinuousClock()
+    let start = clock.now
+    let (_, first) = try mapper.map(guest.segment(0, 64), .deviceReadable)
+    try mapper.unmap(first, .deviceReadable)
+    while clock.now < start + interval * 1.1 { try mapper.poll() }
+    #expect(mapper.work.counts[.invalidations] == 1)
+    let (_, second) = try mapper.map(guest.segment(0, 64), .deviceReadable)
+    try mapper.unmap(second, .deviceReadable)
+    try mapper.poll()
+    #expect(mapper.work.counts[.invalidations] == 1)
+    try mapper.flush()
+  }
+
   @Test func pagesAreJoinedWhileTheyAreContiguous() throws {
     let guest = try IOMMUFixture(pages: 1024)
     var mapper = IOMMUMapper(domain: guest.domain, policy: .strict, counter: CountedWork())
@@ -164,8 +220,26 @@ import Testing
     #expect(end.byteCount == 4 * 4096 - 100)
     let beyond = IOVA(iova.rawValue + end.byteCount)
     #expect(throws: DMAFault.self) { try device.translate(beyond, byteCount: 1, for: .deviceReadable) }
+    // The same out of the IOTLB, from inside the last page.
+    let tail = try device.translate(
+      IOVA(iova.rawValue + end.byteCount - 96), byteCount: 200, for: .deviceReadable)
+    #expect(tail.byteCount == 96)
     try mapper.unmap(mapping, .deviceReadable)
     #expect(throws: DMAFault.notMapped(iova)) { try device.translate(iova, byteCount: 9000, for: .deviceReadable) }
+  }
+
+  @Test func neighboursThatAreNotContiguousAreNotJoined() throws {
+    let guest = try IOMMUFixture()
+    var mapper = IOMMUMapper(domain: guest.domain, policy: .strict, counter: CountedWork())
+    var device = IOMMUTranslator(domain: guest.domain, counter: CountedWork())
+    // Addresses are given out downwards.
+    let (upper, second) = try mapper.map(guest.segment(0, 4096), .deviceReadable)
+    let (lower, first) = try mapper.map(guest.segment(40_960, 4096), .deviceReadable)
+    #expect(lower.rawValue + 4096 == upper.rawValue)
+    let found = try device.translate(lower, byteCount: 8192, for: .deviceReadable)
+    #expect(found.host == guest.host(40_960) && found.byteCount == 4096)
+    try mapper.unmap(first, .deviceReadable)
+    try mapper.unmap(second, .deviceReadable)
   }
 
   @Test func largeLeavesServeLargeSegments() throws {
@@ -180,6 +254,10 @@ import Testing
     let part = try device.translate(IOVA(iova.rawValue + 3_000_001), byteCount: 5000, for: .deviceReadable)
     #expect(part.host == guest.host(3_000_001) && part.byteCount == 5000)
     #expect(device.work.counts[.iotlbMisses] == 2 && device.work.counts[.iotlbHits] == 1)
+    // Out of the IOTLB, over the end of the last leaf.
+    let last = IOVA(iova.rawValue + (4 << 20) - 4096)
+    let tail = try device.translate(last, byteCount: 8192, for: .deviceReadable)
+    #expect(tail.host == guest.host((4 << 20) - 4096) && tail.byteCount == 4096)
     #expect(device.work.counts[.staleHits] == 0)
     try mapper.unmap(mapping, .deviceReadable)
     for offset in [0, 3_000_001] as [UInt64] {

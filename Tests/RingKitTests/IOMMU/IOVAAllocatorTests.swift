@@ -175,6 +175,21 @@ import Testing
     #expect(wide == pages[1])
   }
 
+  @Test func theSearchBeginsAgainFromTheTop() throws {
+    let allocator = allocator(limit: 128)
+    defer { allocator.deallocate() }
+    var work = CountedWork()
+    let top = try allocator.allocate(pages: 33, cpu: 0, counter: &work)
+    #expect(top == 64)
+    // Fills everything below the first range; what is above it was too small, and is passed by.
+    for pages in [32, 16, 8, 4, 2, 1] as [UInt64] {
+      let page = try allocator.allocate(pages: pages, cpu: 0, counter: &work)
+      #expect(page == (pages == 32 ? 32 : pages))
+    }
+    let last = try allocator.allocate(pages: 1, cpu: 0, counter: &work)
+    #expect(last == 127)
+  }
+
   @Test func depotIsTrimmedToOneMagazinePerCPU() throws {
     let allocator = allocator(cpus: 1)
     defer { allocator.deallocate() }

@@ -113,6 +113,15 @@ import Testing
     #expect(table.physicalAddress(1023) == 1535 << 12)
   }
 
+  @Test func smallEntriesForATargetThatIsNotAligned() throws {
+    let table = table()
+    defer { table.deallocate() }
+    var work = CountedWork()
+    try table.map(512, to: 1, pages: 512, permissions: 3, largestLeaf: 3, counter: &work)
+    #expect(table.walk(512).level == 1)
+    #expect(table.physicalAddress(600) == 89 << 12)
+  }
+
   @Test func conflictLeavesNothingBehind() throws {
     let table = table()
     defer { table.deallocate() }

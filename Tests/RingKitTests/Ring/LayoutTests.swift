@@ -84,7 +84,7 @@ struct LayoutTests {
     #expect(MemoryLayout<TranslatedSegment>.stride == 24)
     #expect(MemoryLayout<EventSuppression>.size == 4)
     #expect(MemoryLayout<RingIndex>.size == 2)
-    #expect(MemoryLayout<WrapCounter>.size == 3)
+    #expect(MemoryLayout<WrapCounter>.size == 4)
     #expect(MemoryLayout<NoWork>.size == 0)
   }
 

@@ -104,6 +104,8 @@ struct FlushQueue: ~Copyable {
     try core.invalidations.invalidateAll(counter: &counter)
     cring_cpu_release()
     _ = unsafe cring_fetch_add_relaxed_64(Self.finished(core), 1)
-    freeFinished(core: core, cpu: cpu)
+    // By number this flush may not count yet, while another thread's is under way that began before it. It began after
+    // everything here was queued all the same.
+    freeFinished(.max, core: core, cpu: cpu)
   }
 }

@@ -11,13 +11,14 @@ extension IOVAAllocator {
     unsafe tree = RawBlock.allocate(MemoryLayout<IOVATree>.stride)
     unsafe tree.bindMemory(to: IOVATree.self, capacity: 1).initialize(to: IOVATree(limit: limit))
     for i in 0..<Self.classCount {
-      unsafe (depots + i * IOVADepot.stride).bindMemory(to: IOVADepot.self, capacity: 1).initialize(to: IOVADepot())
+      unsafe (depots + i * IOVADepot.stride + IOVADepot.offset).bindMemory(to: IOVADepot.self, capacity: 1).initialize(
+        to: IOVADepot())
     }
     for i in 0..<(cpuCount * Self.classCount) {
       guard let loaded = IOVAMagazine.make(), let previous = IOVAMagazine.make() else {
         preconditionFailure("no memory for IOVA magazines")
       }
-      unsafe (caches + i * IOVACPUCache.stride).bindMemory(to: IOVACPUCache.self, capacity: 1)
+      unsafe (caches + i * IOVACPUCache.stride + IOVACPUCache.offset).bindMemory(to: IOVACPUCache.self, capacity: 1)
         .initialize(to: IOVACPUCache(loaded: loaded, previous: previous))
     }
   }
@@ -26,8 +27,9 @@ extension IOVAAllocator {
   func deallocate() {
     for order in 0..<Self.classCount {
       for cpu in 0..<cpuCount {
-        unsafe cache(cpu, order).pointee.loaded.deallocate()
-        unsafe cache(cpu, order).pointee.previous.deallocate()
+        let cache = unsafe Self.cache(behind: cacheLock(cpu, order))
+        unsafe cache.pointee.loaded.deallocate()
+        unsafe cache.pointee.previous.deallocate()
       }
       while let magazine = unsafe depot(order).pointee.pop() { magazine.deallocate() }
     }
@@ -40,9 +42,13 @@ extension IOVAAllocator {
 
   private var treeState: UnsafeMutablePointer<IOVATree> { unsafe tree.assumingMemoryBound(to: IOVATree.self) }
 
-  private func depot(_ order: Int) -> UnsafeMutablePointer<IOVADepot> {
+  private func depotLock(_ order: Int) -> UnsafeMutableRawPointer {
     // SAFETY: order < classCount, and the block holds that many depots.
-    unsafe (depots + order * IOVADepot.stride).assumingMemoryBound(to: IOVADepot.self)
+    unsafe depots + order * IOVADepot.stride
+  }
+
+  private func depot(_ order: Int) -> UnsafeMutablePointer<IOVADepot> {
+    unsafe (depotLock(order) + IOVADepot.offset).assumingMemoryBound(to: IOVADepot.self)
   }
 
   /// Ranges that the tree regards as in use: those handed out, and those that wait in caches.
@@ -55,8 +61,8 @@ extension IOVAAllocator {
   /// Full magazines in the depot of a class.
   func depotCount(order: Int) -> Int {
     let depot = unsafe depot(order)
-    unsafe cring_lock(depot)
-    defer { unsafe cring_unlock(depot) }
+    unsafe cring_lock(depotLock(order))
+    defer { unsafe cring_unlock(depotLock(order)) }
     return unsafe Int(depot.pointee.count)
   }
 
@@ -73,16 +79,17 @@ extension IOVAAllocator {
   }
 
   private func refillCache(_ order: Int, _ cpu: Int) -> (page: UInt64, source: IOVASource) {
-    let cache = unsafe cache(cpu, order)
-    unsafe cring_lock(cache)
-    defer { unsafe cring_unlock(cache) }
+    let lock = unsafe cacheLock(cpu, order)
+    let cache = unsafe Self.cache(behind: lock)
+    unsafe cring_lock(lock)
+    defer { unsafe cring_unlock(lock) }
     // Another thread with the same CPU number may have freed something in between.
     let page = unsafe cache.pointee.take()
     if page != 0 { return (page, .magazine) }
     let depot = unsafe depot(order)
-    unsafe cring_lock(depot)
+    unsafe cring_lock(depotLock(order))
     let full = unsafe depot.pointee.pop()
-    unsafe cring_unlock(depot)
+    unsafe cring_unlock(depotLock(order))
     guard let full else { return (0, .tree) }
     unsafe cache.pointee.loaded.deallocate()
     unsafe cache.pointee.loaded = full
@@ -116,20 +123,21 @@ extension IOVAAllocator {
       return
     }
     let order = Self.order(of: pages)
-    let cache = unsafe cache(cpu, order)
-    unsafe cring_lock(cache)
+    let lock = unsafe cacheLock(cpu, order)
+    let cache = unsafe Self.cache(behind: lock)
+    unsafe cring_lock(lock)
     if unsafe cache.pointee.keep(page) {
-      unsafe cring_unlock(cache)
+      unsafe cring_unlock(lock)
       empty.deallocate()
       return
     }
     let depot = unsafe depot(order)
-    unsafe cring_lock(depot)
+    unsafe cring_lock(depotLock(order))
     unsafe depot.pointee.push(cache.pointee.loaded)
-    unsafe cring_unlock(depot)
+    unsafe cring_unlock(depotLock(order))
     empty.push(page)
     unsafe cache.pointee.loaded = empty
-    unsafe cring_unlock(cache)
+    unsafe cring_unlock(lock)
     let now = cring_nanoseconds()
     if mayTrim { trim(now: now) } else { unsafe cring_store_relaxed_64(trimDeadline, now &+ Self.trimInterval) }
   }
@@ -144,9 +152,9 @@ extension IOVAAllocator {
     var again = false
     for order in 0..<Self.classCount {
       let depot = unsafe depot(order)
-      unsafe cring_lock(depot)
+      unsafe cring_lock(depotLock(order))
       let surplus = unsafe depot.pointee.count > cpuCount ? depot.pointee.pop() : nil
-      unsafe cring_unlock(depot)
+      unsafe cring_unlock(depotLock(order))
       guard let surplus else { continue }
       again = true
       giveBack(surplus)
@@ -159,19 +167,20 @@ extension IOVAAllocator {
   func flushCaches() {
     for order in 0..<Self.classCount {
       for cpu in 0..<cpuCount {
-        let cache = unsafe cache(cpu, order)
-        unsafe cring_lock(cache)
+        let lock = unsafe cacheLock(cpu, order)
+        let cache = unsafe Self.cache(behind: lock)
+        unsafe cring_lock(lock)
         giveBack(unsafe cache.pointee.loaded)
         giveBack(unsafe cache.pointee.previous)
-        unsafe cring_unlock(cache)
+        unsafe cring_unlock(lock)
       }
       let depot = unsafe depot(order)
-      unsafe cring_lock(depot)
+      unsafe cring_lock(depotLock(order))
       while let magazine = unsafe depot.pointee.pop() {
         giveBack(magazine)
         magazine.deallocate()
       }
-      unsafe cring_unlock(depot)
+      unsafe cring_unlock(depotLock(order))
     }
   }
 

@@ -34,12 +34,17 @@ struct IOVAAllocator: @unchecked Sendable {
   @inlinable @inline(__always)
   static func order(of pages: UInt64) -> Int { 64 &- (pages &- 1).leadingZeroBitCount }
 
+  /// The lock of a CPU's cache, at the start of its line.
   @inlinable @inline(__always)
-  func cache(_ cpu: Int, _ order: Int) -> UnsafeMutablePointer<IOVACPUCache> {
+  func cacheLock(_ cpu: Int, _ order: Int) -> UnsafeMutableRawPointer {
     assert(cpu >= 0 && cpu < cpuCount && order < Self.classCount)
     // SAFETY: the block holds cpuCount × classCount caches.
-    return unsafe (caches + (cpu &* Self.classCount &+ order) &* IOVACPUCache.stride)
-      .assumingMemoryBound(to: IOVACPUCache.self)
+    return unsafe caches + (cpu &* Self.classCount &+ order) &* IOVACPUCache.stride
+  }
+
+  @inlinable @inline(__always)
+  static func cache(behind lock: UnsafeMutableRawPointer) -> UnsafeMutablePointer<IOVACPUCache> {
+    unsafe (lock + IOVACPUCache.offset).assumingMemoryBound(to: IOVACPUCache.self)
   }
 
   @inlinable @inline(__always)
@@ -54,10 +59,10 @@ struct IOVAAllocator: @unchecked Sendable {
     pages: UInt64, cpu: Int, counter: inout Counter
   ) throws(DMAError) -> UInt64 {
     if pages <= Self.largestCached {
-      let cache = unsafe cache(cpu, Self.order(of: pages))
-      unsafe cring_lock(cache)
-      let page = unsafe cache.pointee.take()
-      unsafe cring_unlock(cache)
+      let lock = unsafe cacheLock(cpu, Self.order(of: pages))
+      unsafe cring_lock(lock)
+      let page = unsafe Self.cache(behind: lock).pointee.take()
+      unsafe cring_unlock(lock)
       if page != 0 {
         counter.add(.iovaFromMagazine, 1)
         return page
@@ -73,10 +78,10 @@ struct IOVAAllocator: @unchecked Sendable {
   @inlinable @inline(__always)
   func free(_ page: UInt64, pages: UInt64, cpu: Int) {
     if pages <= Self.largestCached {
-      let cache = unsafe cache(cpu, Self.order(of: pages))
-      unsafe cring_lock(cache)
-      let kept = unsafe cache.pointee.keep(page)
-      unsafe cring_unlock(cache)
+      let lock = unsafe cacheLock(cpu, Self.order(of: pages))
+      unsafe cring_lock(lock)
+      let kept = unsafe Self.cache(behind: lock).pointee.keep(page)
+      unsafe cring_unlock(lock)
       if kept { return }
     }
     freeBeyondCache(page, pages: pages, cpu: cpu)

@@ -1,10 +1,12 @@
-/// The full magazines of one size class, for whichever CPU needs one, and their lock (Linux: `iova_rcache`).
+/// The full magazines of one size class, for whichever CPU needs one (Linux: `iova_rcache`).
+///
+/// In a cache line of its own, behind the lock that guards it.
 struct IOVADepot {
-  /// Bytes from one to the next.
+  /// Bytes from one line to the next.
   static let stride = 64
+  /// Where in the line it lies.
+  static let offset = 16
 
-  // First, so that the depot's address is the lock's.
-  var lock: UInt32 = 0
   private(set) var count: UInt32 = 0
   // The first magazine's address; each links to the next in its first word.
   private var head: UInt64 = 0

@@ -2,7 +2,7 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   /// Notes that the device is done with a chain.
   ///
   /// Completing more chains than were fetched, or claiming more bytes than a chain can take, is a mistake of the caller.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func complete(_ chain: DeviceChain, written: UInt32) {
     precondition(
       inFlight > 0 && heldDescriptors >= UInt32(chain.descriptorCount),
@@ -10,7 +10,6 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
     inFlight &-= 1
     heldDescriptors &-= UInt32(chain.descriptorCount)
-    unpublished &+= UInt32(chain.descriptorCount)
     if isInOrder {
       if batchCount == 0 { batchStart = used }
       batchCount &+= 1
@@ -31,9 +30,8 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     if batchCount != 0 { writeBatch() }
     if !isHolding { return }
     isHolding = false
+    unannounced &+= UInt64(used.distance(from: published, size: ringSize))
     published = used
-    unannounced &+= UInt64(unpublished)
-    unpublished = 0
     // B11: pairs with B12 in PackedDriverQueue+Reclaim.swift.
     ordering.publish64(ring.descriptors, heldWord, at: heldOffset)
   }

@@ -1,6 +1,6 @@
 extension PackedDeviceQueue where Translator: ~Copyable {
   /// The next available buffer, `nil` when there is none.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func next() throws(QueueError) -> DeviceChain? {
     if broken { throw .broken }
     let offset = Int(available.offset) &* 16
@@ -8,22 +8,34 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     let word = ordering.observe64(ring.descriptors, at: offset &+ 8)
     let flags = UInt16(truncatingIfNeeded: word >> 48)
     if flags & (DescriptorFlags.available | DescriptorFlags.used) != available.availableFlags { return nil }
+    let address = IOVA(ring.descriptors.load64(offset))
+    if flags & (DescriptorFlags.next | DescriptorFlags.indirect) == 0 && heldDescriptors < UInt32(ringSize) {
+      let segment: TranslatedSegment?
+      do throws(DMAFault) {
+        segment = try builder.single(
+          address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
+      } catch { throw fail(error) }
+      if let segment {
+        available.advance(size: ringSize)
+        heldDescriptors &+= 1
+        inFlight &+= 1
+        return DeviceChain(id: UInt16(truncatingIfNeeded: word >> 32), segment: segment)
+      }
+    }
+    return try nextChain(address, word)
+  }
+
+  /// Whatever is not one contiguous element.
+  @inlinable @inline(never)
+  mutating func nextChain(_ address: IOVA, _ word: UInt64) throws(QueueError) -> DeviceChain {
     // Every descriptor is held already: what stands here was not freed by us, so the driver cannot have reused it.
     if heldDescriptors >= UInt32(ringSize) {
       throw fail(RingViolation(.p6, .count, UInt64(heldDescriptors) &+ 1, limit: UInt64(ringSize)))
     }
-    let address = IOVA(ring.descriptors.load64(offset))
-    var id = UInt16(truncatingIfNeeded: word >> 32)
     builder.begin()
     builder.descriptors = 1
-    do throws(QueueError) {
-      if flags & (DescriptorFlags.next | DescriptorFlags.indirect) == 0 {
-        try builder.append(
-          address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
-      } else {
-        id = try walk(address, word)
-      }
-    } catch {
+    let id: UInt16
+    do throws(QueueError) { id = try walk(address, word) } catch {
       broken = true
       throw error
     }

@@ -33,9 +33,7 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
   @usableFromInline var heldOffset = 0
   @usableFromInline var heldWord: UInt64 = 0
   @usableFromInline var isHolding = false
-  /// Descriptors of the batch being built, and those published since the driver's wish to be notified was last looked
-  /// at.
-  @usableFromInline var unpublished: UInt32 = 0
+  /// Descriptors published since the driver's wish to be notified was last looked at.
   @usableFromInline var unannounced: UInt64 = 0
   /// Where the next used descriptor will appear: behind everything published.
   @usableFromInline var published = WrapCounter()
@@ -102,7 +100,6 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
     heldDescriptors = 0
     inFlight = 0
     isHolding = false
-    unpublished = 0
     unannounced = 0
     published = WrapCounter()
     batchCount = 0
@@ -114,5 +111,11 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
   mutating func fail(_ violation: RingViolation) -> QueueError {
     broken = true
     return .violation(violation)
+  }
+
+  @inlinable @inline(never)
+  mutating func fail(_ fault: DMAFault) -> QueueError {
+    broken = true
+    return .fault(fault)
   }
 }

@@ -1,6 +1,6 @@
 extension PackedDriverQueue where Mapper: ~Copyable {
   /// Adds a buffer of one segment.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func add(
     _ segment: MemorySegment, _ direction: DMADirection, token: UInt64
   ) throws(QueueError) -> AddResult {
@@ -17,8 +17,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let offset = Int(available.offset) &* 16
     ring.descriptors.store64(address.rawValue, offset)
     makeAvailable(at: offset &+ 8, PackedRing.word(length: segment.length, id: id, flags: flags))
-    available.advance(by: 1, size: ringSize)
-    unpublished &+= 1
+    available.advance(size: ringSize)
     ledger.enter(id, token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1)
     return .added
   }
@@ -68,7 +67,6 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     // P10: the first descriptor of the list becomes available last.
     makeAvailable(at: Int(available.offset) &* 16 &+ 8, first)
     available = position
-    unpublished &+= UInt32(count)
     ledger.enter(id, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
     return .added
   }
@@ -132,9 +130,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     if !isHolding { return }
     isHolding = false
     ledger.published = ledger.added
+    unannounced &+= UInt64(available.distance(from: published, size: ringSize))
     published = available
-    unannounced &+= UInt64(unpublished)
-    unpublished = 0
     // B9: pairs with B10 in PackedDeviceQueue+Next.swift.
     ordering.publish64(ring.descriptors, heldWord, at: heldOffset)
   }

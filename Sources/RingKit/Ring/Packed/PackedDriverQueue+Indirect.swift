@@ -37,8 +37,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       let offset = Int(available.offset) &* 16
       ring.descriptors.store64(address.rawValue, offset)
       makeAvailable(at: offset &+ 8, PackedRing.word(length: table.length, id: id, flags: flags))
-      available.advance(by: 1, size: ringSize)
-      unpublished &+= 1
+      available.advance(size: ringSize)
     } catch {
       for i in 0..<mapped {
         let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable

@@ -11,15 +11,64 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   }
 
   /// Unmaps and collects up to `limit` buffers the device is done with.
-  @inlinable
+  ///
+  /// A buffer that could not be collected because of an error stays where it is; those before it are in
+  /// ``completions``.
+  @inlinable @inline(__always)
   public mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int {
     finishedCount = 0
     let limit = min(limit, ring.size)
-    while finishedCount < limit, let completion = try nextUsed() {
+    while finishedCount < limit {
+      if isInOrder {
+        if batchRemaining != 0 { try reclaimBatch(limit) }
+      } else if !broken && ledger.unpublished == 0 {
+        try reclaimSingles(limit)
+      }
+      // The first one that is not a published buffer of one descriptor; or there is none.
+      guard finishedCount < limit, let completion = try nextUsed() else { break }
       finished[finishedCount] = completion
       finishedCount &+= 1
     }
     return finishedCount
+  }
+
+  /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
+  @inlinable @inline(__always)
+  mutating func reclaimSingles(_ limit: Int) throws(QueueError) {
+    var cursor = RetireCursor(ledger)
+    var position = used
+    let (descriptors, published, size) = (ring.descriptors, ledger.published, ringSize)
+    let done = finished.cells
+    let hasTables = ledger.indirectCapacity > 0
+    var count = finishedCount
+    var failure: DMAError?
+    while count < limit && cursor.returned != published {
+      // B12: pairs with B11 in PackedDeviceQueue+Complete.swift.
+      let word = ordering.observe64(descriptors, at: Int(position.offset) &* 16 &+ 8)
+      let flags = UInt16(truncatingIfNeeded: word >> 48)
+      if flags & (DescriptorFlags.available | DescriptorFlags.used) != position.usedFlags { break }
+      let slot = UInt16(truncatingIfNeeded: word >> 32)
+      // What is wrong with a descriptor that does not pass is for the careful path to say.
+      if slot >= size { break }
+      let entry = cursor.entries[slot]
+      let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
+      if entry.descriptorCount != 1 || length > entry.capacity { break }
+      if hasTables && ledger.indirectUse[slot] != 0 { break }
+      cursor.retire(slot)
+      position.advance(size: size)
+      done[count] = Completion(token: entry.token, writtenByteCount: length)
+      count &+= 1
+      do throws(DMAError) {
+        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+      } catch {
+        failure = error
+        break
+      }
+    }
+    cursor.commit(&ledger)
+    used = position
+    finishedCount = count
+    if let failure { throw fail(failure) }
   }
 
   /// Reads the descriptor at the next used position, once, and finds the buffer it names.
@@ -63,6 +112,41 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     try retire(head, entry)
     // The buffers that were skipped count as used completely.
     return Completion(token: entry.token, writtenByteCount: batchRemaining == 0 ? batchLength : entry.capacity)
+  }
+
+  /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
+  @inlinable @inline(__always)
+  mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
+    var cursor = RetireCursor(ledger)
+    let done = finished.cells
+    let hasTables = ledger.indirectCapacity > 0
+    var (count, remaining, failure) = (finishedCount, batchRemaining, DMAError?.none)
+    let length = batchLength
+    var (position, head) = (used, oldest)
+    let size = ringSize
+    while count < limit && remaining != 0 {
+      let entry = cursor.entries[head]
+      if entry.descriptorCount != 1 { break }
+      if hasTables && ledger.indirectUse[head] != 0 { break }
+      let slot = head
+      cursor.retire(slot)
+      position.advance(size: size)
+      head = head &+ 1 == size ? 0 : head &+ 1
+      remaining &-= 1
+      // The buffers that were skipped count as used completely.
+      done[count] = Completion(token: entry.token, writtenByteCount: remaining == 0 ? length : entry.capacity)
+      count &+= 1
+      do throws(DMAError) {
+        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+      } catch {
+        failure = error
+        break
+      }
+    }
+    cursor.commit(&ledger)
+    (used, oldest) = (position, head)
+    (finishedCount, batchRemaining) = (count, remaining)
+    if let failure { throw fail(failure) }
   }
 
   @inlinable @inline(__always)

@@ -30,9 +30,7 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   @usableFromInline var heldOffset = 0
   @usableFromInline var heldWord: UInt64 = 0
   @usableFromInline var isHolding = false
-  /// Descriptors of the batch being built, and those published since the device's wish to be notified was last looked
-  /// at.
-  @usableFromInline var unpublished: UInt32 = 0
+  /// Descriptors published since the device's wish to be notified was last looked at.
   @usableFromInline var unannounced: UInt64 = 0
   /// Where the next descriptor will become available: behind everything published.
   @usableFromInline var published = WrapCounter()
@@ -109,7 +107,6 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
     available = WrapCounter()
     used = WrapCounter()
     isHolding = false
-    unpublished = 0
     unannounced = 0
     published = WrapCounter()
     oldest = 0
@@ -136,5 +133,11 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   mutating func fail(_ violation: RingViolation) -> QueueError {
     broken = true
     return .violation(violation)
+  }
+
+  @inlinable @inline(never)
+  mutating func fail(_ error: DMAError) -> QueueError {
+    broken = true
+    return .mapping(error)
   }
 }

@@ -2,7 +2,7 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   /// Notes that the device is done with a chain.
   ///
   /// Completing more chains than were fetched, or claiming more bytes than a chain can take, is a mistake of the caller.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func complete(_ chain: DeviceChain, written: UInt32) {
     precondition(completed != fetched, "a chain is completed that was not fetched, or twice")
     precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")

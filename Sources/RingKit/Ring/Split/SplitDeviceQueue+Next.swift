@@ -1,6 +1,6 @@
 extension SplitDeviceQueue where Translator: ~Copyable {
   /// The next available buffer, `nil` when there is none.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func next() throws(QueueError) -> DeviceChain? {
     if broken { throw .broken }
     if availableSeen == fetched {
@@ -8,17 +8,27 @@ extension SplitDeviceQueue where Translator: ~Copyable {
     }
     let head = ring.available.load16(4 &+ 2 &* Int(fetched.slot(mask: mask)))
     if head > mask { throw fail(RingViolation(.s4, .identifier, UInt64(head), limit: UInt64(ring.size))) }
-    builder.begin()
-    do throws(QueueError) {
-      let (address, word) = fetch(head)
-      let flags = UInt16(truncatingIfNeeded: word >> 32)
-      if flags & (DescriptorFlags.next | DescriptorFlags.indirect) == 0 {
-        try builder.append(
+    let (address, word) = fetch(head)
+    let flags = UInt16(truncatingIfNeeded: word >> 32)
+    if flags & (DescriptorFlags.next | DescriptorFlags.indirect) == 0 {
+      let segment: TranslatedSegment?
+      do throws(DMAFault) {
+        segment = try builder.single(
           address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
-      } else {
-        try walk(head, address, word)
+      } catch { throw fail(error) }
+      if let segment {
+        fetched = fetched.advanced(by: 1)
+        return DeviceChain(id: head, segment: segment)
       }
-    } catch {
+    }
+    return try nextChain(head, address, word)
+  }
+
+  /// Whatever is not one contiguous element.
+  @inlinable @inline(never)
+  mutating func nextChain(_ head: UInt16, _ address: IOVA, _ word: UInt64) throws(QueueError) -> DeviceChain {
+    builder.begin()
+    do throws(QueueError) { try walk(head, address, word) } catch {
       broken = true
       throw error
     }

@@ -103,4 +103,10 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
     broken = true
     return .violation(violation)
   }
+
+  @inlinable @inline(never)
+  mutating func fail(_ fault: DMAFault) -> QueueError {
+    broken = true
+    return .fault(fault)
+  }
 }

@@ -1,6 +1,6 @@
 extension SplitDriverQueue where Mapper: ~Copyable {
   /// Adds a buffer of one segment.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func add(
     _ segment: MemorySegment, _ direction: DMADirection, token: UInt64
   ) throws(QueueError) -> AddResult {

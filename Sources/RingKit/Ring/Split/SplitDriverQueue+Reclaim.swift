@@ -10,15 +10,62 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   }
 
   /// Unmaps and collects up to `limit` buffers the device is done with.
-  @inlinable
+  ///
+  /// A buffer that could not be collected because of an error stays where it is; those before it are in
+  /// ``completions``.
+  @inlinable @inline(__always)
   public mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int {
     finishedCount = 0
     let limit = min(limit, ring.size)
-    while finishedCount < limit, let completion = try nextUsed() {
+    while finishedCount < limit {
+      if isInOrder {
+        if batchRemaining != 0 { try reclaimBatch(limit) }
+      } else if !broken && ledger.unpublished == 0 {
+        try reclaimSingles(limit)
+      }
+      // The first one that is not a published buffer of one descriptor; or there is none.
+      guard finishedCount < limit, let completion = try nextUsed() else { break }
       finished[finishedCount] = completion
       finishedCount &+= 1
     }
     return finishedCount
+  }
+
+  /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
+  @inlinable @inline(__always)
+  mutating func reclaimSingles(_ limit: Int) throws(QueueError) {
+    if usedSeen == ledger.returned {
+      guard try observeUsed() else { return }
+    }
+    var cursor = RetireCursor(ledger)
+    let (used, seen, mask) = (ring.used, usedSeen, mask)
+    let done = finished.cells
+    let hasTables = ledger.indirectCapacity > 0
+    var count = finishedCount
+    var failure: DMAError?
+    while count < limit && cursor.returned != seen {
+      let offset = 4 &+ 8 &* Int(cursor.returned.slot(mask: mask))
+      let id = used.load32(offset)
+      let length = used.load32(offset &+ 4)
+      // What is wrong with an entry that does not pass is for the careful path to say.
+      if id > UInt32(mask) { break }
+      let slot = UInt16(truncatingIfNeeded: id)
+      let entry = cursor.entries[slot]
+      if entry.descriptorCount != 1 || length > entry.capacity { break }
+      if hasTables && ledger.indirectUse[slot] != 0 { break }
+      cursor.retire(slot)
+      done[count] = Completion(token: entry.token, writtenByteCount: length)
+      count &+= 1
+      do throws(DMAError) {
+        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+      } catch {
+        failure = error
+        break
+      }
+    }
+    cursor.commit(&ledger)
+    finishedCount = count
+    if let failure { throw fail(failure) }
   }
 
   /// Reads the used index, once, and holds it against what is in flight.
@@ -78,6 +125,37 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     try retire(head, entry)
     // The buffers that were skipped count as used completely.
     return Completion(token: entry.token, writtenByteCount: batchRemaining == 0 ? batchLength : entry.capacity)
+  }
+
+  /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
+  @inlinable @inline(__always)
+  mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
+    var cursor = RetireCursor(ledger)
+    let done = finished.cells
+    let hasTables = ledger.indirectCapacity > 0
+    var (count, remaining, failure) = (finishedCount, batchRemaining, DMAError?.none)
+    let length = batchLength
+    let (heads, mask) = (availableCopy.cells, mask)
+    while count < limit && remaining != 0 {
+      let head = heads[cursor.returned.slot(mask: mask)]
+      let entry = cursor.entries[head]
+      if entry.descriptorCount != 1 { break }
+      if hasTables && ledger.indirectUse[head] != 0 { break }
+      cursor.retire(head)
+      remaining &-= 1
+      // The buffers that were skipped count as used completely.
+      done[count] = Completion(token: entry.token, writtenByteCount: remaining == 0 ? length : entry.capacity)
+      count &+= 1
+      do throws(DMAError) {
+        try mapper.unmap(cursor.mappings[head], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+      } catch {
+        failure = error
+        break
+      }
+    }
+    cursor.commit(&ledger)
+    (finishedCount, batchRemaining) = (count, remaining)
+    if let failure { throw fail(failure) }
   }
 
   @inlinable @inline(__always)

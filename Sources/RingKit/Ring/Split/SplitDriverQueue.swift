@@ -123,4 +123,10 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
     broken = true
     return .violation(violation)
   }
+
+  @inlinable @inline(never)
+  mutating func fail(_ error: DMAError) -> QueueError {
+    broken = true
+    return .mapping(error)
+  }
 }
