@@ -8,12 +8,13 @@ extension TwoThreads {
   struct StressTests {
     private static let total = Environment.buffers(standard: 2_400_000)
 
-    @Test("layout × in-order × batch × path", arguments: PeerCase.stress)
+    @Test(
+      "S19, P15: nothing is seen before it is written: layout × in-order × batch × path", arguments: PeerCase.stress)
     func stress(_ what: PeerCase) throws {
       try PeerRun(what, buffers: Self.total / (5 * PeerCase.stress.count)).exchange()
     }
 
-    @Test("asleep on doorbells when idle: no wakeup is lost", arguments: PeerCase.doorbells)
+    @Test("S20, P16: asleep on doorbells when idle, no wakeup is lost", arguments: PeerCase.doorbells)
     func doorbells(_ what: PeerCase) throws {
       try PeerRun(what, buffers: max(Self.total / (20 * PeerCase.doorbells.count), 2000)).exchange()
     }

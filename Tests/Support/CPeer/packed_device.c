@@ -24,7 +24,7 @@ static void step(uint32_t *at, bool *wrap, uint32_t count, uint32_t size) {
 }
 
 static uint16_t flags_at(struct packed_device *d, uint32_t at) {
-  return __atomic_load_n(&d->ring[at].flags, __ATOMIC_ACQUIRE);
+  return peer_load_flags(&d->ring[at]);
 }
 
 static bool is_available(uint16_t flags, bool wrap) { return !!(flags & AVAIL) == wrap && !!(flags & USED) != wrap; }
@@ -76,7 +76,7 @@ static void use(struct packed_device *d, uint32_t at, bool wrap, uint16_t id, ui
   __atomic_store_n(&d->ring[at].id, id, __ATOMIC_RELAXED);
   __atomic_store_n(&d->ring[at].len, length, __ATOMIC_RELAXED);
   uint16_t flags = (wrap ? AVAIL | USED : 0) | (length ? VRING_DESC_F_WRITE : 0);
-  __atomic_store_n(&d->ring[at].flags, flags, __ATOMIC_RELEASE);
+  peer_store_flags(&d->ring[at], flags);
 }
 
 static bool is_due(struct packed_device *d, uint32_t descriptors) {

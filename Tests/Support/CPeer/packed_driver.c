@@ -74,7 +74,7 @@ static uint32_t add(struct packed_driver *d) {
       step(&d->available, &d->available_wrap, 1, d->size);
     }
   }
-  __atomic_store_n(&first->flags, first_flags, __ATOMIC_RELEASE);
+  peer_store_flags(first, first_flags);
   d->buffers[id] = (struct peer_buffer){d->sequence, writable * CPEER_SEGMENT, descriptors, true};
   d->order[d->order_tail] = id;
   d->order_tail = (d->order_tail + 1) % d->size;
@@ -85,7 +85,7 @@ static uint32_t add(struct packed_driver *d) {
 }
 
 static bool is_used(struct packed_driver *d) {
-  uint16_t flags = __atomic_load_n(&d->ring[d->used].flags, __ATOMIC_ACQUIRE);
+  uint16_t flags = peer_load_flags(&d->ring[d->used]);
   return d->in_flight && !!(flags & AVAIL) == d->used_wrap && !!(flags & USED) == d->used_wrap;
 }
 

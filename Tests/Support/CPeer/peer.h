@@ -9,6 +9,32 @@
 // The bit a device's stream differs by from the driver's of the same number.
 #define CPEER_REPLY 0x8000000000000000ull
 
+// A packed descriptor's flags are 16 bits that some peers read and write as the end of a word of 64. Hardware orders both
+// alike; the thread sanitizer pairs only accesses to the same address, so it is told that the word is meant.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define CPEER_ACQUIRED(word) __tsan_acquire(word)
+#define CPEER_RELEASING(word) __tsan_release(word)
+#endif
+#endif
+#ifndef CPEER_ACQUIRED
+#define CPEER_ACQUIRED(word) ((void)(word))
+#define CPEER_RELEASING(word) ((void)(word))
+#endif
+
+static inline uint16_t peer_load_flags(struct vring_packed_desc *e) {
+  uint16_t flags = __atomic_load_n(&e->flags, __ATOMIC_ACQUIRE);
+  CPEER_ACQUIRED(&e->len);
+  return flags;
+}
+
+static inline void peer_store_flags(struct vring_packed_desc *e, uint16_t flags) {
+  CPEER_RELEASING(&e->len);
+  __atomic_store_n(&e->flags, flags, __ATOMIC_RELEASE);
+}
+
 #define CPEER_SLOT_BYTES (CPEER_SEGMENT * CPEER_SEGMENTS)
 
 struct peer {

@@ -23,6 +23,15 @@ struct Exchange {
     rig.device.publish()
   }
 
+  /// Lets `count` buffers go round together, beside others that are in flight.
+  func goRound(_ count: Int) throws {
+    try offer(count)
+    try serve(count)
+    for _ in 0..<count {
+      guard try rig.driver.nextUsed() != nil else { throw Unexpected.count(0) }
+    }
+  }
+
   /// Lets `count` buffers go round, in batches as large as the ring.
   ///
   /// This is how a ring's indices get near their wrap.

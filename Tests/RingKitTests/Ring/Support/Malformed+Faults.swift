@@ -26,17 +26,17 @@ extension Malformed {
   private static func fault(
     _ name: String, _ address: UInt64?, _ length: UInt32, _ expected: @escaping @Sendable (UInt64) -> DMAFault
   ) -> Malformed {
-    Malformed("a descriptor at \(name)", expecting: { .fault(expected($0.payloadEnd)) }) { rig in
-      try describe(rig, address ?? rig.payloadEnd - 8, length, flags: 0)
-    }
+    Malformed(
+      "a descriptor at \(name)", expecting: { .fault(expected($0.payloadEnd)) },
+      write: { try describe($0, address ?? $0.payloadEnd - 8, length, flags: 0) })
   }
 
   private static func table(
     _ name: String, _ address: UInt64, _ expected: @escaping @Sendable () -> DMAFault
   ) -> Malformed {
-    Malformed("a table at \(name)", .indirectDescriptors, expecting: { _ in .fault(expected()) }) { rig in
-      try describe(rig, address, 32, flags: indirect)
-    }
+    Malformed(
+      "a table at \(name)", .indirectDescriptors, expecting: { _ in .fault(expected()) },
+      write: { try describe($0, address, 32, flags: indirect) })
   }
 
   private static func describe(_ rig: Rig, _ address: UInt64, _ length: UInt32, flags: UInt32) throws {

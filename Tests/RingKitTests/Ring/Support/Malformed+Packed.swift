@@ -7,8 +7,8 @@ extension Malformed {
   static let packed: [Malformed] = [
     Malformed(
       "P1: a table that is not at a multiple of 16", .indirectDescriptors,
-      expecting: { .violation(RingViolation(.p1, .address, $0.address(8), limit: 16)) }
-    ) { try $0.packed.describe(0, $0.address(8), 32, flags: indirect) },
+      expecting: { .violation(RingViolation(.p1, .address, $0.address(8), limit: 16)) },
+      write: { try $0.packed.describe(0, $0.address(8), 32, flags: indirect) }),
     Malformed("P6: a list longer than the queue", .p6, .count, 5, limit: 4) { rig in
       for slot in 0..<4 { try rig.packed.describe(slot, rig.address(0), 16, flags: next) }
     },

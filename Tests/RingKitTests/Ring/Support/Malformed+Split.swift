@@ -59,11 +59,11 @@ extension Malformed {
   private static let tables: [Malformed] = [
     Malformed(
       "S1: a table that is not at a multiple of 16", .indirectDescriptors,
-      expecting: { .violation(RingViolation(.s1, .address, $0.address(8), limit: 16)) }
-    ) { rig in
-      try rig.split.describe(0, rig.address(8), 32, flags: indirect)
-      try rig.split.offer(0)
-    },
+      expecting: { .violation(RingViolation(.s1, .address, $0.address(8), limit: 16)) },
+      write: { rig in
+        try rig.split.describe(0, rig.address(8), 32, flags: indirect)
+        try rig.split.offer(0)
+      }),
     Malformed("S4: a table entry's next outside the table", .indirectDescriptors, .s4, .identifier, 2, limit: 2) {
       rig in
       table(rig, [(16, next, 2), (16, 0, 0)])
