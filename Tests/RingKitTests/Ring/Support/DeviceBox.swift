@@ -22,6 +22,15 @@ final class DeviceBox<Queue: DeviceQueue & ~Copyable>: DeviceEnd, @unchecked Sen
 
   override func next() throws(QueueError) -> DeviceChain? { try queue.next() }
   override func complete(_ chain: DeviceChain, written: UInt32) { queue.complete(chain, written: written) }
+  override func serve(
+    atMost limit: Int, _ body: (DeviceChain, [TranslatedSegment]) throws -> UInt32
+  ) throws(ServeError<any Error>) -> Int {
+    try queue.serve(atMost: limit) { chain, span throws(any Error) in
+      var all: [TranslatedSegment] = []
+      for i in span.indices { all.append(span[i]) }
+      return try body(chain, all)
+    }
+  }
   override func publish() { queue.publish() }
   override func isNotificationDue() -> Bool { queue.isNotificationDue() }
   override func enableNotifications() -> Bool { queue.enableNotifications() }

@@ -12,6 +12,9 @@ class DeviceEnd: @unchecked Sendable {
 
   func next() throws(QueueError) -> DeviceChain? { fatalError() }
   func complete(_ chain: DeviceChain, written: UInt32) { fatalError() }
+  func serve(
+    atMost limit: Int, _ body: (DeviceChain, [TranslatedSegment]) throws -> UInt32
+  ) throws(ServeError<any Error>) -> Int { fatalError() }
   func publish() { fatalError() }
   func isNotificationDue() -> Bool { fatalError() }
   func enableNotifications() -> Bool { fatalError() }

@@ -29,6 +29,10 @@ final class DriverBox<Queue: DriverQueue & ~Copyable>: DriverEnd, @unchecked Sen
     readable: [MemorySegment], writable: [MemorySegment], token: UInt64
   ) throws(QueueError) -> AddResult { try queue.add(readable: readable.span, writable: writable.span, token: token) }
 
+  override func add(
+    atMost count: Int, _ direction: DMADirection, _ buffer: (Int) -> (segment: MemorySegment, token: UInt64)
+  ) throws(QueueError) -> Int { try queue.add(atMost: count, direction, buffer) }
+
   override func publish() { queue.publish() }
   override func isNotificationDue() -> Bool { queue.isNotificationDue() }
   override func notificationData(queue number: UInt16) -> NotificationData { queue.notificationData(queue: number) }

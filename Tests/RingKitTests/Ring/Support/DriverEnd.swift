@@ -19,6 +19,9 @@ class DriverEnd: @unchecked Sendable {
   ) throws(QueueError) -> AddResult {
     fatalError()
   }
+  func add(
+    atMost count: Int, _ direction: DMADirection, _ buffer: (Int) -> (segment: MemorySegment, token: UInt64)
+  ) throws(QueueError) -> Int { fatalError() }
   func publish() { fatalError() }
   func isNotificationDue() -> Bool { fatalError() }
   func notificationData(queue: UInt16) -> NotificationData { fatalError() }
