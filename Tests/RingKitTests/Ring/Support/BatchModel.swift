@@ -42,7 +42,9 @@ final class BatchModel {
     while !held.isEmpty { complete(at: 0) }
     rig.device.publish()
     (due, completed) = (due + completed, [])
-    while !due.isEmpty { try reclaim() }
+    // Bounded: a queue that loses a buffer must fail here, not hang.
+    for _ in 0..<10_000 where !due.isEmpty { try reclaim() }
+    #expect(due.isEmpty)
     #expect(try rig.driver.nextUsed() == nil)
   }
 
