@@ -180,4 +180,33 @@ struct NotificationTests {
     #expect(rig.driver.notificationData(queue: 5).nextOffset == UInt16(expected + 1))
     #expect(!rig.driver.notificationData(queue: 5).nextWrap)
   }
+
+  @Test("a reset forgets every wish and every announcement", arguments: RingLayout.allCases)
+  func reset(layout: RingLayout) throws {
+    for features in [[], [.eventIndex]] as [VirtioFeatures] {
+      let rig = try Rig(layout, size: 4, features: features)
+      for _ in 0..<3 {
+        try Exchange(rig).offer(3)
+        try Exchange(rig).serve(2)
+        rig.driver.disableNotifications()
+        rig.device.disableNotifications()
+        // Published, and nobody asked: none of it may be announced after the reset.
+        _ = try rig.driver.reset()
+        rig.device.reset()
+        #expect(!rig.driver.isNotificationDue() && !rig.device.isNotificationDue())
+        #expect(rig.driver.notificationData(queue: 0).rawValue == (layout == .split ? 0 : 0x8000_0000))
+        // A ring that was cleared asks for notifications, and an end that does not remember it could not stop them.
+        try Exchange(rig).offer(1)
+        #expect(rig.driver.isNotificationDue())
+        rig.device.disableNotifications()
+        rig.driver.disableNotifications()
+        if layout == .split {
+          #expect(try rig.split.usedFlags == (features.isEmpty ? 1 : 0))
+          #expect(try rig.split.availableFlags == (features.isEmpty ? 1 : 0))
+        } else {
+          #expect(try rig.packed.deviceEvent.flags == 1 && rig.packed.driverEvent.flags == 1)
+        }
+      }
+    }
+  }
 }
