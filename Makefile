@@ -2,10 +2,10 @@
 
 SWIFT ?= swift
 
-.PHONY: help setup build bench test lint format clean
+.PHONY: help setup build bench test lint format gate gate-update clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Check the toolchain; install libnuma's header when it is missing
 	@Scripts/setup.sh
@@ -22,6 +22,12 @@ test: setup ## Run the tests
 
 lint: ## Check format, style and file sizes
 	@Scripts/lint.sh
+
+gate: setup ## Fail when a loop takes more instructions, or a buffer other work, than recorded
+	@Scripts/gate.sh $(GATE)
+
+gate-update: setup ## Record instructions and work anew in bench-results, for a commit of its own
+	@Scripts/gate.sh --update
 
 format: ## Rewrite the Swift sources in the house format
 	$(SWIFT) format --in-place --recursive Sources Tests Package.swift

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What a fresh machine lacks for building: says it in one line, or installs it where that is possible.
 set -eu
+. "$(dirname "$0")/apt.sh"
 
 fail() {
   echo "setup: $1" >&2
@@ -28,17 +29,6 @@ has_numa() {
 
 has_numa && exit 0
 missing="libnuma's header is missing; install it (Debian, Ubuntu: apt-get install libnuma-dev)"
-command -v apt-get >/dev/null 2>&1 || fail "$missing, or build with --disable-default-traits"
-as_root=""
-if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null || fail "$missing; this account may not"
-  as_root="sudo -n"
-fi
-echo "setup: installing libnuma-dev" >&2
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-install() { DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq libnuma-dev >"$log" 2>&1; }
-# A fresh image has no package lists yet.
-install || { $as_root apt-get update -qq >"$log" 2>&1 && install; } ||
-  fail "$missing; apt-get said: $(grep -m 1 '^E:' "$log" || echo nothing)"
+command -v apt-get >/dev/null 2>&1 || missing="$missing, or build with --disable-default-traits"
+apt_install setup libnuma-dev "$missing" || exit 1
 has_numa || fail "$missing; apt-get installed libnuma-dev, but no compiler finds numa.h"

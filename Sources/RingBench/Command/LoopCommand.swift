@@ -2,37 +2,53 @@ import ArgumentParser
 import RingKit
 
 /// `ringbench loop`: both ends on one thread, for instruction counts and for looking at the generated code.
+///
+/// For an instruction counter nothing here depends on the machine or on time: the parameters do not look at its CPUs,
+/// and what is deferred is flushed when the flush queue is full, never by the clock.
 struct LoopCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "loop", abstract: "Runs both ends of a ring on one thread, for instruction counters.",
     shouldDisplay: false)
 
-  @Option var ring = "split"
-  @Option var path = "direct"
-  @Option var direction = "device-readable"
+  private static let bytes = 64
+
+  @Option var ring = ["split"]
+  @Option var path = ["direct"]
+  @Option var direction = ["device-readable"]
   @Option(parsing: .unconditional) var rounds = 20_000
   @Option(parsing: .unconditional) var batch = 32
+  @Option(parsing: .unconditional) var depth = 128
   @Flag var inOrder = false
 
   func run() throws {
-    let machine = Machine.read()
-    var parameters = CostParameters()
-    parameters.rings = [try RingLayout.parse(ring)]
-    parameters.paths = [try DMAPath.parse(path)]
-    parameters.directions = [try DMADirection.parse(direction)]
-    parameters.sizes = [64]
-    parameters.batch = batch
-    parameters.depth = 128
-    parameters.features = inOrder ? [.inOrder] : []
-    guard (1...128).contains(batch), rounds > 0, !machine.cpus.isEmpty else {
-      throw BenchError.usage("--batch is 1 to 128 and --rounds at least 1")
+    guard (1...256).contains(depth), (1...depth).contains(batch), rounds > 0 else {
+      throw BenchError.usage("--depth is 1 to 256, --batch at most the depth and --rounds at least 1")
     }
+    for ring in try RingLayout.parse(list: ring) {
+      for path in try DMAPath.parse(list: path) {
+        for direction in try DMADirection.parse(list: direction) {
+          try run(CostKey(ring: ring, path: path, direction: direction, bytes: Self.bytes))
+        }
+      }
+    }
+  }
+
+  /// As many rounds to warm up as are then looked at: a profiler sees two calls of ``SingleThreadLoop/runRounds``.
+  private func run(_ key: CostKey) throws {
+    var parameters = CostParameters()
+    parameters.rings = [key.ring]
+    parameters.paths = [key.path]
+    parameters.directions = [key.direction]
+    parameters.sizes = [key.bytes]
+    parameters.batch = batch
+    parameters.depth = depth
+    parameters.features = inOrder ? [.inOrder] : []
     var factory = ContenderFactory(
-      parameters: parameters, guest: try BenchGuest(parameters), servedBy: .waiter)
-    let key = CostKey(
-      ring: parameters.rings[0], path: parameters.paths[0], direction: parameters.directions[0], bytes: 64)
+      parameters: parameters, guest: try BenchGuest(parameters), servedBy: .waiter, flushInterval: .max)
     let contender = try factory.make(key, counter: NoWork())
+    _ = try contender.runOnOneThread(rounds)
     let best = try contender.runOnOneThread(rounds)
+    contender.close()
     let buffers = Double(batch)
     StandardStream.output.write(
       """

@@ -26,16 +26,9 @@ extension Contender {
       work: { driverEnd.value.work.counts + deviceEnd.value.work.counts }, figures: figures)
     runOnOneThread = { rounds throws(SliceFailure) in
       var loop = SingleThreadLoop(plan)
-      var best = (add: Double.infinity, serve: Double.infinity, reclaim: Double.infinity)
-      do throws(QueueError) {
-        for _ in 0..<rounds {
-          let times = try loop.round(&driverEnd.value, &deviceEnd.value)
-          best.add = min(best.add, Double(times.add))
-          best.serve = min(best.serve, Double(times.serve))
-          best.reclaim = min(best.reclaim, Double(times.reclaim))
-        }
-      } catch { throw .queue(error) }
-      return best
+      do throws(QueueError) { return try loop.runRounds(rounds, &driverEnd.value, &deviceEnd.value) } catch {
+        throw .queue(error)
+      }
     }
     if let doorbells = plan.doorbells { wakeDevice = { doorbells.kick.ring() } }
     if plan.depth == 1 {

@@ -6,6 +6,8 @@ struct ContenderFactory {
   var guest: BenchGuest
   /// Who serves the IOMMU's invalidation queue.
   var servedBy = InvalidationServer.deviceThread
+  /// Nanoseconds a deferred unmap may wait; a run that must not depend on time sets more than it takes.
+  var flushInterval = IOMMUConfiguration().flushInterval
 
   /// A contender whose every type is known to the compiler from here down.
   mutating func make<Counter: WorkCounter>(_ key: CostKey, counter: Counter) throws(BenchError) -> Contender {
@@ -52,6 +54,7 @@ struct ContenderFactory {
   private func domain() -> IOMMUDomain {
     var configuration = IOMMUConfiguration()
     configuration.servedBy = servedBy
+    configuration.flushInterval = flushInterval
     configuration.cpuCount = max(parameters.driverCPU, parameters.deviceCPU) + 1
     return IOMMUDomain(memory: guest.memory, configuration: configuration)
   }

@@ -11,8 +11,22 @@ struct SingleThreadLoop {
 
   init(_ plan: LoadPlan) { self.plan = plan }
 
-  /// One batch through the ring; returns nanoseconds of the three parts.
-  mutating func round<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
+  /// Batches through the ring, one after the other; returns the least nanoseconds each of the three parts took.
+  @inline(never)
+  mutating func runRounds<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
+    _ rounds: Int, _ driver: inout Driver, _ device: inout Device
+  ) throws(QueueError) -> (add: Double, serve: Double, reclaim: Double) {
+    var best = (add: Double.infinity, serve: Double.infinity, reclaim: Double.infinity)
+    for _ in 0..<rounds {
+      let times = try round(&driver, &device)
+      best.add = min(best.add, Double(times.add))
+      best.serve = min(best.serve, Double(times.serve))
+      best.reclaim = min(best.reclaim, Double(times.reclaim))
+    }
+    return best
+  }
+
+  private mutating func round<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
     _ driver: inout Driver, _ device: inout Device
   ) throws(QueueError) -> (add: UInt64, serve: UInt64, reclaim: UInt64) {
     let start = cring_nanoseconds()

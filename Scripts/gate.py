@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""Measures instructions and work per buffer, and compares them with what bench-results holds, or rewrites that.
+
+Run by gate.sh, which builds what is measured. Exit codes: 0 nothing grew, 1 something did, 3 this machine cannot tell.
+"""
+
+import argparse
+import concurrent.futures
+import itertools
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+
+RESULTS = pathlib.Path(__file__).resolve().parent.parent / "bench-results"
+INSTRUCTIONS, WORK = RESULTS / "instructions.json", RESULTS / "work.json"
+
+RINGS = ("split", "packed")
+PATHS = ("direct", "identity", "iommu-strict", "iommu-lazy", "premapped", "swiotlb")
+DIRECTIONS = ("device-readable", "device-writable")
+
+# Instructions ---------------------------------------------------------------------------------------------------------
+
+# More than this is growth.
+MARGIN = 0.02
+LOOPS = ("addAndPublish", "consumeAndComplete", "reclaim")
+BATCHES = (32, 1)
+# Fills of the flush queue of 255, in whole batches: as many to warm up, as many that count.
+BUFFERS = 255 * 64
+# Valgrind shows programs a CPU with AVX2 at most. Without it too, libc picks one memcpy on every machine.
+TUNABLES = {
+    "x86_64": "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-AVX,-AVX_Usable,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM",
+    "aarch64": "glibc.cpu.name=generic",
+}
+
+
+def conditions(toolchain):
+    valgrind = subprocess.run(["valgrind", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    return {
+        "architecture": platform.machine(),
+        "toolchain": toolchain,
+        "valgrind": valgrind.removeprefix("valgrind-"),
+        "libc": os.confstr("CS_GNU_LIBC_VERSION"),
+        "glibcTunables": TUNABLES.get(platform.machine(), ""),
+    }
+
+
+def inclusive(dump):
+    """Calls and instructions, callees included, of each loop in one callgrind dump."""
+    found = {loop: [0, 0] for loop in LOOPS}
+    caller = callee = None
+    lines = iter(dump.read_text(encoding="utf-8", errors="replace").splitlines())
+    for line in lines:
+        if line.startswith("fn="):
+            caller = line[3:]
+        elif line.startswith("cfn="):
+            callee = line[4:]
+        elif line.startswith("calls="):
+            calls, cost = int(line[6:].split()[0]), int(next(lines).split()[1])
+            # What a loop calls is part of it already; its mangled name may hold the loop's.
+            if "SingleThreadLoop" not in callee or "runRounds" not in caller:
+                continue
+            for loop in LOOPS:
+                if f"{len(loop)}{loop}" in callee:
+                    found[loop][0] += calls
+                    found[loop][1] += cost
+    return found
+
+
+def count(ringbench, ring, in_order, batch):
+    """One process under callgrind: each path and direction, warmed up and then counted."""
+    rounds = BUFFERS // batch
+    environment = dict(os.environ, GLIBC_TUNABLES=TUNABLES.get(platform.machine(), ""))
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "out"
+        run = subprocess.run(
+            ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", "--compress-strings=no",
+             "--compress-pos=no", "--dump-line=no", "--dump-before=*SingleThreadLoop*runRounds*",
+             ringbench, "loop", "--ring", ring, "--path", ",".join(PATHS), "--direction", ",".join(DIRECTIONS),
+             "--batch", str(batch), "--rounds", str(rounds)] + (["--in-order"] if in_order else []),
+            capture_output=True, text=True, env=environment, check=False)
+        if run.returncode != 0:
+            sys.exit(f"gate: ringbench loop under valgrind ended with {run.returncode}: {run.stderr.strip()}")
+        labels = [line.split(", ")[:3] for line in run.stdout.splitlines() if line.startswith(f"{ring}, ")]
+        expected = [[ring, path, direction] for path in PATHS for direction in DIRECTIONS]
+        # One dump before each call of runRounds and one at the end: what came first is start-up.
+        dumps = [out.with_name(f"out.{number}") for number in range(2, 2 * len(expected) + 1)] + [out]
+        if labels != expected or not all(dump.exists() for dump in dumps):
+            sys.exit(f"gate: callgrind's dumps for {ring} are not the ones expected")
+        rows = []
+        for number, (_, path, direction) in enumerate(expected):
+            row = {"ring": ring, "inOrder": in_order, "path": path, "direction": direction, "batch": batch}
+            for loop, (calls, cost) in inclusive(dumps[2 * number + 1]).items():
+                if calls != rounds:
+                    sys.exit(f"gate: {loop} shows {calls} calls in callgrind's output, not {rounds}; was it inlined?")
+                row[loop] = round(cost / BUFFERS, 4)
+            rows.append(row)
+        return rows
+
+
+def measure_instructions(ringbench):
+    combinations = list(itertools.product(RINGS, (False, True), BATCHES))
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        parts = list(pool.map(lambda combination: count(ringbench, *combination), combinations))
+    return [row for part in parts for row in part]
+
+
+def instruction_key(row):
+    order = ", in-order" if row["inOrder"] else ""
+    return f"{row['ring']}{order}, {row['path']}, {row['direction']}, batch {row['batch']}"
+
+
+def compare_instructions(old_rows, new_rows, report):
+    old = {instruction_key(row): row for row in old_rows}
+    new = {instruction_key(row): row for row in new_rows}
+    report.same_rows(INSTRUCTIONS, old, new)
+    most = (0.0, "")
+    for key in old.keys() & new.keys():
+        for loop in LOOPS:
+            before, after = old[key][loop], new[key][loop]
+            change = after / before - 1
+            most = max(most, (change, f"{loop}: {key}"))
+            text = f"{loop}: {key}: {before:.2f} -> {after:.2f} instructions per buffer ({change:+.1%})"
+            if change > MARGIN:
+                report.failure(text)
+            elif change < -MARGIN:
+                report.note(text)
+    if 0.0005 <= most[0] <= MARGIN:
+        print(f"gate: within the margin, at most {most[0]:+.1%} ({most[1]})")
+
+
+# Work -----------------------------------------------------------------------------------------------------------------
+
+# One page and several; what order the ring keeps makes no difference to a mapping, so one size tells there.
+SIZES = {False: (1500, 16384), True: (1500,)}
+COST = ["--slices", "1", "--slice-ms", "0.1", "--seed", "1", "--format", "json"]
+# A combination whose slice was lost to the machine has no row, and has another turn.
+TURNS = 30
+# The lazy path also flushes when 10 ms have passed, which a pause of the thread may bring about.
+TIMED = {
+    "invalidations": 0.003, "invalidationWaits": 0.003, "iovaFromMagazine": 0.02, "iovaFromDepot": 0.02,
+    "iovaFromTree": 0.02, "iotlbHits": 0.02, "iotlbMisses": 0.02, "staleHits": 0.02,
+}
+# Counters are printed with six digits.
+EXACT = 2e-6
+
+
+def cost(ringbench, in_order, wanted):
+    """One run of `ringbench cost` over at least these combinations; the rows it has."""
+    command = [ringbench, "cost", *COST, "--features", "in-order" if in_order else "none"]
+    for option, values in zip(("--ring", "--path", "--direction", "--size"), zip(*wanted)):
+        command += [option, ",".join(str(value) for value in dict.fromkeys(values))]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    # 3 with a result: no slice was kept at all.
+    if run.returncode not in (0, 3) or not run.stdout.startswith("{"):
+        print(f"gate: ringbench cost ended with {run.returncode}: {run.stderr.strip()}", file=sys.stderr)
+        sys.exit(run.returncode if run.returncode == 3 else 1)
+    return json.loads(run.stdout)["results"]
+
+
+def measure_work(ringbench):
+    rows = []
+    for ring, in_order in itertools.product(RINGS, (False, True)):
+        wanted = list(itertools.product((ring,), PATHS, DIRECTIONS, SIZES[in_order]))
+        found = {}
+        for _ in range(TURNS):
+            missing = [combination for combination in wanted if combination not in found]
+            if not missing:
+                break
+            for result in cost(ringbench, in_order, missing):
+                combination = (result["ring"], result["path"], result["direction"], result["bytes"])
+                counters = {name: value for name, value in sorted(result["counters"].items()) if value != 0}
+                found.setdefault(combination, counters)
+        for ring, path, direction, size in wanted:
+            row = {"ring": ring, "inOrder": in_order, "path": path, "direction": direction, "bytes": size}
+            if (ring, path, direction, size) not in found:
+                print(f"gate: this machine is too busy: no slice of {work_key(row)} was kept", file=sys.stderr)
+                sys.exit(3)
+            rows.append({**row, "counters": found[ring, path, direction, size]})
+    return rows
+
+
+def work_key(row):
+    order = ", in-order" if row["inOrder"] else ""
+    return f"{row['ring']}{order}, {row['path']}, {row['direction']}, {row['bytes']} bytes"
+
+
+def compare_work(old_rows, new_rows, report):
+    old = {work_key(row): row for row in old_rows}
+    new = {work_key(row): row for row in new_rows}
+    report.same_rows(WORK, old, new)
+    for key in (key for key in old if key in new):
+        before, after = old[key]["counters"], new[key]["counters"]
+        for name in sorted(before.keys() | after.keys()):
+            was, now = before.get(name, 0), after.get(name, 0)
+            allowed = EXACT * abs(was)
+            if ", iommu-lazy," in key:
+                allowed = max(allowed, TIMED.get(name, 0))
+            # Less of it is as much a change: an invalidation that is gone may be one that was needed.
+            if abs(now - was) > allowed:
+                unit = "" if name == "poolHighWaterSlots" else " per buffer"
+                report.failure(f"{name}: {key}: {was:g} -> {now:g}{unit}")
+
+
+# Both -----------------------------------------------------------------------------------------------------------------
+
+
+class Report:
+    def __init__(self):
+        self.failures = 0
+        self.notes = 0
+
+    def failure(self, text):
+        self.failures += 1
+        print(f"gate: {text}", file=sys.stderr)
+
+    def note(self, text):
+        self.notes += 1
+        print(f"gate: note, better: {text}")
+
+    def same_rows(self, path, old, new):
+        for key in old.keys() ^ new.keys():
+            where = "measured, but not in" if key in new else "not measured, but in"
+            self.failure(f"{key}: {where} {path.name}")
+
+
+def read(path):
+    if not path.exists():
+        sys.exit(f"gate: bench-results/{path.name} is missing; make gate-update writes it")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write(path, head, rows):
+    """JSON with a row to a line, so that a change of one row shows as one line."""
+    text = json.dumps(head, indent=2)[:-2] + ',\n  "rows": [\n'
+    text += ",\n".join("    " + json.dumps(row) for row in rows) + "\n  ]\n}\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def update(ringbench, here):
+    write(
+        INSTRUCTIONS,
+        {"schema": 1, "unit": "instructions per buffer", "conditions": here,
+         "parameters": {"bytes": 64, "depth": 128, "queueSize": 256, "warmUpBuffers": BUFFERS, "buffers": BUFFERS}},
+        measure_instructions(ringbench))
+    write(
+        WORK,
+        {"schema": 1, "unit": "per buffer, poolHighWaterSlots at a time; what is not named is 0",
+         "parameters": {"depth": 128, "batch": 32, "queueSize": 256}},
+        measure_work(ringbench))
+    print("gate: bench-results/instructions.json and bench-results/work.json are written; commit them alone")
+    return 0
+
+
+def check(ringbench, here, allow_other):
+    report = Report()
+    recorded_work, recorded = read(WORK), read(INSTRUCTIONS)
+    compare_work(recorded_work["rows"], measure_work(ringbench), report)
+    there = recorded["conditions"]
+    others = [f"{name} {there[name]} there, {here[name]} here"
+              for name in ("architecture", "toolchain") if there[name] != here[name]]
+    if not others:
+        compare_instructions(recorded["rows"], measure_instructions(ringbench), report)
+    if report.failures:
+        for name in ("valgrind", "libc"):
+            if not others and there[name] != here[name]:
+                print(f"gate: {name} was {there[name]}, here it is {here[name]}", file=sys.stderr)
+        print(f"gate: {report.failures} changed; if that is meant: make gate-update, as a commit of its own",
+              file=sys.stderr)
+        return 1
+    if others:
+        print(f"gate: work is the same; instructions not compared with instructions.json: {'; '.join(others)}")
+        return 0 if allow_other else 3
+    hold = "; make gate-update holds on to what is better" if report.notes else ""
+    print(f"gate: {len(recorded_work['rows'])} rows of work are the same, "
+          f"{len(recorded['rows']) * len(LOOPS)} loops have not grown{hold}")
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--toolchain", required=True)
+    parser.add_argument("--update", action="store_true", help="rewrite what is compared with")
+    parser.add_argument("--allow-other", action="store_true", help="another toolchain or architecture is no failure")
+    parser.add_argument("ringbench")
+    arguments = parser.parse_args()
+    here = conditions(arguments.toolchain)
+    if arguments.update:
+        return update(arguments.ringbench, here)
+    return check(arguments.ringbench, here, arguments.allow_other)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
