@@ -67,7 +67,7 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
         page, to: address >> IOMMUPage.shift, pages: pages,
         permissions: PageTableEntry.permission(for: direction), largestLeaf: 3, counter: &work)
     } catch {
-      core.allocator.free(page, pages: pages, cpu: cpu)
+      core.giveUp(page, pages: pages, cpu: cpu, counter: &work)
       throw error
     }
     work.add(.maps, 1)
