@@ -367,6 +367,18 @@ import Testing
     try mapper.flush()
   }
 
+  @Test func aSegmentThatEndsBeyondWhatAnEntryHoldsIsRefused() throws {
+    let top: UInt64 = 1 << 52
+    let region = try MemoryRegion(at: GuestPhysicalAddress(top - 4096), byteCount: 8192)
+    let domain = IOMMUDomain(memory: try GuestMemory([region]))
+    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: CountedWork())
+    let across = MemorySegment(GuestPhysicalAddress(top - 64), length: 128)
+    #expect(throws: DMAError.beyondMask(across, limit: top - 1)) { try mapper.map(across, .deviceWritable) }
+    let last = MemorySegment(GuestPhysicalAddress(top - 64), length: 64)
+    let (_, mapping) = try mapper.map(last, .deviceWritable)
+    try mapper.unmap(mapping, .deviceWritable)
+  }
+
   @Test func aTimedOutRangeIsNotReused() throws {
     let guest = try IOMMUFixture {
       $0.servedBy = .deviceThread
