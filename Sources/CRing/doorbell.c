@@ -1,6 +1,7 @@
 #include "cring/doorbell.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -11,6 +12,11 @@ int cring_doorbell_create(int *out) {
   if (fd < 0) return errno;
   *out = fd;
   return 0;
+}
+
+void cring_doorbell_attach(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags >= 0 && !(flags & O_NONBLOCK)) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
 void cring_doorbell_close(int fd) { close(fd); }

@@ -18,8 +18,13 @@ public final class EventDoorbell: Sendable {
     fileDescriptor = made
   }
 
-  /// Takes over an eventfd that another process made.
-  public init(attaching fileDescriptor: Int32) { self.fileDescriptor = fileDescriptor }
+  /// Takes over an eventfd that another process made; closed with the doorbell.
+  ///
+  /// Made non-blocking, in that process too.
+  public init(attaching fileDescriptor: Int32) {
+    cring_doorbell_attach(fileDescriptor)
+    self.fileDescriptor = fileDescriptor
+  }
 
   deinit { cring_doorbell_close(fileDescriptor) }
 

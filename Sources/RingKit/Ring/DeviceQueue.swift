@@ -38,7 +38,7 @@ public protocol DeviceQueue: ~Copyable {
   ///   - limit: buffers to take at most.
   ///   - body: serves one buffer; gets the chain and its stretches, lent for the call, and returns the bytes written,
   ///     at most ``DeviceChain/writableByteCount``. What it throws ends the batch: the buffers before are completed
-  ///     and published, this one counts as fetched only.
+  ///     and published, this one counts as fetched only: complete it, with IN_ORDER before serving on.
   /// - Returns: how many were served.
   /// - Throws: ``ServeError``.
   mutating func serve<Failure: Error>(

@@ -343,6 +343,42 @@ import Testing
     #expect(guest.domain.rangesInUse == 1)
   }
 
+  @Test("what a device cached of a map that failed half-way does not outlive it", arguments: IOMMUPolicy.allCases)
+  func aFailedMapIsForgotten(policy: IOMMUPolicy) throws {
+    let guest = try IOMMUFixture {
+      // Ranges of 600 and of 512 pages both start at page 1024; one lowest table is there for them, not two.
+      $0.iovaLimit = 1700 * 4096
+      $0.maximumTablePages = 4
+    }
+    var mapper = IOMMUMapper(domain: guest.domain, policy: policy, counter: CountedWork())
+    var device = IOMMUTranslator(domain: guest.domain, counter: CountedWork())
+    let first = IOVA(1024 << 12)
+    // Stands for a device that looks at the address while the map is under way; there is no moment to do it here.
+    device.iotlb.insert(first.rawValue, UInt64(guest.host(4096).rawValue) | PageTableEntry.permissionMask)
+    #expect(throws: DMAError.pageTableExhausted) {
+      try mapper.map(guest.segment(4096, 600 * 4096), .deviceWritable)
+    }
+    #expect(guest.domain.rangesInUse == 0)
+    let (iova, mapping) = try mapper.map(guest.segment(8192, 512 * 4096), .deviceReadable)
+    #expect(iova == first)
+    let found = try device.translate(iova, byteCount: 64, for: .deviceReadable)
+    #expect(found.host == guest.host(8192))
+    try mapper.unmap(mapping, .deviceReadable)
+    try mapper.flush()
+  }
+
+  @Test func aSegmentThatEndsBeyondWhatAnEntryHoldsIsRefused() throws {
+    let top: UInt64 = 1 << 52
+    let region = try MemoryRegion(at: GuestPhysicalAddress(top - 4096), byteCount: 8192)
+    let domain = IOMMUDomain(memory: try GuestMemory([region]))
+    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: CountedWork())
+    let across = MemorySegment(GuestPhysicalAddress(top - 64), length: 128)
+    #expect(throws: DMAError.beyondMask(across, limit: top - 1)) { try mapper.map(across, .deviceWritable) }
+    let last = MemorySegment(GuestPhysicalAddress(top - 64), length: 64)
+    let (_, mapping) = try mapper.map(last, .deviceWritable)
+    try mapper.unmap(mapping, .deviceWritable)
+  }
+
   @Test func aTimedOutRangeIsNotReused() throws {
     let guest = try IOMMUFixture {
       $0.servedBy = .deviceThread

@@ -86,6 +86,34 @@ struct MappingFailureTests {
   }
 
   @Test(
+    "an unmap that fails in a batch: its buffer is not among the completions, and the reset reports it",
+    arguments: RingLayout.allCases)
+  func unmapFailsInBatch(layout: RingLayout) throws {
+    for features in Self.featureSets {
+      for k in 1...4 {
+        let rig = try Rig(layout, .faultInjecting, size: 8, features: features, indirectCapacity: 4)
+        // Started in the middle, so that the batch goes over the ring's end.
+        try Exchange(rig).run(6)
+        try Exchange(rig).offer(5, firstToken: 20)
+        try Exchange(rig).serve(4)
+        rig.plan.failingUnmap = rig.plan.unmaps + k
+        #expect(
+          rig.driver.failure { _ = try $0.reclaim() }
+            == .mapping(.invalidationTimedOut(nanoseconds: UInt64(rig.plan.failingUnmap))))
+        #expect(rig.driver.lastCompletions.map(\.token) == Array((20..<25).prefix(k - 1)), "\(features), unmap \(k)")
+        rig.plan.failingUnmap = 0
+        // IN_ORDER too, whose batch was read and checked before and could go on.
+        #expect(rig.driver.failure { _ = try $0.reclaim(atMost: 1) } == .broken)
+        #expect(rig.driver.lastCompletions.isEmpty)
+        #expect(try rig.driver.reset() == Array((20..<25).dropFirst(k - 1)), "\(features), unmap \(k)")
+        #expect(rig.plan.outstanding.isEmpty && rig.plan.doubleUnmaps == 0)
+        rig.device.reset()
+        try Exchange(rig).run(20)
+      }
+    }
+  }
+
+  @Test(
     "an unmap that fails during a reset is reported, and the queue is reset all the same",
     arguments: RingLayout.allCases)
   func resetFails(layout: RingLayout) throws {

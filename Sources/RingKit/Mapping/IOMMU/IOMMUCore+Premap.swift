@@ -25,7 +25,7 @@ extension IOMMUCore {
         page + front, to: target, pages: pages, permissions: PageTableEntry.permissionMask,
         largestLeaf: largePages ? 3 : 1, counter: &counter)
     } catch {
-      allocator.free(page, pages: front + pages, cpu: cpu)
+      giveUp(page, pages: front + pages, cpu: cpu, counter: &counter)
       throw error
     }
     counter.add(.maps, 1)

@@ -29,6 +29,20 @@ struct IOMMUCore: @unchecked Sendable {
     deviceTable = memory.deviceTable
   }
 
+  /// Frees a range whose map failed, be it half-way.
+  ///
+  /// Its entries are cleared again, but meanwhile a device may have cached some that it had no business to look at:
+  /// invalidated first, whatever the policy, as Linux does, or they would lead astray who gets the range next. A range
+  /// that cannot be invalidated stays reserved.
+  @inlinable @inline(never)
+  func giveUp<Counter: WorkCounter>(_ page: UInt64, pages: UInt64, cpu: Int, counter: inout Counter) {
+    // The map of a single page fails before it writes.
+    if pages > 1 {
+      do throws(DMAError) { try invalidations.invalidate(page, pages: pages, counter: &counter) } catch { return }
+    }
+    allocator.free(page, pages: pages, cpu: cpu)
+  }
+
   func deallocate() {
     allocator.deallocate()
     pageTable.deallocate()

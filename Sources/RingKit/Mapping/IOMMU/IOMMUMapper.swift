@@ -47,7 +47,7 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
 
   /// Allocates an IOVA and writes entries: readable for a device-readable segment, writable for a device-writable one.
   ///
-  /// - Throws: ``DMAError/outOfBounds(_:)``, ``DMAError/beyondMask(_:limit:)`` (above 2^52, what an entry holds),
+  /// - Throws: ``DMAError/outOfBounds(_:)``, ``DMAError/beyondMask(_:limit:)`` (ends above 2^52, what an entry holds),
   ///   ``DMAError/iovaExhausted(pages:)``, ``DMAError/pageTableExhausted``.
   @inlinable @inline(__always)
   public mutating func map(
@@ -55,7 +55,8 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ) throws(DMAError) -> (address: IOVA, mapping: IOMMUMapping) {
     let address = segment.address.rawValue
     let length = UInt64(segment.length)
-    if segment.length == 0 || address > PageTableEntry.addressMask
+    // Of the last byte; a sum that wraps is not inside a region.
+    if segment.length == 0 || address &+ length &- 1 > PageTableEntry.addressMask | IOMMUPage.offsetMask
       || core.driverTable.translate(segment.address, length: length) == nil
     {
       throw Self.refusal(of: segment)
@@ -67,7 +68,7 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
         page, to: address >> IOMMUPage.shift, pages: pages,
         permissions: PageTableEntry.permission(for: direction), largestLeaf: 3, counter: &work)
     } catch {
-      core.allocator.free(page, pages: pages, cpu: cpu)
+      core.giveUp(page, pages: pages, cpu: cpu, counter: &work)
       throw error
     }
     work.add(.maps, 1)
@@ -109,7 +110,9 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
 
   @usableFromInline @inline(never)
   static func refusal(of segment: MemorySegment) -> DMAError {
-    segment.length != 0 && segment.address.rawValue > PageTableEntry.addressMask
-      ? .beyondMask(segment, limit: PageTableEntry.addressMask | IOMMUPage.offsetMask) : .outOfBounds(segment)
+    let limit = PageTableEntry.addressMask | IOMMUPage.offsetMask
+    let (end, overflow) = segment.address.rawValue.addingReportingOverflow(UInt64(segment.length))
+    return segment.length != 0 && (overflow || end - 1 > limit)
+      ? .beyondMask(segment, limit: limit) : .outOfBounds(segment)
   }
 }

@@ -17,11 +17,12 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   @inlinable @inline(__always)
   public mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int {
     finishedCount = 0
+    if broken { throw .broken }
     let limit = min(limit, ring.size)
     while finishedCount < limit {
       if isInOrder {
         if batchRemaining != 0 { try reclaimBatch(limit) }
-      } else if !broken && ledger.unpublished == 0 {
+      } else if ledger.unpublished == 0 {
         try reclaimSingles(limit)
       }
       // The first one that is not a published buffer of one descriptor; or there is none.
@@ -81,7 +82,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     cursor.commit(&ledger)
     used = position
     finishedCount = count
-    if let failure { throw fail(failure) }
+    if let failure { throw failAtLast(failure) }
   }
 
   /// Reads the descriptor at the next used position, once, and finds the buffer it names.
@@ -159,7 +160,15 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     cursor.commit(&ledger)
     (used, oldest) = (position, head)
     (finishedCount, batchRemaining) = (count, remaining)
-    if let failure { throw fail(failure) }
+    if let failure { throw failAtLast(failure) }
+  }
+
+  /// The buffer collected last could not be unmapped: it is not back, and a reset will report it.
+  @inlinable @inline(never)
+  mutating func failAtLast(_ error: DMAError) -> QueueError {
+    finishedCount &-= 1
+    ledger.unreturned = finished[finishedCount].token
+    return fail(error)
   }
 
   @inlinable @inline(__always)

@@ -16,11 +16,12 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   @inlinable @inline(__always)
   public mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int {
     finishedCount = 0
+    if broken { throw .broken }
     let limit = min(limit, ring.size)
     while finishedCount < limit {
       if isInOrder {
         if batchRemaining != 0 { try reclaimBatch(limit) }
-      } else if !broken && ledger.unpublished == 0 {
+      } else if ledger.unpublished == 0 {
         try reclaimSingles(limit)
       }
       // The first one that is not a published buffer of one descriptor; or there is none.
@@ -76,7 +77,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     }
     cursor.commit(&ledger)
     finishedCount = count
-    if let failure { throw fail(failure) }
+    if let failure { throw failAtLast(failure) }
   }
 
   /// Reads the used index, once, and holds it against what is in flight.
@@ -166,7 +167,15 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     }
     cursor.commit(&ledger)
     (finishedCount, batchRemaining) = (count, remaining)
-    if let failure { throw fail(failure) }
+    if let failure { throw failAtLast(failure) }
+  }
+
+  /// The buffer collected last could not be unmapped: it is not back, and a reset will report it.
+  @inlinable @inline(never)
+  mutating func failAtLast(_ error: DMAError) -> QueueError {
+    finishedCount &-= 1
+    ledger.unreturned = finished[finishedCount].token
+    return fail(error)
   }
 
   @inlinable @inline(__always)
