@@ -42,7 +42,9 @@ struct RingMeasurement {
     return report(run, places)
   }
 
-  private func report(_ run: SliceRun, _ places: [(ring: Int, floors: [(name: String, number: Int)])]) -> RingReport {
+  private func report(
+    _ run: SliceRun, _ places: [(ring: Int, floors: [(name: String, number: Int)])]
+  ) -> RingReport {
     let conditions = run.records.map(\.conditions)
     let classifier = PlacementClassifier(
       pair: machine.pair(parameters.driverCPU, parameters.deviceCPU), underHypervisor: machine.underHypervisor,

@@ -1,3 +1,4 @@
+import CPeer
 import RingKit
 import RingKitTestSupport
 import Testing
@@ -63,5 +64,43 @@ struct BatchTests {
       #expect(try rig.driver.reclaim().map(\.token) == [0, 1, 2])
       #expect(try rig.audit() == [])
     }
+  }
+
+  @Test("a lie is refused in the middle of a batch as it is one by one; what was true before it is collected")
+  func lies() throws {
+    // Slots 0 and 1: 64 bytes to write, 64 to read; the device answers for the second truly, then lies.
+    for features: VirtioFeatures in [[], [.indirectDescriptors]] {
+      for (id, length, field) in [
+        (9, 0, RingViolation.Field.identifier), (7, 0, .notInFlight), (1, 0, .notInFlight), (0, 65, .length),
+      ] {
+        let split = try Rig(.split, .poisoning, size: 8, features: features)
+        try Exchange(split).offer(2, firstToken: 100)
+        try split.split[used: 0] = vring_used_elem(id: 1, len: 0)
+        try split.split[used: 1] = vring_used_elem(id: UInt32(id), len: UInt32(length))
+        try split.split.usedIndex = 2
+        try check(split, field)
+
+        let packed = try Rig(.packed, .poisoning, size: 8, features: features)
+        try Exchange(packed).offer(2, firstToken: 100)
+        let used = UInt16(PackedView.used)
+        try packed.packed[descriptor: 0] = vring_packed_desc(addr: 0, len: 0, id: 1, flags: used)
+        let write = used | UInt16(CPEER_FLAG_WRITE.rawValue)
+        try packed.packed[descriptor: 1] = vring_packed_desc(addr: 0, len: UInt32(length), id: UInt16(id), flags: write)
+        try check(packed, field)
+      }
+    }
+  }
+
+  private func check(_ rig: Rig, _ field: RingViolation.Field) throws {
+    let error = rig.driver.failure { _ = try $0.reclaim() }
+    guard case .violation(let violation) = error else {
+      Issue.record("reclaim threw \(String(describing: error)) where \(field) was wrong")
+      return
+    }
+    #expect(violation.field == field)
+    #expect(rig.driver.lastCompletions.map(\.token) == [101])
+    #expect(rig.driver.isBroken)
+    #expect(try rig.driver.reset() == [100])
+    #expect(try rig.audit() == [])
   }
 }

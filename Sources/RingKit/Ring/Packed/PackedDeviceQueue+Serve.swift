@@ -19,6 +19,7 @@ extension PackedDeviceQueue where Translator: ~Copyable {
       let written: UInt32
       do throws(Failure) { written = try body(chain, segments) } catch { throw .body(error) }
       complete(chain, written: written)
+      translator.service()
       count &+= 1
     }
     return count
