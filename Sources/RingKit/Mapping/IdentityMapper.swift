@@ -17,6 +17,9 @@ public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   @usableFromInline let operations: UnsafePointer<cring_dma_ops>
   @usableFromInline let device: UnsafeMutablePointer<cring_dma_device>
   @usableFromInline let isRetpoline: Bool
+  // Frees what `device` points to. Not a deinit of the mapper's own: Swift 6.3 does not run that where another module
+  // ends the mapper, because every field of it is trivial.
+  private let owner: IdentityDevice
 
   /// A mapper for a device that reaches addresses up to `limit`.
   ///
@@ -31,13 +34,11 @@ public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ) throws(IdentityConfigurationError) {
     guard dispatch == .indirect || cring_has_retpoline() else { throw .retpolineUnavailable }
     unsafe operations = unsafe cring_dma_identity_ops()
-    unsafe device = UnsafeMutablePointer<cring_dma_device>.allocate(capacity: 1)
-    unsafe device.initialize(to: cring_dma_device(limit: limit))
+    owner = IdentityDevice(limit: limit)
+    unsafe device = unsafe owner.pointer
     isRetpoline = dispatch == .retpoline
     work = counter
   }
-
-  deinit { unsafe device.deallocate() }
 
   /// How the operations are called.
   public var dispatch: IdentityDispatch { isRetpoline ? .retpoline : .indirect }
@@ -58,7 +59,7 @@ public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ) throws(DMAError) -> (address: IOVA, mapping: IdentityMapping) {
     let length = UInt64(segment.length)
     let code = UInt32(direction.rawValue)
-    // SAFETY: the table is static and the device lives until deinit.
+    // SAFETY: the table is static and the device lives as long as its owner.
     let bus =
       if isRetpoline {
         unsafe cring_dma_map_retpoline(device, segment.address.rawValue, length, code, operations.pointee.map)
@@ -78,7 +79,7 @@ public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     guard mapping.byteCount != 0 else { throw notMapped(mapping) }
     let length = UInt64(mapping.byteCount)
     let code = UInt32(direction.rawValue)
-    // SAFETY: the table is static and the device lives until deinit.
+    // SAFETY: the table is static and the device lives as long as its owner.
     if isRetpoline {
       unsafe cring_dma_unmap_retpoline(device, mapping.address.rawValue, length, code, operations.pointee.unmap)
     } else {
