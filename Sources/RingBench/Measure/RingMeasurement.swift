@@ -37,7 +37,8 @@ struct RingMeasurement {
     }
     let schedule = try SliceSchedule(
       counted: counted, timed: timed, rounds: parameters.slices, sliceMilliseconds: parameters.sliceMilliseconds,
-      timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU, roundTrips: parameters.roundTrips)
+      timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
+      roundTrips: parameters.roundTrips)
     let run = try SliceSession(schedule).run(progress: progress)
     return report(run, places)
   }
