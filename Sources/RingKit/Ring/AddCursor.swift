@@ -5,50 +5,35 @@ struct AddCursor<Mapping: BitwiseCopyable> {
   @usableFromInline let entries: PrivateCells<LedgerEntry>
   @usableFromInline let mappings: PrivateCells<Mapping>
   @usableFromInline let free: PrivateCells<UInt16>
-  @usableFromInline let size: UInt16
+  @usableFromInline let freeMask: UInt16
   @usableFromInline var freeHead: UInt16
   @usableFromInline var added: RingIndex
-  /// Buffers entered since the cursor was made.
-  @usableFromInline var count: UInt16 = 0
 
   @inlinable @inline(__always)
   init(_ ledger: borrowing DriverLedger<Mapping>) {
     entries = ledger.entries.cells
     mappings = ledger.mappings.cells
     free = ledger.free.cells
-    size = ledger.size
+    freeMask = ledger.freeMask
     freeHead = ledger.freeHead
     added = ledger.added
   }
 
-  /// Slots that can be taken before the free queue wraps.
-  @inlinable @inline(__always)
-  var roomToWrap: Int { Int(size &- freeHead) }
-
-  /// Takes the next free slot and enters a buffer of one descriptor; the caller keeps within ``roomToWrap`` and has seen
-  /// that there is a free one.
+  /// Takes the next free slot and enters a buffer of one descriptor; the caller has seen that there is one.
   @inlinable @inline(__always)
   mutating func enter(_ mapping: Mapping, token: UInt64, capacity: UInt32) -> UInt16 {
-    let slot = free[freeHead]
+    let slot = free[freeHead & freeMask]
     freeHead &+= 1
     mappings[slot] = mapping
     entries[slot] = LedgerEntry(token: token, capacity: capacity, descriptorCount: 1, position: added.rawValue)
     added = added.advanced(by: 1)
-    count &+= 1
     return slot
-  }
-
-  /// After a run of ``enter(_:token:capacity:)``.
-  @inlinable @inline(__always)
-  mutating func endRun() {
-    if freeHead == size { freeHead = 0 }
   }
 
   /// Puts the loop's state back; the cursor is done with then.
   @inlinable @inline(__always)
   func commit(_ ledger: inout DriverLedger<Mapping>) {
     ledger.freeHead = freeHead
-    ledger.freeCount &-= count
     ledger.added = added
   }
 }

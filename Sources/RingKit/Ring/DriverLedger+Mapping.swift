@@ -7,7 +7,7 @@ extension DriverLedger {
     _ head: UInt16, _ entry: LedgerEntry, _ mapper: inout Mapper
   ) throws(QueueError) where Mapper.Mapping == Mapping {
     if entry.descriptorCount == 1 && (indirectCapacity == 0 || indirectUse[head] == 0) {
-      entries[head].descriptorCount = 0
+      entries.cells.markIdle(head)
       returned = returned.advanced(by: 1)
       let mapping = mappings[head]
       giveBack(head)
@@ -24,7 +24,7 @@ extension DriverLedger {
     _ head: UInt16, _ entry: LedgerEntry, _ mapper: inout Mapper
   ) throws(QueueError) where Mapper.Mapping == Mapping {
     var failure: DMAError?
-    entries[head].descriptorCount = 0
+    entries.cells.markIdle(head)
     returned = returned.advanced(by: 1)
     if indirectCapacity > 0, indirectUse[head] != 0 {
       let use = indirectUse[head]

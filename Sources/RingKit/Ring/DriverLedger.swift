@@ -14,9 +14,10 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
   @usableFromInline let links: PrivateTable<UInt16>
   @usableFromInline let mappings: PrivateTable<Mapping>
   @usableFromInline let free: PrivateTable<UInt16>
+  /// Free-running, over a queue of a power of two of places: nothing has to look for the wrap.
+  @usableFromInline let freeMask: UInt16
   @usableFromInline var freeHead: UInt16 = 0
-  @usableFromInline var freeTail: UInt16 = 0
-  @usableFromInline var freeCount: UInt16
+  @usableFromInline var freeTail: UInt16
   /// Buffers added, published and returned so far, modulo 65,536.
   @usableFromInline var added = RingIndex(0)
   @usableFromInline var published = RingIndex(0)
@@ -36,12 +37,15 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
   @usableFromInline
   init(size: Int, unmapped: Mapping, indirectCapacity: Int) {
     self.size = UInt16(size)
-    self.freeCount = UInt16(size)
+    var places = 1
+    while places < size { places *= 2 }
+    freeMask = UInt16(places - 1)
+    freeTail = UInt16(size)
     self.indirectCapacity = indirectCapacity
     entries = PrivateTable(count: size, repeating: .idle)
     links = PrivateTable(count: size, repeating: 0)
     mappings = PrivateTable(count: size, repeating: unmapped)
-    free = PrivateTable(count: size, repeating: 0)
+    free = PrivateTable(count: places, repeating: 0)
     indirectMappings = PrivateTable(count: size * indirectCapacity, repeating: unmapped)
     indirectUse = PrivateTable(count: indirectCapacity > 0 ? size : 0, repeating: 0)
     for slot in 0..<UInt16(size) { free[slot] = slot }
@@ -53,29 +57,31 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
   @inlinable @inline(__always)
   var unpublished: UInt16 { added.distance(from: published) }
 
+  @inlinable @inline(__always)
+  var freeCount: UInt16 { freeTail &- freeHead }
+
+  /// The slot that ``takeSlot()`` takes next; the caller has seen that there is one.
+  @inlinable @inline(__always)
+  var nextSlot: UInt16 { free[freeHead & freeMask] }
+
   /// The next free slot; the caller has seen that there is one.
   @inlinable @inline(__always)
   mutating func takeSlot() -> UInt16 {
-    let slot = free[freeHead]
-    let next = freeHead &+ 1
-    freeHead = next == size ? 0 : next
-    freeCount &-= 1
+    let slot = nextSlot
+    freeHead &+= 1
     return slot
   }
 
   @inlinable @inline(__always)
   mutating func giveBack(_ slot: UInt16) {
-    free[freeTail] = slot
-    let next = freeTail &+ 1
-    freeTail = next == size ? 0 : next
-    freeCount &+= 1
+    free[freeTail & freeMask] = slot
+    freeTail &+= 1
   }
 
   /// Undoes ``takeSlot()`` for the slots taken last, when a chain could not be mapped to its end.
   @inlinable
   mutating func untake(_ count: UInt16) {
-    freeHead = freeHead >= count ? freeHead &- count : freeHead &+ size &- count
-    freeCount &+= count
+    freeHead &-= count
   }
 
   /// Enters a buffer whose descriptors are written.
@@ -103,9 +109,9 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
     var at = freeHead
     var steps = size &- freeCount
     while remaining > 0, steps > 0 {
-      at = at == 0 ? size &- 1 : at &- 1
+      at &-= 1
       steps &-= 1
-      let candidate = free[at]
+      let candidate = free[at & freeMask]
       if candidate == slot { return true }
       if entries[candidate].descriptorCount != 0 { remaining &-= 1 }
     }
@@ -120,8 +126,7 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
       free[slot] = slot
     }
     freeHead = 0
-    freeTail = 0
-    freeCount = size
+    freeTail = size
     added = RingIndex(0)
     published = RingIndex(0)
     returned = RingIndex(0)

@@ -7,18 +7,16 @@ struct RetireCursor<Mapping: BitwiseCopyable> {
   @usableFromInline let entries: PrivateCells<LedgerEntry>
   @usableFromInline let mappings: PrivateCells<Mapping>
   @usableFromInline let free: PrivateCells<UInt16>
-  @usableFromInline let size: UInt16
+  @usableFromInline let freeMask: UInt16
   @usableFromInline var freeTail: UInt16
   @usableFromInline var returned: RingIndex
-  /// Buffers taken back since the cursor was made.
-  @usableFromInline var count: UInt16 = 0
 
   @inlinable @inline(__always)
   init(_ ledger: borrowing DriverLedger<Mapping>) {
     entries = ledger.entries.cells
     mappings = ledger.mappings.cells
     free = ledger.free.cells
-    size = ledger.size
+    freeMask = ledger.freeMask
     freeTail = ledger.freeTail
     returned = ledger.returned
   }
@@ -27,48 +25,15 @@ struct RetireCursor<Mapping: BitwiseCopyable> {
   @inlinable @inline(__always)
   mutating func retire(_ slot: UInt16) {
     entries.markIdle(slot)
-    free[freeTail] = slot
-    let next = freeTail &+ 1
-    freeTail = next == size ? 0 : next
-    returned = returned.advanced(by: 1)
-    count &+= 1
-  }
-
-  /// Slots that can be freed before the free queue wraps.
-  @inlinable @inline(__always)
-  var roomToWrap: Int { Int(size &- freeTail) }
-
-  /// Frees the slot of a buffer of one descriptor; the caller keeps within ``roomToWrap``.
-  @inlinable @inline(__always)
-  mutating func retireBeforeWrap(_ slot: UInt16) {
-    entries.markIdle(slot)
-    free[freeTail] = slot
+    free[freeTail & freeMask] = slot
     freeTail &+= 1
-    count &+= 1
-  }
-
-  /// After a run of ``retireBeforeWrap(_:)``.
-  @inlinable @inline(__always)
-  mutating func endRun(_ length: Int) {
-    if freeTail == size { freeTail = 0 }
-    returned = returned.advanced(by: UInt16(truncatingIfNeeded: length))
+    returned = returned.advanced(by: 1)
   }
 
   /// Puts the loop's state back; the cursor is done with then.
   @inlinable @inline(__always)
   func commit(_ ledger: inout DriverLedger<Mapping>) {
     ledger.freeTail = freeTail
-    ledger.freeCount &+= count
     ledger.returned = returned
-  }
-}
-
-extension PrivateCells<LedgerEntry> {
-  /// The slot heads no buffer any more; two bytes are stored, not the whole entry.
-  @inlinable @inline(__always)
-  func markIdle(_ slot: UInt16) {
-    assert(Int(slot) < count)
-    // SAFETY: slot < count; whoever holds the id has checked it against the queue's size.
-    unsafe base[Int(slot)].descriptorCount = 0
   }
 }

@@ -36,74 +36,51 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     var (batch, batchFirst, batchEnd, batchWritten) = (batchCount, batchStart, batchID, batchLength)
     var count = 0
     var failure: ServeError<Failure>?
-    var isGoing = true
-    while isGoing && count < limit {
-      // Up to where either of them wraps, so that nothing inside has to look.
-      let first = count
-      let run = min(limit, count &+ Int(size &- max(at.offset, done.offset)))
-      let (lapFlags, fetchBase) = (at.availableFlags, Int(at.offset) &* 16)
-      let (doneFlags, doneBase) = (done.usedFlags, Int(done.offset) &* 16 &+ 8)
-      var fetched = 0
-      defer {
-        at.advance(by: UInt16(truncatingIfNeeded: fetched), size: size)
-        done.advance(by: UInt16(truncatingIfNeeded: count &- first), size: size)
+    while count < limit {
+      let offset = Int(at.offset) &* 16
+      // B10: pairs with B9 in PackedDriverQueue+Add.swift.
+      let word = ordering.observe64(descriptors, at: offset &+ 8)
+      let flags = UInt16(truncatingIfNeeded: word >> 48)
+      // What is wrong with what does not pass is for the careful path to say.
+      let looked = DescriptorFlags.available | DescriptorFlags.used | DescriptorFlags.next | DescriptorFlags.indirect
+      if flags & looked != at.availableFlags { break }
+      let segment: TranslatedSegment?
+      do throws(DMAFault) {
+        segment = try builder.single(
+          IOVA(descriptors.load64(offset)), UInt32(truncatingIfNeeded: word),
+          isWritable: flags & DescriptorFlags.write != 0, &translator)
+      } catch {
+        failure = .queue(fail(error))
+        break
       }
-      while count < run {
-        let offset = fetchBase &+ fetched &* 16
-        isGoing = false
-        // B10: pairs with B9 in PackedDriverQueue+Add.swift.
-        let word = ordering.observe64(descriptors, at: offset &+ 8)
-        let flags = UInt16(truncatingIfNeeded: word >> 48)
-        if flags & (DescriptorFlags.available | DescriptorFlags.used) != lapFlags { break }
-        // What is wrong with what does not pass is for the careful path to say.
-        if flags & (DescriptorFlags.next | DescriptorFlags.indirect) != 0 { break }
-        let segment: TranslatedSegment?
-        do throws(DMAFault) {
-          segment = try builder.single(
-            IOVA(descriptors.load64(offset)), UInt32(truncatingIfNeeded: word),
-            isWritable: flags & DescriptorFlags.write != 0, &translator)
-        } catch {
-          failure = .queue(fail(error))
-          break
-        }
-        guard let segment else { break }
-        fetched &+= 1
-        let chain = DeviceChain(id: UInt16(truncatingIfNeeded: word >> 32), segment: segment)
-        let written: UInt32
-        do throws(Failure) { written = try body(chain, segments) } catch {
-          // Fetched and not completed: it stays with the device.
-          heldDescriptors &+= 1
-          inFlight &+= 1
-          failure = .body(error)
-          break
-        }
-        precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
-        let place = doneBase &+ (count &- first) &* 16
-        if inOrder {
-          if batch == 0 { batchFirst = WrapCounter(offset: done.offset &+ UInt16(count &- first), wrap: done.wrap) }
-          batch &+= 1
-          (batchEnd, batchWritten) = (chain.id, written)
-          // A buffer that is skipped counts as used completely (virtio 1.2, 2.8.9): one that was not ends its batch.
-          if UInt64(written) != chain.writableByteCount {
-            write(at: batchFirst, chain.id, written)
-            batch = 0
-          }
-        } else {
-          let usedFlags = doneFlags | (written != 0 ? DescriptorFlags.write : 0)
-          let usedWord = PackedRing.word(length: written, id: chain.id, flags: usedFlags)
-          if isHolding {
-            descriptors.storeRelease64(usedWord, place)
-          } else {
-            isHolding = true
-            heldOffset = place
-            heldWord = usedWord
-          }
-        }
-        // A driver that unmaps waits for this thread; a unit in hardware would not let it wait for a whole batch.
-        translator.service()
-        count &+= 1
-        isGoing = true
+      guard let segment else { break }
+      at.advance(size: size)
+      let chain = DeviceChain(id: UInt16(truncatingIfNeeded: word >> 32), segment: segment)
+      let written: UInt32
+      do throws(Failure) { written = try body(chain, segments) } catch {
+        // Fetched and not completed: it stays with the device.
+        heldDescriptors &+= 1
+        inFlight &+= 1
+        failure = .body(error)
+        break
       }
+      precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
+      if inOrder {
+        if batch == 0 { batchFirst = done }
+        batch &+= 1
+        (batchEnd, batchWritten) = (chain.id, written)
+        // A buffer that is skipped counts as used completely (virtio 1.2, 2.8.9): one that was not ends its batch.
+        if UInt64(written) != chain.writableByteCount {
+          write(at: batchFirst, chain.id, written)
+          batch = 0
+        }
+      } else {
+        write(at: done, chain.id, written)
+      }
+      done.advance(size: size)
+      // A driver that unmaps waits for this thread; a unit in hardware would not let it wait for a whole batch.
+      translator.service()
+      count &+= 1
     }
     (available, used) = (at, done)
     (batchCount, batchStart, batchID, batchLength) = (batch, batchFirst, batchEnd, batchWritten)

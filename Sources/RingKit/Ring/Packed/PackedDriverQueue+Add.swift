@@ -44,7 +44,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
   ) throws(QueueError) -> AddResult {
     let count = readable.count &+ writable.count
-    let id = ledger.free[ledger.freeHead]
+    let id = ledger.nextSlot
     let capacity = try chainCapacity(readable, writable)
     try mapList(readable, writable, id)
     // Flags only now: a descriptor whose AVAIL bit has changed may not be touched again (P3), not even to undo it.

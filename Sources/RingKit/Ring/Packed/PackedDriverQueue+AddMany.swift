@@ -11,45 +11,35 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let (descriptors, size) = (ring.descriptors, ringSize)
     let isWritable = direction == .deviceWritable
     let flags = isWritable ? DescriptorFlags.write : 0
-    var failure: DMAError?
     var added = 0
-    while added < limit && failure == nil {
-      // Up to where either of them wraps, so that nothing inside has to look.
-      let run = min(limit, added &+ min(cursor.roomToWrap, Int(size &- position.offset)))
-      let (first, lapFlags) = (added, position.availableFlags | flags)
-      let base = Int(position.offset) &* 16
-      defer {
-        cursor.endRun()
-        position.advance(by: UInt16(truncatingIfNeeded: added &- first), size: size)
+    while added < limit {
+      let (segment, token) = buffer(added)
+      let address: IOVA
+      let mapping: Mapper.Mapping
+      do throws(DMAError) {
+        if segment.length == 0 { throw .outOfBounds(segment) }
+        (address, mapping) = try mapper.map(segment, direction)
+      } catch {
+        cursor.commit(&ledger)
+        available = position
+        throw .mapping(error)
       }
-      while added < run {
-        let (segment, token) = buffer(added)
-        let address: IOVA
-        let mapping: Mapper.Mapping
-        do throws(DMAError) {
-          if segment.length == 0 { throw .outOfBounds(segment) }
-          (address, mapping) = try mapper.map(segment, direction)
-        } catch {
-          failure = error
-          break
-        }
-        let id = cursor.enter(mapping, token: token, capacity: isWritable ? segment.length : 0)
-        let offset = base &+ (added &- first) &* 16
-        descriptors.store64(address.rawValue, offset)
-        let word = PackedRing.word(length: segment.length, id: id, flags: lapFlags)
-        if added == 0 && !isHolding {
-          isHolding = true
-          heldOffset = offset &+ 8
-          heldWord = word
-        } else {
-          descriptors.storeRelease64(word, offset &+ 8)
-        }
-        added &+= 1
+      let id = cursor.enter(mapping, token: token, capacity: isWritable ? segment.length : 0)
+      let offset = Int(position.offset) &* 16
+      descriptors.store64(address.rawValue, offset)
+      let word = PackedRing.word(length: segment.length, id: id, flags: position.availableFlags | flags)
+      if isHolding {
+        descriptors.storeRelease64(word, offset &+ 8)
+      } else {
+        isHolding = true
+        heldOffset = offset &+ 8
+        heldWord = word
       }
+      position.advance(size: size)
+      added &+= 1
     }
     cursor.commit(&ledger)
     available = position
-    if let failure { throw .mapping(failure) }
     return added
   }
 }

@@ -9,7 +9,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   ) throws(QueueError) -> AddResult {
     guard let indirect else { return try addList(readable, writable, token) }
     let count = readable.count &+ writable.count
-    let id = ledger.free[ledger.freeHead]
+    let id = ledger.nextSlot
     let base = Int(id) &* ledger.indirectCapacity
     let capacity = try chainCapacity(readable, writable)
     var mapped = 0

@@ -42,47 +42,36 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let done = finished.cells
     let hasTables = ledger.indirectCapacity > 0
     var count = finishedCount
-    var failure: DMAError?
-    var isGoing = true
-    while isGoing && count < limit && cursor.returned != published {
-      // Up to where either of them wraps, so that nothing inside has to look.
-      let first = count
-      let room = min(cursor.roomToWrap, Int(size &- position.offset))
-      let run = min(limit, count &+ min(Int(published.distance(from: cursor.returned)), room))
-      let (base, lapFlags) = (Int(position.offset) &* 16 &+ 8, position.usedFlags)
-      defer {
-        cursor.endRun(count &- first)
-        position.advance(by: UInt16(truncatingIfNeeded: count &- first), size: size)
+    while count < limit && cursor.returned != published {
+      // B12: pairs with B11 in PackedDeviceQueue+Complete.swift.
+      let word = ordering.observe64(descriptors, at: Int(position.offset) &* 16 &+ 8)
+      let flags = UInt16(truncatingIfNeeded: word >> 48)
+      if flags & (DescriptorFlags.available | DescriptorFlags.used) != position.usedFlags { break }
+      let slot = UInt16(truncatingIfNeeded: word >> 32)
+      // What is wrong with a descriptor that does not pass is for the careful path to say.
+      if slot >= size { break }
+      let entry = cursor.entries[slot]
+      let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
+      if entry.descriptorCount != 1 || length > entry.capacity { break }
+      if hasTables && ledger.indirectUse[slot] != 0 { break }
+      do throws(DMAError) {
+        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+      } catch {
+        // It is not back, and not the device's either: a reset reports it.
+        cursor.retire(slot)
+        position.advance(size: size)
+        cursor.commit(&ledger)
+        ledger.unreturned = entry.token
+        (used, finishedCount) = (position, count)
+        throw fail(error)
       }
-      while count < run {
-        // B12: pairs with B11 in PackedDeviceQueue+Complete.swift.
-        let word = ordering.observe64(descriptors, at: base &+ (count &- first) &* 16)
-        let flags = UInt16(truncatingIfNeeded: word >> 48)
-        isGoing = false
-        if flags & (DescriptorFlags.available | DescriptorFlags.used) != lapFlags { break }
-        let slot = UInt16(truncatingIfNeeded: word >> 32)
-        // What is wrong with a descriptor that does not pass is for the careful path to say.
-        if slot >= size { break }
-        let entry = cursor.entries[slot]
-        let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
-        if entry.descriptorCount != 1 || length > entry.capacity { break }
-        if hasTables && ledger.indirectUse[slot] != 0 { break }
-        cursor.retireBeforeWrap(slot)
-        done[count] = Completion(token: entry.token, writtenByteCount: length)
-        count &+= 1
-        do throws(DMAError) {
-          try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
-        } catch {
-          failure = error
-          break
-        }
-        isGoing = true
-      }
+      cursor.retire(slot)
+      position.advance(size: size)
+      done[count] = Completion(token: entry.token, writtenByteCount: length)
+      count &+= 1
     }
     cursor.commit(&ledger)
-    used = position
-    finishedCount = count
-    if let failure { throw failAtLast(failure) }
+    (used, finishedCount) = (position, count)
   }
 
   /// Reads the descriptor at the next used position, once, and finds the buffer it names.
@@ -134,41 +123,35 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     var cursor = RetireCursor(ledger)
     let done = finished.cells
     let hasTables = ledger.indirectCapacity > 0
-    var (count, remaining, failure) = (finishedCount, batchRemaining, DMAError?.none)
+    var (count, remaining) = (finishedCount, batchRemaining)
     let length = batchLength
     var (position, head) = (used, oldest)
     let size = ringSize
     while count < limit && remaining != 0 {
-      let entry = cursor.entries[head]
-      if entry.descriptorCount != 1 { break }
-      if hasTables && ledger.indirectUse[head] != 0 { break }
       let slot = head
+      let entry = cursor.entries[slot]
+      if entry.descriptorCount != 1 { break }
+      if hasTables && ledger.indirectUse[slot] != 0 { break }
       cursor.retire(slot)
       position.advance(size: size)
       head = head &+ 1 == size ? 0 : head &+ 1
       remaining &-= 1
-      // The buffers that were skipped count as used completely.
-      done[count] = Completion(token: entry.token, writtenByteCount: remaining == 0 ? length : entry.capacity)
-      count &+= 1
       do throws(DMAError) {
         try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
       } catch {
-        failure = error
-        break
+        cursor.commit(&ledger)
+        ledger.unreturned = entry.token
+        (used, oldest) = (position, head)
+        (finishedCount, batchRemaining) = (count, remaining)
+        throw fail(error)
       }
+      // The buffers that were skipped count as used completely.
+      done[count] = Completion(token: entry.token, writtenByteCount: remaining == 0 ? length : entry.capacity)
+      count &+= 1
     }
     cursor.commit(&ledger)
     (used, oldest) = (position, head)
     (finishedCount, batchRemaining) = (count, remaining)
-    if let failure { throw failAtLast(failure) }
-  }
-
-  /// The buffer collected last could not be unmapped: it is not back, and a reset will report it.
-  @inlinable @inline(never)
-  mutating func failAtLast(_ error: DMAError) -> QueueError {
-    finishedCount &-= 1
-    ledger.unreturned = finished[finishedCount].token
-    return fail(error)
   }
 
   @inlinable @inline(__always)

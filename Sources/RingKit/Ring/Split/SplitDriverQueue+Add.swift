@@ -40,7 +40,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
   ) throws(QueueError) -> AddResult {
     let count = readable.count &+ writable.count
-    let head = ledger.free[ledger.freeHead]
+    let head = ledger.nextSlot
     var previous: (slot: UInt16, address: IOVA, length: UInt32, flags: UInt16)?
     let capacity = try chainCapacity(readable, writable)
     for i in 0..<count {

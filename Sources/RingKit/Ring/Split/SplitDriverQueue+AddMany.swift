@@ -10,36 +10,30 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     let (descriptors, available, heads, mask) = (ring.descriptors, ring.available, availableCopy.cells, mask)
     let isWritable = direction == .deviceWritable
     let flags = isWritable ? UInt64(DescriptorFlags.write) << 32 : 0
-    var failure: DMAError?
     var added = 0
-    while added < limit && failure == nil {
-      let run = min(limit, added &+ cursor.roomToWrap)
-      defer { cursor.endRun() }
-      while added < run {
-        let (segment, token) = buffer(added)
-        let address: IOVA
-        let mapping: Mapper.Mapping
-        do throws(DMAError) {
-          if segment.length == 0 { throw .outOfBounds(segment) }
-          (address, mapping) = try mapper.map(segment, direction)
-        } catch {
-          failure = error
-          break
-        }
-        let place = cursor.added.slot(mask: mask)
-        let slot = cursor.enter(mapping, token: token, capacity: isWritable ? segment.length : 0)
-        let offset = Int(slot) &* 16
-        descriptors.store64(address.rawValue, offset)
-        descriptors.store64(UInt64(segment.length) | flags, offset &+ 8)
-        if heads[place] != slot {
-          heads[place] = slot
-          available.store16(slot, 4 &+ 2 &* Int(place))
-        }
-        added &+= 1
+    while added < limit {
+      let (segment, token) = buffer(added)
+      let address: IOVA
+      let mapping: Mapper.Mapping
+      do throws(DMAError) {
+        if segment.length == 0 { throw .outOfBounds(segment) }
+        (address, mapping) = try mapper.map(segment, direction)
+      } catch {
+        cursor.commit(&ledger)
+        throw .mapping(error)
       }
+      let place = cursor.added.slot(mask: mask)
+      let slot = cursor.enter(mapping, token: token, capacity: isWritable ? segment.length : 0)
+      let offset = Int(slot) &* 16
+      descriptors.store64(address.rawValue, offset)
+      descriptors.store64(UInt64(segment.length) | flags, offset &+ 8)
+      if heads[place] != slot {
+        heads[place] = slot
+        available.store16(slot, 4 &+ 2 &* Int(place))
+      }
+      added &+= 1
     }
     cursor.commit(&ledger)
-    if let failure { throw .mapping(failure) }
     return added
   }
 }

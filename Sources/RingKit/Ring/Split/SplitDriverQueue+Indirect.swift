@@ -9,7 +9,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   ) throws(QueueError) -> AddResult {
     guard let indirect else { return try addChain(readable, writable, token) }
     let count = readable.count &+ writable.count
-    let head = ledger.free[ledger.freeHead]
+    let head = ledger.nextSlot
     let base = Int(head) &* ledger.indirectCapacity
     let capacity = try chainCapacity(readable, writable)
     var mapped = 0

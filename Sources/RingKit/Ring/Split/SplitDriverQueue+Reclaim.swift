@@ -43,41 +43,32 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     let done = finished.cells
     let hasTables = ledger.indirectCapacity > 0
     var count = finishedCount
-    var failure: DMAError?
-    var isGoing = true
-    while isGoing && count < limit && cursor.returned != seen {
-      // Up to where the free queue wraps, so that nothing inside has to look.
-      let first = count
-      let run = min(limit, count &+ min(Int(seen.distance(from: cursor.returned)), cursor.roomToWrap))
-      var place = cursor.returned
-      defer { cursor.endRun(count &- first) }
-      while count < run {
-        let offset = 4 &+ 8 &* Int(place.slot(mask: mask))
-        let id = used.load32(offset)
-        let length = used.load32(offset &+ 4)
-        let slot = UInt16(truncatingIfNeeded: id)
-        isGoing = false
-        // What is wrong with an entry that does not pass is for the careful path to say.
-        if id > UInt32(mask) { break }
-        let entry = cursor.entries[slot]
-        if entry.descriptorCount != 1 || length > entry.capacity { break }
-        if hasTables && ledger.indirectUse[slot] != 0 { break }
-        cursor.retireBeforeWrap(slot)
-        done[count] = Completion(token: entry.token, writtenByteCount: length)
-        place = place.advanced(by: 1)
-        count &+= 1
-        do throws(DMAError) {
-          try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
-        } catch {
-          failure = error
-          break
-        }
-        isGoing = true
+    while count < limit && cursor.returned != seen {
+      let offset = 4 &+ 8 &* Int(cursor.returned.slot(mask: mask))
+      let id = used.load32(offset)
+      let length = used.load32(offset &+ 4)
+      // What is wrong with an entry that does not pass is for the careful path to say.
+      if id > UInt32(mask) { break }
+      let slot = UInt16(truncatingIfNeeded: id)
+      let entry = cursor.entries[slot]
+      if entry.descriptorCount != 1 || length > entry.capacity { break }
+      if hasTables && ledger.indirectUse[slot] != 0 { break }
+      do throws(DMAError) {
+        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+      } catch {
+        // It is not back, and not the device's either: a reset reports it.
+        cursor.retire(slot)
+        cursor.commit(&ledger)
+        ledger.unreturned = entry.token
+        finishedCount = count
+        throw fail(error)
       }
+      cursor.retire(slot)
+      done[count] = Completion(token: entry.token, writtenByteCount: length)
+      count &+= 1
     }
     cursor.commit(&ledger)
     finishedCount = count
-    if let failure { throw failAtLast(failure) }
   }
 
   /// Reads the used index, once, and holds it against what is in flight.
@@ -145,7 +136,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     var cursor = RetireCursor(ledger)
     let done = finished.cells
     let hasTables = ledger.indirectCapacity > 0
-    var (count, remaining, failure) = (finishedCount, batchRemaining, DMAError?.none)
+    var (count, remaining) = (finishedCount, batchRemaining)
     let length = batchLength
     let (heads, mask) = (availableCopy.cells, mask)
     while count < limit && remaining != 0 {
@@ -155,27 +146,20 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       if hasTables && ledger.indirectUse[head] != 0 { break }
       cursor.retire(head)
       remaining &-= 1
-      // The buffers that were skipped count as used completely.
-      done[count] = Completion(token: entry.token, writtenByteCount: remaining == 0 ? length : entry.capacity)
-      count &+= 1
       do throws(DMAError) {
         try mapper.unmap(cursor.mappings[head], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
       } catch {
-        failure = error
-        break
+        cursor.commit(&ledger)
+        ledger.unreturned = entry.token
+        (finishedCount, batchRemaining) = (count, remaining)
+        throw fail(error)
       }
+      // The buffers that were skipped count as used completely.
+      done[count] = Completion(token: entry.token, writtenByteCount: remaining == 0 ? length : entry.capacity)
+      count &+= 1
     }
     cursor.commit(&ledger)
     (finishedCount, batchRemaining) = (count, remaining)
-    if let failure { throw failAtLast(failure) }
-  }
-
-  /// The buffer collected last could not be unmapped: it is not back, and a reset will report it.
-  @inlinable @inline(never)
-  mutating func failAtLast(_ error: DMAError) -> QueueError {
-    finishedCount &-= 1
-    ledger.unreturned = finished[finishedCount].token
-    return fail(error)
   }
 
   @inlinable @inline(__always)
