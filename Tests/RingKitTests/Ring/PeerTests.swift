@@ -3,7 +3,7 @@ import Testing
 extension TwoThreads {
   @Suite("Against C peers written on linux/virtio_ring.h alone")
   struct PeerTests {
-    private static let total = Environment.buffers(standard: 2_400_000)
+    private static let total = Environment.buffers(standard: 1_700_000)
 
     @Test("our driver, their device", arguments: PeerCase.polling)
     func driver(_ what: PeerCase) throws {

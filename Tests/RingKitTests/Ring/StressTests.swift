@@ -6,7 +6,7 @@ import Testing
 extension TwoThreads {
   @Suite("Both ends ours, every byte checked")
   struct StressTests {
-    private static let total = Environment.buffers(standard: 2_400_000)
+    private static let total = Environment.buffers(standard: 1_700_000)
 
     @Test(
       "S19, P15: nothing is seen before it is written: layout × in-order × batch × path", arguments: PeerCase.stress)
