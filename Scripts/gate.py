@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,11 +74,14 @@ def inclusive(dump):
 def count(ringbench, ring, in_order, batch):
     """One process under callgrind: each path and direction, warmed up and then counted."""
     rounds = BUFFERS // batch
-    environment = dict(os.environ, GLIBC_TUNABLES=TUNABLES.get(platform.machine(), ""))
+    # Variables lie on the stack, above what is measured: their length moves it, and how it is aligned shows in memcpy.
+    environment = {"PATH": "/usr/bin:/bin", "GLIBC_TUNABLES": TUNABLES.get(platform.machine(), "")}
+    if "LD_LIBRARY_PATH" in os.environ:
+        environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out"
         run = subprocess.run(
-            ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", "--compress-strings=no",
+            [shutil.which("valgrind"), "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", "--compress-strings=no",
              "--compress-pos=no", "--dump-line=no", "--dump-before=*SingleThreadLoop*runRounds*",
              ringbench, "loop", "--ring", ring, "--path", ",".join(PATHS), "--direction", ",".join(DIRECTIONS),
              "--batch", str(batch), "--rounds", str(rounds)] + (["--in-order"] if in_order else []),
