@@ -122,7 +122,7 @@ def compare_instructions(old_rows, new_rows, report):
     new = {instruction_key(row): row for row in new_rows}
     report.same_rows(INSTRUCTIONS, old, new)
     most = (0.0, "")
-    for key in old.keys() & new.keys():
+    for key in (key for key in old if key in new):
         for loop in LOOPS:
             before, after = old[key][loop], new[key][loop]
             change = after / before - 1
@@ -226,7 +226,7 @@ class Report:
         print(f"gate: note, better: {text}")
 
     def same_rows(self, path, old, new):
-        for key in old.keys() ^ new.keys():
+        for key in sorted(old.keys() ^ new.keys()):
             where = "measured, but not in" if key in new else "not measured, but in"
             self.failure(f"{key}: {where} {path.name}")
 
