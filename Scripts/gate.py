@@ -81,8 +81,9 @@ def count(ringbench, ring, in_order, batch):
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out"
         run = subprocess.run(
-            [shutil.which("valgrind"), "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", "--compress-strings=no",
-             "--compress-pos=no", "--dump-line=no", "--dump-before=*SingleThreadLoop*runRounds*",
+            [shutil.which("valgrind"), "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}",
+             "--compress-strings=no", "--compress-pos=no", "--dump-line=no",
+             "--dump-before=*SingleThreadLoop*runRounds*",
              ringbench, "loop", "--ring", ring, "--path", ",".join(PATHS), "--direction", ",".join(DIRECTIONS),
              "--batch", str(batch), "--rounds", str(rounds)] + (["--in-order"] if in_order else []),
             capture_output=True, text=True, env=environment, check=False)
