@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,12 +74,16 @@ def inclusive(dump):
 def count(ringbench, ring, in_order, batch):
     """One process under callgrind: each path and direction, warmed up and then counted."""
     rounds = BUFFERS // batch
-    environment = dict(os.environ, GLIBC_TUNABLES=TUNABLES.get(platform.machine(), ""))
+    # Variables lie on the stack, above what is measured: their length moves it, and how it is aligned shows in memcpy.
+    environment = {"PATH": "/usr/bin:/bin", "GLIBC_TUNABLES": TUNABLES.get(platform.machine(), "")}
+    if "LD_LIBRARY_PATH" in os.environ:
+        environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out"
         run = subprocess.run(
-            ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", "--compress-strings=no",
-             "--compress-pos=no", "--dump-line=no", "--dump-before=*SingleThreadLoop*runRounds*",
+            [shutil.which("valgrind"), "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}",
+             "--compress-strings=no", "--compress-pos=no", "--dump-line=no",
+             "--dump-before=*SingleThreadLoop*runRounds*",
              ringbench, "loop", "--ring", ring, "--path", ",".join(PATHS), "--direction", ",".join(DIRECTIONS),
              "--batch", str(batch), "--rounds", str(rounds)] + (["--in-order"] if in_order else []),
             capture_output=True, text=True, env=environment, check=False)
@@ -118,7 +123,7 @@ def compare_instructions(old_rows, new_rows, report):
     new = {instruction_key(row): row for row in new_rows}
     report.same_rows(INSTRUCTIONS, old, new)
     most = (0.0, "")
-    for key in old.keys() & new.keys():
+    for key in (key for key in old if key in new):
         for loop in LOOPS:
             before, after = old[key][loop], new[key][loop]
             change = after / before - 1
@@ -222,7 +227,7 @@ class Report:
         print(f"gate: note, better: {text}")
 
     def same_rows(self, path, old, new):
-        for key in old.keys() ^ new.keys():
+        for key in sorted(old.keys() ^ new.keys()):
             where = "measured, but not in" if key in new else "not measured, but in"
             self.failure(f"{key}: {where} {path.name}")
 
