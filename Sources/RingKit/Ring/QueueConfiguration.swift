@@ -9,11 +9,12 @@ public struct QueueConfiguration: Sendable, Equatable {
   /// Used only with INDIRECT_DESC.
   public var indirectCapacity: Int
 
-  /// A queue of `size` descriptors.
-  public init(size: Int, features: VirtioFeatures = [.version1], indirectCapacity: Int = 16) {
+  /// A queue of `size` descriptors, with indirect tables of 16 entries, or of `size` where that is less, unless told
+  /// otherwise.
+  public init(size: Int, features: VirtioFeatures = [.version1], indirectCapacity: Int? = nil) {
     self.size = size
     self.features = features
-    self.indirectCapacity = indirectCapacity
+    self.indirectCapacity = indirectCapacity ?? min(16, max(size, 0))
   }
 
   /// Bytes of driver memory that the indirect tables take: one per descriptor of the ring, or none.
