@@ -62,10 +62,16 @@ struct CostText {
     let interval = share.map { "\(NumberText.fixed($0.low, 1))-\(NumberText.fixed($0.high, 1))" } ?? ""
     return [
       row.path.name + (row.injected ? " (injected)" : ""), NumberText.short(row.nanosecondsPerBuffer.median),
-      NumberText.short(rate / 1e6), NumberText.short(rate * Double(row.bytes) / 1e9),
+      NumberText.short(rate / 1e6), bandwidth(row),
       share.map { NumberText.fixed($0.median, isBaseline ? 0 : 1) } ?? "-", isBaseline ? "" : interval,
       "\(row.slicesKept)", CounterText.text(row.counters),
     ]
+  }
+
+  // Bytes that nobody touched did not move.
+  private func bandwidth(_ row: CostRow) -> String {
+    guard report.parameters.touch == .full else { return "-" }
+    return NumberText.short(row.buffersPerSecond.median * Double(row.bytes) / 1e9)
   }
 
   private var interruption: String {

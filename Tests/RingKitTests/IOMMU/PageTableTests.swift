@@ -14,12 +14,12 @@ import Testing
     #expect(work.counts[.pageTableWrites] == 4)
     try table.map(6, to: 78, pages: 1, permissions: 2, largestLeaf: 3, counter: &work)
     #expect(work.counts[.pageTableWrites] == 5)
-    #expect(table.physicalAddress(5) == 77 << 12)
+    #expect(table.leads(5, to: 77 << 12))
     #expect(table.walk(6).entry.bits == 78 << 12 | 2)
     try table.unmap(5, pages: 1, counter: &work)
     #expect(work.counts[.pageTableWrites] == 6)
-    #expect(table.physicalAddress(5) == nil)
-    #expect(table.physicalAddress(6) == 78 << 12)
+    #expect(table.leads(5, to: nil))
+    #expect(table.leads(6, to: 78 << 12))
   }
 
   @Test(arguments: [1, 2, 3] as [UInt64])
@@ -61,7 +61,7 @@ import Testing
     for base in bases {
       for page in base..<(base + 4096) {
         let expected = model[page]
-        #expect(table.physicalAddress(page) == expected.map { $0.target << 12 })
+        #expect(table.leads(page, to: expected.map { $0.target << 12 }))
         #expect(table.walk(page).entry.bits & 3 == expected?.permissions ?? 0)
       }
     }
@@ -79,13 +79,13 @@ import Testing
     // The tables of levels 3 and 2, and the leaf.
     #expect(work.counts[.pageTableWrites] == 3)
     #expect(table.walk(700).level == 2)
-    #expect(table.physicalAddress(700) == (1024 + 188) << 12)
+    #expect(table.leads(700, to: (1024 + 188) << 12))
     // Half of a leaf cannot be unmapped.
     #expect(throws: DMAError.notMapped(IOVA(512 << 12))) { try table.unmap(512, pages: 256, counter: &work) }
     #expect(table.physicalAddress(512) != nil)
     try table.unmap(512, pages: 512, counter: &work)
     #expect(work.counts[.pageTableWrites] == 4)
-    #expect(table.physicalAddress(700) == nil)
+    #expect(table.leads(700, to: nil))
   }
 
   @Test func oneGiBTakesOneLeafAndThatCanBeForbidden() throws {
@@ -95,7 +95,7 @@ import Testing
     let giB: UInt64 = 1 << 18
     try table.map(giB, to: 4 * giB, pages: giB, permissions: 3, largestLeaf: 3, counter: &work)
     #expect(work.counts[.pageTableWrites] == 2)
-    #expect(table.physicalAddress(giB + 12_345) == (4 * giB + 12_345) << 12)
+    #expect(table.leads(giB + 12_345, to: (4 * giB + 12_345) << 12))
     try table.unmap(giB, pages: giB, counter: &work)
     try table.map(giB, to: 4 * giB, pages: 512, permissions: 3, largestLeaf: 1, counter: &work)
     #expect(table.walk(giB).level == 1)
@@ -110,7 +110,7 @@ import Testing
     try table.unmap(512, pages: 1, counter: &work)
     try table.map(512, to: 1024, pages: 512, permissions: 3, largestLeaf: 3, counter: &work)
     #expect(table.walk(512).level == 1)
-    #expect(table.physicalAddress(1023) == 1535 << 12)
+    #expect(table.leads(1023, to: 1535 << 12))
   }
 
   @Test func smallEntriesForATargetThatIsNotAligned() throws {
@@ -119,7 +119,7 @@ import Testing
     var work = CountedWork()
     try table.map(512, to: 1, pages: 512, permissions: 3, largestLeaf: 3, counter: &work)
     #expect(table.walk(512).level == 1)
-    #expect(table.physicalAddress(600) == 89 << 12)
+    #expect(table.leads(600, to: 89 << 12))
   }
 
   @Test func conflictLeavesNothingBehind() throws {
@@ -131,7 +131,7 @@ import Testing
     #expect(throws: DMAError.alreadyMapped(IOVA(1030 << 12))) {
       try table.map(500, to: 4001, pages: 600, permissions: 3, largestLeaf: 3, counter: &work)
     }
-    for page in 0..<2048 as Range<UInt64> { #expect(table.physicalAddress(page) == (page == 1030 ? 9 << 12 : nil)) }
+    for page in 0..<2048 as Range<UInt64> { #expect(table.leads(page, to: (page == 1030 ? 9 << 12 : nil))) }
     // Under a large leaf.
     try table.map(2048, to: 0, pages: 512, permissions: 3, largestLeaf: 3, counter: &work)
     #expect(throws: DMAError.alreadyMapped(IOVA(2050 << 12))) {
@@ -147,7 +147,7 @@ import Testing
     try table.map(10, to: 0, pages: 2, permissions: 3, largestLeaf: 3, counter: &work)
     #expect(throws: DMAError.notMapped(IOVA(12 << 12))) { try table.unmap(10, pages: 3, counter: &work) }
     #expect(throws: DMAError.notMapped(IOVA(1 << 48))) { try table.unmap(1 << 36, pages: 1, counter: &work) }
-    #expect(table.physicalAddress(.max >> 12) == nil)
+    #expect(table.leads(.max >> 12, to: nil))
   }
 
   @Test func exhaustedTablesUnwind() throws {
@@ -158,7 +158,7 @@ import Testing
     #expect(throws: DMAError.pageTableExhausted) {
       try table.map(1, to: 0, pages: 1100, permissions: 3, largestLeaf: 1, counter: &work)
     }
-    for page in 0..<1200 as Range<UInt64> { #expect(table.physicalAddress(page) == nil) }
+    for page in 0..<1200 as Range<UInt64> { #expect(table.leads(page, to: nil)) }
     try table.map(1, to: 0, pages: 900, permissions: 3, largestLeaf: 1, counter: &work)
   }
 
@@ -182,4 +182,12 @@ import Testing
       Issue.record("\(page) is lost")
     }
   }
+}
+
+extension PageTable {
+  /// Whether a page leads to that address, or nowhere.
+  ///
+  /// A function, because comparing the optionals inside an expectation reads beyond one of them in the toolchain's own
+  /// code (6.3), which the address sanitizer reports.
+  fileprivate func leads(_ page: UInt64, to address: UInt64?) -> Bool { physicalAddress(page) == address }
 }

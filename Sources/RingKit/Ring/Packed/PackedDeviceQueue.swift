@@ -37,6 +37,8 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
   @usableFromInline var unannounced: UInt64 = 0
   /// Where the next used descriptor will appear: behind everything published.
   @usableFromInline var published = WrapCounter()
+  /// Whether the last batch was a full one.
+  @usableFromInline var wasBacklogged = false
   /// IN_ORDER: completions that wait for the used descriptor which will stand for all of them.
   @usableFromInline var batchStart = WrapCounter()
   @usableFromInline var batchCount = 0
@@ -103,6 +105,7 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
     unannounced = 0
     published = WrapCounter()
     batchCount = 0
+    wasBacklogged = false
     event = .enable
     builder.begin()
   }

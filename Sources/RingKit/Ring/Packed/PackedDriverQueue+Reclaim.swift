@@ -42,34 +42,47 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let done = finished.cells
     let hasTables = ledger.indirectCapacity > 0
     var count = finishedCount
+    let isBacklogged = wasBacklogged
     while count < limit && cursor.returned != published {
-      // B12: pairs with B11 in PackedDeviceQueue+Complete.swift.
-      let word = ordering.observe64(descriptors, at: Int(position.offset) &* 16 &+ 8)
-      let flags = UInt16(truncatingIfNeeded: word >> 48)
-      if flags & (DescriptorFlags.available | DescriptorFlags.used) != position.usedFlags { break }
-      let slot = UInt16(truncatingIfNeeded: word >> 32)
-      // What is wrong with a descriptor that does not pass is for the careful path to say.
-      if slot >= size { break }
-      let entry = cursor.entries[slot]
-      let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
-      if entry.descriptorCount != 1 || length > entry.capacity { break }
-      if hasTables && ledger.indirectUse[slot] != 0 { break }
-      do throws(DMAError) {
-        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
-      } catch {
-        // It is not back, and not the device's either: a reset reports it.
+      // Up to the ring's end, so that nothing inside has to look for the wrap.
+      let first = count
+      let ahead = min(Int(published.distance(from: cursor.returned)), Int(size &- position.offset))
+      let run = min(limit, count &+ ahead)
+      let (base, lapFlags) = (Int(position.offset) &* 16, position.usedFlags)
+      while count < run {
+        let offset = base &+ (count &- first) &* 16
+        // As in PackedDeviceQueue.serve: these lines are about to be written again.
+        if isBacklogged && offset & 63 == 0 { descriptors.prefetchForWriting(offset &+ 128) }
+        // B12: pairs with B11 in PackedDeviceQueue+Complete.swift.
+        let word = ordering.observe64(descriptors, at: offset &+ 8)
+        let flags = UInt16(truncatingIfNeeded: word >> 48)
+        if flags & (DescriptorFlags.available | DescriptorFlags.used) != lapFlags { break }
+        let slot = UInt16(truncatingIfNeeded: word >> 32)
+        // What is wrong with a descriptor that does not pass is for the careful path to say.
+        if slot >= size { break }
+        let entry = cursor.entries[slot]
+        let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
+        if entry.descriptorCount != 1 || length > entry.capacity { break }
+        if hasTables && ledger.indirectUse[slot] != 0 { break }
+        do throws(DMAError) {
+          try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+        } catch {
+          // It is not back, and not the device's either: a reset reports it.
+          cursor.retire(slot)
+          position.advance(by: UInt16(truncatingIfNeeded: count &- first &+ 1), size: size)
+          cursor.commit(&ledger)
+          ledger.unreturned = entry.token
+          (used, finishedCount) = (position, count)
+          throw fail(error)
+        }
         cursor.retire(slot)
-        position.advance(size: size)
-        cursor.commit(&ledger)
-        ledger.unreturned = entry.token
-        (used, finishedCount) = (position, count)
-        throw fail(error)
+        done[count] = Completion(token: entry.token, writtenByteCount: length)
+        count &+= 1
       }
-      cursor.retire(slot)
-      position.advance(size: size)
-      done[count] = Completion(token: entry.token, writtenByteCount: length)
-      count &+= 1
+      position.advance(by: UInt16(truncatingIfNeeded: count &- first), size: size)
+      if count < run { break }
     }
+    wasBacklogged = count == limit
     cursor.commit(&ledger)
     (used, finishedCount) = (position, count)
   }

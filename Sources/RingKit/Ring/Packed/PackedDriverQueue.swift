@@ -39,6 +39,8 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   @usableFromInline var oldest: UInt16 = 0
   @usableFromInline var batchRemaining: UInt16 = 0
   @usableFromInline var batchLength: UInt32 = 0
+  /// Whether the last batch reclaimed was a full one.
+  @usableFromInline var wasBacklogged = false
   /// Shadow of the driver event suppression word.
   @usableFromInline var event = EventSuppression.enable
   @usableFromInline let finished: PrivateTable<Completion>
@@ -111,6 +113,7 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
     published = WrapCounter()
     oldest = 0
     batchRemaining = 0
+    wasBacklogged = false
     event = .enable
     finishedCount = 0
     broken = false

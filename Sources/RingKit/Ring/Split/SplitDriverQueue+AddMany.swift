@@ -25,6 +25,8 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       let place = cursor.added.slot(mask: mask)
       let slot = cursor.enter(mapping, token: token, capacity: isWritable ? segment.length : 0)
       let offset = Int(slot) &* 16
+      // Free descriptors are ours: the device is done with them, so their lines can be taken back ahead of the stores.
+      if slot & 3 == 0 && limit &- added > 8 { descriptors.prefetchForWriting(offset &+ 128) }
       descriptors.store64(address.rawValue, offset)
       descriptors.store64(UInt64(segment.length) | flags, offset &+ 8)
       if heads[place] != slot {

@@ -45,6 +45,8 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     var count = finishedCount
     while count < limit && cursor.returned != seen {
       let offset = 4 &+ 8 &* Int(cursor.returned.slot(mask: mask))
+      // What the index covers is written, so fetching ahead takes nothing from the device.
+      if offset & 63 == 4 && seen.distance(from: cursor.returned) > 16 { used.prefetchForReading(offset &+ 128) }
       let id = used.load32(offset)
       let length = used.load32(offset &+ 4)
       // What is wrong with an entry that does not pass is for the careful path to say.
