@@ -25,10 +25,17 @@ struct CostMeasurement {
     }
     try factory.guest.verifyPlacement(parameters)
     let schedule = try SliceSchedule(
-      counted: counted, timed: timed, rounds: parameters.slices, sliceMilliseconds: parameters.sliceMilliseconds,
+      counted: counted, timed: timed, groups: groups(keys.count), rounds: parameters.slices,
+      sliceMilliseconds: parameters.sliceMilliseconds,
       timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU)
     let run = try SliceSession(schedule).run(progress: progress)
     return report(run, keys)
+  }
+
+  /// The paths of one ring, size and direction.
+  private func groups(_ count: Int) -> [Range<Int>] {
+    let paths = parameters.measuredPaths.count
+    return stride(from: 0, to: count, by: paths).map { $0..<($0 + paths) }
   }
 
   /// Contenders that are compared with each other stand next to each other, so that they run in the same moment.

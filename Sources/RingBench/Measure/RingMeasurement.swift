@@ -36,7 +36,9 @@ struct RingMeasurement {
       places.append((ring, floors))
     }
     let schedule = try SliceSchedule(
-      counted: counted, timed: timed, rounds: parameters.slices, sliceMilliseconds: parameters.sliceMilliseconds,
+      counted: counted, timed: timed,
+      groups: places.map { $0.ring..<($0.ring + 1 + $0.floors.count) }, rounds: parameters.slices,
+      sliceMilliseconds: parameters.sliceMilliseconds,
       timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
       roundTrips: parameters.roundTrips)
     let run = try SliceSession(schedule).run(progress: progress)

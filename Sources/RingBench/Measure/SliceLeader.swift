@@ -121,7 +121,7 @@ struct SliceLeader {
       defer { round += 1 }
       // One round at least: whoever asked for a long slice gets it.
       if round > 0 && cring_nanoseconds() > end { return }
-      for number in schedule.timed.indices {
+      for number in schedule.order(round: round) {
         if Interrupt.isRequested { return }
         let contender = schedule.timed[number]
         at = contender.label

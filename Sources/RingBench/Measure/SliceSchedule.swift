@@ -4,8 +4,11 @@ import Synchronization
 final class SliceSchedule: Sendable {
   /// Run once each, before anything is timed, to count work exactly.
   let counted: [Contender]
-  /// Take turns, slice by slice, in this order.
+  /// Take turns, slice by slice.
   let timed: [Contender]
+  /// Those of them that are compared with each other: neighbours in every round, each time in another order, so that none
+  /// always finds the caches as the same one left them.
+  let groups: [Range<Int>]
   let gate = SliceGate()
   let probe: RoundTripProbe
   let rounds: Int
@@ -25,11 +28,13 @@ final class SliceSchedule: Sendable {
   let batchMultiple = 128
 
   init(
-    counted: [Contender], timed: [Contender], rounds: Int, sliceMilliseconds: Double, timeLimit: Double,
+    counted: [Contender], timed: [Contender], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
+    timeLimit: Double,
     driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0
   ) throws(BenchError) {
     self.counted = counted
     self.timed = timed
+    self.groups = groups
     self.rounds = rounds
     sliceNanoseconds = sliceMilliseconds * 1e6
     self.timeLimit = timeLimit
@@ -37,6 +42,11 @@ final class SliceSchedule: Sendable {
     self.driverCPU = driverCPU
     self.deviceCPU = deviceCPU
     probe = try RoundTripProbe()
+  }
+
+  /// The timed contenders in the order of a round.
+  func order(round: Int) -> [Int] {
+    groups.flatMap { group in group.indices.map { group.lowerBound + ($0 - group.lowerBound + round) % group.count } }
   }
 
   /// Contenders by the number the gate carries: counted ones first.

@@ -7,6 +7,8 @@ public struct RegionTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
   /// What the queue around it did.
   public var work: Counter
   @usableFromInline let table: RegionTable
+  /// The region of the last range: payloads lie together, so the next one is there too.
+  @usableFromInline var recent = RegionTable.Record(guestBase: 0, byteCount: 0, hostBase: 0)
   private let memory: GuestMemory
 
   /// A translator over the regions of `memory` that are visible to a device; keeps them mapped.
@@ -22,12 +24,17 @@ public struct RegionTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
     let target = GuestPhysicalAddress(address.rawValue)
-    if let host = table.translate(target, length: byteCount) { return (host, byteCount) }
-    return try partial(address, byteCount)
+    if let host = recent.translate(target, length: byteCount) { return (host, byteCount) }
+    return try search(address, byteCount)
   }
 
   @usableFromInline @inline(never)
-  func partial(_ address: IOVA, _ byteCount: UInt64) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+  mutating func search(
+    _ address: IOVA, _ byteCount: UInt64
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let target = GuestPhysicalAddress(address.rawValue)
+    if let record = table.record(of: target) { recent = record }
+    if let host = recent.translate(target, length: byteCount) { return (host, byteCount) }
     guard address.advanced(by: byteCount &- 1) != nil else {
       throw .addressOverflow(address, byteCount: byteCount)
     }

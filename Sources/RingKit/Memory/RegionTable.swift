@@ -16,6 +16,15 @@ public struct RegionTable: @unchecked Sendable {
       self.byteCount = byteCount
       self.hostBase = hostBase
     }
+
+    /// Where the range is mapped, if it lies in this region: the offset is compared with the size, then the length with
+    /// what is left, so that no sum can overflow.
+    @inlinable @inline(__always)
+    func translate(_ address: GuestPhysicalAddress, length: UInt64) -> HostAddress? {
+      let offset = address.rawValue &- guestBase
+      guard offset < byteCount && length <= byteCount &- offset else { return nil }
+      return HostAddress(rawValue: hostBase &+ UInt(offset))
+    }
   }
 
   @usableFromInline let records: UnsafePointer<Record>
@@ -28,19 +37,24 @@ public struct RegionTable: @unchecked Sendable {
   }
 
   /// Where `length` bytes at `address` are mapped here, or `nil` when they are not inside one region.
-  ///
-  /// No sum is formed that could overflow: the offset is compared with the size, then the length with what is left.
   @inlinable @inline(__always)
   public func translate(_ address: GuestPhysicalAddress, length: UInt64) -> HostAddress? {
     var i = 0
     while i < count {
       // SAFETY: i < count, the number of records the table was made with.
-      let record = unsafe records[i]
-      let offset = address.rawValue &- record.guestBase
-      if offset < record.byteCount && length <= record.byteCount &- offset {
-        return HostAddress(rawValue: record.hostBase &+ UInt(offset))
-      }
+      if let host = unsafe records[i].translate(address, length: length) { return host }
       i &+= 1
+    }
+    return nil
+  }
+
+  /// The region a range lies in, for a caller that expects the next range to lie there too.
+  @usableFromInline
+  func record(of address: GuestPhysicalAddress) -> Record? {
+    for i in 0..<count {
+      // SAFETY: i < count.
+      let record = unsafe records[i]
+      if address.rawValue &- record.guestBase < record.byteCount { return record }
     }
     return nil
   }
