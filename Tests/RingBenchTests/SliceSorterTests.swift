@@ -44,4 +44,23 @@ import Testing
     #expect(sorter.reasons == [.stolenTime: 2, .placementChanged: 1])
     #expect(sorter.kept(1, .sameL3).isEmpty)
   }
+
+  private func run(disturbed: Int, of count: Int) -> [SliceRecord] {
+    (0..<count).map { round in
+      var conditions = SliceConditions(roundTripBefore: 105, roundTripAfter: 105)
+      conditions.involuntarySwitches = round < disturbed ? 1 : 0
+      return SliceRecord(contender: 0, round: round, nanosecondsPerBuffer: 1, conditions: conditions)
+    }
+  }
+
+  @Test(arguments: [(4, 12, false), (8, 12, true), (12, 12, true), (2, 3, false)])
+  func disturbedSlicesCountOnlyWhereTooFewOthersAreLeft(disturbed: Int, count: Int, tolerated: Bool) {
+    let records = run(disturbed: disturbed, of: count)
+    let pair = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)
+    let classifier = PlacementClassifier(pair: pair, underHypervisor: false, roundTrips: [105])
+    let sorter = SliceSorter(records, contenders: 1, fewest: 5, classifier: classifier)
+    #expect(sorter.isDisturbed == tolerated)
+    #expect(sorter.kept(0, .sameL3).count == (tolerated ? count : count - disturbed))
+    #expect(sorter.dropped[0] == (tolerated ? 0 : disturbed))
+  }
 }

@@ -9,6 +9,9 @@ struct BenchGuest {
   let pool: SwiotlbPool?
   let sharedPayload: GuestBuffer
   let privatePayload: GuestBuffer?
+  /// All indirect tables, in one piece, so that a driver can map them once; `nil` where none is used.
+  let tables: GuestBuffer?
+  private var tablesUsed = 0
   private var rings: RegionAllocator
 
   init(_ parameters: CostParameters) throws(BenchError) {
@@ -18,11 +21,13 @@ struct BenchGuest {
     let contenders = parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count
     let splitBytes = SplitRing.byteCount(size: 32_768 > parameters.queueSize ? parameters.queueSize : 32_768)
     let perRing = splitBytes + PackedRing.byteCount(size: parameters.queueSize) + 1024
-    let tables = parameters.queueSize * 2 * 16 + 128
+    // Two segments a buffer, and one set of tables for each layout, whether both are measured or not.
+    let tableBytes = 2 * contenders * 2 * Self.tableByteCount(parameters)
     do throws(MemoryError) {
       var regions: [MemoryRegion] = []
       let ringRegion = try MemoryRegion(
-        at: GuestPhysicalAddress(1 << 30), byteCount: 2 * contenders * (perRing + tables), node: parameters.ringNode,
+        at: GuestPhysicalAddress(1 << 30), byteCount: 2 * contenders * perRing + tableBytes + 4096,
+        node: parameters.ringNode,
         pages: parameters.pageSize)
       let shared = try MemoryRegion(
         at: GuestPhysicalAddress(4 << 30), byteCount: payloadBytes, node: parameters.payloadNode,
@@ -49,6 +54,7 @@ struct BenchGuest {
       }
       memory = try GuestMemory(regions)
       rings = RegionAllocator(ringRegion)
+      tables = parameters.features.contains(.indirect) ? try rings.allocate(tableBytes, alignment: 4096) : nil
     } catch {
       throw .machine("the guest's memory cannot be had: \(error)")
     }
@@ -56,6 +62,18 @@ struct BenchGuest {
 
   private static func makePool(_ buffer: GuestBuffer, _ areas: Int) throws(MemoryError) -> SwiotlbPool? {
     try? SwiotlbPool(buffer, areaCount: areas, tracksHighWater: true)
+  }
+
+  private static func tableByteCount(_ parameters: CostParameters) -> Int {
+    (parameters.queueSize * 2 * 16 + 127) & ~127
+  }
+
+  /// The indirect tables of one queue.
+  mutating func tableMemory(_ parameters: CostParameters) -> GuestBuffer? {
+    guard let tables else { return nil }
+    let bytes = Self.tableByteCount(parameters)
+    defer { tablesUsed += bytes }
+    return tables.slice(at: tablesUsed, byteCount: bytes)
   }
 
   mutating func ringMemory(_ byteCount: Int) throws(BenchError) -> GuestBuffer {

@@ -60,7 +60,7 @@ struct ContenderFactory {
   }
 
   /// What a page-pool driver maps once: payloads, and the indirect tables where there are any.
-  private func premapped() -> [GuestBuffer] { [guest.sharedPayload] }
+  private func premapped() -> [GuestBuffer] { [guest.sharedPayload] + (guest.tables.map { [$0] } ?? []) }
 
   private mutating func assemble<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
     _ key: CostKey, _ mapper: consuming Mapper, _ translator: consuming Translator,
@@ -70,8 +70,7 @@ struct ContenderFactory {
     if key.path != .direct { features.insert(.accessPlatform) }
     if key.ring == .packed { features.insert(.packedRing) }
     let configuration = QueueConfiguration(size: parameters.queueSize, features: features, indirectCapacity: 2)
-    let tables: GuestBuffer? =
-      configuration.indirectByteCount > 0 ? try guest.ringMemory(configuration.indirectByteCount) : nil
+    let tables = guest.tableMemory(parameters)
     switch key.ring {
     case .split:
       let ring = try SplitRing(

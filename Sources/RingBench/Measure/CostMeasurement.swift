@@ -58,8 +58,8 @@ struct CostMeasurement {
     let classifier = PlacementClassifier(
       pair: machine.pair(parameters.driverCPU, parameters.deviceCPU), underHypervisor: machine.underHypervisor,
       roundTrips: conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
-    var sorter = SliceSorter(contenders: keys.count)
-    for record in run.records { sorter.add(record, classifier.verdict(record.conditions)) }
+    let sorter = SliceSorter(
+      run.records, contenders: keys.count, fewest: min(Self.fewestSlices, parameters.slices), classifier: classifier)
     var rows: [CostRow] = []
     for (number, key) in keys.enumerated() {
       let baseline = keys.firstIndex(of: key.baseline)
@@ -84,6 +84,6 @@ struct CostMeasurement {
     }
     return CostReport(
       machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: sorter.reasons,
-      interrupted: run.interrupted)
+      disturbed: sorter.isDisturbed, interrupted: run.interrupted)
   }
 }

@@ -52,8 +52,9 @@ struct RingMeasurement {
     let classifier = PlacementClassifier(
       pair: machine.pair(parameters.driverCPU, parameters.deviceCPU), underHypervisor: machine.underHypervisor,
       roundTrips: conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
-    var sorter = SliceSorter(contenders: places.reduce(0) { $0 + 1 + $1.floors.count })
-    for record in run.records { sorter.add(record, classifier.verdict(record.conditions)) }
+    let sorter = SliceSorter(
+      run.records, contenders: places.reduce(0) { $0 + 1 + $1.floors.count },
+      fewest: min(Self.fewestSlices, parameters.slices), classifier: classifier)
     var rows: [RingRow] = []
     for (index, place) in places.enumerated() {
       for placement in PlacementClass.allCases {
@@ -77,7 +78,7 @@ struct RingMeasurement {
     }
     return RingReport(
       machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: sorter.reasons,
-      interrupted: run.interrupted)
+      disturbed: sorter.isDisturbed, interrupted: run.interrupted)
   }
 
   private func estimate(_ slices: [SliceRecord]) -> Estimate? {

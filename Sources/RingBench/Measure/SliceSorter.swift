@@ -3,10 +3,29 @@ struct SliceSorter {
   private var byContender: [[PlacementClass: [SliceRecord]]]
   private(set) var dropped: [Int]
   private(set) var reasons: [DropReason: Int] = [:]
+  /// Whether slices count in which a thread was taken off its CPU.
+  private(set) var isDisturbed = false
 
   init(contenders: Int) {
     byContender = Array(repeating: [:], count: contenders)
     dropped = Array(repeating: 0, count: contenders)
+  }
+
+  /// Sorts a whole run.
+  ///
+  /// Slices in which a thread lost its CPU count only where some contender would be left with fewer than `fewest` without
+  /// them: on a machine that is busy with something else a figure with a warning beats none.
+  init(_ records: [SliceRecord], contenders: Int, fewest: Int, classifier: PlacementClassifier) {
+    self.init(contenders: contenders)
+    for record in records { add(record, classifier.verdict(record.conditions)) }
+    let isShort = (0..<contenders).contains { contender in
+      let kept = byContender[contender].values.map(\.count)
+      return kept.reduce(dropped[contender], +) >= fewest && !kept.contains { $0 >= fewest }
+    }
+    guard isShort, reasons[.involuntarySwitch, default: 0] > 0 else { return }
+    self.init(contenders: contenders)
+    isDisturbed = true
+    for record in records { add(record, classifier.verdict(record.conditions, toleratesSwitches: true)) }
   }
 
   mutating func add(_ record: SliceRecord, _ verdict: PlacementClassifier.Verdict) {

@@ -75,7 +75,7 @@ struct CostText {
   }
 
   private var interruption: String {
-    report.interrupted ? "Interrupted: this is what was measured until then. " : ""
+    Caveat.text(interrupted: report.interrupted, disturbed: report.disturbed)
   }
 
   private var dropped: String { DropReason.sentence(report.slicesDroppedBy) }

@@ -4,6 +4,8 @@ struct RingReport: Sendable {
   let parameters: RingParameters
   let rows: [RingRow]
   let slicesDroppedBy: [DropReason: Int]
+  /// Other programs ran on these CPUs so much that the slices they disturbed had to count.
+  var disturbed = false
   /// Ended by Ctrl-C: what is here is what there was by then.
   let interrupted: Bool
 
@@ -13,7 +15,7 @@ struct RingReport: Sendable {
 
 extension RingReport: Encodable {
   private enum Key: String, CodingKey {
-    case schema, machine, parameters, results, interrupted, slicesDroppedBy
+    case schema, machine, parameters, results, interrupted, disturbed, slicesDroppedBy
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -22,6 +24,7 @@ extension RingReport: Encodable {
     try values.encode(machine, forKey: .machine)
     try values.encode(parameters, forKey: .parameters)
     try values.encode(rows, forKey: .results)
+    try values.encode(disturbed, forKey: .disturbed)
     try values.encode(interrupted, forKey: .interrupted)
     try values.encode(DropReason.counts(slicesDroppedBy), forKey: .slicesDroppedBy)
   }

@@ -10,7 +10,7 @@ struct RingText {
   }
 
   func render() -> String {
-    let interruption = report.interrupted ? "Interrupted: this is what was measured until then. " : ""
+    let interruption = Caveat.text(interrupted: report.interrupted, disturbed: report.disturbed)
     let dropped = DropReason.sentence(report.slicesDroppedBy)
     guard let placement else { return "\(interruption)Nothing was measured: no slice was kept. \(dropped)\n" }
     let rows = report.rows.filter { $0.placement == placement }

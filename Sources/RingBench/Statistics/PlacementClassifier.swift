@@ -29,12 +29,15 @@ struct PlacementClassifier: Sendable {
     return measured == .crossL3 && !pair.shareNode ? .crossNode : measured
   }
 
-  func verdict(_ slice: SliceConditions) -> Verdict {
+  /// What becomes of a slice.
+  ///
+  /// With `toleratesSwitches` it is kept although a thread was taken off its CPU, for a machine that has no others.
+  func verdict(_ slice: SliceConditions, toleratesSwitches: Bool = false) -> Verdict {
     guard let before = placement(of: slice.roundTripBefore), let after = placement(of: slice.roundTripAfter) else {
       return .dropped(.probeFailed)
     }
     guard slice.stolenTicks == 0 else { return .dropped(.stolenTime) }
-    guard slice.involuntarySwitches == 0 else { return .dropped(.involuntarySwitch) }
+    guard slice.involuntarySwitches == 0 || toleratesSwitches else { return .dropped(.involuntarySwitch) }
     return before == after ? .kept(before) : .dropped(.placementChanged)
   }
 

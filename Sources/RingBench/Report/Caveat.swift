@@ -1,0 +1,10 @@
+/// What a reader must know before the figures.
+enum Caveat {
+  /// Empty, or sentences that end in a space.
+  static func text(interrupted: Bool, disturbed: Bool) -> String {
+    (interrupted ? "Interrupted: this is what was measured until then. " : "")
+      + (disturbed
+        ? "Other programs wanted these CPUs all the time, so slices they disturbed count: take the times with care. "
+        : "")
+  }
+}
