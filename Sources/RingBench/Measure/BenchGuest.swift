@@ -82,6 +82,20 @@ struct BenchGuest {
     }
   }
 
+  /// Where everything lies.
+  func placements() throws(BenchError) -> [MemoryPlacement] {
+    var regions = [("ring", rings.region), ("payload", sharedPayload.region)]
+    if let privatePayload { regions.append(("private payload", privatePayload.region)) }
+    if let pool { regions.append(("bounce pool", pool.buffer.region)) }
+    var placements: [MemoryPlacement] = []
+    for (name, region) in regions {
+      do throws(MemoryError) { placements.append(try MemoryPlacement(name, region)) } catch {
+        throw .machine("where the pages are cannot be read: \(error)")
+      }
+    }
+    return placements
+  }
+
   /// Where the pages asked for on a node really are; the placement a result claims is the one it had.
   func verifyPlacement(_ parameters: CostParameters) throws(BenchError) {
     let wanted: [(MemoryRegion, Int?)] = [

@@ -29,7 +29,9 @@ struct CostMeasurement {
       sliceMilliseconds: parameters.sliceMilliseconds,
       timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU)
     let run = try SliceSession(schedule).run(progress: progress)
-    return report(run, keys)
+    var report = report(run, keys)
+    report.memory = try factory.guest.placements()
+    return report
   }
 
   /// The paths of one ring, size and direction.

@@ -4,6 +4,8 @@ struct CostReport: Sendable {
   let parameters: CostParameters
   let rows: [CostRow]
   let slicesDroppedBy: [DropReason: Int]
+  /// Where ring and payload lay.
+  var memory: [MemoryPlacement] = []
   /// Other programs ran on these CPUs so much that the slices they disturbed had to count.
   var disturbed = false
   /// Ended by Ctrl-C: what is here is what there was by then.
@@ -27,7 +29,7 @@ struct CostReport: Sendable {
 
 extension CostReport: Encodable {
   private enum Key: String, CodingKey {
-    case schema, machine, parameters, results, interrupted, disturbed, slicesDroppedBy, answer
+    case schema, machine, parameters, memory, results, interrupted, disturbed, slicesDroppedBy, answer
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -35,6 +37,7 @@ extension CostReport: Encodable {
     try values.encode(1, forKey: .schema)
     try values.encode(machine, forKey: .machine)
     try values.encode(parameters, forKey: .parameters)
+    try values.encode(memory, forKey: .memory)
     try values.encode(rows, forKey: .results)
     try values.encode(disturbed, forKey: .disturbed)
     try values.encode(interrupted, forKey: .interrupted)

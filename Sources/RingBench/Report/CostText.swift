@@ -35,8 +35,14 @@ struct CostText {
       \(report.machine.cpuModel), Linux \(report.machine.kernel), \(report.machine.toolchain)
       Driver on CPU \(parameters.driverCPU), device on CPU \(parameters.deviceCPU): class \(placement.name)\(trip)
       Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \(touch)
+      \(memory)
 
       """
+  }
+
+  private var memory: String {
+    let text = report.memory.map(\.text).joined(separator: ", ")
+    return text.prefix(1).uppercased() + text.dropFirst()
   }
 
   private var touch: String {
