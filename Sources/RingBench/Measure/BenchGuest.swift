@@ -19,20 +19,18 @@ struct BenchGuest {
     let bounces = parameters.measuredPaths.contains(.swiotlb)
     // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
     let contenders = parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count
-    let splitBytes = SplitRing.byteCount(size: 32_768 > parameters.queueSize ? parameters.queueSize : 32_768)
-    let perRing = splitBytes + PackedRing.byteCount(size: parameters.queueSize) + 1024
+    let perRing =
+      SplitRing.byteCount(size: parameters.queueSize) + PackedRing.byteCount(size: parameters.queueSize) + 1024
     // Two segments a buffer, and one set of tables for each layout, whether both are measured or not.
     let tableBytes = 2 * contenders * 2 * Self.tableByteCount(parameters)
-    do throws(MemoryError) {
-      var regions: [MemoryRegion] = []
+    do {
       let ringRegion = try MemoryRegion(
         at: GuestPhysicalAddress(1 << 30), byteCount: 2 * contenders * perRing + tableBytes + 4096,
-        node: parameters.ringNode,
-        pages: parameters.pageSize)
+        node: parameters.ringNode, pages: parameters.pageSize)
       let shared = try MemoryRegion(
         at: GuestPhysicalAddress(4 << 30), byteCount: payloadBytes, node: parameters.payloadNode,
         pages: parameters.pageSize)
-      regions = [ringRegion, shared]
+      var regions = [ringRegion, shared]
       var allocator = RegionAllocator(shared)
       sharedPayload = try allocator.allocate(payloadBytes, alignment: 4096)
       if bounces {
@@ -46,8 +44,9 @@ struct BenchGuest {
         var hiddenAllocator = RegionAllocator(hidden)
         privatePayload = try hiddenAllocator.allocate(payloadBytes, alignment: 4096)
         var poolAllocator = RegionAllocator(poolRegion)
-        pool = try Self.makePool(
-          try poolAllocator.allocate(parameters.swiotlbMebibytes << 20, alignment: 4096), parameters.swiotlbAreas)
+        pool = try SwiotlbPool(
+          try poolAllocator.allocate(parameters.swiotlbMebibytes << 20, alignment: 4096),
+          areaCount: parameters.swiotlbAreas, tracksHighWater: true)
       } else {
         privatePayload = nil
         pool = nil
@@ -58,10 +57,6 @@ struct BenchGuest {
     } catch {
       throw .machine("the guest's memory cannot be had: \(error)")
     }
-  }
-
-  private static func makePool(_ buffer: GuestBuffer, _ areas: Int) throws(MemoryError) -> SwiotlbPool? {
-    try? SwiotlbPool(buffer, areaCount: areas, tracksHighWater: true)
   }
 
   private static func tableByteCount(_ parameters: CostParameters) -> Int {

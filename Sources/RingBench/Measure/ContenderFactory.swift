@@ -26,7 +26,7 @@ struct ContenderFactory {
           IOMMUTranslator(domain: domain, iotlbSets: parameters.iotlbSets, counter: counter))
       case .premapped:
         let domain = domain()
-        // Attached first, and inline: nobody serves an invalidation queue before the threads run.
+        // The mapper before the translator: with nobody attached a map that fails waits for nobody.
         return try assemble(
           key,
           PremappedMapper(
@@ -34,7 +34,7 @@ struct ContenderFactory {
             counter: counter), IOMMUTranslator(domain: domain, iotlbSets: parameters.iotlbSets, counter: counter))
       case .swiotlb:
         guard let pool = guest.pool else {
-          throw BenchError.machine("a bounce pool of \(parameters.swiotlbMebibytes) MiB cannot be set up")
+          throw BenchError.machine("no bounce pool was set up for swiotlb")
         }
         return try assemble(
           key, SwiotlbMapper(memory: guest.memory, pool: pool, cpu: parameters.driverCPU, counter: counter),

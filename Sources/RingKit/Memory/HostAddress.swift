@@ -10,7 +10,7 @@ public struct HostAddress: Hashable, Sendable, BitwiseCopyable {
   @inlinable
   public init(_ pointer: UnsafeMutableRawPointer) { self.rawValue = UInt(bitPattern: pointer) }
 
-  /// Wraps an address given in bytes.
+  /// Wraps an address given in bytes; not 0, or ``pointer`` has none to give.
   @inlinable
   public init(rawValue: UInt) { self.rawValue = rawValue }
 
