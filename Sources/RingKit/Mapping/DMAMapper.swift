@@ -28,6 +28,20 @@ public protocol DMAMapper: ~Copyable {
   /// - Throws: ``DMAError`` when the mapping is not one of this mapper's, or the IOMMU does not answer.
   mutating func unmap(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError)
 
+  /// Takes a segment back of which the device says how much it wrote: for a path that copies no more than that.
+  ///
+  /// What a queue calls. Bytes beyond `written` need not reach the segment.
+  ///
+  /// - Parameters:
+  ///   - mapping: what ``map(_:_:)`` returned.
+  ///   - direction: as it was mapped.
+  ///   - written: what the device says it wrote from the segment's first byte on, be it into this segment or the
+  ///     following ones of its chain; 0 for a device-readable segment. Never more than the chain's writable segments
+  ///     hold, but the mapper holds it against the length of this one.
+  /// - Returns: how many of these bytes lie in this segment; 0 from a mapper that does not ask.
+  /// - Throws: as ``unmap(_:_:)``.
+  mutating func unmap(_ mapping: Mapping, _ direction: DMADirection, written: UInt32) throws(DMAError) -> UInt32
+
   /// Does what is due by now although no map or unmap asked for it (Linux: the flush queue's timer).
   mutating func poll() throws(DMAError)
 
@@ -36,6 +50,15 @@ public protocol DMAMapper: ~Copyable {
 }
 
 extension DMAMapper where Self: ~Copyable {
+  /// The path takes back what was mapped, whatever the device says it wrote.
+  @inlinable @inline(__always)
+  public mutating func unmap(
+    _ mapping: Mapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
+    try unmap(mapping, direction)
+    return 0
+  }
+
   /// Nothing is ever due.
   @inlinable @inline(__always)
   public mutating func poll() throws(DMAError) {}

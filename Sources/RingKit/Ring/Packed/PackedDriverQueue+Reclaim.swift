@@ -6,7 +6,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     if isInOrder { return try nextInOrder() }
     guard let (id, length, entry) = try usedDescriptor() else { return nil }
     used.advance(by: entry.descriptorCount, size: ringSize)
-    try retire(id, entry)
+    try retire(id, entry, written: length)
     return Completion(token: entry.token, writtenByteCount: length)
   }
 
@@ -65,7 +65,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         if entry.descriptorCount != 1 || length > entry.capacity { break }
         if hasTables && ledger.indirectUse[slot] != 0 { break }
         do throws(DMAError) {
-          try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+          _ = try mapper.unmap(
+            cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
         } catch {
           // It is not back, and not the device's either: a reset reports it.
           cursor.retire(slot)
@@ -125,9 +126,10 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let next = UInt32(head) &+ UInt32(entry.descriptorCount)
     oldest = UInt16(truncatingIfNeeded: next >= UInt32(ringSize) ? next &- UInt32(ringSize) : next)
     used.advance(by: entry.descriptorCount, size: ringSize)
-    try retire(head, entry)
     // The buffers that were skipped count as used completely.
-    return Completion(token: entry.token, writtenByteCount: batchRemaining == 0 ? batchLength : entry.capacity)
+    let written = batchRemaining == 0 ? batchLength : entry.capacity
+    try retire(head, entry, written: written)
+    return Completion(token: entry.token, writtenByteCount: written)
   }
 
   /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
@@ -149,8 +151,11 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       position.advance(size: size)
       head = head &+ 1 == size ? 0 : head &+ 1
       remaining &-= 1
+      // The buffers that were skipped count as used completely.
+      let written = remaining == 0 ? length : entry.capacity
       do throws(DMAError) {
-        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+        _ = try mapper.unmap(
+          cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
       } catch {
         cursor.commit(&ledger)
         ledger.unreturned = entry.token
@@ -158,8 +163,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         (finishedCount, batchRemaining) = (count, remaining)
         throw fail(error)
       }
-      // The buffers that were skipped count as used completely.
-      done[count] = Completion(token: entry.token, writtenByteCount: remaining == 0 ? length : entry.capacity)
+      done[count] = Completion(token: entry.token, writtenByteCount: written)
       count &+= 1
     }
     cursor.commit(&ledger)
@@ -168,8 +172,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   }
 
   @inlinable @inline(__always)
-  mutating func retire(_ head: UInt16, _ entry: LedgerEntry) throws(QueueError) {
-    do throws(QueueError) { try ledger.retire(head, entry, &mapper) } catch {
+  mutating func retire(_ head: UInt16, _ entry: LedgerEntry, written: UInt32) throws(QueueError) {
+    do throws(QueueError) { try ledger.retire(head, entry, written: written, &mapper) } catch {
       broken = true
       ledger.unreturned = entry.token
       throw error

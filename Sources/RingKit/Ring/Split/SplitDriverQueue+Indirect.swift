@@ -39,7 +39,9 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     } catch {
       for i in 0..<mapped {
         let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable
-        do throws(DMAError) { try mapper.unmap(ledger.indirectMappings[base &+ i], direction) } catch { broken = true }
+        do throws(DMAError) {
+          _ = try mapper.unmap(ledger.indirectMappings[base &+ i], direction, written: 0)
+        } catch { broken = true }
       }
       throw .mapping(error)
     }

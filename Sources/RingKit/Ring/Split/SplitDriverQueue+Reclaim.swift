@@ -56,7 +56,8 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       if entry.descriptorCount != 1 || length > entry.capacity { break }
       if hasTables && ledger.indirectUse[slot] != 0 { break }
       do throws(DMAError) {
-        try mapper.unmap(cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+        _ = try mapper.unmap(
+          cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
       } catch {
         // It is not back, and not the device's either: a reset reports it.
         cursor.retire(slot)
@@ -109,7 +110,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   @inlinable @inline(__always)
   mutating func nextOutOfOrder() throws(QueueError) -> Completion? {
     let (id, length, entry) = try usedEntry()
-    try retire(id, entry)
+    try retire(id, entry, written: length)
     return Completion(token: entry.token, writtenByteCount: length)
   }
 
@@ -127,9 +128,10 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     batchRemaining &-= 1
     let head = availableCopy[ledger.returned.slot(mask: mask)]
     let entry = ledger.entries[head]
-    try retire(head, entry)
     // The buffers that were skipped count as used completely.
-    return Completion(token: entry.token, writtenByteCount: batchRemaining == 0 ? batchLength : entry.capacity)
+    let written = batchRemaining == 0 ? batchLength : entry.capacity
+    try retire(head, entry, written: written)
+    return Completion(token: entry.token, writtenByteCount: written)
   }
 
   /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
@@ -148,16 +150,18 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       if hasTables && ledger.indirectUse[head] != 0 { break }
       cursor.retire(head)
       remaining &-= 1
+      // The buffers that were skipped count as used completely.
+      let written = remaining == 0 ? length : entry.capacity
       do throws(DMAError) {
-        try mapper.unmap(cursor.mappings[head], entry.capacity == 0 ? .deviceReadable : .deviceWritable)
+        _ = try mapper.unmap(
+          cursor.mappings[head], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
       } catch {
         cursor.commit(&ledger)
         ledger.unreturned = entry.token
         (finishedCount, batchRemaining) = (count, remaining)
         throw fail(error)
       }
-      // The buffers that were skipped count as used completely.
-      done[count] = Completion(token: entry.token, writtenByteCount: remaining == 0 ? length : entry.capacity)
+      done[count] = Completion(token: entry.token, writtenByteCount: written)
       count &+= 1
     }
     cursor.commit(&ledger)
@@ -165,8 +169,8 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   }
 
   @inlinable @inline(__always)
-  mutating func retire(_ head: UInt16, _ entry: LedgerEntry) throws(QueueError) {
-    do throws(QueueError) { try ledger.retire(head, entry, &mapper) } catch {
+  mutating func retire(_ head: UInt16, _ entry: LedgerEntry, written: UInt32) throws(QueueError) {
+    do throws(QueueError) { try ledger.retire(head, entry, written: written, &mapper) } catch {
       broken = true
       ledger.unreturned = entry.token
       throw error

@@ -13,4 +13,11 @@ final class FaultPlan: @unchecked Sendable {
   var next: UInt64 = 1
   var doubleUnmaps = 0
   var wrongDirections = 0
+  /// What the queue told of each unmap, in order: device-writable or not, and the bytes said to be written.
+  var told: [Told] = []
+
+  struct Told: Equatable {
+    var isWritable: Bool
+    var written: UInt32
+  }
 }
