@@ -61,7 +61,7 @@ struct DeviceLoop {
 
   @inline(__always)
   private static func transfer(
-    _ plan: LoadPlan, _ number: UInt64, _ chain: DeviceChain, _ segments: Span<TranslatedSegment>
+    _ plan: LoadPlan, _ number: UInt64, _ chain: DeviceChain, _ segments: borrowing ChainSegments
   ) throws(SliceFailure) {
     if chain.segmentCount == 1 && chain.first.byteCount == plan.bytes {
       if plan.direction == .deviceWritable {
@@ -76,9 +76,10 @@ struct DeviceLoop {
   }
 
   /// A buffer in several stretches: each is filled or checked at its place in the whole.
-  @inline(never)
+  // Inlined, or the stretches of every buffer are put into memory for this call alone.
+  @inline(__always)
   private static func transferPieces(
-    _ plan: LoadPlan, _ number: UInt64, _ segments: Span<TranslatedSegment>
+    _ plan: LoadPlan, _ number: UInt64, _ segments: borrowing ChainSegments
   ) throws(SliceFailure) {
     var offset = 0
     for i in segments.indices {

@@ -70,20 +70,19 @@ struct DriverLoop {
     // In locals: the stores into the ring would have the plan read anew for each buffer.
     let (payload, bytes, depth, first) = (plan.payload, plan.bytes, plan.depth, added)
     let isFilled = plan.direction == .deviceReadable && plan.touch == .full
-    var place = addPlace
+    var next = payload.cursor(at: addPlace, of: depth)
     let count: Int
     do throws(QueueError) {
       count = try queue.add(atMost: wanted, plan.direction) { i in
-        let number = first &+ UInt64(i)
-        if isFilled { unsafe crb_fill(payload.host(place).pointer, bytes, number) }
-        let segment = payload.segment(place)
-        place = place &+ 1 == depth ? 0 : place &+ 1
-        return (segment, number)
+        let number = first &+ UInt64(truncatingIfNeeded: i)
+        if isFilled { unsafe crb_fill(next.host.pointer, bytes, number) }
+        return (next.take(), number)
       }
     } catch { throw .queue(error) }
     precondition(count == wanted, "a ring that holds \(depth) buffers is full")
     added &+= UInt64(wanted)
-    addPlace = place
+    addPlace &+= wanted
+    if addPlace >= depth { addPlace &-= depth }
   }
 
   @inline(never)

@@ -31,5 +31,12 @@ struct PayloadPool: Sendable {
       GuestPhysicalAddress(guestBase &+ UInt64(index &* stride)), length: UInt32(truncatingIfNeeded: bytes))
   }
 
+  /// The buffers from a place on, round and round.
+  func cursor(at place: Int, of depth: Int) -> PayloadCursor {
+    PayloadCursor(
+      guest: guestBase, host: hostBase, stride: stride, length: UInt32(truncatingIfNeeded: bytes),
+      offset: place &* stride, end: depth &* stride)
+  }
+
   func host(_ index: Int) -> HostAddress { hostBase.advanced(by: index &* stride) }
 }

@@ -42,14 +42,13 @@ struct SingleThreadLoop {
   private mutating func addAndPublish<Driver: DriverQueue & ~Copyable>(
     _ driver: inout Driver
   ) throws(QueueError) {
-    let (payload, depth, first) = (plan.payload, plan.depth, number)
-    var at = place
+    let (depth, first) = (plan.depth, number)
+    var next = plan.payload.cursor(at: place, of: depth)
     _ = try driver.add(atMost: plan.batch, plan.direction) { i in
-      let segment = payload.segment(at)
-      at = at &+ 1 == depth ? 0 : at &+ 1
-      return (segment, first &+ UInt64(i))
+      (next.take(), first &+ UInt64(truncatingIfNeeded: i))
     }
-    place = at
+    place &+= plan.batch
+    if place >= depth { place &-= depth }
     number &+= UInt64(plan.batch)
     driver.publish()
   }

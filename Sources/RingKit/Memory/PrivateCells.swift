@@ -14,6 +14,13 @@ struct PrivateCells<Element: BitwiseCopyable> {
     self.count = count
   }
 
+  /// The cells from `index` on, so that a loop over a run of them counts from 0.
+  @inlinable @inline(__always)
+  func advanced(by index: Int) -> PrivateCells {
+    assert(index >= 0 && index <= count)
+    return unsafe PrivateCells(base: base + index, count: count &- index)
+  }
+
   // To be assigned through plainly: see PrivateTable.
   @inlinable @inline(__always)
   subscript(index: Int) -> Element {

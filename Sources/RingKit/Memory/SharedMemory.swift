@@ -31,6 +31,26 @@ public struct SharedMemory: @unchecked Sendable {
   @inlinable @inline(__always)
   public func prefetchForWriting(_ offset: Int) { unsafe cring_prefetch_write(base + offset) }
 
+  /// Fetches the lines of a range to be written soon.
+  @inlinable @inline(__always)
+  func prefetchForWriting(_ offset: Int, byteCount: Int) {
+    var at = offset
+    while at < offset &+ byteCount {
+      prefetchForWriting(at)
+      at &+= 64
+    }
+  }
+
+  /// Fetches the lines of a range to be read soon.
+  @inlinable @inline(__always)
+  func prefetchForReading(_ offset: Int, byteCount: Int) {
+    var at = offset
+    while at < offset &+ byteCount {
+      prefetchForReading(at)
+      at &+= 64
+    }
+  }
+
   /// One relaxed 16-bit load.
   @inlinable @inline(__always)
   public func load16(_ offset: Int) -> UInt16 { unsafe cring_load_relaxed_16(at(offset, size: 2)) }

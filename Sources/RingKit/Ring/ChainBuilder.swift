@@ -30,19 +30,27 @@ struct ChainBuilder: ~Copyable {
     seenWritable = false
   }
 
-  /// The whole of a chain that is one contiguous element, or `nil` for one that is not.
+  /// The whole of a chain that is one contiguous element, or `nil` for one that is not; kept in the table.
   @inlinable @inline(__always)
   mutating func single<Translator: DMATranslator & ~Copyable>(
+    _ address: IOVA, _ length: UInt32, isWritable: Bool, _ translator: inout Translator
+  ) throws(DMAFault) -> TranslatedSegment? {
+    guard let segment = try Self.only(address, length, isWritable: isWritable, &translator) else { return nil }
+    table[0] = segment
+    count = 1
+    return segment
+  }
+
+  /// The whole of a chain that is one contiguous element, or `nil` for one that is not.
+  @inlinable @inline(__always)
+  static func only<Translator: DMATranslator & ~Copyable>(
     _ address: IOVA, _ length: UInt32, isWritable: Bool, _ translator: inout Translator
   ) throws(DMAFault) -> TranslatedSegment? {
     if length == 0 { return nil }
     let access: DMADirection = isWritable ? .deviceWritable : .deviceReadable
     let piece = try translator.translate(address, byteCount: UInt64(length), for: access)
     if piece.byteCount != UInt64(length) { return nil }
-    let segment = TranslatedSegment(host: piece.host, byteCount: Int(length), access: access)
-    table[0] = segment
-    count = 1
-    return segment
+    return TranslatedSegment(host: piece.host, byteCount: Int(length), access: access)
   }
 
   /// Checks one element against the rules on order and size, translates it and appends its stretches.

@@ -42,7 +42,7 @@ public protocol DeviceQueue: ~Copyable {
   /// - Returns: how many were served.
   /// - Throws: ``ServeError``.
   mutating func serve<Failure: Error>(
-    atMost limit: Int, _ body: (DeviceChain, Span<TranslatedSegment>) throws(Failure) -> UInt32
+    atMost limit: Int, _ body: (DeviceChain, ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int
 
   /// Makes the completions noted so far visible to the driver, with one index or flag store.

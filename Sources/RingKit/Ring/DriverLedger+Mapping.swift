@@ -68,6 +68,7 @@ extension DriverLedger {
     _ mapper: inout Mapper, _ abandoned: (UInt64) -> Void
   ) throws(QueueError) where Mapper.Mapping == Mapping {
     if let unreturned { abandoned(unreturned) }
+    settle()
     var heads: [(age: UInt16, slot: UInt16)] = []
     for slot in 0..<size where entries[slot].descriptorCount != 0 {
       heads.append((added.distance(from: RingIndex(entries[slot].position)), slot))

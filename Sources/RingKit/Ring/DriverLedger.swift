@@ -4,7 +4,8 @@
 ///
 /// Both layouts use it: a slot is a descriptor-table index of a split ring and a buffer id of a packed one. Free slots
 /// go round in a queue rather than on a stack: when buffers come back in order the slots come round in order too, so a
-/// split ring's available ring keeps its contents and IN_ORDER's sequence (S5) needs nothing of its own.
+/// split ring's available ring keeps its contents and IN_ORDER's sequence (S5) needs nothing of its own. As long as they
+/// do, slot numbers can be counted instead of looked up: `DriverLedger+Sequence.swift`.
 @frozen
 @usableFromInline
 struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
@@ -18,6 +19,14 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
   @usableFromInline let freeMask: UInt16
   @usableFromInline var freeHead: UInt16 = 0
   @usableFromInline var freeTail: UInt16
+  /// Every place of the queue of free slots holds its own number, modulo the size: slots are counted, not looked up.
+  @usableFromInline var isSequential: Bool
+  /// Places before ``freeTail`` whose slots were freed without a mark in ``entries``.
+  @usableFromInline var unmarked: UInt16 = 0
+  /// Buffers in flight that are not one descriptor with one mapping.
+  @usableFromInline var compoundInFlight: UInt16 = 0
+  /// ``returned`` as the sequence ended.
+  @usableFromInline var sequenceEnd = RingIndex(0)
   /// Buffers added, published and returned so far, modulo 65,536.
   @usableFromInline var added = RingIndex(0)
   @usableFromInline var published = RingIndex(0)
@@ -40,6 +49,7 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
     var places = 1
     while places < size { places *= 2 }
     freeMask = UInt16(places - 1)
+    isSequential = places == size
     freeTail = UInt16(size)
     self.indirectCapacity = indirectCapacity
     entries = PrivateTable(count: size, repeating: .idle)
@@ -72,9 +82,17 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
     return slot
   }
 
+  /// Takes the next `count` slots, whose buffers of one descriptor the caller entered.
+  @inlinable @inline(__always)
+  mutating func take(_ count: UInt16) {
+    freeHead &+= count
+    added = added.advanced(by: count)
+  }
+
   @inlinable @inline(__always)
   mutating func giveBack(_ slot: UInt16) {
     free[freeTail & freeMask] = slot
+    if slot != freeTail & freeMask && isSequential { endSequence() }
     freeTail &+= 1
   }
 
@@ -90,6 +108,20 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
     entries[head] = LedgerEntry(
       token: token, capacity: capacity, descriptorCount: descriptorCount, position: added.rawValue)
     added = added.advanced(by: 1)
+  }
+
+  /// Enters a buffer that was added as a chain, which may be one of a single descriptor.
+  @inlinable @inline(__always)
+  mutating func enterChain(_ head: UInt16, token: UInt64, capacity: UInt32, descriptorCount: UInt16) {
+    if descriptorCount != 1 { compoundInFlight &+= 1 }
+    enter(head, token: token, capacity: capacity, descriptorCount: descriptorCount)
+  }
+
+  /// Enters a buffer whose descriptor leads to a table.
+  @inlinable @inline(__always)
+  mutating func enterTable(_ head: UInt16, token: UInt64, capacity: UInt32) {
+    compoundInFlight &+= 1
+    enter(head, token: token, capacity: capacity, descriptorCount: 1)
   }
 
   /// Whether a slot heads a buffer that the device can know of.
@@ -127,6 +159,9 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
     }
     freeHead = 0
     freeTail = size
+    isSequential = size & (size &- 1) == 0
+    unmarked = 0
+    compoundInFlight = 0
     added = RingIndex(0)
     published = RingIndex(0)
     returned = RingIndex(0)

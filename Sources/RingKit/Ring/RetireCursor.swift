@@ -10,15 +10,18 @@ struct RetireCursor<Mapping: BitwiseCopyable> {
   @usableFromInline let freeMask: UInt16
   @usableFromInline var freeTail: UInt16
   @usableFromInline var returned: RingIndex
+  @usableFromInline var isSequential: Bool
 
   @inlinable @inline(__always)
-  init(_ ledger: borrowing DriverLedger<Mapping>) {
+  init(_ ledger: inout DriverLedger<Mapping>) {
+    ledger.settle()
     entries = ledger.entries.cells
     mappings = ledger.mappings.cells
     free = ledger.free.cells
     freeMask = ledger.freeMask
     freeTail = ledger.freeTail
     returned = ledger.returned
+    isSequential = ledger.isSequential
   }
 
   /// Frees the slot of a buffer of one descriptor.
@@ -26,6 +29,7 @@ struct RetireCursor<Mapping: BitwiseCopyable> {
   mutating func retire(_ slot: UInt16) {
     entries.markIdle(slot)
     free[freeTail & freeMask] = slot
+    isSequential = isSequential && slot == freeTail & freeMask
     freeTail &+= 1
     returned = returned.advanced(by: 1)
   }
@@ -35,5 +39,6 @@ struct RetireCursor<Mapping: BitwiseCopyable> {
   func commit(_ ledger: inout DriverLedger<Mapping>) {
     ledger.freeTail = freeTail
     ledger.returned = returned
+    if ledger.isSequential && !isSequential { ledger.endSequence() }
   }
 }

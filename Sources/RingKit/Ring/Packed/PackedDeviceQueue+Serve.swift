@@ -2,7 +2,7 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   /// Takes up to `limit` buffers, has each served on the spot, completes them and publishes.
   @inlinable @inline(__always)
   public mutating func serve<Failure: Error>(
-    atMost limit: Int, _ body: (DeviceChain, Span<TranslatedSegment>) throws(Failure) -> UInt32
+    atMost limit: Int, _ body: (DeviceChain, ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
     precondition(!isInOrder || inFlight == 0, "chains are in flight that IN_ORDER completes first")
     var count = 0
@@ -17,7 +17,7 @@ extension PackedDeviceQueue where Translator: ~Copyable {
         chain = next
       } catch { throw .queue(error) }
       let written: UInt32
-      do throws(Failure) { written = try body(chain, segments) } catch { throw .body(error) }
+      do throws(Failure) { written = try body(chain, ChainSegments(segments)) } catch { throw .body(error) }
       complete(chain, written: written)
       translator.service()
       count &+= 1
@@ -26,71 +26,91 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   }
 
   /// Serves buffers of one contiguous element as long as they come, with everything the loop needs in locals.
-  ///
-  /// Only with nothing else in flight: then each used descriptor lies over its available one, and one position is both.
   @inlinable @inline(__always)
   mutating func serveSingles<Failure: Error>(
-    _ limit: Int, _ body: (DeviceChain, Span<TranslatedSegment>) throws(Failure) -> UInt32
+    _ limit: Int, _ body: (DeviceChain, ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
     if broken || heldDescriptors != 0 { return 0 }
-    let (descriptors, size, inOrder, isBacklogged) = (ring.descriptors, ringSize, isInOrder, wasBacklogged)
-    var position = used
-    var (batch, batchFirst, batchEnd, batchWritten) = (batchCount, batchStart, batchID, batchLength)
+    let (descriptors, ordering, inOrder, isBacklogged) = (ring.descriptors, ordering, isInOrder, wasBacklogged)
+    let looked = DescriptorFlags.available | DescriptorFlags.used | DescriptorFlags.next | DescriptorFlags.indirect
+    wasBacklogged = false
     var count = 0
-    var failure: ServeError<Failure>?
     while count < limit {
-      let offset = Int(position.offset) &* 16
+      let place = Int(used.offset)
+      // To the ring's end, so that nothing inside has to look for the wrap.
+      let run = min(limit &- count, ring.size &- place)
       // With more waiting than a batch the lines ahead are filled: taken for writing at once, each crosses once instead
       // of twice. Without, the driver is still at work on them.
-      if isBacklogged && offset & 63 == 0 { descriptors.prefetchForWriting(offset &+ 128) }
-      // B10: pairs with B9 in PackedDriverQueue+Add.swift.
-      let word = ordering.observe64(descriptors, at: offset &+ 8)
-      let flags = UInt16(truncatingIfNeeded: word >> 48)
-      // What is wrong with what does not pass is for the careful path to say.
-      let looked = DescriptorFlags.available | DescriptorFlags.used | DescriptorFlags.next | DescriptorFlags.indirect
-      if flags & looked != position.availableFlags { break }
-      let segment: TranslatedSegment?
-      do throws(DMAFault) {
-        segment = try builder.single(
-          IOVA(descriptors.load64(offset)), UInt32(truncatingIfNeeded: word),
-          isWritable: flags & DescriptorFlags.write != 0, &translator)
-      } catch {
-        failure = .queue(fail(error))
-        break
-      }
-      guard let segment else { break }
-      let chain = DeviceChain(id: UInt16(truncatingIfNeeded: word >> 32), segment: segment)
-      let written: UInt32
-      do throws(Failure) { written = try body(chain, segments) } catch {
-        // Fetched and not completed: it stays with the device.
-        heldDescriptors = 1
-        inFlight = 1
-        failure = .body(error)
-        break
-      }
-      precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
-      if inOrder {
-        if batch == 0 { batchFirst = position }
-        batch &+= 1
-        (batchEnd, batchWritten) = (chain.id, written)
-        // A buffer that is skipped counts as used completely (virtio 1.2, 2.8.9): one that was not ends its batch.
-        if UInt64(written) != chain.writableByteCount {
-          write(at: batchFirst, chain.id, written)
-          batch = 0
+      if isBacklogged { descriptors.prefetchForWriting(place &* 16, byteCount: 32 &* run) }
+      let (availableFlags, usedFlags) = (used.availableFlags, used.usedFlags)
+      // The word that `publish` stores: of the first descriptor used since the last one.
+      let held = isHolding ? -1 : place
+      var (batch, batchEnd, batchWritten) = (batchCount, batchID, batchLength)
+      var failure: ServeError<Failure>?
+      var i = 0
+      while i < run {
+        let offset = (place &+ i) &* 16
+        // B10: pairs with B9 in PackedDriverQueue+Add.swift.
+        let word = ordering.observe64(descriptors, at: offset &+ 8)
+        let flags = UInt16(truncatingIfNeeded: word >> 48)
+        // What is wrong with what does not pass is for the careful path to say.
+        if flags & looked != availableFlags { break }
+        let segment: TranslatedSegment?
+        do throws(DMAFault) {
+          segment = try ChainBuilder.only(
+            IOVA(descriptors.load64(offset)), UInt32(truncatingIfNeeded: word),
+            isWritable: flags & DescriptorFlags.write != 0, &translator)
+        } catch {
+          failure = .queue(fail(error))
+          break
         }
-      } else {
-        write(at: position, chain.id, written)
+        guard let segment else { break }
+        let chain = DeviceChain(id: UInt16(truncatingIfNeeded: word >> 32), segment: segment)
+        let written: UInt32
+        do throws(Failure) { written = try body(chain, ChainSegments(segment)) } catch {
+          // Fetched and not completed: it stays with the device.
+          heldDescriptors = 1
+          inFlight = 1
+          failure = .body(error)
+          break
+        }
+        precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
+        if inOrder {
+          if batch == 0 {
+            batchStart = used
+            batchStart.advance(by: UInt16(truncatingIfNeeded: i), size: ringSize)
+          }
+          batch &+= 1
+          (batchEnd, batchWritten) = (chain.id, written)
+          // A buffer that is skipped counts as used completely (virtio 1.2, 2.8.9): one that was not ends its batch.
+          if UInt64(written) != chain.writableByteCount {
+            write(at: batchStart, chain.id, written)
+            batch = 0
+          }
+        } else {
+          let flags = usedFlags | (written != 0 ? DescriptorFlags.write : 0)
+          let word = PackedRing.word(length: written, id: chain.id, flags: flags)
+          if place &+ i == held {
+            isHolding = true
+            heldOffset = offset &+ 8
+            heldWord = word
+          } else {
+            descriptors.storeRelease64(word, offset &+ 8)
+          }
+        }
+        // A driver that unmaps waits for this thread; a unit in hardware would not let it wait for a whole batch.
+        translator.service()
+        i &+= 1
       }
-      position.advance(size: size)
-      // A driver that unmaps waits for this thread; a unit in hardware would not let it wait for a whole batch.
-      translator.service()
-      count &+= 1
+      count &+= i
+      used.advance(by: UInt16(truncatingIfNeeded: i), size: ringSize)
+      available = used
+      if heldDescriptors != 0 { available.advance(size: ringSize) }
+      (batchCount, batchID, batchLength) = (batch, batchEnd, batchWritten)
+      if let failure { throw failure }
+      if i != run { return count }
     }
-    wasBacklogged = count == limit
-    (available, used) = (position, position)
-    if heldDescriptors != 0 { available.advance(size: size) }
-    (batchCount, batchStart, batchID, batchLength) = (batch, batchFirst, batchEnd, batchWritten)
-    if let failure { throw failure }
+    wasBacklogged = true
     return count
   }
 }

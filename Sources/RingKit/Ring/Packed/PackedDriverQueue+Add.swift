@@ -43,6 +43,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   mutating func addList(
     _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
   ) throws(QueueError) -> AddResult {
+    // A slot within the list heads nothing, and its entry has to say so.
+    ledger.settle()
     let count = readable.count &+ writable.count
     let id = ledger.nextSlot
     let capacity = try chainCapacity(readable, writable)
@@ -67,7 +69,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     // P10: the first descriptor of the list becomes available last.
     makeAvailable(at: Int(available.offset) &* 16 &+ 8, first)
     available = position
-    ledger.enter(id, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
+    ledger.enterChain(id, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
     return .added
   }
 

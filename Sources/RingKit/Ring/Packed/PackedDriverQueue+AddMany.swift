@@ -5,41 +5,55 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     atMost count: Int, _ direction: DMADirection, _ buffer: (Int) -> (segment: MemorySegment, token: UInt64)
   ) throws(QueueError) -> Int {
     if broken { throw .broken }
+    ledger.resumeSequence()
     let limit = min(count, Int(ledger.freeCount))
-    var cursor = AddCursor(ledger)
-    var position = available
-    let (descriptors, size) = (ring.descriptors, ringSize)
+    let descriptors = ring.descriptors
+    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
     let isWritable = direction == .deviceWritable
     let flags = isWritable ? DescriptorFlags.write : 0
+    // The word that `publish` stores: of the first descriptor since the last one.
+    let held = isHolding ? -1 : Int(available.offset)
     var added = 0
     while added < limit {
-      let (segment, token) = buffer(added)
-      let address: IOVA
-      let mapping: Mapper.Mapping
-      do throws(DMAError) {
-        if segment.length == 0 { throw .outOfBounds(segment) }
-        (address, mapping) = try mapper.map(segment, direction)
-      } catch {
-        cursor.commit(&ledger)
-        available = position
-        throw .mapping(error)
+      // To where the ring or the sequence of ids wraps; an id out of sequence is a run of its own.
+      let (place, id) = (Int(available.offset), Int(ledger.nextSlot))
+      let untilWrap = ledger.isSequential ? ring.size &- max(place, id) : 1
+      let run = min(limit &- added, untilWrap)
+      // Free descriptors are ours: the device is done with them, so their lines can be taken back ahead of the stores.
+      if run > 4 { descriptors.prefetchForWriting(place &* 16, byteCount: min(2 &* run, Int(ledger.freeCount)) &* 16) }
+      let position = ledger.added.rawValue
+      let lap = PackedRing.word(length: 0, id: UInt16(truncatingIfNeeded: id), flags: available.availableFlags | flags)
+      var failure: DMAError?
+      var i = 0
+      while i < run {
+        let (segment, token) = buffer(added &+ i)
+        do throws(DMAError) {
+          if segment.length == 0 { throw .outOfBounds(segment) }
+          let (address, mapping) = try mapper.map(segment, direction)
+          mappings[id &+ i] = mapping
+          descriptors.store64(address.rawValue, (place &+ i) &* 16)
+        } catch {
+          failure = error
+          break
+        }
+        entries[id &+ i] = LedgerEntry(
+          token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1,
+          position: position &+ UInt16(truncatingIfNeeded: i))
+        let word = lap &+ (UInt64(truncatingIfNeeded: i) &<< 32) | UInt64(segment.length)
+        if place &+ i == held && !isHolding {
+          isHolding = true
+          heldOffset = held &* 16 &+ 8
+          heldWord = word
+        } else {
+          descriptors.storeRelease64(word, (place &+ i) &* 16 &+ 8)
+        }
+        i &+= 1
       }
-      let id = cursor.enter(mapping, token: token, capacity: isWritable ? segment.length : 0)
-      let offset = Int(position.offset) &* 16
-      descriptors.store64(address.rawValue, offset)
-      let word = PackedRing.word(length: segment.length, id: id, flags: position.availableFlags | flags)
-      if isHolding {
-        descriptors.storeRelease64(word, offset &+ 8)
-      } else {
-        isHolding = true
-        heldOffset = offset &+ 8
-        heldWord = word
-      }
-      position.advance(size: size)
-      added &+= 1
+      added &+= i
+      available.advance(by: UInt16(truncatingIfNeeded: i), size: ringSize)
+      ledger.take(UInt16(truncatingIfNeeded: i))
+      if let failure { throw .mapping(failure) }
     }
-    cursor.commit(&ledger)
-    available = position
     return added
   }
 }

@@ -48,7 +48,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       throw .mapping(error)
     }
     ledger.indirectUse[id] = UInt32(readable.count) << 16 | UInt32(writable.count)
-    ledger.enter(id, token: token, capacity: capacity, descriptorCount: 1)
+    ledger.enterTable(id, token: token, capacity: capacity)
     return .added
   }
 }

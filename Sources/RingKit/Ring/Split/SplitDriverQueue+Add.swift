@@ -39,6 +39,8 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   mutating func addChain(
     _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
   ) throws(QueueError) -> AddResult {
+    // A slot within the chain heads nothing, and its entry has to say so.
+    ledger.settle()
     let count = readable.count &+ writable.count
     let head = ledger.nextSlot
     var previous: (slot: UInt16, address: IOVA, length: UInt32, flags: UInt16)?
@@ -63,7 +65,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       }
     }
     if let previous { write(previous.slot, previous.address, previous.length, previous.flags, next: 0) }
-    ledger.enter(
+    ledger.enterChain(
       head, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
     makeAvailable(head)
     return .added

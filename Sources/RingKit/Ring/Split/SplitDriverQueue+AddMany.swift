@@ -5,37 +5,48 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     atMost count: Int, _ direction: DMADirection, _ buffer: (Int) -> (segment: MemorySegment, token: UInt64)
   ) throws(QueueError) -> Int {
     if broken { throw .broken }
+    ledger.resumeSequence()
     let limit = min(count, Int(ledger.freeCount))
-    var cursor = AddCursor(ledger)
-    let (descriptors, available, heads, mask) = (ring.descriptors, ring.available, availableCopy.cells, mask)
+    let (descriptors, available, heads) = (ring.descriptors, ring.available, availableCopy.cells)
+    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
     let isWritable = direction == .deviceWritable
     let flags = isWritable ? UInt64(DescriptorFlags.write) << 32 : 0
     var added = 0
     while added < limit {
-      let (segment, token) = buffer(added)
-      let address: IOVA
-      let mapping: Mapper.Mapping
-      do throws(DMAError) {
-        if segment.length == 0 { throw .outOfBounds(segment) }
-        (address, mapping) = try mapper.map(segment, direction)
-      } catch {
-        cursor.commit(&ledger)
-        throw .mapping(error)
-      }
-      let place = cursor.added.slot(mask: mask)
-      let slot = cursor.enter(mapping, token: token, capacity: isWritable ? segment.length : 0)
-      let offset = Int(slot) &* 16
+      // To where the ring or the sequence of slots wraps; a slot out of sequence is a run of its own.
+      let (place, slot) = (Int(ledger.added.slot(mask: mask)), Int(ledger.nextSlot))
+      let run = ledger.isSequential ? min(limit &- added, ring.size &- max(place, slot)) : 1
       // Free descriptors are ours: the device is done with them, so their lines can be taken back ahead of the stores.
-      if slot & 3 == 0 && limit &- added > 8 { descriptors.prefetchForWriting(offset &+ 128) }
-      descriptors.store64(address.rawValue, offset)
-      descriptors.store64(UInt64(segment.length) | flags, offset &+ 8)
-      if heads[place] != slot {
-        heads[place] = slot
-        available.store16(slot, 4 &+ 2 &* Int(place))
+      if run > 4 { descriptors.prefetchForWriting(slot &* 16, byteCount: min(2 &* run, Int(ledger.freeCount)) &* 16) }
+      let position = ledger.added.rawValue
+      var failure: DMAError?
+      var i = 0
+      while i < run {
+        let (segment, token) = buffer(added &+ i)
+        do throws(DMAError) {
+          if segment.length == 0 { throw .outOfBounds(segment) }
+          let (address, mapping) = try mapper.map(segment, direction)
+          mappings[slot &+ i] = mapping
+          descriptors.store64(address.rawValue, (slot &+ i) &* 16)
+        } catch {
+          failure = error
+          break
+        }
+        descriptors.store64(UInt64(segment.length) | flags, (slot &+ i) &* 16 &+ 8)
+        entries[slot &+ i] = LedgerEntry(
+          token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1,
+          position: position &+ UInt16(truncatingIfNeeded: i))
+        let head = UInt16(truncatingIfNeeded: slot &+ i)
+        if heads[place &+ i] != head {
+          heads[place &+ i] = head
+          available.store16(head, 4 &+ 2 &* (place &+ i))
+        }
+        i &+= 1
       }
-      added &+= 1
+      added &+= i
+      ledger.take(UInt16(truncatingIfNeeded: i))
+      if let failure { throw .mapping(failure) }
     }
-    cursor.commit(&ledger)
     return added
   }
 }

@@ -46,7 +46,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       throw .mapping(error)
     }
     ledger.indirectUse[head] = UInt32(readable.count) << 16 | UInt32(writable.count)
-    ledger.enter(head, token: token, capacity: capacity, descriptorCount: 1)
+    ledger.enterTable(head, token: token, capacity: capacity)
     makeAvailable(head)
     return .added
   }
