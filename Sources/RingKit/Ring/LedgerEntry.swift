@@ -15,6 +15,14 @@ struct LedgerEntry: BitwiseCopyable {
     word = UInt64(capacity) | UInt64(descriptorCount) << 32 | UInt64(position) << 48
   }
 
+  /// An entry of one descriptor, the `index`th of a run that began at `position`: one addition from entry to entry.
+  @inlinable @inline(__always)
+  init(token: UInt64, capacity: UInt32, run position: UInt16, index: Int) {
+    self.token = token
+    let first = UInt64(1) << 32 | UInt64(position) << 48
+    word = first &+ UInt64(truncatingIfNeeded: index) &<< 48 &+ UInt64(capacity)
+  }
+
   /// Bytes the device may write; a completion that claims more is a lie (S28, P21).
   @inlinable @inline(__always)
   var capacity: UInt32 { UInt32(truncatingIfNeeded: word) }

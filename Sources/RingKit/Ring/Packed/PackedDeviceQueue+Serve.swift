@@ -30,9 +30,15 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   mutating func serveSingles<Failure: Error>(
     _ limit: Int, _ body: (DeviceChain, ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
-    if broken || heldDescriptors != 0 { return 0 }
-    let (descriptors, ordering, inOrder, isBacklogged) = (ring.descriptors, ordering, isInOrder, wasBacklogged)
-    let looked = DescriptorFlags.available | DescriptorFlags.used | DescriptorFlags.next | DescriptorFlags.indirect
+    // Barriers for hardware cost more than all that is saved here.
+    if broken || heldDescriptors != 0 || ordering.platform { return 0 }
+    let (descriptors, inOrder, isBacklogged) = (ring.descriptors, isInOrder, wasBacklogged)
+    let looked = PackedRing.word(
+      length: 0, id: 0,
+      flags: DescriptorFlags.available | DescriptorFlags.used | DescriptorFlags.next | DescriptorFlags.indirect)
+    let (writeFlag, idBits) = (
+      PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.write), PackedRing.word(length: 0, id: 0xffff, flags: 0)
+    )
     wasBacklogged = false
     var count = 0
     while count < limit {
@@ -42,24 +48,24 @@ extension PackedDeviceQueue where Translator: ~Copyable {
       // With more waiting than a batch the lines ahead are filled: taken for writing at once, each crosses once instead
       // of twice. Without, the driver is still at work on them.
       if isBacklogged { descriptors.prefetchForWriting(place &* 16, byteCount: 32 &* run) }
-      let (availableFlags, usedFlags) = (used.availableFlags, used.usedFlags)
+      let expected = PackedRing.word(length: 0, id: 0, flags: used.availableFlags)
+      let lap = PackedRing.word(length: 0, id: 0, flags: used.usedFlags)
       // The word that `publish` stores: of the first descriptor used since the last one.
-      let held = isHolding ? -1 : place
+      let held = isHolding ? -1 : 0
       var (batch, batchEnd, batchWritten) = (batchCount, batchID, batchLength)
       var failure: ServeError<Failure>?
       var i = 0
       while i < run {
         let offset = (place &+ i) &* 16
         // B10: pairs with B9 in PackedDriverQueue+Add.swift.
-        let word = ordering.observe64(descriptors, at: offset &+ 8)
-        let flags = UInt16(truncatingIfNeeded: word >> 48)
+        let word = descriptors.loadAcquire64(offset &+ 8)
         // What is wrong with what does not pass is for the careful path to say.
-        if flags & looked != availableFlags { break }
+        if (word ^ expected) & looked != 0 { break }
         let segment: TranslatedSegment?
         do throws(DMAFault) {
           segment = try ChainBuilder.only(
             IOVA(descriptors.load64(offset)), UInt32(truncatingIfNeeded: word),
-            isWritable: flags & DescriptorFlags.write != 0, &translator)
+            isWritable: word & writeFlag != 0, &translator)
         } catch {
           failure = .queue(fail(error))
           break
@@ -88,14 +94,13 @@ extension PackedDeviceQueue where Translator: ~Copyable {
             batch = 0
           }
         } else {
-          let flags = usedFlags | (written != 0 ? DescriptorFlags.write : 0)
-          let word = PackedRing.word(length: written, id: chain.id, flags: flags)
-          if place &+ i == held {
+          let usedWord = word & idBits | lap | UInt64(written) | (written != 0 ? writeFlag : 0)
+          if i == held {
             isHolding = true
             heldOffset = offset &+ 8
-            heldWord = word
+            heldWord = usedWord
           } else {
-            descriptors.storeRelease64(word, offset &+ 8)
+            descriptors.storeRelease64(usedWord, offset &+ 8)
           }
         }
         // A driver that unmaps waits for this thread; a unit in hardware would not let it wait for a whole batch.

@@ -12,7 +12,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let isWritable = direction == .deviceWritable
     let flags = isWritable ? DescriptorFlags.write : 0
     // The word that `publish` stores: of the first descriptor since the last one.
-    let held = isHolding ? -1 : Int(available.offset)
+    var held = isHolding ? -1 : 0
     var added = 0
     while added < limit {
       // To where the ring or the sequence of ids wraps; an id out of sequence is a run of its own.
@@ -37,12 +37,11 @@ extension PackedDriverQueue where Mapper: ~Copyable {
           break
         }
         entries[id &+ i] = LedgerEntry(
-          token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1,
-          position: position &+ UInt16(truncatingIfNeeded: i))
+          token: token, capacity: isWritable ? segment.length : 0, run: position, index: i)
         let word = lap &+ (UInt64(truncatingIfNeeded: i) &<< 32) | UInt64(segment.length)
-        if place &+ i == held && !isHolding {
+        if i == held {
           isHolding = true
-          heldOffset = held &* 16 &+ 8
+          heldOffset = place &* 16 &+ 8
           heldWord = word
         } else {
           descriptors.storeRelease64(word, (place &+ i) &* 16 &+ 8)
@@ -50,6 +49,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         i &+= 1
       }
       added &+= i
+      held = -1
       available.advance(by: UInt16(truncatingIfNeeded: i), size: ringSize)
       ledger.take(UInt16(truncatingIfNeeded: i))
       if let failure { throw .mapping(failure) }

@@ -18,7 +18,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
           if batchRemaining == 0 { continue }
         }
       } else {
-        if ledger.isPlainSequence {
+        // Barriers for hardware cost more than all that is saved there.
+        if ledger.isPlainSequence && !ordering.platform {
           if try reclaimSequence(limit) { break }
         }
         if finishedCount != limit && ledger.unpublished == 0 { try reclaimSingles(limit) }
@@ -37,7 +38,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   /// - Returns: whether there is nothing more to collect.
   @inlinable @inline(__always)
   mutating func reclaimSequence(_ limit: Int) throws(QueueError) -> Bool {
-    let (descriptors, ordering, size, isBacklogged) = (ring.descriptors, ordering, ring.size, wasBacklogged)
+    let (descriptors, size, isBacklogged) = (ring.descriptors, ring.size, wasBacklogged)
     let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
     let lap = PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.available | DescriptorFlags.used)
     let looked = lap | PackedRing.word(length: 0, id: 0xffff, flags: 0)
@@ -58,7 +59,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       var i = 0
       while i < run {
         // B12: pairs with B11 in PackedDeviceQueue+Complete.swift.
-        word = ordering.observe64(descriptors, at: (place &+ i) &* 16 &+ 8)
+        word = descriptors.loadAcquire64((place &+ i) &* 16 &+ 8)
         // What is out of turn, or wrong, is for the careful path to say.
         if (word ^ (expected &+ UInt64(truncatingIfNeeded: i) &<< 32)) & looked != 0 { break }
         let entry = entries[id &+ i]
@@ -218,7 +219,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       let slot = Int(ledger.oldestSlot)
       let run = min(limit &- finishedCount, Int(batchRemaining), ring.size &- slot)
       // These descriptors are written next.
-      ring.descriptors.prefetchForWriting(16 &* Int(used.offset), byteCount: 16 &* run)
+      if run > 4 { ring.descriptors.prefetchForWriting(16 &* Int(used.offset), byteCount: 16 &* run) }
       let (last, length) = (Int(batchRemaining) &- 1, batchLength)
       let done = finished.cells.advanced(by: finishedCount)
       var failure: DMAError?

@@ -35,18 +35,15 @@ extension SplitDeviceQueue where Translator: ~Copyable {
       do throws(QueueError) { guard try observeAvailable() else { return 0 } } catch { throw .queue(error) }
     }
     let (ring, mask, inOrder) = (ring, mask, isInOrder)
+    let careful = UInt64(DescriptorFlags.next | DescriptorFlags.indirect) << 32
+    let writeFlag = UInt64(DescriptorFlags.write) << 32
     var count = 0
     while count < limit && fetched != availableSeen {
       let (place, usedPlace) = (Int(fetched.slot(mask: mask)), Int(completed.slot(mask: mask)))
       // To where a ring wraps, so that nothing inside has to look for it.
       let run = min(
         limit &- count, Int(availableSeen.distance(from: fetched)), ring.size &- max(place, usedPlace))
-      // What the index covers is written, so fetching ahead, to the end of the next run, takes nothing from the driver; nor
-      // does the used line. Heads mostly come in sequence; where they do not this fetches for nothing.
-      let ahead = min(2 &* run, Int(availableSeen.distance(from: fetched)))
-      let head = Int(ring.available.load16(4 &+ 2 &* place) & mask)
-      ring.descriptors.prefetchForReading(head &* 16, byteCount: ahead &* 16)
-      if !inOrder { ring.used.prefetchForWriting(4 &+ 8 &* usedPlace, byteCount: 8 &* ahead) }
+      fetchAhead(place, usedPlace, run)
       let done = completed
       var (batch, batchEnd, batchWritten) = (batchCount, batchID, batchLength)
       var failure: ServeError<Failure>?
@@ -57,12 +54,11 @@ extension SplitDeviceQueue where Translator: ~Copyable {
         // What is wrong with what does not pass is for the careful path to say.
         if head > mask { break }
         let (address, word) = fetch(head)
-        let flags = UInt16(truncatingIfNeeded: word >> 32)
-        if flags & (DescriptorFlags.next | DescriptorFlags.indirect) != 0 { break }
+        if word & careful != 0 { break }
         let segment: TranslatedSegment?
         do throws(DMAFault) {
           segment = try ChainBuilder.only(
-            address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
+            address, UInt32(truncatingIfNeeded: word), isWritable: word & writeFlag != 0, &translator)
         } catch {
           failure = .queue(fail(error))
           break
@@ -101,5 +97,18 @@ extension SplitDeviceQueue where Translator: ~Copyable {
       if i != run { break }
     }
     return count
+  }
+
+  /// Fetches the lines of this run and the next; for a few buffers they are there as fast without.
+  ///
+  /// What the index covers is written, so this takes nothing from the driver; nor does the used line. Heads mostly come in
+  /// sequence; where they do not this fetches for nothing.
+  @inlinable @inline(__always)
+  func fetchAhead(_ place: Int, _ usedPlace: Int, _ run: Int) {
+    let count = min(2 &* run, Int(availableSeen.distance(from: fetched)))
+    if count <= 4 { return }
+    let head = Int(ring.available.load16(4 &+ 2 &* place) & mask)
+    ring.descriptors.prefetchForReading(head &* 16, byteCount: count &* 16)
+    if !isInOrder { ring.used.prefetchForWriting(4 &+ 8 &* usedPlace, byteCount: 8 &* count) }
   }
 }

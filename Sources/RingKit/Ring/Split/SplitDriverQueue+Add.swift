@@ -102,6 +102,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       availableCopy[slot] = head
       ring.available.store16(head, 4 &+ 2 &* Int(slot))
     }
+    noteShift((head &- slot) & mask, 1)
   }
 
   /// Makes everything added since the last call visible, with one store of the available index (S19).

@@ -7,7 +7,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     if broken { throw .broken }
     ledger.resumeSequence()
     let limit = min(count, Int(ledger.freeCount))
-    let (descriptors, available, heads) = (ring.descriptors, ring.available, availableCopy.cells)
+    let descriptors = ring.descriptors
     let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
     let isWritable = direction == .deviceWritable
     let flags = isWritable ? UInt64(DescriptorFlags.write) << 32 : 0
@@ -34,19 +34,37 @@ extension SplitDriverQueue where Mapper: ~Copyable {
         }
         descriptors.store64(UInt64(segment.length) | flags, (slot &+ i) &* 16 &+ 8)
         entries[slot &+ i] = LedgerEntry(
-          token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1,
-          position: position &+ UInt16(truncatingIfNeeded: i))
-        let head = UInt16(truncatingIfNeeded: slot &+ i)
-        if heads[place &+ i] != head {
-          heads[place &+ i] = head
-          available.store16(head, 4 &+ 2 &* (place &+ i))
-        }
+          token: token, capacity: isWritable ? segment.length : 0, run: position, index: i)
         i &+= 1
       }
+      makeAvailable(heads: slot, at: place, count: i)
       added &+= i
       ledger.take(UInt16(truncatingIfNeeded: i))
       if let failure { throw .mapping(failure) }
     }
     return added
+  }
+
+  /// Puts `count` heads in sequence into the available ring, unless they have stood there for a whole lap.
+  @inlinable @inline(__always)
+  mutating func makeAvailable(heads first: Int, at place: Int, count: Int) {
+    let shift = UInt16(truncatingIfNeeded: first &- place) & mask
+    if shift == steadyShift && steadyCount >= UInt32(ring.size) { return }
+    let (available, heads) = (ring.available, availableCopy.cells)
+    for i in 0..<count {
+      let head = UInt16(truncatingIfNeeded: first &+ i)
+      if heads[place &+ i] != head {
+        heads[place &+ i] = head
+        available.store16(head, 4 &+ 2 &* (place &+ i))
+      }
+    }
+    noteShift(shift, UInt32(truncatingIfNeeded: count))
+  }
+
+  /// Counts how many heads in a row stood equally far from their places.
+  @inlinable @inline(__always)
+  mutating func noteShift(_ shift: UInt16, _ count: UInt32) {
+    steadyCount = shift == steadyShift ? min(steadyCount &+ count, UInt32(ring.size)) : count
+    steadyShift = shift
   }
 }

@@ -47,9 +47,11 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       let (offset, done) = (4 &+ 8 &* place, finished.cells.advanced(by: finishedCount))
       // What the index covers is written, so fetching ahead takes nothing from the device.
       let ahead = min(2 &* run, Int(seen.distance(from: ledger.returned)))
-      used.prefetchForReading(offset, byteCount: 8 &* ahead)
-      // Their descriptors are written next.
-      descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead)
+      if ahead > 4 {
+        used.prefetchForReading(offset, byteCount: 8 &* ahead)
+        // Their descriptors are written next.
+        descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead)
+      }
       var failure: DMAError?
       var i = 0
       while i < run {
@@ -172,6 +174,10 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     let capacity = ledger.entries[slot].capacity
     if length > capacity { throw fail(RingViolation(.s28, .length, UInt64(length), limit: UInt64(capacity))) }
     let used = usedSeen.distance(from: ledger.returned)
+    // The next batch's entry, if there is one, stands where this batch ends.
+    if used > count {
+      ring.used.prefetchForReading(4 &+ 8 &* Int(ledger.returned.advanced(by: count).slot(mask: mask)))
+    }
     if count > used { throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(used))) }
     batchRemaining = count
     batchLength = length
@@ -185,7 +191,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       let run = min(limit &- finishedCount, Int(batchRemaining), ring.size &- slot)
       // Their descriptors are written next.
       let ahead = min(2 &* run, Int(usedSeen.distance(from: ledger.returned)))
-      ring.descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead)
+      if ahead > 4 { ring.descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead) }
       let (last, length) = (Int(batchRemaining) &- 1, batchLength)
       let done = finished.cells.advanced(by: finishedCount)
       var failure: DMAError?

@@ -23,6 +23,9 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
   @usableFromInline var ledger: DriverLedger<Mapper.Mapping>
   /// What the available ring holds, so that an entry is stored only where it differs and its line stays shared.
   @usableFromInline let availableCopy: PrivateTable<UInt16>
+  /// How far from their places the last heads stood, and how many in a row: after a lap of them nothing differs.
+  @usableFromInline var steadyShift: UInt16 = 0
+  @usableFromInline var steadyCount: UInt32 = 0
   /// The used index as last read.
   @usableFromInline var usedSeen = RingIndex(0)
   /// Buffers published since the device's wish to be notified was last looked at.
@@ -97,6 +100,7 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
   public mutating func reset(_ abandoned: (UInt64) -> Void) throws(QueueError) {
     ring.clear()
     for slot in 0..<ring.size { availableCopy[slot] = 0 }
+    steadyCount = 0
     usedSeen = RingIndex(0)
     unannounced = 0
     batchRemaining = 0
