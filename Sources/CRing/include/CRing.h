@@ -1,10 +1,12 @@
 // CRing: what Swift cannot say. Barriers, single-fetch access to shared memory, cache-aligned and node-bound
-// memory, pinning, topology and the cycle counter. Errors come back as errno values, never as an abort.
+// memory, pinning, topology, other processes and the cycle counter. Errors come back as errno values, never as an abort.
 #ifndef CRING_H
 #define CRING_H
 
 #include "cring/atomics.h"
 #include "cring/barriers.h"
+#include "cring/channel.h"
+#include "cring/child.h"
 #include "cring/clock.h"
 #include "cring/cpu.h"
 #include "cring/dma_ops.h"
@@ -12,5 +14,6 @@
 #include "cring/memory.h"
 #include "cring/spinlock.h"
 #include "cring/topology.h"
+#include "cring/window.h"
 
 #endif
