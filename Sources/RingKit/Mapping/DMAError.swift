@@ -22,6 +22,14 @@ public enum DMAError: Error, Equatable, Sendable {
   case pageTableExhausted
   /// The IOMMU did not answer a wait descriptor within this many nanoseconds.
   case invalidationTimedOut(nanoseconds: UInt64)
+  /// The process that holds the translations did not do it.
+  case viommu(ViommuFailure)
+  /// The segment lies in memory that cannot be shown to a device a page at a time: private, or of reserved 2 MiB pages.
+  case notShareable(MemorySegment)
+  /// The kernel did not change the page table, for this reason (an errno).
+  case kernelRefused(errno: Int32)
+  /// The process that is the device has ended.
+  case deviceEnded(ProcessEnd)
 }
 
 extension DMAError: CustomStringConvertible {
@@ -40,6 +48,11 @@ extension DMAError: CustomStringConvertible {
     case .alreadyMapped(let address): "\(address) is already mapped"
     case .pageTableExhausted: "no memory left for page tables"
     case .invalidationTimedOut(let time): "the IOMMU did not complete an invalidation within \(time) ns"
+    case .viommu(let failure): failure.description
+    case .notShareable(let segment):
+      "\(segment.length) bytes at \(segment.address) are not in shared memory of small pages"
+    case .kernelRefused(let errno): "the kernel did not change the page table (errno \(errno))"
+    case .deviceEnded(let end): "the device's process \(end)"
     }
   }
 }

@@ -12,6 +12,8 @@ public enum DMAFault: Error, Equatable, Sendable {
   case notPermitted(IOVA, DMADirection)
   /// The translation leads to an address that is not guest memory.
   case badTarget(IOVA, GuestPhysicalAddress)
+  /// The process that holds the translations did not say where the address leads.
+  case viommu(IOVA, ViommuFailure)
 }
 
 extension DMAFault: CustomStringConvertible {
@@ -24,6 +26,7 @@ extension DMAFault: CustomStringConvertible {
     case .notPermitted(let address, .deviceReadable): "\(address) may not be read by the device"
     case .notPermitted(let address, .deviceWritable): "\(address) may not be written by the device"
     case .badTarget(let address, let target): "\(address) translates to \(target), which is not memory"
+    case .viommu(let address, let failure): "\(address) was not translated: \(failure)"
     }
   }
 }

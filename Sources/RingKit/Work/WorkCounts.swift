@@ -47,8 +47,12 @@ extension WorkEvent {
     case .bytesCopiedOut: 13
     case .slotsSearched: 14
     case .areasSkipped: 15
-    case .notifications: 16
-    case .notificationsSuppressed: 17
+    case .exits: 16
+    case .missMessages: 17
+    case .systemCalls: 18
+    case .mergedMaps: 19
+    case .notifications: 20
+    case .notificationsSuppressed: 21
     }
   }
 }

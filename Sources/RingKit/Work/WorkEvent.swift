@@ -35,6 +35,14 @@ public enum WorkEvent: String, CaseIterable, Sendable {
   case slotsSearched
   /// Times an area had no room and the next one was tried.
   case areasSkipped
+  /// Requests to the VMM that were waited for: each map and each unmap behind an emulated IOMMU is one.
+  case exits
+  /// IOTLB misses that only the VMM could answer: a request and its reply each.
+  case missMessages
+  /// System calls made to change a mapping of the CPU's own page table.
+  case systemCalls
+  /// Segments that found what they lie in mapped already, for another segment in it.
+  case mergedMaps
   /// Notifications that were due.
   case notifications
   /// Notifications the other side had suppressed.

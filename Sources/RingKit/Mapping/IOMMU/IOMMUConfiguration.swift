@@ -14,6 +14,8 @@ public struct IOMMUConfiguration: Sendable {
   public var flushInterval: UInt64 = 10_000_000
   /// Pages of 4 KiB that page tables may take, the root among them.
   public var maximumTablePages = 1 << 16
+  /// Whether leaves of 2 MiB and 1 GiB are used where alignment and length allow; otherwise every page has an entry.
+  public var usesLargePages = true
 
   /// One CPU, 48 bits of addresses, served by the device's thread.
   public init() {}

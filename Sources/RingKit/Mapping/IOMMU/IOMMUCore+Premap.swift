@@ -13,6 +13,7 @@ extension IOMMUCore {
       throw .beyondMask(
         MemorySegment(address, length: UInt32(clamping: byteCount)), limit: PageTableEntry.addressMask)
     }
+    let largePages = largePages && largestLeaf > 1
     let pages = IOMMUPage.count(of: byteCount, at: raw)
     let target = raw >> IOMMUPage.shift
     // A leaf needs IOVA and target equally far into it. Ranges start at multiples of their size, so as many pages as

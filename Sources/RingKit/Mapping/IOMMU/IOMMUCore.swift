@@ -11,6 +11,8 @@ struct IOMMUCore: @unchecked Sendable {
   @usableFromInline let flushCounts: UnsafeMutableRawPointer
   // From the first deferred unmap to its flush, in cycles.
   @usableFromInline let flushCycles: UInt64
+  // The highest level a leaf may stand at.
+  @usableFromInline let largestLeaf: Int
   @usableFromInline let driverTable: RegionTable
   @usableFromInline let deviceTable: RegionTable
 
@@ -25,6 +27,7 @@ struct IOMMUCore: @unchecked Sendable {
       servedBy: configuration.servedBy, timeout: configuration.invalidationTimeout)
     unsafe flushCounts = RawBlock.allocate(256)
     self.flushCycles = flushCycles
+    largestLeaf = configuration.usesLargePages ? 3 : 1
     driverTable = memory.driverTable
     deviceTable = memory.deviceTable
   }

@@ -66,7 +66,7 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     do {
       try core.pageTable.map(
         page, to: address >> IOMMUPage.shift, pages: pages,
-        permissions: PageTableEntry.permission(for: direction), largestLeaf: 3, counter: &work)
+        permissions: PageTableEntry.permission(for: direction), largestLeaf: core.largestLeaf, counter: &work)
     } catch {
       core.giveUp(page, pages: pages, cpu: cpu, counter: &work)
       throw error

@@ -63,8 +63,15 @@ extension IOMMUTranslator where Counter: WorkCounter {
   static func walk(
     _ address: IOVA, for access: DMADirection, _ core: IOMMUCore, _ iotlb: IOTLB
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let (entry, level) = core.pageTable.walk(address.rawValue >> IOMMUPage.shift)
+    return try resolve(address, for: access, entry, level: level, core, iotlb)
+  }
+
+  /// Where a leaf leads, and enters that.
+  static func resolve(
+    _ address: IOVA, for access: DMADirection, _ entry: PageTableEntry, level: Int, _ core: IOMMUCore, _ iotlb: IOTLB
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
     let raw = address.rawValue
-    let (entry, level) = core.pageTable.walk(raw >> IOMMUPage.shift)
     guard entry.isPresent else { throw .notMapped(address) }
     guard entry.bits & PageTableEntry.permission(for: access) != 0 else { throw .notPermitted(address, access) }
     let permissions = entry.bits & PageTableEntry.permissionMask

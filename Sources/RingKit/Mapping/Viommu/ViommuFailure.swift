@@ -1,0 +1,38 @@
+/// Why the process that holds a device's translations did not do what was asked.
+///
+/// After any of them but ``refused(_:)`` the connection is closed for good: what the other side has done is not known.
+public enum ViommuFailure: Error, Equatable, Sendable {
+  /// The other process, or this side after an earlier failure, has closed the connection.
+  case closed
+  /// Nothing was answered within this many nanoseconds.
+  case timedOut(nanoseconds: UInt64)
+  /// A reply of this many bytes, which no reply has.
+  case wrongLength(byteCount: Int)
+  /// A reply whose first word is not that of a reply.
+  case wrongHeader(UInt64)
+  /// A reply to another request than the last.
+  case wrongSequence(expected: UInt64, found: UInt64)
+  /// A reply that is none of those that the request can have: its permissions and level, and where it leads.
+  case wrongAnswer(bits: UInt64, target: UInt64)
+  /// The answer was no.
+  case refused(ViommuStatus)
+  /// The kernel did not carry the message (an errno).
+  case system(errno: Int32)
+}
+
+extension ViommuFailure: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .closed: "the connection to the VMM is closed"
+    case .timedOut(let time): "the VMM did not answer within \(time) ns"
+    case .wrongLength(let count): "the VMM answered with \(count) bytes instead of \(ViommuReply.byteCount)"
+    case .wrongHeader(let word): "the VMM's answer begins with 0x\(String(word, radix: 16)), which no answer does"
+    case .wrongSequence(let expected, let found): "the VMM answered request \(found) instead of \(expected)"
+    case .wrongAnswer(let bits, let target):
+      "the VMM's answer 0x\(String(bits, radix: 16)), 0x\(String(target, radix: 16)) is none to what was asked"
+    case .refused(let status): "the VMM refused: \(status)"
+    case .system(let errno): "the connection to the VMM failed with errno \(errno)"
+    }
+  }
+}
