@@ -11,7 +11,11 @@ enum DMAPath: String, CaseIterable, Sendable {
   case identityRetpoline = "identity-retpoline"
   case iommuStrict = "iommu-strict"
   case iommuLazy = "iommu-lazy"
+  case iommuMerged = "iommu-merged"
   case premapped
+  case viommuProcess = "viommu-process"
+  case viommuInjected = "viommu-injected"
+  case mmu
   case swiotlb
   case poisoning
 

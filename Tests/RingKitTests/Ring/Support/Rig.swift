@@ -18,6 +18,8 @@ final class Rig: @unchecked Sendable {
   // The device goes first: a driver that unmaps as it goes must not wait for a device that no longer answers.
   private(set) var device: DeviceEnd = DeviceEnd()
   private(set) var driver: DriverEnd = DriverEnd()
+  // Behind both ends: it ends when they have closed their connections.
+  private var vmm: ViommuThread?
 
   static let payloadBase: UInt64 = 0x1000_0000
   /// Bytes of payload for each descriptor of the ring.
@@ -78,6 +80,22 @@ final class Rig: @unchecked Sendable {
     case .iommuLazy: try connect(IOMMUMapper(domain: domain, policy: .lazy, counter: work), translator(work))
     case .premapped:
       try connect(PremappedMapper([payload.buffer, tables.buffer], domain: domain, counter: work), translator(work))
+    case .iommuMerged:
+      let mapper = IOMMUMapper(domain: domain, policy: .strict, counter: work)
+      try connect(
+        FragmentMapper(mapper, [payload.buffer, tables.buffer], fragmentByteCount: 4096), translator(work))
+    case .viommuProcess:
+      let vmm = try ViommuThread()
+      self.vmm = vmm
+      try connect(
+        ViommuMapper(domain: domain, exit: vmm.driver(), counter: work),
+        ViommuTranslator(domain: domain, client: vmm.device(), counter: work))
+    case .viommuInjected:
+      try connect(
+        ViommuMapper(domain: domain, exit: InjectedExit(nanoseconds: 100), counter: work), translator(work))
+    case .mmu:
+      let window = try MMUWindow(memory: memory, byteCount: 1 << 28)
+      try connect(MMUMapper(window: window, counter: work), MMUTranslator(window: window, counter: work))
     case .swiotlb: try connect(SwiotlbMapper(memory: memory, pool: pool, counter: work), mine)
     case .poisoning: try connect(PoisoningMapper(memory: memory, arena: arena, counter: work), mine)
     }
