@@ -5,7 +5,7 @@ import json
 import sys
 
 CLASSES = {"smt", "same-l3", "cross-l3", "cross-node"}
-PATHS = {"direct", "identity", "iommu-strict", "iommu-lazy", "premapped", "swiotlb"}
+PATHS = {"direct", "identity", "iommu-strict", "iommu-lazy", "viommu", "mmu", "premapped", "swiotlb"}
 REASONS = {"placementChanged", "stolenTime", "involuntarySwitch", "probeFailed"}
 
 problems = []
@@ -38,7 +38,7 @@ def check_counters(row, where):
     if path == "direct":
         for name in ("pageTableWrites", "invalidations", "bytesCopiedIn", "bytesCopiedOut", "slotsSearched"):
             counts(name, 0)
-    elif path in ("identity", "iommu-strict", "iommu-lazy", "swiotlb"):
+    elif path in ("identity", "iommu-strict", "iommu-lazy", "viommu", "mmu", "swiotlb"):
         counts("maps", 1)
         counts("unmaps", 1)
     elif path == "premapped":
@@ -47,6 +47,14 @@ def check_counters(row, where):
     if path == "iommu-strict":
         counts("invalidations", 1)
         counts("invalidationWaits", 1)
+    if path == "viommu":
+        counts("invalidations", 2)
+        counts("exits", 2)
+        if row["price"] == "process":
+            counts("missMessages", counters.get("iotlbMisses", 0))
+    if path == "mmu":
+        counts("systemCalls", 2)
+        counts("iotlbMisses", 0)
     if path == "iommu-lazy":
         expect(counters.get("invalidations", 0) < 0.5, f"{where}: lazy invalidates as often as strict")
     if path == "swiotlb":
@@ -62,7 +70,7 @@ def check_row(row):
     expect(row["placement"]["class"] in CLASSES, f"{where}: unknown class")
     expect(row["placement"]["roundTripNs"] > 0, f"{where}: no round trip")
     expect(row["slicesKept"] > 0, f"{where}: a row without a slice")
-    expect(row["injected"] is False, f"{where}: nothing was injected, and it says so")
+    expect(row["injected"] is False, f"{where}: nothing was injected, but it says so")
     check_figure(row, "nsPerBuffer", where)
     check_figure(row, "buffersPerSecond", where)
     product = row["nsPerBuffer"]["median"] * row["buffersPerSecond"]["median"]

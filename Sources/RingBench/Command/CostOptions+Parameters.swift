@@ -25,6 +25,7 @@ extension CostOptions {
     parameters.ringNode = try node(ringNode, option: "--ring-node", on: machine)
     parameters.payloadNode = try node(payloadNode, option: "--payload-node", on: machine)
     parameters.iotlbSets = try iotlb()
+    parameters.iommu = try iommu.parameters(paths: parameters.measuredPaths, sizes: parameters.sizes)
     (parameters.swiotlbAreas, parameters.swiotlbMebibytes) = try swiotlbPool(on: machine)
     try SizeLimits.check(parameters)
     return parameters

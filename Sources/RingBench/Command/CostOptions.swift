@@ -71,6 +71,8 @@ struct CostOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Sets of the device's IOTLB, four pages each; a power of two.")
   var iotlbSets = 64
 
+  @OptionGroup var iommu: IOMMUOptions
+
   @Option(parsing: .unconditional, help: "Seed of everything random.")
   var seed: UInt64 = 1
 

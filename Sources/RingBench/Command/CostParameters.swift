@@ -31,6 +31,7 @@ struct CostParameters: Sendable {
   var swiotlbAreas = 1
   var swiotlbMebibytes = 64
   var iotlbSets = 64
+  var iommu = IOMMUParameters()
   var seed: UInt64 = 1
 
   /// The paths to run: those asked for, `direct` first.
@@ -44,7 +45,7 @@ extension CostParameters: Encodable {
   private enum Key: String, CodingKey {
     case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode
     case payloadNode, pageSize, slices, sliceMilliseconds, timeLimit, touch, retpoline, swiotlbAreas, swiotlbMebibytes
-    case iotlbSets, seed
+    case iotlbSets, viommuPrice, viommuNanoseconds, iommuMergeBytes, iommuPages, seed
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -71,6 +72,10 @@ extension CostParameters: Encodable {
     try values.encode(swiotlbAreas, forKey: .swiotlbAreas)
     try values.encode(swiotlbMebibytes, forKey: .swiotlbMebibytes)
     try values.encode(iotlbSets, forKey: .iotlbSets)
+    try values.encode(iommu.viommuPrice, forKey: .viommuPrice)
+    try values.encode(iommu.viommuNanoseconds, forKey: .viommuNanoseconds)
+    try values.encode(iommu.mergeBytes, forKey: .iommuMergeBytes)
+    try values.encode(iommu.pages?.name, forKey: .iommuPages)
     try values.encode(seed, forKey: .seed)
   }
 }

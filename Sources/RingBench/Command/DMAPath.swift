@@ -4,6 +4,8 @@ enum DMAPath: String, CaseIterable, Encodable, Sendable, NamedChoice {
   case identity
   case iommuStrict = "iommu-strict"
   case iommuLazy = "iommu-lazy"
+  case viommu
+  case mmu
   case premapped
   case swiotlb
 

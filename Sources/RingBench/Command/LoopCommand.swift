@@ -43,6 +43,8 @@ struct LoopCommand: ParsableCommand {
     parameters.batch = batch
     parameters.depth = depth
     parameters.features = inOrder ? [.inOrder] : []
+    // Another process would be counted nowhere, and would have no CPU of its own.
+    parameters.iommu.viommuPrice = .injected
     // Nothing is pinned here. A depot of IOVA ranges gives back, by the clock, what it holds beyond one magazine a CPU.
     parameters.deviceCPU = 63
     var factory = ContenderFactory(

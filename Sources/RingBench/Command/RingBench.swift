@@ -12,7 +12,9 @@ struct RingBench: ParsableCommand {
       makes no sense, 3 this machine cannot do it, 130 interrupted (what was measured until then is printed).
       """,
     version: "ringbench \(Version.ringKit)",
-    subcommands: [CostCommand.self, RingCommand.self, TopologyCommand.self, LoopCommand.self],
+    subcommands: [
+      CostCommand.self, RingCommand.self, TopologyCommand.self, LoopCommand.self, ViommuServerCommand.self,
+    ],
     defaultSubcommand: CostCommand.self
   )
 

@@ -15,7 +15,8 @@ struct BenchGuest {
   private var rings: RegionAllocator
 
   init(_ parameters: CostParameters) throws(BenchError) {
-    let payloadBytes = parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth }.max() ?? 4096
+    let payloadBytes = parameters.iommu.rounded(
+      parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth }.max() ?? 4096)
     let bounces = parameters.measuredPaths.contains(.swiotlb)
     // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
     let contenders = parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count

@@ -21,17 +21,19 @@ struct ContenderFactory {
       case .iommuStrict, .iommuLazy:
         let domain = domain()
         let policy: IOMMUPolicy = key.path == .iommuStrict ? .strict : .lazy
-        return try assemble(
+        return try assembleMerged(
           key, IOMMUMapper(domain: domain, policy: policy, cpu: parameters.driverCPU, counter: counter),
-          IOMMUTranslator(domain: domain, iotlbSets: parameters.iotlbSets, counter: counter))
+          translator(domain, counter))
+      case .viommu: return try viommu(key, counter)
+      case .mmu: return try mmu(key, counter)
       case .premapped:
         let domain = domain()
         // The mapper before the translator: with nobody attached a map that fails waits for nobody.
         return try assemble(
           key,
           PremappedMapper(
-            premapped(), domain: domain, largePages: parameters.pageSize == .huge, cpu: parameters.driverCPU,
-            counter: counter), IOMMUTranslator(domain: domain, iotlbSets: parameters.iotlbSets, counter: counter))
+            mappedBuffers, domain: domain, largePages: parameters.iommu.usesLargePages(parameters.pageSize),
+            cpu: parameters.driverCPU, counter: counter), translator(domain, counter))
       case .swiotlb:
         guard let pool = guest.pool else {
           throw BenchError.machine("no bounce pool was set up for swiotlb")
@@ -51,18 +53,7 @@ struct ContenderFactory {
     RegionTranslator(memory: guest.memory, counter: counter)
   }
 
-  private func domain() -> IOMMUDomain {
-    var configuration = IOMMUConfiguration()
-    configuration.servedBy = servedBy
-    configuration.flushInterval = flushInterval
-    configuration.cpuCount = max(parameters.driverCPU, parameters.deviceCPU) + 1
-    return IOMMUDomain(memory: guest.memory, configuration: configuration)
-  }
-
-  /// What a page-pool driver maps once: payloads, and the indirect tables where there are any.
-  private func premapped() -> [GuestBuffer] { [guest.sharedPayload] + (guest.tables.map { [$0] } ?? []) }
-
-  private mutating func assemble<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
+  mutating func assemble<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
     _ key: CostKey, _ mapper: consuming Mapper, _ translator: consuming Translator,
     figures: @escaping () -> [String: Double] = { [:] }
   ) throws -> Contender {

@@ -81,7 +81,8 @@ struct CostMeasurement {
               ? .exactly(1)
               : pairs.count < min(Self.fewestSlices, parameters.slices)
                 ? nil : BootstrapInterval.medianOfRatios(pairs, seed: parameters.seed),
-            slicesKept: slices.count, slicesDropped: sorter.dropped[number], counters: run.counters[number] ?? [:]))
+            slicesKept: slices.count, slicesDropped: sorter.dropped[number], counters: run.counters[number] ?? [:],
+            price: parameters.iommu.price(of: key.path), injected: parameters.iommu.isInjected(key.path)))
       }
     }
     return CostReport(

@@ -8,22 +8,23 @@ enum AnswerSentence {
     let rows = report.rows.filter { $0.placement == placement }
     guard !rows.isEmpty else { return "No slice was kept in class \(placement.name)." }
     let parts = DMAPath.allCases.filter { $0 != .direct }.compactMap { path in
-      part(path, rows.filter { $0.path == path }.compactMap { $0.ratioToDirect?.median })
+      let price = report.parameters.iommu.price(of: path).map { " (\($0))" } ?? ""
+      return part(path.name + price, rows.filter { $0.path == path }.compactMap { $0.ratioToDirect?.median })
     }
     guard !parts.isEmpty else { return directAlone(rows, placement) }
     return "On \(scope(rows, placement)): \(joined(parts))."
   }
 
   // A handful of percent says more than a factor of 1.0; a saving is said as one.
-  private static func part(_ path: DMAPath, _ ratios: [Double]) -> String? {
+  private static func part(_ name: String, _ ratios: [Double]) -> String? {
     guard let low = ratios.min(), let high = ratios.max() else { return nil }
     if low > 0.95, high < 1.05 {
       let most = max(abs(low - 1), abs(high - 1))
-      return "\(path.name) is within \(max(1, Int((most * 100 - 0.01).rounded(.up)))) % of direct"
+      return "\(name) is within \(max(1, Int((most * 100 - 0.01).rounded(.up)))) % of direct"
     }
     let from = NumberText.fixed(low, 1)
     let to = NumberText.fixed(high, 1)
-    return "\(path.name) costs \(from == to ? from : "\(from) to \(to)") times direct"
+    return "\(name) costs \(from == to ? from : "\(from) to \(to)") times direct"
   }
 
   private static func directAlone(_ rows: [CostRow], _ placement: PlacementClass) -> String {

@@ -20,6 +20,8 @@ struct CostRow: Sendable {
   var slicesDropped: Int
   /// Work per buffer, by the names of ``RingKit/WorkEvent``, and figures of the path's own such as `poolHighWaterSlots`.
   var counters: [String: Double]
+  /// What was paid where a path has more than one price: `process` or `injected` for viommu.
+  var price: String?
   /// Whether a price that cannot be measured here was added.
   var injected = false
 
@@ -29,7 +31,7 @@ struct CostRow: Sendable {
 extension CostRow: Encodable {
   private enum Key: String, CodingKey {
     case ring, path, direction, bytes, depth, batch, placement, nsPerBuffer, buffersPerSecond, ratioToDirect
-    case slicesKept, slicesDropped, counters, injected
+    case slicesKept, slicesDropped, counters, price, injected
   }
 
   private enum PlacementKey: String, CodingKey {
@@ -54,6 +56,7 @@ extension CostRow: Encodable {
     try values.encode(slicesKept, forKey: .slicesKept)
     try values.encode(slicesDropped, forKey: .slicesDropped)
     try values.encode(counters.mapValues { Rounded.value($0, digits: 6) }, forKey: .counters)
+    try values.encodeIfPresent(price, forKey: .price)
     try values.encode(injected, forKey: .injected)
   }
 }

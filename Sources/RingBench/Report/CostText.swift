@@ -36,7 +36,7 @@ struct CostText {
       Driver on CPU \(parameters.driverCPU), device on CPU \(parameters.deviceCPU): class \(placement.name)\(trip)
       Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \(touch)
       \(memory)
-
+      \(parameters.iommu.text(parameters.measuredPaths))
       """
   }
 
@@ -58,7 +58,10 @@ struct CostText {
     for path in DMAPath.allCases {
       for row in rows where row.path == path { table.add(cells(row)) }
     }
-    return "\n\(title)\n\(table.render())"
+    let injected =
+      rows.contains(where: \.injected)
+      ? ", viommu with \(NumberText.grouped(report.parameters.iommu.viommuNanoseconds)) ns injected at each exit" : ""
+    return "\n\(title)\(injected)\n\(table.render())"
   }
 
   private func cells(_ row: CostRow) -> [String] {
@@ -67,7 +70,7 @@ struct CostText {
     let isBaseline = row.path == .direct
     let interval = share.map { "\(NumberText.fixed($0.low, 1))-\(NumberText.fixed($0.high, 1))" } ?? ""
     return [
-      row.path.name + (row.injected ? " (injected)" : ""), NumberText.short(row.nanosecondsPerBuffer.median),
+      row.path.name + (row.price.map { " (\($0))" } ?? ""), NumberText.short(row.nanosecondsPerBuffer.median),
       NumberText.short(rate / 1e6), bandwidth(row),
       share.map { NumberText.fixed($0.median, isBaseline ? 0 : 1) } ?? "-", isBaseline ? "" : interval,
       "\(row.slicesKept)", CounterText.text(row.counters),

@@ -4,7 +4,8 @@ import RingKit
 enum CounterText {
   // In the order of the work; what is not here is in the JSON.
   private static let labels: [(event: WorkEvent, label: String)] = [
-    (.maps, "map"), (.unmaps, "unmap"), (.pageTableWrites, "PTE"), (.invalidations, "inval"), (.iotlbMisses, "miss"),
+    (.maps, "map"), (.unmaps, "unmap"), (.mergedMaps, "merged"), (.pageTableWrites, "PTE"), (.invalidations, "inval"),
+    (.exits, "exit"), (.systemCalls, "syscall"), (.iotlbMisses, "miss"), (.missMessages, "asked"),
     (.slotsSearched, "slot"), (.bytesCopiedIn, "B in"), (.bytesCopiedOut, "B out"), (.notifications, "notify"),
   ]
 

@@ -73,8 +73,10 @@ public final class ViommuServer: @unchecked Sendable {
 
   /// Does what is asked.
   func answer(to request: ViommuRequest, from role: ViommuRole) -> ViommuReply {
-    guard (request.kind == .translate) == (role == .device) else { return ViommuReply(.notAllowed, to: request.sequence) }
-    guard request.isWellFormed else { return ViommuReply(.badRequest, to: request.sequence) }
+    let isAllowed = (request.kind == .translate) == (role == .device)
+    guard isAllowed, request.isWellFormed else {
+      return ViommuReply(isAllowed ? .badRequest : .notAllowed, to: request.sequence)
+    }
     var work = NoWork()
     do throws(DMAError) {
       switch request.kind {

@@ -1,0 +1,59 @@
+import ArgumentParser
+import RingKit
+
+/// The options of the IOMMU paths, as text; ``parameters(paths:sizes:)`` gives them a meaning.
+struct IOMMUOptions: ParsableArguments {
+  private static let mostNanoseconds = 1_000_000
+
+  @Option(
+    help: """
+      What an exit of viommu costs: process (a request to another process), or injected (a busy wait of --viommu-ns, \
+      named so in every figure).
+      """)
+  var viommuPrice = "process"
+
+  @Option(parsing: .unconditional, help: "Nanoseconds of an injected exit of viommu.")
+  var viommuNs: Int?
+
+  @Option(
+    help:
+      "Map this much of the payload at once for all buffers in it: off, or a power of two from 4k to 2m (page_frag).")
+  var iommuMerge = "off"
+
+  @Option(
+    help: "Largest page of the IOMMU: 4k or 2m. (default: what fits a mapping; premapped as --page-size)")
+  var iommuPages: String?
+
+  /// What they mean for these paths and sizes, or the one reason why they mean nothing.
+  func parameters(paths: [DMAPath], sizes: [Int]) throws(BenchError) -> IOMMUParameters {
+    var parameters = IOMMUParameters()
+    parameters.viommuPrice = try ViommuPrice.parse(viommuPrice)
+    parameters.viommuNanoseconds = try exit(parameters.viommuPrice)
+    parameters.mergeBytes = try fragment()
+    if let iommuPages { parameters.pages = try PageSizeRequest.parse(iommuPages) }
+    try parameters.check(paths: paths, sizes: sizes)
+    return parameters
+  }
+
+  private func exit(_ price: ViommuPrice) throws(BenchError) -> Int {
+    switch (price, viommuNs) {
+    case (.process, nil): return 0
+    case (.process, _?): throw .usage("--viommu-ns is the price of an injected exit; add --viommu-price injected")
+    case (.injected, nil): throw .usage("an injected price must be given: add --viommu-ns")
+    case (.injected, let price?):
+      guard (0...Self.mostNanoseconds).contains(price) else {
+        throw .usage("--viommu-ns is 0 to \(Self.mostNanoseconds), not \(price)")
+      }
+      return price
+    }
+  }
+
+  private func fragment() throws(BenchError) -> Int {
+    if iommuMerge == "off" { return 0 }
+    let bytes = try ByteCount.parse(iommuMerge)
+    guard (4_096...(2 << 20)).contains(bytes), bytes & (bytes - 1) == 0 else {
+      throw .usage("--iommu-merge is off, or a power of two from 4k to 2m, not '\(iommuMerge)'")
+    }
+    return bytes
+  }
+}
