@@ -18,7 +18,6 @@ public struct MMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   @usableFromInline let core: MMUCore
   private let files: PrivateTable<MMUFile>
   private let fileCount: Int
-  private let device: ChildProcess?
   // Keeps what `core` points to alive.
   private let window: MMUWindow
 
@@ -26,13 +25,11 @@ public struct MMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ///
   /// - Parameters:
   ///   - window: what the device sees.
-  ///   - device: the process that is the device, when it is another one: ``poll()`` and ``flush()`` tell of its end.
   ///   - cpu: the CPU this mapper's thread runs on, below ``MMUWindow/cpuCount``.
   ///   - counter: what counts the work.
-  public init(window: MMUWindow, device: ChildProcess? = nil, cpu: Int = 0, counter: Counter) {
+  public init(window: MMUWindow, cpu: Int = 0, counter: Counter) {
     precondition(cpu >= 0 && cpu < window.cpuCount, "the window has no address caches for CPU \(cpu)")
     self.window = window
-    self.device = device
     self.cpu = cpu
     core = window.core
     work = counter
@@ -99,11 +96,11 @@ public struct MMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     core.allocator.free(page, pages: pages, cpu: cpu)
   }
 
-  /// Tells of the end of the device's process, and trims the caches of free addresses.
+  /// Tells of the end of the process that is the device (``MMUWindow/watch(_:)``), and trims the caches of free addresses.
   ///
   /// - Throws: ``DMAError/deviceEnded(_:)``.
   public mutating func poll() throws(DMAError) {
-    if let end = device?.end { throw .deviceEnded(end) }
+    if let end = window.deviceEnd { throw .deviceEnded(end) }
     if core.allocator.mayTrim { core.allocator.trim(now: cring_nanoseconds()) }
   }
 
@@ -111,7 +108,7 @@ public struct MMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ///
   /// - Throws: ``DMAError/deviceEnded(_:)``.
   public mutating func flush() throws(DMAError) {
-    if let end = device?.end { throw .deviceEnded(end) }
+    if let end = window.deviceEnd { throw .deviceEnded(end) }
   }
 
   private func file(of segment: MemorySegment) throws(DMAError) -> MMUFile {

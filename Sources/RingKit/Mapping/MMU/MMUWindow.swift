@@ -1,4 +1,5 @@
 internal import CRing
+internal import Synchronization
 
 /// The stretch of a process's address space through which a device sees guest memory on the path `mmu`.
 ///
@@ -19,6 +20,7 @@ public final class MMUWindow: @unchecked Sendable {
   public let cpuCount: Int
 
   let core: MMUCore
+  private let device = Mutex<ChildProcess?>(nil)
 
   /// A window through which nothing is seen.
   ///
@@ -49,6 +51,16 @@ public final class MMUWindow: @unchecked Sendable {
 
   /// Where the window starts in this process.
   public var hostBase: HostAddress { unsafe HostAddress(core.base) }
+
+  /// Names the process that is the device, when it is another one.
+  ///
+  /// From then on ``MMUMapper/poll()`` and ``MMUMapper/flush()`` tell of its end: what touches the window where nothing is
+  /// shown dies of it, and the driver's queue says so. A process that was forked sees what was shown by then, in a window
+  /// at the same place.
+  public func watch(_ process: ChildProcess) { device.withLock { $0 = process } }
+
+  /// How the process that is the device ended; `nil` while it runs, or when it is this one.
+  public var deviceEnd: ProcessEnd? { device.withLock { $0 }?.end }
 
   /// Ranges of addresses in use, those that wait in caches for reuse included.
   public var rangesInUse: Int { core.allocator.rangesInTree }

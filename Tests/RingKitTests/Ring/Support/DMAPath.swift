@@ -21,4 +21,15 @@ enum DMAPath: String, CaseIterable, Sendable {
 
   /// Paths whose device never sees the payload itself: it is private to the guest.
   var isBouncing: Bool { self == .swiotlb || self == .poisoning }
+
+  /// Paths that claim that the device reaches what is mapped and nothing else of the guest.
+  static let protecting: [DMAPath] = [
+    .iommuStrict, .iommuLazy, .iommuMerged, .premapped, .viommuProcess, .viommuInjected, .mmu, .swiotlb,
+  ]
+
+  /// Of those, the paths on which an address means nothing after its unmap.
+  var forgetsAddresses: Bool { self != .premapped && !isBouncing }
+
+  /// Of those, the paths that map a buffer for one direction alone.
+  var checksDirection: Bool { forgetsAddresses }
 }

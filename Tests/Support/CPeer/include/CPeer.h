@@ -110,6 +110,10 @@ struct cpeer_report cpeer_split_driver(const struct cpeer_run *run);
 struct cpeer_report cpeer_packed_device(const struct cpeer_run *run);
 struct cpeer_report cpeer_packed_driver(const struct cpeer_run *run);
 
+// The same in a process of its own, forked from this one: it sees memory as it is mapped now, and exits with the report's
+// failure. Its pid, or a negative errno.
+int32_t cpeer_fork_device(const struct cpeer_run *run, int is_packed);
+
 // Bytes of the window that a driver of this size carves payload and indirect tables from.
 size_t cpeer_driver_window_bytes(uint32_t size);
 
