@@ -22,6 +22,9 @@ enum DMAPath: String, CaseIterable, Sendable {
   /// Paths whose device never sees the payload itself: it is private to the guest.
   var isBouncing: Bool { self == .swiotlb || self == .poisoning }
 
+  /// Whether each buffer takes system calls, so that as many of them as elsewhere would take minutes.
+  var entersTheKernel: Bool { self == .viommuProcess || self == .mmu }
+
   /// Paths that claim that the device reaches what is mapped and nothing else of the guest.
   static let protecting: [DMAPath] = [
     .iommuStrict, .iommuLazy, .iommuMerged, .premapped, .viommuProcess, .viommuInjected, .mmu, .swiotlb,
