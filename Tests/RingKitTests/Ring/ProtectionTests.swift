@@ -30,7 +30,10 @@ struct ProtectionTests {
         rig.fill(4096, 12_288, 2)
         #expect(try rig.driver.add(rig.segment(at: 4096, 12_288), .deviceReadable, token: 2) == .added)
         rig.driver.publish()
-        Scribbler(try rig.areas[0]).store(wrong[number], at: 16)
+        let descriptors = Scribbler(try rig.areas[0])
+        descriptors.store(wrong[number], at: 16)
+        // As short as the first, so that nothing but its own page can be what faults.
+        descriptors.store(layout == .split ? 64 : 64 | 1 << 32 | 0x80 << 48, at: 16 + 8)
         guard case .fault = rig.device.failure() else {
           Issue.record("\(layout): 0x\(String(wrong[number], radix: 16)) was let through")
           continue
