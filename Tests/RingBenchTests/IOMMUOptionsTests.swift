@@ -35,6 +35,7 @@ import Testing
     "--viommu-price injected --viommu-ns -1", "--viommu-price injected --viommu-ns 1000001", "--iommu-merge 2k",
     "--iommu-merge 4m", "--iommu-merge 12k", "--iommu-merge yes", "--iommu-pages 1g",
     // What could change no figure.
+    "--path mmu --viommu-price injected --viommu-ns 5", "--path mmu,swiotlb --iommu-pages 4k",
     "--iommu-merge 4k --path direct,premapped,swiotlb", "--iommu-merge 4k --size 4096,1m",
     "--iommu-pages 2m --path viommu",
     "--iommu-pages 2m --path iommu-strict --iommu-merge 32k", "--iommu-pages 2m --path mmu --iommu-merge 2m",

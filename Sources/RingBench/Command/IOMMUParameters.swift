@@ -32,6 +32,13 @@ struct IOMMUParameters: Sendable {
 
   /// Whether what was asked for can show in any of the figures; else why not.
   func check(paths: [DMAPath], sizes: [Int]) throws(BenchError) {
+    guard viommuPrice == .process || paths.contains(.viommu) else {
+      throw .usage("--viommu-price concerns viommu: name it with --path")
+    }
+    let tabled: [DMAPath] = [.iommuStrict, .iommuLazy, .viommu, .premapped]
+    guard pages == nil || paths.contains(where: { tabled.contains($0) }) else {
+      throw .usage("--iommu-pages concerns \(tabled.map(\.name).joined(separator: ", ")): name one with --path")
+    }
     let merging = paths.filter { Self.mergingPaths.contains($0) }
     if mergeBytes > 0 {
       guard !merging.isEmpty else {
