@@ -62,7 +62,8 @@ struct RingMeasurement {
         guard slices.count >= min(Self.fewestSlices, parameters.slices) || run.interrupted,
           let time = estimate(slices)
         else { continue }
-        let floor = fastest(place.floors, sorter, placement)
+        let floors = self.rows(place.floors, sorter, placement)
+        let floor = floors.min { $0.row.nanosecondsPerBuffer.median < $1.row.nanosecondsPerBuffer.median }
         rows.append(
           RingRow(
             point: parameters.points[index], placement: placement,
@@ -72,7 +73,7 @@ struct RingMeasurement {
             ratioToFloor: floor.flatMap { floor in
               BootstrapInterval.medianOfRatios(
                 sorter.pairs(place.ring, with: floor.number, placement), seed: parameters.seed)
-            }, slicesKept: slices.count, slicesDropped: sorter.dropped[place.ring],
+            }, floors: floors.map(\.row), slicesKept: slices.count, slicesDropped: sorter.dropped[place.ring],
             counters: run.counters[index] ?? [:], latency: run.latencies[place.ring]))
       }
     }
@@ -85,20 +86,16 @@ struct RingMeasurement {
     slices.isEmpty ? nil : BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: parameters.seed)
   }
 
-  private func fastest(
+  private func rows(
     _ floors: [(name: String, number: Int)], _ sorter: SliceSorter, _ placement: PlacementClass
-  ) -> (number: Int, row: FloorRow)? {
-    var best: (number: Int, row: FloorRow)?
+  ) -> [(number: Int, row: FloorRow)] {
+    var rows: [(number: Int, row: FloorRow)] = []
     for (name, number) in floors {
       let slices = sorter.kept(number, placement)
       guard let time = estimate(slices) else { continue }
-      if time.median < best?.row.nanosecondsPerBuffer.median ?? .infinity {
-        best = (
-          number,
-          FloorRow(name: name, nanosecondsPerBuffer: time, modes: Modes.of(slices.map(\.nanosecondsPerBuffer)))
-        )
-      }
+      let modes = Modes.of(slices.map(\.nanosecondsPerBuffer))
+      rows.append((number, FloorRow(name: name, nanosecondsPerBuffer: time, modes: modes)))
     }
-    return best
+    return rows
   }
 }

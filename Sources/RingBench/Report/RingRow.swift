@@ -12,6 +12,8 @@ struct RingRow: Sendable {
   /// `nil` for a point that has no floor: chains, and ends that sleep.
   var floor: FloorRow?
   var ratioToFloor: Estimate?
+  /// All floors of the point, the fastest among them.
+  var floors: [FloorRow] = []
   var slicesKept: Int
   var slicesDropped: Int
   /// Work per buffer, by the names of ``RingKit/WorkEvent``.
@@ -31,7 +33,7 @@ struct RingRow: Sendable {
 extension RingRow: Encodable {
   private enum Key: String, CodingKey {
     case ring, inOrder, batch, queueSize, outstanding, chain, indirect, eventIdx, notification, placement
-    case nsPerBuffer, cyclesPerBuffer, buffersPerSecond, modes, floor, floorNsPerBuffer, floorModes, ratioToFloor
+    case nsPerBuffer, cyclesPerBuffer, buffersPerSecond, modes, floor, floorNsPerBuffer, floorModes, ratioToFloor, floors
     case slicesKept, slicesDropped, counters, notificationsPerBuffer, roundTripLatencyNs
   }
 
@@ -63,6 +65,7 @@ extension RingRow: Encodable {
     try values.encode(floor?.nanosecondsPerBuffer.rounded, forKey: .floorNsPerBuffer)
     try values.encode(floor?.modes, forKey: .floorModes)
     try values.encode(ratioToFloor?.rounded, forKey: .ratioToFloor)
+    try values.encode(floors, forKey: .floors)
     try values.encode(slicesKept, forKey: .slicesKept)
     try values.encode(slicesDropped, forKey: .slicesDropped)
     try values.encode(counters.mapValues { Rounded.value($0, digits: 6) }, forKey: .counters)

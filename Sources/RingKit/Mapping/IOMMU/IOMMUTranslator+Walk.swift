@@ -68,6 +68,7 @@ extension IOMMUTranslator where Counter: WorkCounter {
   }
 
   /// Where a leaf leads, and enters that.
+  @inline(__always)
   static func resolve(
     _ address: IOVA, for access: DMADirection, _ entry: PageTableEntry, level: Int, _ core: IOMMUCore, _ iotlb: IOTLB
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
