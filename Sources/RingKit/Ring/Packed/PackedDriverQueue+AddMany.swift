@@ -6,6 +6,12 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   ) throws(QueueError) -> Int {
     if broken { throw .broken }
     ledger.resumeSequence()
+    // Setting the loop up costs more than one buffer.
+    if count == 1 {
+      if ledger.freeCount == 0 { return 0 }
+      let (segment, token) = buffer(0)
+      return try add(segment, direction, token: token) == .added ? 1 : 0
+    }
     let limit = min(count, Int(ledger.freeCount))
     let descriptors = ring.descriptors
     let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
