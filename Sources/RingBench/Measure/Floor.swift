@@ -6,16 +6,24 @@ import RingKit
 final class Floor: @unchecked Sendable {
   private let floor: OpaquePointer
 
-  /// The programs that could be the floor of a point; the fastest is.
-  static func kinds(for point: RingPoint) -> [(name: String, kind: crb_floor_kind)] {
+  /// The programs a point is held against: the fastest of the references is its floor.
+  ///
+  /// A split ring in which nothing is promised of the order has to be able to write every entry of its available ring, so
+  /// its floor does. One whose heads keep their places need not; that floor is measured beside it.
+  static func kinds(for point: RingPoint) -> [FloorKind] {
     switch (point.ring, point.inOrder) {
-    case (.split, false): [("split", CRB_FLOOR_SPLIT), ("split, static available ring", CRB_FLOOR_SPLIT_STATIC)]
-    case (.split, true): [("split in-order", CRB_FLOOR_SPLIT_IN_ORDER)]
-    case (.packed, false): [("packed", CRB_FLOOR_PACKED), ("packed, 64-byte stores", CRB_FLOOR_PACKED_VECTOR)]
+    case (.split, false):
+      [
+        FloorKind("split", CRB_FLOOR_SPLIT),
+        FloorKind("split, static available ring", CRB_FLOOR_SPLIT_STATIC, isReference: false),
+      ]
+    case (.split, true): [FloorKind("split in-order", CRB_FLOOR_SPLIT_IN_ORDER)]
+    case (.packed, false):
+      [FloorKind("packed", CRB_FLOOR_PACKED), FloorKind("packed, 64-byte stores", CRB_FLOOR_PACKED_VECTOR)]
     case (.packed, true):
       [
-        ("packed in-order", CRB_FLOOR_PACKED_IN_ORDER),
-        ("packed in-order, 64-byte stores", CRB_FLOOR_PACKED_IN_ORDER_VECTOR),
+        FloorKind("packed in-order", CRB_FLOOR_PACKED_IN_ORDER),
+        FloorKind("packed in-order, 64-byte stores", CRB_FLOOR_PACKED_IN_ORDER_VECTOR),
       ]
     }
   }

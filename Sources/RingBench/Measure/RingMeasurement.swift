@@ -19,17 +19,17 @@ struct RingMeasurement {
     var counted: [Contender] = []
     var timed: [Contender] = []
     // By point: the number of its ring among the timed ones, and of the floors that stand next to it.
-    var places: [(ring: Int, floors: [(name: String, number: Int)])] = []
+    var places: [(ring: Int, floors: [(kind: FloorKind, number: Int)])] = []
     for point in parameters.points {
       counted.append(try factory.make(point, counter: CountedWork()))
       let ring = timed.count
       timed.append(try factory.make(point, counter: NoWork()))
-      var floors: [(String, Int)] = []
+      var floors: [(kind: FloorKind, number: Int)] = []
       // A floor is a ring of single descriptors that polls; other points have none to be held against.
       if point.chain == 1 && point.notification == .polling {
-        for (name, kind) in Floor.kinds(for: point) {
-          guard let floor = Floor(kind, point) else { continue }
-          floors.append((name, timed.count))
+        for kind in Floor.kinds(for: point) {
+          guard let floor = Floor(kind.kind, point) else { continue }
+          floors.append((kind, timed.count))
           timed.append(floor.contender("floor of \(point.label)"))
         }
       }
@@ -46,7 +46,7 @@ struct RingMeasurement {
   }
 
   private func report(
-    _ run: SliceRun, _ places: [(ring: Int, floors: [(name: String, number: Int)])]
+    _ run: SliceRun, _ places: [(ring: Int, floors: [(kind: FloorKind, number: Int)])]
   ) -> RingReport {
     let conditions = run.records.map(\.conditions)
     let classifier = PlacementClassifier(
@@ -62,18 +62,17 @@ struct RingMeasurement {
         guard slices.count >= min(Self.fewestSlices, parameters.slices) || run.interrupted,
           let time = estimate(slices)
         else { continue }
-        let floors = self.rows(place.floors, sorter, placement)
-        let floor = floors.min { $0.row.nanosecondsPerBuffer.median < $1.row.nanosecondsPerBuffer.median }
+        let floors = self.floors(place, sorter, placement)
+        let floor = floors.filter(\.isReference).min {
+          $0.nanosecondsPerBuffer.median < $1.nanosecondsPerBuffer.median
+        }
         rows.append(
           RingRow(
             point: parameters.points[index], placement: placement,
             roundTrip: Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0, nanosecondsPerBuffer: time,
             cyclesPerNanosecond: Double(cring_cycles_per_second()) / 1e9,
-            modes: Modes.of(slices.map(\.nanosecondsPerBuffer)), floor: floor?.row,
-            ratioToFloor: floor.flatMap { floor in
-              BootstrapInterval.medianOfRatios(
-                sorter.pairs(place.ring, with: floor.number, placement), seed: parameters.seed)
-            }, floors: floors.map(\.row), slicesKept: slices.count, slicesDropped: sorter.dropped[place.ring],
+            modes: Modes.of(slices.map(\.nanosecondsPerBuffer)), floor: floor, floors: floors,
+            slicesKept: slices.count, slicesDropped: sorter.dropped[place.ring],
             counters: run.counters[index] ?? [:], latency: run.latencies[place.ring]))
       }
     }
@@ -86,16 +85,17 @@ struct RingMeasurement {
     slices.isEmpty ? nil : BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: parameters.seed)
   }
 
-  private func rows(
-    _ floors: [(name: String, number: Int)], _ sorter: SliceSorter, _ placement: PlacementClass
-  ) -> [(number: Int, row: FloorRow)] {
-    var rows: [(number: Int, row: FloorRow)] = []
-    for (name, number) in floors {
+  private func floors(
+    _ place: (ring: Int, floors: [(kind: FloorKind, number: Int)]), _ sorter: SliceSorter, _ placement: PlacementClass
+  ) -> [FloorRow] {
+    place.floors.compactMap { kind, number in
       let slices = sorter.kept(number, placement)
-      guard let time = estimate(slices) else { continue }
-      let modes = Modes.of(slices.map(\.nanosecondsPerBuffer))
-      rows.append((number, FloorRow(name: name, nanosecondsPerBuffer: time, modes: modes)))
+      guard let time = estimate(slices) else { return nil }
+      return FloorRow(
+        name: kind.name, isReference: kind.isReference, nanosecondsPerBuffer: time,
+        modes: Modes.of(slices.map(\.nanosecondsPerBuffer)),
+        ratio: BootstrapInterval.medianOfRatios(
+          sorter.pairs(place.ring, with: number, placement), seed: parameters.seed))
     }
-    return rows
   }
 }

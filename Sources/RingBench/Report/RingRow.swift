@@ -11,8 +11,7 @@ struct RingRow: Sendable {
   var modes: Modes
   /// `nil` for a point that has no floor: chains, and ends that sleep.
   var floor: FloorRow?
-  var ratioToFloor: Estimate?
-  /// All floors of the point, the fastest among them.
+  /// All floors of the point, the one above among them.
   var floors: [FloorRow] = []
   var slicesKept: Int
   var slicesDropped: Int
@@ -20,6 +19,8 @@ struct RingRow: Sendable {
   var counters: [String: Double]
   /// Single round trips, where one buffer is outstanding.
   var latency: Latency?
+
+  var ratioToFloor: Estimate? { floor?.ratio }
 
   var buffersPerSecond: Estimate { nanosecondsPerBuffer.reciprocal(times: 1e9) }
 
@@ -33,8 +34,8 @@ struct RingRow: Sendable {
 extension RingRow: Encodable {
   private enum Key: String, CodingKey {
     case ring, inOrder, batch, queueSize, outstanding, chain, indirect, eventIdx, notification, placement
-    case nsPerBuffer, cyclesPerBuffer, buffersPerSecond, modes, floor, floorNsPerBuffer, floorModes, ratioToFloor, floors
-    case slicesKept, slicesDropped, counters, notificationsPerBuffer, roundTripLatencyNs
+    case nsPerBuffer, cyclesPerBuffer, buffersPerSecond, modes, floor, floorNsPerBuffer, floorModes, ratioToFloor
+    case floors, slicesKept, slicesDropped, counters, notificationsPerBuffer, roundTripLatencyNs
   }
 
   private enum PlacementKey: String, CodingKey {

@@ -22,6 +22,7 @@ struct RingText {
 
       """
     text += "\n" + table(rows).render()
+    text += otherFloors(rows)
     text += latencies(rows)
     let others = PlacementClass.allCases.filter { other in
       other != placement && report.rows.contains { $0.placement == other }
@@ -62,6 +63,25 @@ struct RingText {
     if row.modes.isBimodal { parts.append("ring \(text(row.modes))") }
     if let floor = row.floor, floor.modes.isBimodal { parts.append("floor \(text(floor.modes))") }
     return parts.joined(separator: ", ")
+  }
+
+  private func otherFloors(_ rows: [RingRow]) -> String {
+    var table = TextTable([
+      ("further floors", .left), ("ring", .left), ("order", .left), ("batch", .right), ("out", .right),
+      ("floor ns", .right), ("ring/floor", .right),
+    ])
+    var isEmpty = true
+    for row in rows {
+      for floor in row.floors where floor.name != row.floor?.name {
+        isEmpty = false
+        table.add([
+          floor.name, row.point.ring.name, row.point.inOrder ? "in-order" : "any", "\(row.point.batch)",
+          "\(row.point.outstanding)", NumberText.short(floor.nanosecondsPerBuffer.median),
+          floor.ratio.map { NumberText.fixed($0.median, 2) } ?? "-",
+        ])
+      }
+    }
+    return isEmpty ? "" : "\n" + table.render()
   }
 
   private func latencies(_ rows: [RingRow]) -> String {
