@@ -8,6 +8,7 @@
 #include "cring/channel.h"
 #include "cring/child.h"
 #include "cring/clock.h"
+#include "cring/copy.h"
 #include "cring/cpu.h"
 #include "cring/dma_ops.h"
 #include "cring/doorbell.h"

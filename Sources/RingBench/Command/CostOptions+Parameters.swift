@@ -27,6 +27,9 @@ extension CostOptions {
     parameters.iotlbSets = try iotlb()
     parameters.iommu = try iommu.parameters(paths: parameters.measuredPaths, sizes: parameters.sizes)
     (parameters.swiotlbAreas, parameters.swiotlbMebibytes) = try swiotlbPool(on: machine)
+    (parameters.beyondPercent, parameters.maskBits) = try mask()
+    parameters.shadowSlot = try shadowSlotBytes()
+    parameters.hybridThreshold = try hybridThreshold.map { text throws(BenchError) in try ByteCount.parse(text) }
     try SizeLimits.check(parameters)
     return parameters
   }

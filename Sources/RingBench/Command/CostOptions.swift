@@ -68,6 +68,26 @@ struct CostOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "MiB of the swiotlb pool.")
   var swiotlbMib = 64
 
+  @Option(
+    parsing: .unconditional,
+    help: "Percent of the buffers beyond what the device can address, 0 to 100 (path dma-mask). (default: 50)")
+  var beyond: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Address bits of the device, 31 to 64; the buffers lie on both sides of 4 GiB (path dma-mask). (default: 32)")
+  var maskBits: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Bytes of a shadow buffer (paths shadow and hybrid). (default: as large as the size that is measured)")
+  var shadowSlot: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Bytes below which hybrid copies; 0 maps everything. (default: measured at start-up, for each direction)")
+  var hybridThreshold: String?
+
   @Option(parsing: .unconditional, help: "Sets of the device's IOTLB, four pages each; a power of two.")
   var iotlbSets = 64
 

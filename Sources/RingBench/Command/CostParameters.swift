@@ -30,6 +30,14 @@ struct CostParameters: Sendable {
   /// 1, or one per CPU rounded up to a power of two.
   var swiotlbAreas = 1
   var swiotlbMebibytes = 64
+  /// Percent of the buffers of `dma-mask` that lie above 4 GiB.
+  var beyondPercent = 50
+  /// Address bits of the device of `dma-mask`.
+  var maskBits = 32
+  /// Bytes of a shadow buffer; `nil`: as large as the size that is measured.
+  var shadowSlot: Int?
+  /// Bytes below which `hybrid` copies; `nil`: measured at start-up.
+  var hybridThreshold: Int?
   var iotlbSets = 64
   var iommu = IOMMUParameters()
   var seed: UInt64 = 1
@@ -45,6 +53,7 @@ extension CostParameters: Encodable {
   private enum Key: String, CodingKey {
     case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode
     case payloadNode, pageSize, slices, sliceMilliseconds, timeLimit, touch, retpoline, swiotlbAreas, swiotlbMebibytes
+    case beyondPercent, maskBits, shadowSlot, hybridThreshold
     case iotlbSets, viommuPrice, viommuNanoseconds, iommuMergeBytes, iommuPages, seed
   }
 
@@ -71,6 +80,10 @@ extension CostParameters: Encodable {
     try values.encode(retpoline, forKey: .retpoline)
     try values.encode(swiotlbAreas, forKey: .swiotlbAreas)
     try values.encode(swiotlbMebibytes, forKey: .swiotlbMebibytes)
+    try values.encode(beyondPercent, forKey: .beyondPercent)
+    try values.encode(maskBits, forKey: .maskBits)
+    try values.encode(shadowSlot, forKey: .shadowSlot)
+    try values.encode(hybridThreshold, forKey: .hybridThreshold)
     try values.encode(iotlbSets, forKey: .iotlbSets)
     try values.encode(iommu.viommuPrice, forKey: .viommuPrice)
     try values.encode(iommu.viommuNanoseconds, forKey: .viommuNanoseconds)

@@ -8,13 +8,21 @@ enum DMAPath: String, CaseIterable, Encodable, Sendable, NamedChoice {
   case mmu
   case premapped
   case swiotlb
+  case dmaMask = "dma-mask"
+  case shadow
+  case hybrid
 
   static let noun = "path"
+
+  /// Whether buffers are bounced through the swiotlb pool.
+  var usesPool: Bool { self == .swiotlb || self == .dmaMask }
+  /// Whether buffers are copied through the queue's shadow buffers.
+  var usesShadow: Bool { self == .shadow || self == .hybrid }
 
   /// The largest buffer the path takes, and why.
   var sizeLimit: (bytes: Int, reason: String) {
     switch self {
-    case .swiotlb: (262_144, "one mapping of swiotlb is at most 128 slots of 2 KiB")
+    case .swiotlb, .dmaMask: (262_144, "one mapping of swiotlb is at most 128 slots of 2 KiB")
     default: (16 << 20, "ringbench keeps payloads below 16 MiB")
     }
   }

@@ -35,7 +35,7 @@ struct IOMMUParameters: Sendable {
     guard viommuPrice == .process || paths.contains(.viommu) else {
       throw .usage("--viommu-price concerns viommu: name it with --path")
     }
-    let tabled: [DMAPath] = [.iommuStrict, .iommuLazy, .viommu, .premapped]
+    let tabled: [DMAPath] = [.iommuStrict, .iommuLazy, .viommu, .premapped, .hybrid]
     guard pages == nil || paths.contains(where: { tabled.contains($0) }) else {
       throw .usage("--iommu-pages concerns \(tabled.map(\.name).joined(separator: ", ")): name one with --path")
     }

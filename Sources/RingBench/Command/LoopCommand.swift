@@ -47,6 +47,8 @@ struct LoopCommand: ParsableCommand {
     parameters.iommu.viommuPrice = .injected
     // Nothing is pinned here. A depot of IOVA ranges gives back, by the clock, what it holds beyond one magazine a CPU.
     parameters.deviceCPU = 63
+    // Given, because a threshold that is measured depends on time; the loop's buffers are copied.
+    parameters.hybridThreshold = 4096
     var factory = ContenderFactory(
       parameters: parameters, guest: try BenchGuest(parameters), servedBy: .waiter, flushInterval: .max)
     let contender = try factory.make(key, counter: NoWork())

@@ -12,10 +12,13 @@ enum SizeLimits {
           throw .usage("\(size) bytes are beyond what \(path.name) takes, \(limit.bytes): \(limit.reason)")
         }
       }
+      if let slot = parameters.shadowSlot, parameters.paths.contains(.shadow), size > slot {
+        throw .usage("\(size) bytes are larger than a shadow buffer of \(slot); raise --shadow-slot or leave it away")
+      }
       guard size * parameters.depth <= mostPayloadBytes else {
         throw .usage("\(parameters.depth) buffers of \(size) bytes need more than 1 GiB; lower --depth or --size")
       }
-      if parameters.paths.contains(.swiotlb) { try checkPool(size, parameters) }
+      if parameters.paths.contains(where: \.usesPool) { try checkPool(size, parameters) }
     }
   }
 

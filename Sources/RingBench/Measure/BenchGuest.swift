@@ -9,6 +9,10 @@ struct BenchGuest {
   let pool: SwiotlbPool?
   let sharedPayload: GuestBuffer
   let privatePayload: GuestBuffer?
+  /// What `shadow` and `hybrid` copy through; one contender runs at a time.
+  let shadow: GuestBuffer?
+  /// Payload on both sides of 4 GiB; as long above it as below.
+  let straddling: GuestBuffer?
   /// All indirect tables, in one piece, so that a driver can map them once; `nil` where none is used.
   let tables: GuestBuffer?
   private var tablesUsed = 0
@@ -17,7 +21,10 @@ struct BenchGuest {
   init(_ parameters: CostParameters) throws(BenchError) {
     let payloadBytes = parameters.iommu.rounded(
       parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth }.max() ?? 4096)
-    let bounces = parameters.measuredPaths.contains(.swiotlb)
+    let bounces = parameters.measuredPaths.contains(where: \.usesPool)
+    let straddles = parameters.measuredPaths.contains(.dmaMask)
+    // A multiple of 2 MiB, so that large pages stay where they were.
+    let below = (payloadBytes + 0x1f_ffff) & ~0x1f_ffff
     // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
     let contenders = parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count
     let perRing =
@@ -26,20 +33,31 @@ struct BenchGuest {
     let tableBytes = 2 * contenders * 2 * Self.tableByteCount(parameters)
     do {
       let ringRegion = try MemoryRegion(
-        at: GuestPhysicalAddress(1 << 30), byteCount: 2 * contenders * perRing + tableBytes + 4096,
+        at: GuestPhysicalAddress(1 << 28), byteCount: 2 * contenders * perRing + tableBytes + 4096,
         node: parameters.ringNode, pages: parameters.pageSize)
       let shared = try MemoryRegion(
-        at: GuestPhysicalAddress(4 << 30), byteCount: payloadBytes, node: parameters.payloadNode,
-        pages: parameters.pageSize)
+        at: GuestPhysicalAddress(Self.boundary - (straddles ? UInt64(below) : 0)),
+        byteCount: straddles ? 2 * below : payloadBytes, node: parameters.payloadNode, pages: parameters.pageSize)
       var regions = [ringRegion, shared]
       var allocator = RegionAllocator(shared)
       sharedPayload = try allocator.allocate(payloadBytes, alignment: 4096)
+      straddling = straddles ? GuestBuffer(whole: shared) : nil
+      if parameters.measuredPaths.contains(where: \.usesShadow) {
+        let region = try MemoryRegion(
+          at: GuestPhysicalAddress(8 << 30), byteCount: Self.shadowByteCount(parameters), node: parameters.payloadNode,
+          pages: parameters.pageSize)
+        regions.append(region)
+        shadow = GuestBuffer(whole: region)
+      } else {
+        shadow = nil
+      }
       if bounces {
         let hidden = try MemoryRegion(
           at: GuestPhysicalAddress(16 << 30), byteCount: payloadBytes, visibility: .private,
           node: parameters.payloadNode, pages: parameters.pageSize)
         let poolRegion = try MemoryRegion(
-          at: GuestPhysicalAddress(2 << 30), byteCount: parameters.swiotlbMebibytes << 20, node: parameters.payloadNode,
+          at: GuestPhysicalAddress(UInt64((2 << 30) - (parameters.swiotlbMebibytes << 20))),
+          byteCount: parameters.swiotlbMebibytes << 20, node: parameters.payloadNode,
           pages: parameters.pageSize)
         regions += [hidden, poolRegion]
         var hiddenAllocator = RegionAllocator(hidden)
@@ -82,6 +100,7 @@ struct BenchGuest {
   func placements() throws(BenchError) -> [MemoryPlacement] {
     var regions = [("ring", rings.region), ("payload", sharedPayload.region)]
     if let privatePayload { regions.append(("private payload", privatePayload.region)) }
+    if let shadow { regions.append(("shadow buffers", shadow.region)) }
     if let pool { regions.append(("bounce pool", pool.buffer.region)) }
     var placements: [MemoryPlacement] = []
     for (name, region) in regions {

@@ -41,10 +41,11 @@ final class Contender: @unchecked Sendable {
   ///
   /// The device's first: a driver that unmaps at its end would wait for an IOMMU that nobody serves any more.
   func close() {
+    // First what holds both: in which order it would let them go is not said.
     work = { WorkCounts() }
+    runOnOneThread = { _ throws(SliceFailure) in throw .other }
     runDevice = { _ throws(SliceFailure) in throw .other }
     timeRoundTrips = nil
     runDriver = { _, _ throws(SliceFailure) in throw .other }
-    runOnOneThread = { _ throws(SliceFailure) in throw .other }
   }
 }

@@ -8,6 +8,8 @@ struct ContenderFactory {
   var servedBy = InvalidationServer.deviceThread
   /// Nanoseconds a deferred unmap may wait; a run that must not depend on time sets more than it takes.
   var flushInterval = IOMMUConfiguration().flushInterval
+  /// Below which length `hybrid` copies; measured when it is first asked for, unless given.
+  private(set) var calibration: HybridCalibration?
 
   /// A contender whose every type is known to the compiler from here down.
   mutating func make<Counter: WorkCounter>(_ key: CostKey, counter: Counter) throws(BenchError) -> Contender {
@@ -41,12 +43,56 @@ struct ContenderFactory {
         return try assemble(
           key, SwiotlbMapper(memory: guest.memory, pool: pool, cpu: parameters.driverCPU, counter: counter),
           region(counter), figures: { ["poolHighWaterSlots": Double(pool.highWaterSlots)] })
+      case .dmaMask: return try dmaMask(key, counter)
+      case .shadow:
+        return try assemble(
+          key,
+          ShadowMapper(
+            memory: guest.memory, buffer: guest.shadow(bytes: key.bytes, parameters),
+            slotByteCount: BenchGuest.shadowSlot(key.bytes, parameters), counter: counter), region(counter))
+      case .hybrid: return try hybrid(key, counter)
       }
     } catch let error as BenchError {
       throw error
     } catch {
       throw .machine("\(key.path.name) cannot be set up: \(error)")
     }
+  }
+
+  private mutating func dmaMask<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
+    guard let pool = guest.pool else { throw BenchError.machine("no bounce pool was set up for dma-mask") }
+    let mask = parameters.maskBits == 64 ? UInt64.max : (1 << UInt64(parameters.maskBits)) - 1
+    return try assemble(
+      key,
+      DMAMaskMapper(
+        mask: mask, memory: guest.memory, pool: pool, cpu: parameters.driverCPU,
+        dispatch: parameters.retpoline ? .retpoline : .indirect, counter: counter), region(counter))
+  }
+
+  private mutating func hybrid<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
+    let threshold = try hybridThreshold()
+    let domain = domain()
+    let buffer = try guest.shadow(bytes: key.bytes, parameters)
+    // As with premapped: mapped while nobody is attached.
+    let window = try PremappedBuffer(
+      buffer, domain: domain, largePages: parameters.iommu.usesLargePages(parameters.pageSize),
+      cpu: parameters.driverCPU)
+    let copying = try ShadowMapper(
+      memory: guest.memory, buffer: buffer, slotByteCount: BenchGuest.shadowSlot(key.bytes, parameters),
+      window: window, counter: counter)
+    let mapping = IOMMUMapper(domain: domain, policy: .strict, cpu: parameters.driverCPU, counter: counter)
+    return try assemble(
+      key, HybridMapper(threshold: threshold, copying: copying, mapping: mapping),
+      translator(domain, counter),
+      figures: { ["thresholdBytes": Double(threshold[key.direction])] })
+  }
+
+  private mutating func hybridThreshold() throws(BenchError) -> HybridThreshold {
+    if let given = parameters.hybridThreshold { return HybridThreshold(UInt32(clamping: given)) }
+    if let calibration { return calibration.threshold }
+    let measured = try HybridCalibrator(parameters).run()
+    calibration = measured
+    return measured.threshold
   }
 
   private func region<Counter: WorkCounter>(_ counter: Counter) -> RegionTranslator<Counter> {
@@ -79,7 +125,12 @@ struct ContenderFactory {
   }
 
   private func plan(_ key: CostKey) -> LoadPlan {
-    let payload = key.path == .swiotlb ? guest.privatePayload ?? guest.sharedPayload : guest.sharedPayload
+    let payload =
+      switch key.path {
+      case .swiotlb, .shadow: guest.privatePayload ?? guest.sharedPayload
+      case .dmaMask: guest.payload(bytes: key.bytes, parameters)
+      default: guest.sharedPayload
+      }
     return LoadPlan(
       direction: key.direction, bytes: key.bytes, depth: parameters.depth, batch: parameters.batch,
       touch: parameters.touch, segments: parameters.features.contains(.indirect) ? 2 : 1,

@@ -6,7 +6,8 @@ enum CounterText {
   private static let labels: [(event: WorkEvent, label: String)] = [
     (.maps, "map"), (.unmaps, "unmap"), (.mergedMaps, "merged"), (.pageTableWrites, "PTE"), (.invalidations, "inval"),
     (.exits, "exit"), (.systemCalls, "syscall"), (.iotlbMisses, "miss"), (.missMessages, "asked"),
-    (.slotsSearched, "slot"), (.bytesCopiedIn, "B in"), (.bytesCopiedOut, "B out"), (.notifications, "notify"),
+    (.slotsSearched, "slot"), (.bytesCopiedIn, "B in"), (.bytesCopiedOut, "B out"), (.bounced, "bounced"),
+    (.notifications, "notify"),
   ]
 
   /// Work per buffer; kinds that did not occur are left out.

@@ -12,6 +12,8 @@ public enum DMAError: Error, Equatable, Sendable {
   case tooLarge(byteCount: Int, maximum: Int)
   /// No free run of bounce slots: the bytes asked for, and the pool's slots in all and in use.
   case bouncePoolFull(byteCount: Int, total: Int, used: Int)
+  /// Every shadow buffer is in use; how many there are.
+  case shadowBuffersInUse(Int)
   /// No free IOVA range of this many pages, after the caches were flushed and the tree searched once more.
   case iovaExhausted(pages: Int)
   /// The address is not one this mapper handed out and has not taken back.
@@ -43,6 +45,7 @@ extension DMAError: CustomStringConvertible {
     case .tooLarge(let count, let maximum): "a mapping of \(count) bytes is larger than this path's \(maximum)"
     case .bouncePoolFull(let count, let total, let used):
       "swiotlb buffer is full (size: \(count) bytes, total \(total) slots, used \(used) slots)"
+    case .shadowBuffersInUse(let total): "all of the queue's \(total) shadow buffers are in use"
     case .iovaExhausted(let pages): "no free IOVA range of \(pages) pages"
     case .notMapped(let address): "\(address) is not mapped"
     case .alreadyMapped(let address): "\(address) is already mapped"

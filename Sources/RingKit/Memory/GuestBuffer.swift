@@ -38,6 +38,9 @@ public struct GuestBuffer: Sendable {
 }
 
 extension GuestBuffer {
+  /// The whole of a region.
+  public init(whole region: MemoryRegion) { self.init(region: region, offset: 0, byteCount: region.byteCount) }
+
   /// A part of the buffer, as a buffer.
   ///
   /// The range must lie inside it.

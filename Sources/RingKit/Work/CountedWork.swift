@@ -1,8 +1,8 @@
-/// The counter that counts: twenty-two words, one per ``WorkEvent``.
+/// The counter that counts: twenty-three words, one per ``WorkEvent``.
 @frozen
 public struct CountedWork: WorkCounter {
   // Sized by WorkEvent.allCases; the layout test pins the two together.
-  @usableFromInline var words: InlineArray<22, UInt64>
+  @usableFromInline var words: InlineArray<23, UInt64>
 
   /// All zero.
   @inlinable

@@ -51,8 +51,9 @@ extension WorkEvent {
     case .missMessages: 17
     case .systemCalls: 18
     case .mergedMaps: 19
-    case .notifications: 20
-    case .notificationsSuppressed: 21
+    case .bounced: 20
+    case .notifications: 21
+    case .notificationsSuppressed: 22
     }
   }
 }

@@ -43,6 +43,8 @@ public enum WorkEvent: String, CaseIterable, Sendable {
   case systemCalls
   /// Segments that found what they lie in mapped already, for another segment in it.
   case mergedMaps
+  /// Segments copied on a path that hands over others as they are: beyond a device's mask, or short of a threshold.
+  case bounced
   /// Notifications that were due.
   case notifications
   /// Notifications the other side had suppressed.

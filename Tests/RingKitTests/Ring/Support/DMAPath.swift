@@ -17,17 +17,26 @@ enum DMAPath: String, CaseIterable, Sendable {
   case viommuInjected = "viommu-injected"
   case mmu
   case swiotlb
+  case shadow
+  /// Payload on both sides of the mask, so that chains mix what is handed over with what is bounced.
+  case dmaMask = "dma-mask"
+  /// A threshold below the segments' usual length and one above it, so that chains mix both.
+  case hybrid
   case poisoning
 
   /// Paths whose device never sees the payload itself: it is private to the guest.
-  var isBouncing: Bool { self == .swiotlb || self == .poisoning }
+  var isBouncing: Bool { self == .swiotlb || self == .shadow || self == .poisoning }
 
   /// Whether each buffer takes system calls, so that as many of them as elsewhere would take minutes.
   var entersTheKernel: Bool { self == .viommuProcess || self == .mmu }
 
   /// Paths that claim that the device reaches what is mapped and nothing else of the guest.
+  ///
+  /// `hybrid` maps the tests' segments, which are no shorter than its threshold; what it copies, `shadow` stands for.
+  /// `dma-mask` hands over most addresses as they are, and claims nothing.
   static let protecting: [DMAPath] = [
-    .iommuStrict, .iommuLazy, .iommuMerged, .premapped, .viommuProcess, .viommuInjected, .mmu, .swiotlb,
+    .iommuStrict, .iommuLazy, .iommuMerged, .premapped, .viommuProcess, .viommuInjected, .mmu, .swiotlb, .shadow,
+    .hybrid,
   ]
 
   /// Of those, the paths on which an address means nothing after its unmap.

@@ -14,6 +14,7 @@ final class Rig: @unchecked Sendable {
   let plan = FaultPlan()
   let pool: SwiotlbPool
   let arena: PoisoningArena
+  let shadow: GuestBuffer
   let domain: IOMMUDomain
   // The device goes first: a driver that unmaps as it goes must not wait for a device that no longer answers.
   private(set) var device: DeviceEnd = DeviceEnd()
@@ -24,6 +25,8 @@ final class Rig: @unchecked Sendable {
   static let payloadBase: UInt64 = 0x1000_0000
   /// Bytes of payload for each descriptor of the ring.
   static let slotByteCount = 128
+  /// Bytes of a shadow buffer: enough for an indirect table.
+  static let shadowByteCount = 512
 
   /// Sets a queue up; VERSION_1 and RING_PACKED are added to the features.
   ///
@@ -47,10 +50,13 @@ final class Rig: @unchecked Sendable {
       at: GuestPhysicalAddress(Self.payloadBase), byteCount: room, visibility: path.isBouncing ? .private : .shared)
     // Every element of a full ring's chains, and their tables, may be in the pool at a time.
     let slots = 2 * size + 64
-    let poolBytes = path == .swiotlb ? (slots * 2048 + 262_143) / 262_144 * 262_144 : 262_144
+    let shadowBytes = ShadowMapper<CountedWork>.byteCount(
+      slots: slots + size * configuration.indirectCapacity, slotByteCount: Self.shadowByteCount)
+    let poolBytes = path == .swiotlb || path == .dmaMask ? (slots * 2048 + 262_143) / 262_144 * 262_144 : 262_144
     let arenaBytes = path == .poisoning ? (slots + size * configuration.indirectCapacity) * 512 : 4096
     let bounce = try MemoryRegion(
-      at: GuestPhysicalAddress(0x8000_0000), byteCount: poolBytes + arenaBytes, visibility: .shared)
+      at: GuestPhysicalAddress(path == .dmaMask ? 0x100_0000 : 0x8000_0000),
+      byteCount: poolBytes + arenaBytes + shadowBytes, visibility: .shared)
     memory = try GuestMemory([shared, hidden, bounce])
     var inShared = RegionAllocator(shared)
     ring = try GuardedArea(ringBytes, from: &inShared)
@@ -61,6 +67,7 @@ final class Rig: @unchecked Sendable {
     pool = try SwiotlbPool(inBounce.allocate(poolBytes, alignment: 4096))
     arena = PoisoningArena(
       try inBounce.allocate(arenaBytes, alignment: 512), partByteCount: 512)
+    shadow = try inBounce.allocate(shadowBytes)
     var iommu = IOMMUConfiguration()
     iommu.servedBy = threads ? .deviceThread : .waiter
     domain = IOMMUDomain(memory: memory, configuration: iommu)
@@ -97,8 +104,26 @@ final class Rig: @unchecked Sendable {
       let window = try MMUWindow(memory: memory, byteCount: 1 << 28)
       try connect(MMUMapper(window: window, counter: work), MMUTranslator(window: window, counter: work))
     case .swiotlb: try connect(SwiotlbMapper(memory: memory, pool: pool, counter: work), mine)
+    case .shadow: try connect(shadowMapper(work), mine)
+    case .dmaMask:
+      // In the middle of the payload, and of a segment there.
+      let mask = payload.buffer.address.rawValue + 64 + 20
+      try connect(DMAMaskMapper(mask: mask, memory: memory, pool: pool, counter: work), mine)
+    case .hybrid:
+      let window = try PremappedBuffer(shadow, domain: domain)
+      try connect(
+        HybridMapper(
+          threshold: HybridThreshold(deviceReadable: 64, deviceWritable: 40), copying: shadowMapper(work, window),
+          mapping: IOMMUMapper(domain: domain, policy: .strict, counter: work)), translator(work))
     case .poisoning: try connect(PoisoningMapper(memory: memory, arena: arena, counter: work), mine)
     }
+  }
+
+  private func shadowMapper(
+    _ work: CountedWork, _ window: PremappedBuffer? = nil
+  ) throws -> ShadowMapper<CountedWork> {
+    try ShadowMapper(
+      memory: memory, buffer: shadow, slotByteCount: Self.shadowByteCount, window: window, counter: work)
   }
 
   private func translator(_ work: CountedWork) -> IOMMUTranslator<CountedWork> {

@@ -1,0 +1,41 @@
+import RingKit
+
+extension BenchGuest {
+  /// Where what a device of 32 address bits cannot reach begins.
+  static let boundary: UInt64 = 1 << 32
+
+  /// The payload of `bytes`-sized buffers of which a share lies above 4 GiB: those that have their turn last.
+  func payload(bytes: Int, _ parameters: CostParameters) -> GuestBuffer {
+    guard let straddling, parameters.beyondPercent > 0 else { return sharedPayload }
+    let stride = PayloadPool.stride(for: bytes)
+    let above = (parameters.depth * parameters.beyondPercent + 50) / 100
+    let start = straddling.byteCount / 2 - (parameters.depth - above) * stride
+    return straddling.slice(at: start, byteCount: parameters.depth * stride)
+  }
+
+  /// Bytes of a shadow buffer for buffers of `bytes`.
+  static func shadowSlot(_ bytes: Int, _ parameters: CostParameters) -> Int {
+    parameters.shadowSlot ?? (bytes + 63) & ~63
+  }
+
+  /// Shadow buffers a queue needs: one for each segment in flight, and one for each indirect table.
+  private static func shadowSlots(_ parameters: CostParameters) -> Int {
+    parameters.features.contains(.indirect) ? 3 * parameters.depth : parameters.depth
+  }
+
+  static func shadowByteCount(_ parameters: CostParameters) -> Int {
+    parameters.sizes.map { size in
+      ShadowMapper<NoWork>.byteCount(
+        slots: shadowSlots(parameters), slotByteCount: shadowSlot(size, parameters))
+    }.max() ?? 4096
+  }
+
+  /// The shadow buffers of a queue whose buffers have `bytes`, with nothing to spare.
+  func shadow(bytes: Int, _ parameters: CostParameters) throws(BenchError) -> GuestBuffer {
+    guard let shadow else { throw .machine("no shadow buffers were set up") }
+    return shadow.slice(
+      at: 0,
+      byteCount: ShadowMapper<NoWork>.byteCount(
+        slots: Self.shadowSlots(parameters), slotByteCount: Self.shadowSlot(bytes, parameters)))
+  }
+}

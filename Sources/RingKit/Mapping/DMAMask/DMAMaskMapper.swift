@@ -1,0 +1,102 @@
+/// DMA path `dma-mask`: what the device can address goes to it as it is, what lies beyond is bounced.
+///
+/// The proposal to narrow a device's `bus_dma_mask`: a segment that ends at or below the mask takes the way of
+/// ``IdentityMapper``, with its dispatch; any other is copied through a ``SwiotlbPool`` below the mask, as
+/// ``SwiotlbMapper`` does (Linux: `dma_direct_map_page`, which asks `dma_capable`). Owned by one thread; the pool may be
+/// shared.
+///
+/// Segments in the pool's own memory are no payload: to undo one is refused.
+@frozen @safe
+public struct DMAMaskMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+  /// What this mapper and the queue around it did; ``WorkEvent/bounced`` counts what lay beyond the mask.
+  public var work: Counter
+  /// The highest address the device can put on the bus.
+  public let mask: UInt64
+
+  @usableFromInline var near: IdentityMapper<Counter>
+  @usableFromInline var far: SwiotlbMapper<Counter>
+  @usableFromInline let poolBase: UInt64
+  @usableFromInline let poolByteCount: UInt64
+
+  /// A mapper for a device that reaches addresses up to `mask`.
+  ///
+  /// - Parameters:
+  ///   - mask: the highest address the device can put on the bus (Linux: the smaller of `dma_mask` and `bus_dma_limit`).
+  ///   - memory: the driver's memory.
+  ///   - pool: the slots, in memory the device sees, all of it at or below the mask.
+  ///   - cpu: the CPU of the thread that will own the mapper; the calling thread's when `nil`.
+  ///   - dispatch: how the operations of the DMA API are called.
+  ///   - counter: counts the work.
+  /// - Throws: ``DMAMaskConfigurationError``.
+  public init(
+    mask: UInt64, memory: GuestMemory, pool: SwiotlbPool, cpu: Int? = nil, dispatch: IdentityDispatch = .indirect,
+    counter: Counter
+  ) throws(DMAMaskConfigurationError) {
+    let (address, count) = (pool.buffer.address, pool.buffer.byteCount)
+    // A region ends below 2^64, so the last byte's address does not wrap.
+    guard address.rawValue + UInt64(count - 1) <= mask else {
+      throw .poolBeyondMask(address, byteCount: count, limit: mask)
+    }
+    do throws(IdentityConfigurationError) {
+      near = try IdentityMapper(limit: mask, dispatch: dispatch, counter: counter)
+    } catch { throw .retpolineUnavailable }
+    far = SwiotlbMapper(memory: memory, pool: pool, cpu: cpu, counter: counter)
+    self.mask = mask
+    poolBase = address.rawValue
+    poolByteCount = UInt64(count)
+    work = counter
+  }
+
+  /// A mapping of no bytes.
+  @inlinable
+  public static var unmapped: DMAMaskMapping { DMAMaskMapping(address: IOVA(0), byteCount: 0, serial: 0) }
+
+  /// Hands the segment over as it is, or takes bounce slots and copies it in.
+  ///
+  /// - Throws: as ``SwiotlbMapper/map(_:_:)`` for a segment beyond the mask; ``DMAError/outOfBounds(_:)`` for an empty one.
+  @inlinable @inline(__always)
+  public mutating func map(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: DMAMaskMapping) {
+    let (last, overflow) = segment.address.rawValue.addingReportingOverflow(UInt64(segment.length) &- 1)
+    // An empty segment wraps too, unless it starts at 0: both paths refuse it.
+    if overflow || last > mask { return try bounce(segment, direction) }
+    near.work = work
+    let mapped = try near.map(segment, direction)
+    work = near.work
+    return (mapped.address, DMAMaskMapping(address: mapped.address, byteCount: segment.length, serial: 0))
+  }
+
+  /// Undoes what was done for the segment: nothing, or a copy back in full.
+  ///
+  /// - Throws: ``DMAError/notMapped(_:)``.
+  @inlinable @inline(__always)
+  public mutating func unmap(_ mapping: DMAMaskMapping, _ direction: DMADirection) throws(DMAError) {
+    // As Linux tells the two apart: by whether the address lies in the pool (`is_swiotlb_buffer`).
+    if mapping.address.rawValue &- poolBase < poolByteCount { return try unbounce(mapping, direction) }
+    near.work = work
+    try near.unmap(IdentityMapping(address: mapping.address, byteCount: mapping.byteCount), direction)
+    work = near.work
+  }
+
+  @inlinable
+  mutating func bounce(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: DMAMaskMapping) {
+    far.work = work
+    defer { work = far.work }
+    let mapped = try far.map(segment, direction)
+    far.work.add(.bounced, 1)
+    let mapping = DMAMaskMapping(
+      address: mapped.address, byteCount: mapped.mapping.byteCount, serial: mapped.mapping.serial)
+    return (mapped.address, mapping)
+  }
+
+  @inlinable
+  mutating func unbounce(_ mapping: DMAMaskMapping, _ direction: DMADirection) throws(DMAError) {
+    far.work = work
+    defer { work = far.work }
+    try far.unmap(
+      SwiotlbMapping(address: mapping.address, byteCount: mapping.byteCount, serial: mapping.serial), direction)
+  }
+}
