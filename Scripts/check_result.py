@@ -5,7 +5,10 @@ import json
 import sys
 
 CLASSES = {"smt", "same-l3", "cross-l3", "cross-node"}
-PATHS = {"direct", "identity", "iommu-strict", "iommu-lazy", "viommu", "mmu", "premapped", "swiotlb"}
+PATHS = {
+    "direct", "identity", "iommu-strict", "iommu-lazy", "viommu", "mmu", "premapped", "swiotlb", "dma-mask", "shadow",
+    "hybrid",
+}
 REASONS = {"placementChanged", "stolenTime", "involuntarySwitch", "probeFailed"}
 
 problems = []
@@ -38,7 +41,7 @@ def check_counters(row, where):
     if path == "direct":
         for name in ("pageTableWrites", "invalidations", "bytesCopiedIn", "bytesCopiedOut", "slotsSearched"):
             counts(name, 0)
-    elif path in ("identity", "iommu-strict", "iommu-lazy", "viommu", "mmu", "swiotlb"):
+    elif path in ("identity", "iommu-strict", "iommu-lazy", "viommu", "mmu", "swiotlb", "dma-mask", "shadow", "hybrid"):
         counts("maps", 1)
         counts("unmaps", 1)
     elif path == "premapped":
@@ -60,6 +63,20 @@ def check_counters(row, where):
     if path == "swiotlb":
         counts("bytesCopiedIn", bytes_)
         counts("bytesCopiedOut", bytes_ if writable else 0)
+    if path == "dma-mask":
+        # A copy in for each that is bounced, and a copy back where the device wrote.
+        share = counters.get("bounced", 0)
+        expect(0 <= share <= 1, f"{where}: {share} of the buffers are bounced")
+        counts("bytesCopiedIn", share * bytes_)
+        counts("bytesCopiedOut", share * bytes_ if writable else 0)
+    if path == "shadow":
+        counts("bytesCopiedIn", 0 if writable else bytes_)
+        counts("bytesCopiedOut", bytes_ if writable else 0)
+    if path == "hybrid":
+        copied = bytes_ < counters.get("thresholdBytes", 0)
+        counts("bounced", 1 if copied else 0)
+        counts("invalidations", 0 if copied else 1)
+        counts("bytesCopiedIn", bytes_ if copied and not writable else 0)
 
 
 def check_row(row):

@@ -22,7 +22,7 @@ INSTRUCTIONS, WORK = RESULTS / "instructions.json", RESULTS / "work.json"
 RINGS = ("split", "packed")
 # Without mmu, whose price is paid in the kernel, which callgrind does not see, and without viommu until its rows are
 # recorded: `ringbench loop` runs it with an injected exit of 0 ns, for here no other process could answer.
-PATHS = ("direct", "identity", "iommu-strict", "iommu-lazy", "premapped", "swiotlb")
+PATHS = ("direct", "identity", "iommu-strict", "iommu-lazy", "premapped", "swiotlb", "dma-mask", "shadow", "hybrid")
 DIRECTIONS = ("device-readable", "device-writable")
 
 # Instructions ---------------------------------------------------------------------------------------------------------
@@ -143,7 +143,8 @@ def compare_instructions(old_rows, new_rows, report):
 
 # One page and several; what order the ring keeps makes no difference to a mapping, so one size tells there.
 SIZES = {False: (1500, 16384), True: (1500,)}
-COST = ["--slices", "1", "--slice-ms", "0.1", "--seed", "1", "--format", "json"]
+# Hybrid's threshold is given and lies between the sizes: one that is measured is another one each time.
+COST = ["--slices", "1", "--slice-ms", "0.1", "--seed", "1", "--format", "json", "--hybrid-threshold", "4096"]
 # A combination whose slice was lost to the machine has no row, and has another turn.
 TURNS = 30
 # The lazy path also flushes when 10 ms have passed, which a pause of the thread may bring about.
