@@ -1,0 +1,5 @@
+/// Everything `ringbench explain` tells.
+struct ExplainReport: Codable, Equatable, Sendable {
+  var schema = 1
+  let paths: [PathExplanation]
+}
