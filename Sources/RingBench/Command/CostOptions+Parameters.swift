@@ -15,7 +15,7 @@ extension CostOptions {
     parameters.touch = try PayloadTouch.parse(touch)
     parameters.retpoline = retpoline
     parameters.seed = seed
-    parameters.queueSize = try Self.queueSize(queueSize, for: parameters.rings)
+    parameters.queueSize = try SizeLimits.queueSize(queueSize, for: parameters.rings)
     parameters.depth = try outstanding(queueSize: parameters.queueSize)
     parameters.batch = try together(depth: parameters.depth)
     (parameters.slices, parameters.sliceMilliseconds) = try sliceSettings()
@@ -49,16 +49,6 @@ extension CostOptions {
     }
     guard !sizes.isEmpty else { throw .usage("an empty list of sizes; write for example --size 1500,4096") }
     return sizes
-  }
-
-  private static func queueSize(_ size: Int, for rings: [RingLayout]) throws(BenchError) -> Int {
-    guard (1...32_768).contains(size) else {
-      throw .usage("a ring has 1 to 32768 descriptors, not \(size) (--queue-size)")
-    }
-    guard size & (size - 1) == 0 || !rings.contains(.split) else {
-      throw .usage("a split ring has a power of two of descriptors, not \(size); try \(powerOfTwo(atLeast: size))")
-    }
-    return size
   }
 
   private func outstanding(queueSize: Int) throws(BenchError) -> Int {
@@ -108,14 +98,8 @@ extension CostOptions {
     }
     switch swiotlbAreas {
     case "1": return (1, swiotlbMib)
-    case "per-cpu": return (powerOfTwo(atLeast: machine.cpus.count), swiotlbMib)
+    case "per-cpu": return (SizeLimits.powerOfTwo(atLeast: machine.cpus.count), swiotlbMib)
     default: throw .usage("--swiotlb-areas is 1 or per-cpu, not '\(swiotlbAreas)'")
     }
   }
-}
-
-private func powerOfTwo(atLeast number: Int) -> Int {
-  var power = 1
-  while power < number { power *= 2 }
-  return power
 }

@@ -39,4 +39,21 @@ enum SizeLimits {
       )
     }
   }
+
+  /// Refuses a number of descriptors that no ring of these layouts has.
+  static func queueSize(_ size: Int, for rings: [RingLayout]) throws(BenchError) -> Int {
+    guard (1...32_768).contains(size) else {
+      throw .usage("a ring has 1 to 32768 descriptors, not \(size) (--queue-size)")
+    }
+    guard size & (size - 1) == 0 || !rings.contains(.split) else {
+      throw .usage("a split ring has a power of two of descriptors, not \(size); try \(powerOfTwo(atLeast: size))")
+    }
+    return size
+  }
+
+  static func powerOfTwo(atLeast number: Int) -> Int {
+    var power = 1
+    while power < number { power *= 2 }
+    return power
+  }
 }

@@ -1,0 +1,47 @@
+import CRingBench
+import RingKit
+
+/// The device of an exhausted queue: serves in order, writes or checks every byte.
+struct ExhaustDevice {
+  private let plan: LoadPlan
+  private var number: UInt64 = 0
+
+  init(_ plan: LoadPlan) { self.plan = plan }
+
+  /// Serves up to a batch; returns how many there were.
+  mutating func turn<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
+    let plan = plan
+    var at = number
+    defer { number = at }
+    do {
+      let served = try queue.serve(atMost: plan.batch) { chain, segments throws(SliceFailure) in
+        try Self.transfer(plan, at, segments)
+        at += 1
+        return UInt32(truncatingIfNeeded: chain.writableByteCount)
+      }
+      queue.service()
+      return served
+    } catch {
+      switch error {
+      case .queue(let error): throw .queue(error)
+      case .body(let failure): throw failure
+      }
+    }
+  }
+
+  private static func transfer(
+    _ plan: LoadPlan, _ number: UInt64, _ segments: borrowing ChainSegments
+  ) throws(SliceFailure) {
+    var offset = 0
+    for i in segments.indices {
+      let segment = segments[i]
+      if plan.direction == .deviceWritable {
+        unsafe crb_fill_part(segment.host.pointer, segment.byteCount, offset, number)
+      } else if unsafe !crb_check_part(segment.host.pointer, segment.byteCount, offset, number) {
+        throw .wrongByte(sequence: number, offset: offset)
+      }
+      offset += segment.byteCount
+    }
+    if offset != plan.bytes { throw .wrongLength(sequence: number, expected: plan.bytes, got: offset) }
+  }
+}

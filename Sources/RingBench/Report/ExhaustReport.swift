@@ -1,0 +1,26 @@
+/// Everything `ringbench exhaust` found.
+struct ExhaustReport: Encodable, Sendable {
+  let schema = 1
+  let machine: Machine
+  let parameters: ExhaustParameters
+  let rows: [ExhaustRow]
+  let interrupted: Bool
+
+  private enum CodingKeys: String, CodingKey {
+    case schema, machine, parameters, interrupted
+    case rows = "results"
+  }
+
+  /// What the rows say together.
+  var answer: String {
+    let refused = rows.filter { $0.error != nil }
+    let full = rows.filter { $0.error == nil && $0.tally.failures > 0 }
+    let delivered = rows.map(\.tally.delivered).reduce(0, +)
+    var text = "\(NumberText.grouped(delivered)) buffers delivered, none lost, swapped or damaged"
+    text +=
+      full.isEmpty
+      ? "; no pool ran full." : "; in \(full.count) of \(rows.count) rows the pool ran full and the ring went on."
+    if let error = refused.first?.error { text += " Beyond the ceiling: \(error)." }
+    return text
+  }
+}

@@ -1,0 +1,215 @@
+import ArgumentParser
+import FoundationEssentials
+import RingKit
+import Testing
+
+@testable import RingBench
+
+@Suite struct ExhaustTests {
+  private func parameters(_ change: (inout ExhaustParameters) -> Void) -> ExhaustParameters {
+    var parameters = ExhaustParameters()
+    parameters.modes = [.interleaved]
+    parameters.areas = [1]
+    parameters.depths = [32]
+    parameters.buffers = 300
+    let cpus = Machine.read().cpus
+    parameters.driverCPU = cpus.first ?? 0
+    parameters.deviceCPU = cpus.last ?? 0
+    change(&parameters)
+    return parameters
+  }
+
+  private func rows(_ parameters: ExhaustParameters) throws -> [ExhaustRow] {
+    try ExhaustMeasurement(parameters, .fixture).run(progress: Progress()).rows
+  }
+
+  /// Everything fits that the pool holds at a time; then one map fails, the device serves it all, and so on.
+  @Test(arguments: [(1_500, 1), (2_049, 2), (4_096, 2), (5_000, 4), (65_536, 32), (262_144, 128)])
+  func onOneThreadTheCountsFollowFromTheSizes(bytes: Int, stride: Int) throws {
+    for (pool, areas) in [(256 << 10, 1), (1 << 20, 1), (1 << 20, 2), (1 << 20, 4)] {
+      for (direction, ring) in [(DMADirection.deviceReadable, RingLayout.split), (.deviceWritable, .packed)] {
+        let row = try #require(
+          try rows(
+            parameters {
+              $0.sizes = [bytes]
+              $0.pools = [pool]
+              $0.areas = [areas]
+              $0.directions = [direction]
+              $0.rings = [ring]
+              $0.depths = [128]
+              $0.batch = 128
+            }
+          ).first)
+        let held = min(128, pool / 262_144 * (128 / stride))
+        let cycles = (300 + held - 1) / held
+        let failures = held < 128 ? cycles - 1 : 0
+        #expect(row.tally.delivered == 300)
+        #expect(row.tally.failures == failures, "\(row.what.label)")
+        #expect(row.tally.attempts == 300 + failures)
+        #expect(row.tally.retries == failures && row.tally.delayedBuffers == failures)
+        #expect(row.tally.mostOutstanding == held)
+        #expect(row.highWaterSlots == held * ((bytes + 2_047) / 2_048))
+        #expect(row.areas == areas && row.error == nil)
+      }
+    }
+  }
+
+  @Test(arguments: RingLayout.allCases, DMADirection.allCases)
+  func onTwoThreadsNothingIsLost(ring: RingLayout, direction: DMADirection) throws {
+    guard Machine.read().cpus.count > 1 else { return print("skipped: one CPU") }
+    let all = try rows(
+      parameters {
+        $0.modes = [.threads]
+        $0.rings = [ring]
+        $0.directions = [direction]
+        $0.pools = [256 << 10, 1 << 20]
+        $0.areas = [1, 4]
+        $0.sizes = [65_536]
+        $0.buffers = 1_000
+      })
+    #expect(all.count == 3, "a pool of one segment has one area, whatever was asked for")
+    for row in all {
+      #expect(row.tally.delivered == 1_000)
+      #expect(row.tally.attempts == 1_000 + row.tally.failures)
+      #expect(row.tally.mostOutstanding <= row.poolSlots / 32)
+      #expect(row.highWaterSlots <= row.poolSlots)
+    }
+  }
+
+  @Test func aBufferBeyondTheCeilingAlwaysFailsWithItsName() throws {
+    let all = try rows(
+      parameters {
+        $0.modes = [.interleaved, .threads]
+        $0.areas = [1, 2]
+        $0.sizes = [262_144, 262_145]
+        $0.pools = [64 << 20]
+      })
+    let beyond = try #require(all.first { $0.what.bytes == 262_145 })
+    #expect(all.filter { $0.what.bytes == 262_145 }.count == 1)
+    #expect(beyond.tally.attempts == 32 && beyond.tally.failures == 32 && beyond.failedShare == 1)
+    #expect(beyond.error == "mapping failed: a mapping of 262145 bytes is larger than this path's 262144")
+    #expect(all.filter { $0.what.bytes == 262_144 }.allSatisfy { $0.error == nil && $0.tally.delivered == 300 })
+  }
+
+  /// A queue with a mapper of no pool, so that the test can be the device.
+  private func withQueue(
+    _ body: (ExhaustEnds, LoadPlan) throws -> Void
+  ) throws {
+    let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 1 << 20)
+    var allocator = RegionAllocator(region)
+    let memory = try GuestMemory([region])
+    let ring = try SplitRing(in: allocator.allocate(SplitRing.byteCount(size: 8), alignment: 4096), size: 8)
+    let payload = try allocator.allocate(64 << 10, alignment: 4096)
+    let configuration = QueueConfiguration(size: 8, features: .version1)
+    let ends = ExhaustEnds(
+      try SplitDriverQueue(configuration, ring: ring, mapper: DirectMapper(counter: NoWork())),
+      try SplitDeviceQueue(
+        configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: NoWork())))
+    let plan = LoadPlan(
+      direction: .deviceWritable, bytes: 100, depth: 4, batch: 4, touch: .full, segments: 1,
+      payload: PayloadPool(payload, bytes: 100))
+    try body(ends, plan)
+  }
+
+  @Test func aByteThatWasNotWrittenEndsTheRun() throws {
+    try withQueue { ends, plan in
+      var sender = ExhaustDriver(plan, total: 4)
+      var receiver = ExhaustDevice(plan)
+      _ = try ends.turnDriver(&sender)
+      _ = try ends.turnDevice(&receiver)
+      _ = try ends.turnDriver(&sender)
+      #expect(sender.isDone)
+      // To the device, which goes on counting, the next buffers are those from 4 on.
+      var late = ExhaustDriver(plan, total: 4)
+      _ = try ends.turnDriver(&late)
+      _ = try ends.turnDevice(&receiver)
+      var error: SliceFailure?
+      do throws(SliceFailure) { _ = try ends.turnDriver(&late) } catch let failure { error = failure }
+      guard case .wrongByte(sequence: 0, offset: _) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+    }
+  }
+
+  @Test func aPoolThatOthersFilledIsAnErrorAndNoDeadlock() throws {
+    let bounce = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: 256 << 10)
+    let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 1 << 20)
+    var bounces = RegionAllocator(bounce)
+    var allocator = RegionAllocator(region)
+    let memory = try GuestMemory([region, bounce])
+    let pool = try SwiotlbPool(bounces.allocate(256 << 10, alignment: 4096))
+    let ring = try SplitRing(in: allocator.allocate(SplitRing.byteCount(size: 8), alignment: 4096), size: 8)
+    let payload = try allocator.allocate(512 << 10, alignment: 4096)
+    var other = SwiotlbMapper(memory: memory, pool: pool, cpu: 0, counter: NoWork())
+    let (_, mapping) = try other.map(payload.segment(at: 0, length: 256 << 10), .deviceReadable)
+    let configuration = QueueConfiguration(size: 8, features: [.version1, .accessPlatform])
+    let ends = ExhaustEnds(
+      try SplitDriverQueue(
+        configuration, ring: ring, mapper: SwiotlbMapper(memory: memory, pool: pool, cpu: 0, counter: NoWork())),
+      try SplitDeviceQueue(
+        configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: NoWork())))
+    let plan = LoadPlan(
+      direction: .deviceReadable, bytes: 4_096, depth: 4, batch: 4, touch: .full, segments: 1,
+      payload: PayloadPool(payload, bytes: 4_096))
+    let exchange = ExhaustExchange(plan: plan, buffers: 8, driverCPU: 0, deviceCPU: 1)
+    let error = #expect(throws: SliceFailure.self) { _ = try exchange.interleaved(ends, total: 8) }
+    #expect(error?.text.contains("swiotlb buffer is full") == true)
+    try other.unmap(mapping, .deviceReadable)
+    #expect(try exchange.interleaved(ends, total: 8).delivered == 8)
+  }
+
+  private func parse(_ line: String) throws -> ExhaustParameters {
+    try ExhaustOptions.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
+  }
+
+  @Test(arguments: [
+    "--pool 100k", "--pool 0", "--pool 2048m", "--pool ,", "--size 0", "--size 17m", "--depth 0", "--depth x",
+    "--depth 300", "--swiotlb-areas 0", "--swiotlb-areas many", "--buffers 0", "--batch 0", "--mode both",
+    "--queue-size 100", "--ring triple", "--direction up", "--size 16m --depth 256", "--pool 768k --swiotlb-areas 2",
+    "--driver-cpu 1 --device-cpu 1",
+  ])
+  func nonsenseIsRefusedAsUsage(_ line: String) throws {
+    let error = #expect(throws: BenchError.self) { try parse(line) }
+    #expect(error?.exitCode == 2)
+    #expect(error?.message.contains("\n") == false)
+  }
+
+  @Test func optionsMeanWhatTheySay() throws {
+    let parameters = try parse("--pool 1m,256KiB --swiotlb-areas per-cpu,1 --depth 8 --size 4k --mode threads")
+    #expect(parameters.pools == [1 << 20, 256 << 10])
+    #expect(parameters.areas == [4, 1])
+    #expect(parameters.cases.map(\.areas) == [4, 1, 1])
+    #expect((parameters.driverCPU, parameters.deviceCPU) == (0, 1))
+    #expect(try parse("").areas == [1, 4])
+  }
+
+  @Test func theJSONHasTheDocumentedShape() throws {
+    struct Shape: Decodable {
+      struct Row: Decodable {
+        let mode, ring, direction: String
+        let poolBytes, poolSlots, areas, depth, bytes, attempts, failures, retries, mostAttempts, mostOutstanding: Int
+        let highWaterSlots, delivered, bytesVerified: Int
+        let failedShare, delayedShare, slotsSearchedPerMap, areasSkippedPerMap: Double
+        let recovered: Bool
+        let error: String?
+      }
+      let schema: Int
+      let interrupted: Bool
+      let results: [Row]
+    }
+    let report = try ExhaustMeasurement(
+      parameters {
+        $0.sizes = [65_536, 262_145]
+        $0.pools = [256 << 10]
+      }, .fixture
+    ).run(progress: Progress())
+    let shape = try JSONDecoder().decode(Shape.self, from: Data(try JSONText.encode(report).utf8))
+    #expect(shape.results.count == 2 && shape.results.allSatisfy(\.recovered))
+    #expect(shape.results[0].attempts == 374 && shape.results[0].failedShare == 0.1979)
+    #expect(shape.results[1].error?.contains("262144") == true)
+    let text = ExhaustText(report).render()
+    #expect(text.contains("always: too large") && text.contains("pool of 256 KiB"))
+    #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
+  }
+}
