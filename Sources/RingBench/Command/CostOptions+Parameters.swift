@@ -5,7 +5,7 @@ extension CostOptions {
   func parameters(on machine: Machine) throws(BenchError) -> CostParameters {
     var parameters = CostParameters()
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
-    if !path.isEmpty { parameters.paths = try DMAPath.parse(list: path) }
+    parameters.paths = try paths()
     if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
     if !size.isEmpty { parameters.sizes = try Self.sizes(size) }
     if !features.isEmpty, ListArgument.elements(features) != ["none"] {
@@ -30,6 +30,7 @@ extension CostOptions {
     (parameters.beyondPercent, parameters.maskBits) = try mask()
     parameters.shadowSlot = try shadowSlotBytes()
     parameters.hybridThreshold = try hybridThreshold.map { text throws(BenchError) in try ByteCount.parse(text) }
+    try queueSettings(&parameters, on: machine)
     try SizeLimits.check(parameters)
     return parameters
   }

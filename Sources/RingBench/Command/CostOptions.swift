@@ -9,7 +9,10 @@ struct CostOptions: ParsableArguments {
   @Option(help: "\(RingLayout.names). \(lists) (default: both)")
   var ring: [String] = []
 
-  @Option(help: "\(DMAPath.names). \(lists) direct is always measured, as the baseline. (default: all)")
+  @Option(
+    help: """
+      \(DMAPath.names). \(lists) direct is always measured, as the baseline. (default: all that take so many queues)
+      """)
   var path: [String] = []
 
   @Option(
@@ -92,6 +95,19 @@ struct CostOptions: ParsableArguments {
   var iotlbSets = 64
 
   @OptionGroup var iommu: IOMMUOptions
+
+  @Option(
+    parsing: .unconditional,
+    help:
+      "Queues, 1 to 16, that share one swiotlb pool, or one domain and its invalidation queue; figures are over all.")
+  var queues = 1
+
+  @Option(
+    help: """
+      Threads of several queues. pair: one drives all of them, one serves all of them, a queue at a time, so no lock is \
+      ever contended; own: two threads a queue, each on a CPU of its own.
+      """)
+  var queueThreads = "pair"
 
   @Option(parsing: .unconditional, help: "Seed of everything random.")
   var seed: UInt64 = 1

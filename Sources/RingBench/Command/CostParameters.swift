@@ -40,10 +40,22 @@ struct CostParameters: Sendable {
   var hybridThreshold: Int?
   var iotlbSets = 64
   var iommu = IOMMUParameters()
+  /// Queues that share what their path shares: a pool, or a domain and its unit.
+  var queues = 1
+  var queueThreads = QueueThreads.pair
+  /// CPUs of the queues from the second on, where each has threads of its own.
+  var otherCPUs: [CPUsOfQueue] = []
   var seed: UInt64 = 1
 
   /// The paths to run: those asked for, `direct` first.
   var measuredPaths: [DMAPath] { [.direct] + paths.filter { $0 != .direct } }
+
+  /// The CPUs of each queue's two ends.
+  var laneCPUs: [(driver: Int, device: Int)] {
+    let first = (driver: driverCPU, device: deviceCPU)
+    guard queueThreads == .own else { return Array(repeating: first, count: queues) }
+    return [first] + otherCPUs.map { ($0.driverCPU, $0.deviceCPU) }
+  }
 
   /// The negotiated bits apart from those that ring and path decide.
   var featureBits: VirtioFeatures { features.reduce(into: .version1) { $0.formUnion($1.bits) } }
@@ -54,7 +66,8 @@ extension CostParameters: Encodable {
     case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode
     case payloadNode, pageSize, slices, sliceMilliseconds, timeLimit, touch, retpoline, swiotlbAreas, swiotlbMebibytes
     case beyondPercent, maskBits, shadowSlot, hybridThreshold
-    case iotlbSets, viommuPrice, viommuNanoseconds, iommuMergeBytes, iommuPages, seed
+    case iotlbSets, viommuPrice, viommuNanoseconds, iommuMergeBytes, iommuPages
+    case queues, queueThreads, otherCPUs, seed
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -89,6 +102,9 @@ extension CostParameters: Encodable {
     try values.encode(iommu.viommuNanoseconds, forKey: .viommuNanoseconds)
     try values.encode(iommu.mergeBytes, forKey: .iommuMergeBytes)
     try values.encode(iommu.pages?.name, forKey: .iommuPages)
+    try values.encode(queues, forKey: .queues)
+    try values.encode(queueThreads, forKey: .queueThreads)
+    try values.encode(otherCPUs, forKey: .otherCPUs)
     try values.encode(seed, forKey: .seed)
   }
 }

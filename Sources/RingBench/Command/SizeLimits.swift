@@ -15,8 +15,9 @@ enum SizeLimits {
       if let slot = parameters.shadowSlot, parameters.paths.contains(.shadow), size > slot {
         throw .usage("\(size) bytes are larger than a shadow buffer of \(slot); raise --shadow-slot or leave it away")
       }
-      guard size * parameters.depth <= mostPayloadBytes else {
-        throw .usage("\(parameters.depth) buffers of \(size) bytes need more than 1 GiB; lower --depth or --size")
+      let buffers = parameters.depth * parameters.queues
+      guard size * buffers <= mostPayloadBytes else {
+        throw .usage("\(buffers) buffers of \(size) bytes need more than 1 GiB; lower --depth or --size")
       }
       if parameters.paths.contains(where: \.usesPool) { try checkPool(size, parameters) }
     }
@@ -33,9 +34,10 @@ enum SizeLimits {
       )
     }
     let most = segments * (segmentSlots / stride)
-    guard parameters.depth <= most else {
+    let buffers = parameters.depth * parameters.queues
+    guard buffers <= most else {
       throw .usage(
-        "a swiotlb pool of \(parameters.swiotlbMebibytes) MiB holds \(most) buffers of \(size) bytes, not \(parameters.depth); raise --swiotlb-mib or lower --depth"
+        "a swiotlb pool of \(parameters.swiotlbMebibytes) MiB holds \(most) buffers of \(size) bytes, not \(buffers); raise --swiotlb-mib or lower --depth"
       )
     }
   }

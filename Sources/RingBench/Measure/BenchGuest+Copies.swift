@@ -24,18 +24,20 @@ extension BenchGuest {
   }
 
   static func shadowByteCount(_ parameters: CostParameters) -> Int {
-    parameters.sizes.map { size in
-      ShadowMapper<NoWork>.byteCount(
-        slots: shadowSlots(parameters), slotByteCount: shadowSlot(size, parameters))
-    }.max() ?? 4096
+    parameters.queues * (parameters.sizes.map { shadowByteCount($0, parameters) }.max() ?? 4096)
+  }
+
+  /// Those of one queue whose buffers have `bytes`.
+  private static func shadowByteCount(_ bytes: Int, _ parameters: CostParameters) -> Int {
+    ShadowMapper<NoWork>.byteCount(slots: shadowSlots(parameters), slotByteCount: shadowSlot(bytes, parameters))
   }
 
   /// The shadow buffers of a queue whose buffers have `bytes`, with nothing to spare.
-  func shadow(bytes: Int, _ parameters: CostParameters) throws(BenchError) -> GuestBuffer {
+  ///
+  /// Behind those of the queues before it in its contender.
+  func shadow(bytes: Int, _ lane: Int, _ parameters: CostParameters) throws(BenchError) -> GuestBuffer {
     guard let shadow else { throw .machine("no shadow buffers were set up") }
-    return shadow.slice(
-      at: 0,
-      byteCount: ShadowMapper<NoWork>.byteCount(
-        slots: Self.shadowSlots(parameters), slotByteCount: Self.shadowSlot(bytes, parameters)))
+    let count = Self.shadowByteCount(bytes, parameters)
+    return shadow.slice(at: lane * count, byteCount: count)
   }
 }

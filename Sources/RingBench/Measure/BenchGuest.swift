@@ -20,13 +20,14 @@ struct BenchGuest {
 
   init(_ parameters: CostParameters) throws(BenchError) {
     let payloadBytes = parameters.iommu.rounded(
-      parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth }.max() ?? 4096)
+      parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 4096)
     let bounces = parameters.measuredPaths.contains(where: \.usesPool)
     let straddles = parameters.measuredPaths.contains(.dmaMask)
     // A multiple of 2 MiB, so that large pages stay where they were.
     let below = (payloadBytes + 0x1f_ffff) & ~0x1f_ffff
     // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
-    let contenders = parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count
+    let contenders =
+      parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count * parameters.queues
     let perRing =
       SplitRing.byteCount(size: parameters.queueSize) + PackedRing.byteCount(size: parameters.queueSize) + 1024
     // Two segments a buffer, and one set of tables for each layout, whether both are measured or not.

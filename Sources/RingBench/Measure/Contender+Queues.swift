@@ -30,6 +30,13 @@ extension Contender {
         throw .queue(error)
       }
     }
+    driverTurns = DriverTurns(
+      begin: { driverLoop.value.begin($0) },
+      turn: { () throws(SliceFailure) in try driverLoop.value.turn(&driverEnd.value) },
+      poll: { () throws(SliceFailure) in
+        do throws(QueueError) { try driverEnd.value.poll() } catch { throw .queue(error) }
+      })
+    turnDevice = { () throws(SliceFailure) in try deviceLoop.value.turn(&deviceEnd.value) }
     if let doorbells = plan.doorbells { wakeDevice = { doorbells.kick.ring() } }
     if plan.depth == 1 {
       timeRoundTrips = { count, gate, record throws(SliceFailure) in

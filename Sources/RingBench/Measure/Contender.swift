@@ -23,6 +23,16 @@ final class Contender: @unchecked Sendable {
   var wakeDevice: (() -> Void)?
   /// Buffers of a slice, set by calibration.
   var buffersPerSlice = 0
+  /// Buffers of a slice whose work is counted.
+  var countedBuffers = SliceLeader.countedBuffers
+  /// Its queues, where there are several; each is led by a thread of its own or takes turns with the others.
+  var lanes: [Contender] = []
+  /// The driver's end a turn at a time.
+  var driverTurns: DriverTurns?
+  /// The device's: serves a batch, and the IOMMU; returns how many buffers there were.
+  var turnDevice: (() throws(SliceFailure) -> Int)?
+  /// Waits for locks that its queues share, so far and by their names in the JSON; read while neither end runs.
+  var lockWaits: () -> [String: UInt64] = { [:] }
 
   init(
     label: String, runDriver: @escaping (Int, SliceGate) throws(SliceFailure) -> UInt64,
@@ -41,10 +51,25 @@ final class Contender: @unchecked Sendable {
   ///
   /// The device's first: a driver that unmaps at its end would wait for an IOMMU that nobody serves any more.
   func close() {
+    closeDevice()
+    closeDriver()
+  }
+
+  /// The queue that a thread of its own leads.
+  func lane(_ number: Int) -> Contender { lanes.isEmpty ? self : lanes[number] }
+
+  private func closeDevice() {
+    for lane in lanes { lane.closeDevice() }
     // First what holds both: in which order it would let them go is not said.
     work = { WorkCounts() }
     runOnOneThread = { _ throws(SliceFailure) in throw .other }
     runDevice = { _ throws(SliceFailure) in throw .other }
+    turnDevice = nil
+  }
+
+  private func closeDriver() {
+    for lane in lanes { lane.closeDriver() }
+    driverTurns = nil
     timeRoundTrips = nil
     runDriver = { _, _ throws(SliceFailure) in throw .other }
   }

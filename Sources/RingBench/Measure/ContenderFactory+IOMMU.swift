@@ -6,6 +6,7 @@ extension ContenderFactory {
   var mappedBuffers: [GuestBuffer] { [guest.sharedPayload] + (guest.tables.map { [$0] } ?? []) }
 
   func domain() -> IOMMUDomain {
+    if let sharedDomain { return sharedDomain }
     var configuration = IOMMUConfiguration()
     configuration.servedBy = servedBy
     configuration.flushInterval = flushInterval
@@ -14,7 +15,7 @@ extension ContenderFactory {
     return IOMMUDomain(memory: guest.memory, configuration: configuration)
   }
 
-  private var cpuCount: Int { max(parameters.driverCPU, parameters.deviceCPU) + 1 }
+  private var cpuCount: Int { (parameters.laneCPUs.map { max($0.driver, $0.device) }.max() ?? 0) + 1 }
 
   func translator<Counter: WorkCounter>(_ domain: IOMMUDomain, _ counter: Counter) -> IOMMUTranslator<Counter> {
     IOMMUTranslator(domain: domain, iotlbSets: parameters.iotlbSets, counter: counter)

@@ -2,7 +2,8 @@ import RingKit
 
 /// Sets contenders up: the one place where ring, path and counting are chosen at run time.
 struct ContenderFactory {
-  let parameters: CostParameters
+  /// Those of the lane that is set up, where there are several: their CPUs differ.
+  var parameters: CostParameters
   var guest: BenchGuest
   /// Who serves the IOMMU's invalidation queue.
   var servedBy = InvalidationServer.deviceThread
@@ -10,6 +11,11 @@ struct ContenderFactory {
   var flushInterval = IOMMUConfiguration().flushInterval
   /// Below which length `hybrid` copies; measured when it is first asked for, unless given.
   private(set) var calibration: HybridCalibration?
+
+  /// Which queue of a contender is set up.
+  var lane = 0
+  /// The address space that the queues of one contender share.
+  var sharedDomain: IOMMUDomain?
 
   /// A contender whose every type is known to the compiler from here down.
   mutating func make<Counter: WorkCounter>(_ key: CostKey, counter: Counter) throws(BenchError) -> Contender {
@@ -48,7 +54,7 @@ struct ContenderFactory {
         return try assemble(
           key,
           ShadowMapper(
-            memory: guest.memory, buffer: guest.shadow(bytes: key.bytes, parameters),
+            memory: guest.memory, buffer: guest.shadow(bytes: key.bytes, lane, parameters),
             slotByteCount: BenchGuest.shadowSlot(key.bytes, parameters), counter: counter), region(counter))
       case .hybrid: return try hybrid(key, counter)
       }
@@ -72,7 +78,7 @@ struct ContenderFactory {
   private mutating func hybrid<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
     let threshold = try hybridThreshold()
     let domain = domain()
-    let buffer = try guest.shadow(bytes: key.bytes, parameters)
+    let buffer = try guest.shadow(bytes: key.bytes, lane, parameters)
     // As with premapped: mapped while nobody is attached.
     let window = try PremappedBuffer(
       buffer, domain: domain, largePages: parameters.iommu.usesLargePages(parameters.pageSize),
@@ -134,6 +140,6 @@ struct ContenderFactory {
     return LoadPlan(
       direction: key.direction, bytes: key.bytes, depth: parameters.depth, batch: parameters.batch,
       touch: parameters.touch, segments: parameters.features.contains(.indirect) ? 2 : 1,
-      payload: PayloadPool(payload, bytes: key.bytes))
+      payload: PayloadPool(payload, bytes: key.bytes, first: lane * parameters.depth))
   }
 }

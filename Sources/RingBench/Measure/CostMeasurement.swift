@@ -14,24 +14,42 @@ struct CostMeasurement {
   }
 
   func run(progress: Progress) throws(BenchError) -> CostReport {
+    let (run, keys, guest) = try measure(progress)
+    var report = report(run, keys)
+    report.memory = try guest.placements()
+    return report
+  }
+
+  /// Work per buffer alone, over so many buffers of each queue: nothing is timed.
+  func count(buffers: Int) throws(BenchError) -> [(path: DMAPath, counters: [String: Double])] {
+    let (run, keys, _) = try measure(Progress(), counting: buffers)
+    return keys.indices.compactMap { number in run.counters[number].map { (keys[number].path, $0) } }
+  }
+
+  private func measure(_ progress: Progress, counting buffers: Int? = nil) throws(BenchError) -> (
+    SliceRun, [CostKey], BenchGuest
+  ) {
     progress.update("setting up")
     let keys = keys()
     var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
     var counted: [Contender] = []
     var timed: [Contender] = []
     for key in keys {
-      counted.append(try factory.make(key, counter: CountedWork()))
-      timed.append(try factory.make(key, counter: NoWork()))
+      counted.append(try factory.makeAll(key, counter: CountedWork()))
+      if let buffers {
+        counted[counted.count - 1].countedBuffers = buffers * parameters.queues
+      } else {
+        timed.append(try factory.makeAll(key, counter: NoWork()))
+      }
     }
     try factory.guest.verifyPlacement(parameters)
     let schedule = try SliceSchedule(
-      counted: counted, timed: timed, groups: groups(keys.count), rounds: parameters.slices,
+      counted: counted, timed: timed, groups: groups(timed.count), rounds: parameters.slices,
       sliceMilliseconds: parameters.sliceMilliseconds,
-      timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU)
-    let run = try SliceSession(schedule).run(progress: progress)
-    var report = report(run, keys)
-    report.memory = try factory.guest.placements()
-    return report
+      timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
+      queues: parameters.queues,
+      otherLanes: parameters.queueThreads == .own ? Array(parameters.laneCPUs.dropFirst()) : [])
+    return (try SliceSession(schedule).run(progress: progress), keys, factory.guest)
   }
 
   /// The paths of one ring, size and direction.

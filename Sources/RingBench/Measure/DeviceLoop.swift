@@ -34,6 +34,13 @@ struct DeviceLoop {
     }
   }
 
+  /// One batch, and whatever the IOMMU was asked; returns how many buffers there were.
+  mutating func turn<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
+    let served = try serve(&queue)
+    queue.service()
+    return served
+  }
+
   /// Up to one batch of buffers, made visible with one store.
   @inline(__always)
   private mutating func serve<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {

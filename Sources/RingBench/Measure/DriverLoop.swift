@@ -10,6 +10,8 @@ struct DriverLoop {
   /// Number of the next buffer to add, and of the next one to come back: they go on from slice to slice.
   private(set) var added: UInt64 = 0
   private(set) var returned: UInt64 = 0
+  // Up to which number a loop that takes turns with others goes.
+  private var target: UInt64 = 0
   // Their places in the payload pool, which go round; counted along, because a division per buffer would be measured.
   private var addPlace = 0
   private var returnPlace = 0
@@ -44,6 +46,18 @@ struct DriverLoop {
         idle = 0
       }
     }
+  }
+
+  /// So many more buffers are to come back, a turn at a time.
+  mutating func begin(_ count: Int) { target = returned &+ UInt64(count) }
+
+  /// Takes back what is there and tops the ring up; returns how many buffers came back.
+  mutating func turn<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
+    let before = returned
+    do throws(QueueError) { _ = try queue.reclaim(atMost: plan.batch) } catch { throw .queue(error) }
+    try receive(queue.completions)
+    try send(&queue, until: target)
+    return Int(returned &- before)
   }
 
   /// Tops the ring up to `depth`, a whole batch at a time, and makes each batch visible with one store.

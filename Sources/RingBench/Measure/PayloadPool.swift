@@ -18,12 +18,13 @@ struct PayloadPool: Sendable {
   private let hostBase: HostAddress
   private let guestBase: UInt64
 
-  init(_ buffer: GuestBuffer, bytes: Int) {
+  /// Places from `first` on, for a queue that shares the buffer with others.
+  init(_ buffer: GuestBuffer, bytes: Int, first: Int = 0) {
     self.buffer = buffer
-    hostBase = buffer.host
-    guestBase = buffer.address.rawValue
     self.bytes = bytes
     stride = Self.stride(for: bytes)
+    hostBase = buffer.host.advanced(by: first * stride)
+    guestBase = buffer.address.rawValue + UInt64(first * stride)
   }
 
   func segment(_ index: Int) -> MemorySegment {

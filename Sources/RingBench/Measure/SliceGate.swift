@@ -3,7 +3,8 @@ import Synchronization
 /// How the driver's thread leads the device's from step to step.
 ///
 /// The driver opens a step, the device takes it; while a slice runs the device looks at ``isSliceOver`` only when its
-/// queue is empty. Two threads, no locks: both spin, because both own their CPU.
+/// queue is empty. Where every queue has threads of its own the other drivers follow as well. No locks: all spin, because
+/// all own their CPU.
 final class SliceGate: Sendable {
   /// What the device's thread does next.
   enum Step: Equatable {
@@ -16,13 +17,26 @@ final class SliceGate: Sendable {
   private let step = Atomic<UInt64>(0)
   private let over = Atomic<Bool>(false)
   private let failed = Atomic<Bool>(false)
-  private let idle = Atomic<UInt64>(0)
+  // Steps that followers finished, all together.
+  private let finishes = Atomic<UInt64>(0)
+  // Steps that were opened; the driver's own.
+  private let opened = Atomic<UInt64>(0)
+  private let buffers = Atomic<Int>(0)
+  private let driversDone = Atomic<Int>(0)
+  private let followers: UInt64
+
+  init(followers: Int = 1) { self.followers = UInt64(followers) }
 
   /// Driver: begins a step.
   ///
   /// The device has finished the one before (``waitUntilIdle()``).
-  func open(_ next: Step) {
+  ///
+  /// `buffers` is what each driver sends round in it.
+  func open(_ next: Step, buffers count: Int = 0) {
     over.store(false, ordering: .relaxed)
+    buffers.store(count, ordering: .relaxed)
+    driversDone.store(0, ordering: .relaxed)
+    opened.wrappingAdd(1, ordering: .relaxed)
     let code: UInt64 =
       switch next {
       case .finish: 0
@@ -44,13 +58,25 @@ final class SliceGate: Sendable {
     }
   }
 
-  /// Device: a step is done.
-  func finished(_ number: UInt64) { idle.store(number, ordering: .releasing) }
+  /// Follower: a step is done.
+  func finished() { finishes.wrappingAdd(1, ordering: .releasing) }
 
-  /// Driver: waits until the device has finished the current step.
+  /// Driver: waits until every follower has finished the current step.
   func waitUntilIdle() {
-    let number = step.load(ordering: .relaxed) & 0xffff_ffff
-    while idle.load(ordering: .acquiring) != number {}
+    let expected = opened.load(ordering: .relaxed) &* followers
+    while finishes.load(ordering: .acquiring) != expected {}
+  }
+
+  /// What each of several drivers sends round in the current slice.
+  var buffersEach: Int { buffers.load(ordering: .relaxed) }
+
+  /// A driver that is not the leader has everything back, or gave up.
+  func driverFinished() { driversDone.wrappingAdd(1, ordering: .releasing) }
+
+  /// Leader: waits for so many other drivers.
+  func waitForDrivers(_ count: Int) throws(SliceFailure) {
+    while driversDone.load(ordering: .acquiring) != count {}
+    if hasFailed { throw .other }
   }
 
   /// Driver: everything of this slice came back; the device may leave it.

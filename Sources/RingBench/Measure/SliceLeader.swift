@@ -45,7 +45,8 @@ struct SliceLeader {
 
   /// A slice of the contender with this number among all of them.
   private func slice(_ number: Int, buffers: Int) throws(SliceFailure) -> UInt64 {
-    schedule.gate.open(.slice(contender: number))
+    let lanes = max(1, schedule.contender(number).lanes.count)
+    schedule.gate.open(.slice(contender: number), buffers: buffers / lanes)
     defer { schedule.gate.waitUntilIdle() }
     do throws(SliceFailure) {
       let time = try schedule.contender(number).runDriver(buffers, schedule.gate)
@@ -66,13 +67,17 @@ struct SliceLeader {
   /// Work per buffer once caches of every kind are warm.
   private mutating func count(_ number: Int) throws(SliceFailure) {
     let contender = schedule.counted[number]
-    _ = try slice(number, buffers: Self.countedBuffers)
+    _ = try slice(number, buffers: contender.countedBuffers)
     let before = contender.work()
-    _ = try slice(number, buffers: Self.countedBuffers)
+    let waitsBefore = contender.lockWaits()
+    _ = try slice(number, buffers: contender.countedBuffers)
     let done = contender.work() - before
     var counters = contender.figures()
     for event in WorkEvent.allCases {
-      counters[event.rawValue] = Double(done[event]) / Double(Self.countedBuffers)
+      counters[event.rawValue] = Double(done[event]) / Double(contender.countedBuffers)
+    }
+    for (lock, waits) in contender.lockWaits() {
+      counters[lock] = Double(waits &- waitsBefore[lock, default: 0]) / Double(contender.countedBuffers)
     }
     run.counters[number] = counters
   }
@@ -148,11 +153,11 @@ struct SliceLeader {
     schedule.gate.waitUntilIdle()
     if roundTrip < 0 { schedule.probe.reset() }
     var stolen: UInt64 = 0
-    for cpu in [schedule.driverCPU, schedule.deviceCPU] {
+    for cpu in [schedule.driverCPU] + schedule.followers.map(\.cpu) {
       var ticks: UInt64 = 0
       if unsafe cring_stolen_ticks(Int32(cpu), &ticks) == 0 { stolen &+= ticks }
     }
-    let switches = cring_involuntary_switches() &+ schedule.deviceSwitches.load(ordering: .relaxed)
+    let switches = cring_involuntary_switches() &+ schedule.followerSwitches.load(ordering: .relaxed)
     return (roundTrip, stolen, switches)
   }
 }

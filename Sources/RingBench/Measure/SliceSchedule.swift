@@ -9,7 +9,7 @@ final class SliceSchedule: Sendable {
   /// Those of them that are compared with each other: neighbours in every round, each time in another order, so that none
   /// always finds the caches as the same one left them.
   let groups: [Range<Int>]
-  let gate = SliceGate()
+  let gate: SliceGate
   let probe: RoundTripProbe
   let rounds: Int
   let sliceNanoseconds: Double
@@ -19,18 +19,21 @@ final class SliceSchedule: Sendable {
   let roundTrips: Int
   let driverCPU: Int
   let deviceCPU: Int
+  /// Threads beside the leader, and where they are pinned: the device of lane 0, then whatever other lanes need.
+  let followers: [(role: FollowerRole, cpu: Int)]
   /// Slices finished, for the progress line.
   let finished = Atomic<Int>(0)
-  /// The device thread's involuntary switches so far; written while it is in a step.
-  let deviceSwitches = Atomic<UInt64>(0)
+  /// The followers' involuntary switches so far; added to while they are in a step.
+  let followerSwitches = Atomic<UInt64>(0)
 
   /// Slices are a multiple of this many buffers.
-  let batchMultiple = 128
+  let batchMultiple: Int
 
   init(
     counted: [Contender], timed: [Contender], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
     timeLimit: Double,
-    driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0
+    driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0, queues: Int = 1,
+    otherLanes: [(driver: Int, device: Int)] = []
   ) throws(BenchError) {
     self.counted = counted
     self.timed = timed
@@ -41,6 +44,13 @@ final class SliceSchedule: Sendable {
     self.roundTrips = roundTrips
     self.driverCPU = driverCPU
     self.deviceCPU = deviceCPU
+    batchMultiple = 128 * queues
+    followers =
+      [(.device(lane: 0), deviceCPU)]
+      + otherLanes.enumerated().flatMap { (number, cpus) -> [(role: FollowerRole, cpu: Int)] in
+        [(.device(lane: number + 1), cpus.device), (.driver(lane: number + 1), cpus.driver)]
+      }
+    gate = SliceGate(followers: followers.count)
     probe = try RoundTripProbe()
   }
 

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// Starts the two threads, shows how far they are, and brings back what they measured.
+/// Starts the threads, shows how far they are, and brings back what they measured.
 struct SliceSession {
   private let schedule: SliceSchedule
 
@@ -10,25 +10,29 @@ struct SliceSession {
   /// Runs the schedule to its end; its contenders are closed then.
   func run(progress: Progress) throws(BenchError) -> SliceRun {
     let schedule = schedule
-    let device = try PinnedThread(cpu: schedule.deviceCPU) { SliceFollower(schedule: schedule).run() }
+    var followers: [PinnedThread<SliceFailure?>] = []
     let driver: PinnedThread<SliceRun>
     do {
+      for (role, cpu) in schedule.followers {
+        followers.append(try PinnedThread(cpu: cpu) { SliceFollower(schedule: schedule, role: role).run() })
+      }
       driver = try PinnedThread(cpu: schedule.driverCPU) {
         var leader = SliceLeader(schedule)
         return leader.lead()
       }
     } catch {
       schedule.gate.open(.finish)
-      _ = device.join()
+      for follower in followers { _ = follower.join() }
       throw error
     }
     if progress.isShown { watch(driver, progress) }
     let run = driver.join()
-    let deviceFailure = device.join()
+    let failures = followers.compactMap { $0.join() }
     for contender in schedule.counted + schedule.timed { contender.close() }
     if let (label, failure) = run.failure {
       var cause = failure
-      if case .other = failure, let deviceFailure { cause = deviceFailure }
+      // Whoever only says that another failed is not the one to quote.
+      if case .other = failure { cause = failures.first { if case .other = $0 { false } else { true } } ?? failure }
       throw .check("\(label): \(cause.text)")
     }
     return run

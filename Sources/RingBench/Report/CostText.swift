@@ -34,7 +34,7 @@ struct CostText {
     return """
       \(report.machine.cpuModel), Linux \(report.machine.kernel), \(report.machine.toolchain)
       Driver on CPU \(parameters.driverCPU), device on CPU \(parameters.deviceCPU): class \(placement.name)\(trip)
-      Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \(touch)
+      \(queues)Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \(touch)
       \(memory)
       \(parameters.iommu.text(parameters.measuredPaths))
       """
@@ -43,6 +43,13 @@ struct CostText {
   private var memory: String {
     let text = report.memory.map(\.text).joined(separator: ", ")
     return text.prefix(1).uppercased() + text.dropFirst()
+  }
+
+  private var queues: String {
+    let parameters = report.parameters
+    guard parameters.queues > 1 else { return "" }
+    let threads = parameters.queueThreads == .pair ? "one pair of threads" : "a pair of threads each"
+    return "\(parameters.queues) queues on \(threads), figures over all of them; each:\n"
   }
 
   private var touch: String {

@@ -32,6 +32,16 @@ public final class IOMMUDomain: @unchecked Sendable {
 
   deinit { core.deallocate() }
 
+  /// How often each kind of lock had to be waited for.
+  ///
+  /// Any thread may ask; takes each lock in turn.
+  public var lockWaits: IOMMULockWaits {
+    let iova = core.allocator.lockWaits
+    return IOMMULockWaits(
+      magazines: iova.magazines, depots: iova.depots, tree: iova.tree,
+      invalidationQueue: core.invalidations.lockWaits)
+  }
+
   /// IOVA ranges in use, those that wait in caches for reuse included.
   public var rangesInUse: Int { core.allocator.rangesInTree }
 }

@@ -58,6 +58,23 @@ extension IOVAAllocator {
     return unsafe treeState.pointee.count
   }
 
+  /// Times each kind of lock was held by another thread when it was asked for.
+  var lockWaits: (magazines: UInt64, depots: UInt64, tree: UInt64) {
+    var magazines: UInt64 = 0
+    var depots: UInt64 = 0
+    for order in 0..<Self.classCount {
+      for cpu in 0..<cpuCount { magazines &+= unsafe Self.waits(cacheLock(cpu, order)) }
+      depots &+= unsafe Self.waits(depotLock(order))
+    }
+    return unsafe (magazines, depots, Self.waits(treeLock))
+  }
+
+  private static func waits(_ lock: UnsafeMutableRawPointer) -> UInt64 {
+    unsafe cring_lock(lock)
+    defer { unsafe cring_unlock(lock) }
+    return unsafe (lock + waitsOffset).load(as: UInt64.self)
+  }
+
   /// Full magazines in the depot of a class.
   func depotCount(order: Int) -> Int {
     let depot = unsafe depot(order)
@@ -81,13 +98,13 @@ extension IOVAAllocator {
   private func refillCache(_ order: Int, _ cpu: Int) -> (page: UInt64, source: IOVASource) {
     let lock = unsafe cacheLock(cpu, order)
     let cache = unsafe Self.cache(behind: lock)
-    unsafe cring_lock(lock)
+    unsafe Self.take(lock)
     defer { unsafe cring_unlock(lock) }
     // Another thread with the same CPU number may have freed something in between.
     let page = unsafe cache.pointee.take()
     if page != 0 { return (page, .magazine) }
     let depot = unsafe depot(order)
-    unsafe cring_lock(depotLock(order))
+    unsafe Self.take(depotLock(order))
     let full = unsafe depot.pointee.pop()
     unsafe cring_unlock(depotLock(order))
     guard let full else { return (0, .tree) }
@@ -99,7 +116,7 @@ extension IOVAAllocator {
   private func allocateInTree(_ pages: UInt64) -> UInt64? {
     guard pages > 0, pages <= 1 << 36 else { return nil }
     let rounded: UInt64 = 1 << UInt64(Self.order(of: pages))
-    unsafe cring_lock(treeLock)
+    unsafe Self.take(treeLock)
     defer { unsafe cring_unlock(treeLock) }
     // What can be cached is rounded up, so that a range fits every request of its class.
     return unsafe treeState.pointee.allocate(
@@ -107,7 +124,7 @@ extension IOVAAllocator {
   }
 
   private func freeInTree(_ pages: some Sequence<UInt64>) {
-    unsafe cring_lock(treeLock)
+    unsafe Self.take(treeLock)
     for page in pages {
       let known = unsafe treeState.pointee.free(page)
       assert(known, "an IOVA range was freed that was not in use")
@@ -125,14 +142,14 @@ extension IOVAAllocator {
     let order = Self.order(of: pages)
     let lock = unsafe cacheLock(cpu, order)
     let cache = unsafe Self.cache(behind: lock)
-    unsafe cring_lock(lock)
+    unsafe Self.take(lock)
     if unsafe cache.pointee.keep(page) {
       unsafe cring_unlock(lock)
       empty.deallocate()
       return
     }
     let depot = unsafe depot(order)
-    unsafe cring_lock(depotLock(order))
+    unsafe Self.take(depotLock(order))
     unsafe depot.pointee.push(cache.pointee.loaded)
     unsafe cring_unlock(depotLock(order))
     empty.push(page)
@@ -152,7 +169,7 @@ extension IOVAAllocator {
     var again = false
     for order in 0..<Self.classCount {
       let depot = unsafe depot(order)
-      unsafe cring_lock(depotLock(order))
+      unsafe Self.take(depotLock(order))
       let surplus = unsafe depot.pointee.count > cpuCount ? depot.pointee.pop() : nil
       unsafe cring_unlock(depotLock(order))
       guard let surplus else { continue }
@@ -169,13 +186,13 @@ extension IOVAAllocator {
       for cpu in 0..<cpuCount {
         let lock = unsafe cacheLock(cpu, order)
         let cache = unsafe Self.cache(behind: lock)
-        unsafe cring_lock(lock)
+        unsafe Self.take(lock)
         giveBack(unsafe cache.pointee.loaded)
         giveBack(unsafe cache.pointee.previous)
         unsafe cring_unlock(lock)
       }
       let depot = unsafe depot(order)
-      unsafe cring_lock(depotLock(order))
+      unsafe Self.take(depotLock(order))
       while let magazine = unsafe depot.pointee.pop() {
         giveBack(magazine)
         magazine.deallocate()

@@ -42,6 +42,15 @@ struct IOVAAllocator: @unchecked Sendable {
     return unsafe caches + (cpu &* Self.classCount &+ order) &* IOVACPUCache.stride
   }
 
+  /// Takes a lock whose count of waits stands 8 bytes behind it, as with all locks here.
+  @inlinable @inline(__always)
+  static func take(_ lock: UnsafeMutableRawPointer) {
+    unsafe cring_lock_counting(lock, (lock + waitsOffset).assumingMemoryBound(to: UInt64.self))
+  }
+
+  @inlinable
+  static var waitsOffset: Int { 8 }
+
   @inlinable @inline(__always)
   static func cache(behind lock: UnsafeMutableRawPointer) -> UnsafeMutablePointer<IOVACPUCache> {
     unsafe (lock + IOVACPUCache.offset).assumingMemoryBound(to: IOVACPUCache.self)
@@ -60,7 +69,7 @@ struct IOVAAllocator: @unchecked Sendable {
   ) throws(DMAError) -> UInt64 {
     if pages <= Self.largestCached {
       let lock = unsafe cacheLock(cpu, Self.order(of: pages))
-      unsafe cring_lock(lock)
+      unsafe Self.take(lock)
       let page = unsafe Self.cache(behind: lock).pointee.take()
       unsafe cring_unlock(lock)
       if page != 0 {
@@ -79,7 +88,7 @@ struct IOVAAllocator: @unchecked Sendable {
   func free(_ page: UInt64, pages: UInt64, cpu: Int) {
     if pages <= Self.largestCached {
       let lock = unsafe cacheLock(cpu, Self.order(of: pages))
-      unsafe cring_lock(lock)
+      unsafe Self.take(lock)
       let kept = unsafe Self.cache(behind: lock).pointee.keep(page)
       unsafe cring_unlock(lock)
       if kept { return }

@@ -23,6 +23,18 @@ extension InvalidationQueue {
     unsafe block + Self.serverOffset + server * Self.serverStride
   }
 
+  // In the lock's line, guarded by it.
+  private var waitsWord: UnsafeMutablePointer<UInt64> {
+    unsafe (block + Self.waitsOffset).assumingMemoryBound(to: UInt64.self)
+  }
+
+  /// Times the queue's lock was held by another thread when a request asked for it.
+  var lockWaits: UInt64 {
+    unsafe cring_lock(block)
+    defer { unsafe cring_unlock(block) }
+    return unsafe waitsWord.pointee
+  }
+
   private var serverCount: Int { unsafe Int(cring_load_acquire_32(block + Self.serverCountOffset)) }
 
   private func slot(_ position: UInt64) -> UnsafeMutableRawPointer {
@@ -94,12 +106,12 @@ extension InvalidationQueue {
   /// Posts an invalidation and a wait descriptor, and waits.
   @usableFromInline @inline(never)
   func flush(_ descriptor: InvalidationDescriptor) throws(DMAError) {
-    unsafe cring_lock(block)
+    unsafe cring_lock_counting(block, waitsWord)
     var end = tail &+ 2
     while end &- slowest > Self.slotCount {
       unsafe cring_unlock(block)
       try wait(end &- Self.slotCount)
-      unsafe cring_lock(block)
+      unsafe cring_lock_counting(block, waitsWord)
       end = tail &+ 2
     }
     write(descriptor, end &- 2)

@@ -24,7 +24,8 @@ struct InvalidationQueue: @unchecked Sendable {
   @inlinable
   static var largestOrder: UInt64 { 18 }
 
-  // Offsets: the lock; how many servers there have ever been; the tail; a line pair per server; the slots.
+  // Offsets: the lock; how often it was waited for; how many servers there have ever been; the tail; a line pair per server; the slots.
+  static let waitsOffset = 8
   static let serverCountOffset = 64
   @inlinable
   static var tailOffset: Int { 128 }

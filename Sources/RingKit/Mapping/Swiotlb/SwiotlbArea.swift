@@ -10,8 +10,10 @@ struct SwiotlbArea: BitwiseCopyable {
   @usableFromInline var used: UInt32
   /// The largest value `used` has had.
   @usableFromInline var highWater: UInt32
+  /// Times the lock was held by another thread when it was asked for.
+  @usableFromInline var lockWaits: UInt64
   // Fills 128 bytes, so that the adjacent-line prefetcher does not couple the locks of two areas.
-  @usableFromInline var padding: InlineArray<14, UInt64>
+  @usableFromInline var padding: InlineArray<13, UInt64>
 
   @usableFromInline
   init() {
@@ -19,6 +21,7 @@ struct SwiotlbArea: BitwiseCopyable {
     index = 0
     used = 0
     highWater = 0
+    lockWaits = 0
     padding = InlineArray(repeating: 0)
   }
 }

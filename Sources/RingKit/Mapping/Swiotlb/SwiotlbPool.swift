@@ -92,6 +92,21 @@ public final class SwiotlbPool: @unchecked Sendable {
     return sum { $0.highWater }
   }
 
+  /// Times an area's lock was held by another thread when a map or an unmap asked for it.
+  ///
+  /// Any thread may ask.
+  public var lockWaits: UInt64 {
+    var total: UInt64 = 0
+    for area in 0..<areaCount {
+      // SAFETY: area < areaCount, and the table lives as long as the pool.
+      let state = unsafe areaTable.base + area
+      unsafe cring_lock(state)
+      total &+= unsafe state.pointee.lockWaits
+      unsafe cring_unlock(state)
+    }
+    return total
+  }
+
   /// Whether an address lies in the pool.
   public func contains(_ address: IOVA) -> Bool {
     address.rawValue &- buffer.address.rawValue < UInt64(buffer.byteCount)

@@ -68,7 +68,7 @@ struct SwiotlbSlots: @unchecked Sendable {
     let base = area &* areaSlotCount
     // SAFETY: area < areaCount; base + cursor < slotCount, as cursor wraps at the area's size.
     let state = unsafe areas + Int(area)
-    unsafe cring_lock(state)
+    unsafe lock(state)
     if unsafe wanted <= areaSlotCount &- state.pointee.used {
       var cursor = unsafe state.pointee.index
       var covered: UInt32 = 0
@@ -101,7 +101,7 @@ struct SwiotlbSlots: @unchecked Sendable {
     let count = SwiotlbSlots.slotsNeeded(byteCount)
     // SAFETY: the caller holds the run, so it lies inside one segment of one area.
     let state = unsafe areas + Int(slot / areaSlotCount)
-    unsafe cring_lock(state)
+    unsafe lock(state)
     let end = slot &+ count
     // The run that follows is merged with, unless it belongs to the next segment.
     let following = unsafe end & 127 == 0 ? 0 : runs[Int(end)]
@@ -111,6 +111,12 @@ struct SwiotlbSlots: @unchecked Sendable {
     unsafe state.pointee.used = used
     account(adding: 0 &- UInt64(count))
     unsafe cring_unlock(state)
+  }
+
+  @unsafe @inlinable @inline(__always)
+  func lock(_ state: UnsafeMutablePointer<SwiotlbArea>) {
+    // SAFETY: the counter is the area's fifth field, 16 bytes into it; the layout test pins that.
+    unsafe cring_lock_counting(state, (UnsafeMutableRawPointer(state) + 16).assumingMemoryBound(to: UInt64.self))
   }
 
   /// Marks a run as used and shortens the free run that ends where it begins.

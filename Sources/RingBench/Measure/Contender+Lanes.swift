@@ -1,0 +1,81 @@
+import CRing
+import RingKit
+
+extension Contender {
+  /// Several queues that take their turn as one: each lane is a contender of its own, and all share what their paths
+  /// share.
+  ///
+  /// A slice ends when the buffers of all lanes are back, and no device leaves it before: a driver that unmaps waits for
+  /// every device that is attached to its IOMMU.
+  convenience init(
+    lanes: [Contender], threads: QueueThreads, label: String, lockWaits: @escaping () -> [String: UInt64]
+  ) {
+    precondition(lanes.count > 1, "a single queue is a contender by itself")
+    let count = lanes.count
+    switch threads {
+    case .pair:
+      let (drivers, devices) = (lanes.compactMap(\.driverTurns), lanes.compactMap(\.turnDevice))
+      precondition(drivers.count == count && devices.count == count, "a lane has turns to take")
+      self.init(
+        label: label,
+        runDriver: { total, gate throws(SliceFailure) in try Self.drive(drivers, total / count, gate) },
+        runDevice: { gate throws(SliceFailure) in try Self.serve(devices, gate) },
+        work: { lanes.map { $0.work() }.reduce(WorkCounts(), +) }, figures: lanes[0].figures)
+    case .own:
+      self.init(
+        label: label,
+        runDriver: { total, gate throws(SliceFailure) in
+          let start = cring_nanoseconds()
+          _ = try lanes[0].runDriver(total / count, gate)
+          try gate.waitForDrivers(count - 1)
+          return cring_nanoseconds() &- start
+        },
+        runDevice: { gate throws(SliceFailure) in try lanes[0].runDevice(gate) },
+        work: { lanes.map { $0.work() }.reduce(WorkCounts(), +) }, figures: lanes[0].figures)
+    }
+    self.lanes = lanes
+    self.lockWaits = lockWaits
+    countedBuffers = SliceLeader.countedBuffers * count
+  }
+
+  /// All driver ends on this thread, in turn.
+  private static func drive(
+    _ turns: [DriverTurns], _ count: Int, _ gate: SliceGate
+  ) throws(SliceFailure) -> UInt64 {
+    let start = cring_nanoseconds()
+    for lane in turns { lane.begin(count) }
+    let total = count * turns.count
+    var (done, idle) = (0, 0)
+    while done < total {
+      var back = 0
+      for lane in turns { back += try lane.turn() }
+      done += back
+      idle = back == 0 ? idle &+ 1 : 0
+      if idle & 0x3f == 0x3f { cring_spin_hint() }
+      guard idle & 0xfff == 0xfff else { continue }
+      if gate.hasFailed { throw .other }
+      for lane in turns { try lane.poll() }
+      if idle > 1 << 30 { throw .stalled(done: done, of: total) }
+    }
+    return cring_nanoseconds() &- start
+  }
+
+  /// All device ends on this thread, in turn, until the driver ends the slice.
+  private static func serve(
+    _ turns: [() throws(SliceFailure) -> Int], _ gate: SliceGate
+  ) throws(SliceFailure) {
+    var idle = 0
+    while true {
+      var served = 0
+      for turn in turns { served += try turn() }
+      if served != 0 {
+        idle = 0
+        continue
+      }
+      idle &+= 1
+      if idle & 0xf == 0xf && gate.isSliceOver { return }
+      if idle & 0x3f == 0x3f { cring_spin_hint() }
+      if idle & 0xfff == 0xfff && gate.hasFailed { throw .other }
+    }
+  }
+}
