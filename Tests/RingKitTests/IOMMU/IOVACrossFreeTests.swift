@@ -79,7 +79,7 @@ import Testing
       let other = TestThreadFlag()
       let thread = TestThread {
         other.raised.store(true, ordering: .releasing)
-        var counter = NoWork()
+        var counter = CountedWork()
         if let page = try? allocator.allocate(pages: 1, cpu: 0, counter: &counter) {
           allocator.free(page, pages: 1, cpu: 0)
         }

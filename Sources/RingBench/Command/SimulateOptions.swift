@@ -1,0 +1,79 @@
+import ArgumentParser
+
+/// The options of `ringbench simulate`, as text; ``parameters(on:)`` gives them a meaning.
+struct SimulateOptions: ParsableArguments {
+  private static let lists = "Comma list, or repeated."
+
+  @Option(help: "\(LockModel.names). \(lists) (default: all)")
+  var model: [String] = []
+
+  @Option(
+    name: .customLong("cpus"), parsing: .unconditionalSingleValue,
+    help: "Simulated CPUs, 1 to 128. \(lists) (default: 1,2,4,8,16,32,64,128)")
+  var simulatedCpus: [String] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "A cost in ns instead of the measured one, NAME=NS. Names: \(Primitive.names). \(lists)")
+  var primitive: [String] = []
+
+  @Option(parsing: .unconditional, help: "Virtual time, in operations of one CPU alone.")
+  var operations = 2_000
+
+  @Flag(help: "Also run real threads at the same locks, on 1 and 2 CPUs, and print predicted beside measured.")
+  var check = false
+
+  @OptionGroup var cpus: CPUOptions
+
+  @Option(parsing: .unconditional, help: "Seed of everything random.")
+  var seed: UInt64 = 1
+
+  @OptionGroup var report: ReportOptions
+
+  /// What the options mean on this machine, or the one reason why they mean nothing.
+  func parameters(on machine: Machine) throws(BenchError) -> SimulateParameters {
+    var parameters = SimulateParameters()
+    if !model.isEmpty { parameters.models = try LockModel.parse(list: model) }
+    if !simulatedCpus.isEmpty { parameters.cpus = try counts() }
+    guard (10...1_000_000).contains(operations) else {
+      throw .usage("--operations is 10 to 1000000, not \(operations)")
+    }
+    parameters.operations = operations
+    parameters.given = try costs()
+    parameters.isChecked = check
+    parameters.seed = seed
+    if machine.cpus.count > 1 || cpus.driverCpu != nil || cpus.deviceCpu != nil {
+      let pair = try cpus.pair(on: machine)
+      (parameters.driverCPU, parameters.deviceCPU) = (pair.driver, pair.device)
+    } else {
+      parameters.driverCPU = machine.cpus.first ?? 0
+    }
+    return parameters
+  }
+
+  private func counts() throws(BenchError) -> [Int] {
+    var counts: [Int] = []
+    for text in ListArgument.elements(simulatedCpus) {
+      guard let count = Int(text), (1...128).contains(count) else {
+        throw .usage("--cpus is 1 to 128 simulated CPUs, not '\(text)'")
+      }
+      if !counts.contains(count) { counts.append(count) }
+    }
+    guard !counts.isEmpty else { throw .usage("--cpus has an empty list") }
+    return counts.sorted()
+  }
+
+  private func costs() throws(BenchError) -> [Primitive: Double] {
+    var costs: [Primitive: Double] = [:]
+    for text in ListArgument.elements(primitive) {
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else { throw .usage("--primitive is NAME=NS, not '\(text)'") }
+      let name = try Primitive.parse(String(parts[0]))
+      guard let time = Double(parts[1]), time.isFinite, (0...1e9).contains(time) else {
+        throw .usage("\(name.name) costs 0 to 1e9 ns, not '\(parts[1])'")
+      }
+      costs[name] = time
+    }
+    return costs
+  }
+}

@@ -1,0 +1,133 @@
+import CRing
+import RingKit
+import Synchronization
+
+/// Real threads at the real locks, as many as there are CPUs for: what a prediction is held against.
+struct LockCheck {
+  private static let repeats = 9
+  private static let nanoseconds: UInt64 = 20_000_000
+  private static let bytes = 1_500
+
+  /// What a thread does of a model's operation: the locked parts and the copy, without the ring around them.
+  static let leftOut: [Primitive] = [.driver, .pageTable, .serve]
+  /// Models whose locks need no third thread.
+  static let models: [LockModel] = [.swiotlbOneArea, .swiotlbPerCPU, .iovaMagazines, .iovaTree, .invalidationStrict]
+
+  let cpus: [Int]
+
+  /// Operations a second of all threads together: the median of several short runs.
+  func measure(_ model: LockModel) throws(BenchError) -> Double {
+    let work = try operation(model)
+    var rates: [Double] = []
+    for _ in 0..<Self.repeats {
+      if Interrupt.isRequested { break }
+      rates.append(try rate(work))
+    }
+    return Percentile.median(rates) ?? 0
+  }
+
+  private func rate(_ work: @escaping @Sendable (_ thread: Int) -> Void) throws(BenchError) -> Double {
+    let start = Start(threads: cpus.count)
+    var threads: [PinnedThread<Double>] = []
+    do {
+      for (number, cpu) in cpus.enumerated() {
+        threads.append(
+          try PinnedThread(cpu: cpu) {
+            start.wait()
+            let begin = cring_nanoseconds()
+            var done = 0
+            var now = begin
+            while now &- begin < Self.nanoseconds {
+              for _ in 0..<64 { work(number) }
+              done += 64
+              now = cring_nanoseconds()
+            }
+            return Double(done) / Double(now &- begin) * 1e9
+          })
+      }
+    } catch {
+      start.release()
+      for thread in threads { _ = thread.join() }
+      throw error
+    }
+    return threads.map { $0.join() }.reduce(0, +)
+  }
+
+  private func operation(_ model: LockModel) throws(BenchError) -> @Sendable (Int) -> Void {
+    do {
+      switch model {
+      case .swiotlbOneArea, .swiotlbPerCPU: return try bounce(areas: model == .swiotlbOneArea ? 1 : cpus.count)
+      case .iovaMagazines, .iovaDepot, .invalidationLazy: return try range(pages: 1)
+      case .iovaTree: return try range(pages: 64)
+      case .invalidationStrict:
+        let domain = try domain()
+        // Nobody is attached: posting under the lock is all there is, beside the magazines.
+        return { thread in
+          guard let page = try? domain.takeRange(pages: 1, cpu: thread) else { return }
+          try? domain.invalidate(page)
+          domain.giveRange(page, pages: 1, cpu: thread)
+        }
+      }
+    } catch { throw .machine("the locks of \(model.name) cannot be set up: \(error)") }
+  }
+
+  private func bounce(areas: Int) throws -> @Sendable (Int) -> Void {
+    let region = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: 64 << 20)
+    let payload = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: cpus.count * 2_048)
+    let memory = try GuestMemory([payload, region])
+    var allocator = RegionAllocator(region)
+    let pool = try SwiotlbPool(allocator.allocate(64 << 20, alignment: 4096), areaCount: areas)
+    let base = payload.guestBase.rawValue
+    let mappers = (0..<cpus.count).map {
+      Box(SwiotlbMapper(memory: memory, pool: pool, cpu: $0, counter: NoWork()))
+    }
+    let own = Owned(mappers)
+    return { thread in
+      let segment = MemorySegment(
+        GuestPhysicalAddress(base + UInt64(thread * 2_048)), length: UInt32(Self.bytes))
+      guard let mapped = try? own.values[thread].value.map(segment, .deviceReadable) else { return }
+      try? own.values[thread].value.unmap(mapped.mapping, .deviceReadable)
+    }
+  }
+
+  /// As many ranges out as when the primitive was timed, the oldest given back for each one taken.
+  private func range(pages: UInt64) throws -> @Sendable (Int) -> Void {
+    let domain = try domain()
+    let live = try (0..<cpus.count).map { cpu in
+      Box(
+        (at: 0, ranges: try (0..<PrimitiveMeasurement.batch).map { _ in try domain.takeRange(pages: pages, cpu: cpu) }))
+    }
+    let own = Owned(live)
+    return { thread in
+      let at = own.values[thread].value.at
+      domain.giveRange(own.values[thread].value.ranges[at], pages: pages, cpu: thread)
+      guard let page = try? domain.takeRange(pages: pages, cpu: thread) else { return }
+      own.values[thread].value.ranges[at] = page
+      own.values[thread].value.at = (at + 1) % PrimitiveMeasurement.batch
+    }
+  }
+
+  private func domain() throws -> IOMMUDomain {
+    let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 4_096)
+    var configuration = IOMMUConfiguration()
+    configuration.cpuCount = cpus.count
+    return IOMMUDomain(memory: try GuestMemory([region]), configuration: configuration)
+  }
+
+  /// A value for each thread, which nobody else touches.
+  private final class Owned<Value: ~Copyable>: @unchecked Sendable {
+    let values: [Box<Value>]
+    init(_ values: [Box<Value>]) { self.values = values }
+  }
+
+  /// All threads begin together.
+  private final class Start: Sendable {
+    private let missing: Atomic<Int>
+    init(threads: Int) { missing = Atomic(threads) }
+    func wait() {
+      missing.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+      while missing.load(ordering: .acquiring) > 0 { cring_spin_hint() }
+    }
+    func release() { missing.store(0, ordering: .releasing) }
+  }
+}
