@@ -7,6 +7,8 @@ struct LockCheck {
   private static let repeats = 9
   private static let nanoseconds: UInt64 = 20_000_000
   private static let bytes = 1_500
+  // Operations between two looks at the clock.
+  private static let turn = PrimitiveMeasurement.batch
 
   /// What a thread does of a model's operation: the locked parts and the copy, without the ring around them.
   static let leftOut: [Primitive] = [.driver, .pageTable, .serve]
@@ -38,8 +40,8 @@ struct LockCheck {
             var done = 0
             var now = begin
             while now &- begin < Self.nanoseconds {
-              for _ in 0..<64 { work(number) }
-              done += 64
+              work(number)
+              done += Self.turn
               now = cring_nanoseconds()
             }
             return Double(done) / Double(now &- begin) * 1e9
@@ -59,14 +61,8 @@ struct LockCheck {
       case .swiotlbOneArea, .swiotlbPerCPU: return try bounce(areas: model == .swiotlbOneArea ? 1 : cpus.count)
       case .iovaMagazines, .iovaDepot, .invalidationLazy: return try range(pages: 1)
       case .iovaTree: return try range(pages: 64)
-      case .invalidationStrict:
-        let domain = try domain()
-        // Nobody is attached: posting under the lock is all there is, beside the magazines.
-        return { thread in
-          guard let page = try? domain.takeRange(pages: 1, cpu: thread) else { return }
-          try? domain.invalidate(page)
-          domain.giveRange(page, pages: 1, cpu: thread)
-        }
+      // Nobody is attached: posting under the lock is all there is, beside the magazines.
+      case .invalidationStrict: return try range(pages: 1, asks: true)
       }
     } catch { throw .machine("the locks of \(model.name) cannot be set up: \(error)") }
   }
@@ -85,25 +81,38 @@ struct LockCheck {
     return { thread in
       let segment = MemorySegment(
         GuestPhysicalAddress(base + UInt64(thread * 2_048)), length: UInt32(Self.bytes))
-      guard let mapped = try? own.values[thread].value.map(segment, .deviceReadable) else { return }
-      try? own.values[thread].value.unmap(mapped.mapping, .deviceReadable)
+      Self.bounce(&own.values[thread].value, segment)
     }
   }
 
-  /// As many ranges out as when the primitive was timed, the oldest given back for each one taken.
-  private func range(pages: UInt64) throws -> @Sendable (Int) -> Void {
+  // A whole turn behind one access: a check for exclusive access at each operation would cost as much as a magazine does.
+  private static func bounce(_ mapper: inout SwiotlbMapper<NoWork>, _ segment: MemorySegment) {
+    for _ in 0..<turn {
+      guard let mapped = try? mapper.map(segment, .deviceReadable) else { return }
+      try? mapper.unmap(mapped.mapping, .deviceReadable)
+    }
+  }
+
+  /// As many ranges out as when the primitive was timed: each turn gives all back and takes as many.
+  private func range(pages: UInt64, asks: Bool = false) throws -> @Sendable (Int) -> Void {
     let domain = try domain()
     let live = try (0..<cpus.count).map { cpu in
-      Box(
-        (at: 0, ranges: try (0..<PrimitiveMeasurement.batch).map { _ in try domain.takeRange(pages: pages, cpu: cpu) }))
+      Box(try (0..<Self.turn).map { _ in try domain.takeRange(pages: pages, cpu: cpu) })
     }
     let own = Owned(live)
-    return { thread in
-      let at = own.values[thread].value.at
-      domain.giveRange(own.values[thread].value.ranges[at], pages: pages, cpu: thread)
-      guard let page = try? domain.takeRange(pages: pages, cpu: thread) else { return }
-      own.values[thread].value.ranges[at] = page
-      own.values[thread].value.at = (at + 1) % PrimitiveMeasurement.batch
+    return { thread in Self.exchange(&own.values[thread].value, domain, pages, thread, asks) }
+  }
+
+  private static func exchange(
+    _ ranges: inout [UInt64], _ domain: IOMMUDomain, _ pages: UInt64, _ cpu: Int, _ asks: Bool
+  ) {
+    for page in ranges {
+      if asks { try? domain.invalidate(page) }
+      domain.giveRange(page, pages: pages, cpu: cpu)
+    }
+    for i in ranges.indices {
+      guard let page = try? domain.takeRange(pages: pages, cpu: cpu) else { continue }
+      ranges[i] = page
     }
   }
 

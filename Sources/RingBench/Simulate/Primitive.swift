@@ -2,7 +2,7 @@
 enum Primitive: String, CaseIterable, Codable, Sendable, NamedChoice {
   /// What a driver does with a buffer apart from the path: add, publish, reclaim.
   case driver
-  /// The copy of a buffer into its slot.
+  /// The copy of a buffer into its slot, and the rest of a bounce that no lock guards.
   case copy
   /// Search for slots, under the area's lock.
   case swiotlbTake = "swiotlb-take"
