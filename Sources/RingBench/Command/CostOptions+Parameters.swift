@@ -3,7 +3,14 @@ import RingKit
 extension CostOptions {
   /// What the options mean on this machine, or the one reason why they mean nothing.
   func parameters(on machine: Machine) throws(BenchError) -> CostParameters {
-    var parameters = CostParameters()
+    let parameters = try parameters(on: machine, defaults: CostParameters())
+    try SizeLimits.check(parameters)
+    return parameters
+  }
+
+  /// The same over other defaults, for a command in which a size that a path does not take is a result.
+  func parameters(on machine: Machine, defaults: CostParameters) throws(BenchError) -> CostParameters {
+    var parameters = defaults
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
     parameters.paths = try paths()
     if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
@@ -31,7 +38,6 @@ extension CostOptions {
     parameters.shadowSlot = try shadowSlotBytes()
     parameters.hybridThreshold = try hybridThreshold.map { text throws(BenchError) in try ByteCount.parse(text) }
     try queueSettings(&parameters, on: machine)
-    try SizeLimits.check(parameters)
     return parameters
   }
 

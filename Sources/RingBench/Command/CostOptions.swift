@@ -6,7 +6,7 @@ import ArgumentParser
 struct CostOptions: ParsableArguments {
   private static let lists = "Comma list, or repeated."
 
-  @Option(help: "\(RingLayout.names). \(lists) (default: both)")
+  @Option(help: "\(RingLayout.names). \(lists) (default: both; for sweep split)")
   var ring: [String] = []
 
   @Option(
@@ -17,7 +17,7 @@ struct CostOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: "Bytes of a buffer; k, KiB, m and MiB are understood. \(lists) (default: 1500,4096)")
+    help: "Bytes of a buffer; k, KiB, m and MiB are understood. \(lists) (default: 1500,4096; for sweep 64 to 512KiB)")
   var size: [String] = []
 
   @Option(help: "device-readable, device-writable. \(lists) (default: both)")

@@ -46,6 +46,8 @@ struct CostParameters: Sendable {
   /// CPUs of the queues from the second on, where each has threads of its own.
   var otherCPUs: [CPUsOfQueue] = []
   var seed: UInt64 = 1
+  /// Segments of each buffer; through an indirect table always two or more.
+  var chain = 1
 
   /// The paths to run: those asked for, `direct` first.
   var measuredPaths: [DMAPath] { [.direct] + paths.filter { $0 != .direct } }
@@ -56,6 +58,9 @@ struct CostParameters: Sendable {
     guard queueThreads == .own else { return Array(repeating: first, count: queues) }
     return [first] + otherCPUs.map { ($0.driverCPU, $0.deviceCPU) }
   }
+
+  /// Segments each buffer is cut into.
+  var segments: Int { features.contains(.indirect) ? max(2, chain) : chain }
 
   /// The negotiated bits apart from those that ring and path decide.
   var featureBits: VirtioFeatures { features.reduce(into: .version1) { $0.formUnion($1.bits) } }

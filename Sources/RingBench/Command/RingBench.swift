@@ -13,8 +13,8 @@ struct RingBench: ParsableCommand {
       """,
     version: "ringbench \(Version.ringKit)",
     subcommands: [
-      CostCommand.self, RingCommand.self, ExhaustCommand.self, ExplainCommand.self, SimulateCommand.self,
-      TopologyCommand.self, LoopCommand.self, ViommuServerCommand.self,
+      CostCommand.self, SweepCommand.self, ShapesCommand.self, RingCommand.self, ExhaustCommand.self,
+      ExplainCommand.self, SimulateCommand.self, TopologyCommand.self, LoopCommand.self, ViommuServerCommand.self,
     ],
     defaultSubcommand: CostCommand.self
   )

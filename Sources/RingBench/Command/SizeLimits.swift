@@ -4,6 +4,21 @@ enum SizeLimits {
   private static let segmentSlots = 128
   private static let mostPayloadBytes = 1 << 30
 
+  /// What no path takes: for a run in which a size beyond one path's limit is a result, not an error.
+  static func checkSweep(_ parameters: CostParameters) throws(BenchError) {
+    let limit = DMAPath.direct.sizeLimit
+    for size in parameters.sizes {
+      guard size <= limit.bytes else {
+        throw .usage("\(size) bytes are more than \(limit.bytes): \(limit.reason)")
+      }
+      guard size * parameters.depth <= mostPayloadBytes else {
+        throw .usage("\(parameters.depth) buffers of \(size) bytes need more than 1 GiB; lower --depth or --size")
+      }
+    }
+    guard parameters.paths.contains(.swiotlb) else { return }
+    try checkAreas(parameters)
+  }
+
   static func check(_ parameters: CostParameters) throws(BenchError) {
     for size in parameters.sizes {
       for path in parameters.measuredPaths {
@@ -27,12 +42,7 @@ enum SizeLimits {
   private static func checkPool(_ size: Int, _ parameters: CostParameters) throws(BenchError) {
     let needed = (size + slotBytes - 1) / slotBytes
     let stride = size >= 4_096 ? (needed + 1) / 2 * 2 : needed
-    let segments = (parameters.swiotlbMebibytes << 20) / (slotBytes * segmentSlots)
-    guard parameters.swiotlbAreas <= segments else {
-      throw .usage(
-        "a pool of \(parameters.swiotlbMebibytes) MiB is too small for \(parameters.swiotlbAreas) areas; raise --swiotlb-mib"
-      )
-    }
+    let segments = try checkAreas(parameters)
     let most = segments * (segmentSlots / stride)
     let buffers = parameters.depth * parameters.queues
     guard buffers <= most else {
@@ -57,5 +67,17 @@ enum SizeLimits {
     var power = 1
     while power < number { power *= 2 }
     return power
+  }
+
+  /// Returns the segments of the pool.
+  @discardableResult
+  private static func checkAreas(_ parameters: CostParameters) throws(BenchError) -> Int {
+    let segments = (parameters.swiotlbMebibytes << 20) / (slotBytes * segmentSlots)
+    guard parameters.swiotlbAreas <= segments else {
+      throw .usage(
+        "a pool of \(parameters.swiotlbMebibytes) MiB is too small for \(parameters.swiotlbAreas) areas; raise --swiotlb-mib"
+      )
+    }
+    return segments
   }
 }

@@ -30,7 +30,7 @@ struct BenchGuest {
       parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count * parameters.queues
     let perRing =
       SplitRing.byteCount(size: parameters.queueSize) + PackedRing.byteCount(size: parameters.queueSize) + 1024
-    // Two segments a buffer, and one set of tables for each layout, whether both are measured or not.
+    // One set of tables for each layout, whether both are measured or not.
     let tableBytes = 2 * contenders * 2 * Self.tableByteCount(parameters)
     do {
       let ringRegion = try MemoryRegion(
@@ -80,7 +80,7 @@ struct BenchGuest {
   }
 
   private static func tableByteCount(_ parameters: CostParameters) -> Int {
-    (parameters.queueSize * 2 * 16 + 127) & ~127
+    (parameters.queueSize * parameters.segments * 16 + 127) & ~127
   }
 
   /// The indirect tables of one queue.

@@ -23,7 +23,8 @@ final class Contender: @unchecked Sendable {
   var wakeDevice: (() -> Void)?
   /// Buffers of a slice, set by calibration.
   var buffersPerSlice = 0
-  /// Buffers of a slice whose work is counted.
+  /// Buffers of the first slice of the calibration, and of a slice whose work is counted: fewer where each is large.
+  var trialBuffers = 1024
   var countedBuffers = SliceLeader.countedBuffers
   /// Its queues, where there are several; each is led by a thread of its own or takes turns with the others.
   var lanes: [Contender] = []

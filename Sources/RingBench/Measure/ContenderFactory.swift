@@ -16,6 +16,8 @@ struct ContenderFactory {
   var lane = 0
   /// The address space that the queues of one contender share.
   var sharedDomain: IOMMUDomain?
+  /// What is made of a path's two sides.
+  var form = ContenderForm.ring
 
   /// A contender whose every type is known to the compiler from here down.
   mutating func make<Counter: WorkCounter>(_ key: CostKey, counter: Counter) throws(BenchError) -> Contender {
@@ -109,10 +111,16 @@ struct ContenderFactory {
     _ key: CostKey, _ mapper: consuming Mapper, _ translator: consuming Translator,
     figures: @escaping () -> [String: Double] = { [:] }
   ) throws -> Contender {
+    switch form {
+    case .ring: break
+    case .mapping: return Contender(key.label, mapping: plan(key), mapper, translator)
+    case .translating: return try Contender.translating(key.label, plan(key), mapper, translator)
+    }
     var features = parameters.featureBits
     if key.path != .direct { features.insert(.accessPlatform) }
     if key.ring == .packed { features.insert(.packedRing) }
-    let configuration = QueueConfiguration(size: parameters.queueSize, features: features, indirectCapacity: 2)
+    let configuration = QueueConfiguration(
+      size: parameters.queueSize, features: features, indirectCapacity: max(2, parameters.segments))
     let tables = guest.tableMemory(parameters)
     switch key.ring {
     case .split:
@@ -139,7 +147,7 @@ struct ContenderFactory {
       }
     return LoadPlan(
       direction: key.direction, bytes: key.bytes, depth: parameters.depth, batch: parameters.batch,
-      touch: parameters.touch, segments: parameters.features.contains(.indirect) ? 2 : 1,
+      touch: parameters.touch, segments: parameters.segments,
       payload: PayloadPool(payload, bytes: key.bytes, first: lane * parameters.depth))
   }
 }

@@ -108,7 +108,9 @@ struct DriverLoop {
         unsafe crb_fill(plan.payload.host(addPlace).pointer, plan.bytes, added)
       }
       let result: AddResult
-      do throws(QueueError) { result = try addParts(&queue, plan.payload.segment(addPlace)) } catch {
+      do throws(QueueError) {
+        result = try Self.addParts(&queue, plan, plan.payload.segment(addPlace), token: added)
+      } catch {
         throw .queue(error)
       }
       precondition(result == .added, "a ring that holds \(plan.depth) buffers is full")
@@ -119,8 +121,8 @@ struct DriverLoop {
 
   /// The buffer in several segments, cut on words of the payload where it is long enough.
   @inline(never)
-  private func addParts<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, _ whole: MemorySegment
+  static func addParts<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ plan: LoadPlan, _ whole: MemorySegment, token: UInt64
   ) throws(QueueError) -> AddResult {
     let count = plan.segments
     let even = Int(whole.length) / count
@@ -134,8 +136,8 @@ struct DriverLoop {
     let used = parts.span.extracting(first: count)
     let none = parts.span.extracting(first: 0)
     return plan.direction == .deviceReadable
-      ? try queue.add(readable: used, writable: none, token: added)
-      : try queue.add(readable: none, writable: used, token: added)
+      ? try queue.add(readable: used, writable: none, token: token)
+      : try queue.add(readable: none, writable: used, token: token)
   }
 
   /// Checks what came back: its turn, its length and, where the device wrote, every byte.

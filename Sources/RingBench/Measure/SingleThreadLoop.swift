@@ -30,7 +30,7 @@ struct SingleThreadLoop {
     _ driver: inout Driver, _ device: inout Device
   ) throws(QueueError) -> (add: UInt64, serve: UInt64, reclaim: UInt64) {
     let start = cring_nanoseconds()
-    try addAndPublish(&driver)
+    try plan.segments == 1 ? addAndPublish(&driver) : addChains(&driver)
     let added = cring_nanoseconds()
     try consumeAndComplete(&device)
     let served = cring_nanoseconds()
@@ -50,6 +50,17 @@ struct SingleThreadLoop {
     place &+= plan.batch
     if place >= depth { place &-= depth }
     number &+= UInt64(plan.batch)
+    driver.publish()
+  }
+
+  @inline(never)
+  private mutating func addChains<Driver: DriverQueue & ~Copyable>(_ driver: inout Driver) throws(QueueError) {
+    for _ in 0..<plan.batch {
+      let result = try DriverLoop.addParts(&driver, plan, plan.payload.segment(place), token: number)
+      precondition(result == .added, "a ring that holds \(plan.batch) buffers is full")
+      place = place &+ 1 == plan.depth ? 0 : place &+ 1
+      number &+= 1
+    }
     driver.publish()
   }
 

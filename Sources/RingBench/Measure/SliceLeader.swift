@@ -85,7 +85,7 @@ struct SliceLeader {
   /// As many buffers as a slice takes, by the fastest of a few short ones.
   private func calibrate(_ number: Int) throws(SliceFailure) {
     let contender = schedule.timed[number]
-    var buffers = 1024
+    var buffers = contender.trialBuffers
     var best = Double.infinity
     for _ in 0..<6 {
       let time = Double(try slice(number + schedule.counted.count, buffers: buffers))
@@ -115,7 +115,8 @@ struct SliceLeader {
   }
 
   private mutating func takeTurns(_ at: inout String) throws(SliceFailure) {
-    let end = cring_nanoseconds() &+ UInt64(schedule.timeLimit * 1e9)
+    let start = schedule.limitsWholeRun ? schedule.start : cring_nanoseconds()
+    let end = start &+ UInt64(schedule.timeLimit * 1e9)
     var before = look()
     var undisturbed = [Int](repeating: 0, count: schedule.timed.count)
     var round = 0

@@ -1,3 +1,4 @@
+import CRing
 import Synchronization
 
 /// What both threads of a run share: who takes part, how they are led, and how far they are.
@@ -15,6 +16,9 @@ final class SliceSchedule: Sendable {
   let sliceNanoseconds: Double
   /// Seconds after which no further round begins.
   let timeLimit: Double
+  /// The limit counts from here, what is counted and calibrated before the rounds included.
+  let limitsWholeRun: Bool
+  let start = cring_nanoseconds()
   /// Round trips timed one by one, of contenders that can.
   let roundTrips: Int
   let driverCPU: Int
@@ -32,7 +36,7 @@ final class SliceSchedule: Sendable {
   init(
     counted: [Contender], timed: [Contender], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
     timeLimit: Double,
-    driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0, queues: Int = 1,
+    driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0, limitsWholeRun: Bool = false, queues: Int = 1,
     otherLanes: [(driver: Int, device: Int)] = []
   ) throws(BenchError) {
     self.counted = counted
@@ -41,6 +45,7 @@ final class SliceSchedule: Sendable {
     self.rounds = rounds
     sliceNanoseconds = sliceMilliseconds * 1e6
     self.timeLimit = timeLimit
+    self.limitsWholeRun = limitsWholeRun
     self.roundTrips = roundTrips
     self.driverCPU = driverCPU
     self.deviceCPU = deviceCPU

@@ -1,0 +1,66 @@
+import RingKit
+
+/// Everything `ringbench sweep` found.
+struct SweepReport: Sendable {
+  let machine: Machine
+  let parameters: CostParameters
+  let rows: [SweepRow]
+  let pairs: [PathPair]
+  let primitives: [PrimitiveRow]
+  /// Empty unless `hybrid` was measured beside the two paths it is made of, `shadow` and `iommu-strict`.
+  let hybrid: [HybridCheck]
+  let slicesDroppedBy: [DropReason: Int]
+  let disturbed: Bool
+  let interrupted: Bool
+  /// The class to show: the one with most slices.
+  let mainClass: PlacementClass?
+  var memory: [MemoryPlacement] = []
+
+  /// What a run says whose contenders are the rings of `keys`, then those of `primitives`.
+  ///
+  /// For what was `refused` no ring was made.
+  init(
+    machine: Machine, parameters: CostParameters, keys: [CostKey], primitives: [PrimitiveKey],
+    refused: [(key: CostKey, reason: String)], run: PairedRun
+  ) {
+    self.machine = machine
+    self.parameters = parameters
+    let analysis = SweepAnalysis(parameters: parameters, keys: keys, primitives: primitives, run: run)
+    rows = analysis.rows() + refused.map { SweepRow(key: $0.key, result: .refused($0.reason)) }
+    self.primitives = analysis.primitiveRows
+    pairs = analysis.pairs()
+    hybrid = analysis.hybridChecks()
+    slicesDroppedBy = run.sorter.reasons
+    disturbed = run.sorter.isDisturbed
+    interrupted = run.run.interrupted
+    mainClass = run.mainClass
+  }
+
+  /// Whether hybrid was never more than 5 % dearer than the better one; `nil` where it was not compared.
+  func hybridHolds(_ placement: PlacementClass) -> Bool? {
+    let checks = hybrid.filter { $0.placement == placement }
+    return checks.isEmpty ? nil : checks.allSatisfy(\.holds)
+  }
+}
+
+extension SweepReport: Encodable {
+  private enum Key: String, CodingKey {
+    case schema, machine, parameters, memory, results, crossovers, primitives, hybrid, interrupted, disturbed
+    case slicesDroppedBy
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(1, forKey: .schema)
+    try values.encode(machine, forKey: .machine)
+    try values.encode(parameters, forKey: .parameters)
+    try values.encode(memory, forKey: .memory)
+    try values.encode(rows, forKey: .results)
+    try values.encode(pairs, forKey: .crossovers)
+    try values.encode(primitives, forKey: .primitives)
+    try values.encode(hybrid, forKey: .hybrid)
+    try values.encode(disturbed, forKey: .disturbed)
+    try values.encode(interrupted, forKey: .interrupted)
+    try values.encode(DropReason.counts(slicesDroppedBy), forKey: .slicesDroppedBy)
+  }
+}

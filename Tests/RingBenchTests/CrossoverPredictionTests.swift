@@ -1,0 +1,72 @@
+import RingKit
+import Testing
+
+@testable import RingBench
+
+@Suite struct CrossoverPredictionTests {
+  // S* = bandwidth × (t_map + t_unmap) / k: 10 bytes a nanosecond, 300 ns.
+  @Test(arguments: [(1, 3_000.0), (2, 1_500.0)])
+  func theFormula(copies: Int, expected: Double) throws {
+    let prediction = CrossoverPrediction.solve(
+      copies: copies, bandwidth: LogCurve(constant: 10), mapping: LogCurve(constant: 300))
+    #expect(abs(try #require(prediction.bytes) / expected - 1) < 1e-3)
+  }
+
+  @Test func findingASlotMovesItDown() throws {
+    let prediction = CrossoverPrediction.solve(
+      copies: 1, bandwidth: LogCurve(constant: 10), mapping: LogCurve(constant: 300), overhead: 100)
+    #expect(abs(try #require(prediction.bytes) / 2_000 - 1) < 1e-3)
+  }
+
+  // Mapping costs 100 ns and 0.05 ns a byte, copying 0.1: they meet at 2,000.
+  @Test func timesAreThoseOfTheSizeItself() throws {
+    let sizes = (4...20).map { Double(1 << $0) }
+    let mapping = try #require(LogCurve(sizes.map { ($0, 100 + 0.05 * $0) }))
+    let prediction = CrossoverPrediction.solve(copies: 1, bandwidth: LogCurve(constant: 10), mapping: mapping)
+    #expect(abs(try #require(prediction.bytes) / 2_000 - 1) < 0.05)
+  }
+
+  @Test func oneOfThemMayAlwaysBeCheaper() {
+    #expect(
+      CrossoverPrediction.solve(
+        copies: 1, bandwidth: LogCurve(constant: 10), mapping: LogCurve(constant: 50), overhead: 60)
+        == .mappingAlwaysCheaper)
+    #expect(
+      CrossoverPrediction.solve(copies: 1, bandwidth: LogCurve(constant: 1e6), mapping: LogCurve(constant: 300))
+        == .copyingAlwaysCheaper)
+  }
+
+  @Test func aCurveGoesThroughItsPointsAndOn() throws {
+    let curve = try #require(LogCurve([(100, 10), (1_000, 100), (10_000, 200)]))
+    #expect(abs(curve.value(at: 100) - 10) < 1e-9)
+    #expect(abs(curve.value(at: 1_000) - 100) < 1e-9)
+    #expect(abs(curve.value(at: 10) - 1) < 1e-9)
+    #expect(abs(curve.value(at: 100_000) - 400) < 1e-9)
+    #expect(LogCurve([]) == nil)
+    #expect(LogCurve([(0, 5), (10, 0)]) == nil)
+  }
+
+  // Linux's swiotlb copies a device-writable buffer in and out; a shadow buffer copies once.
+  @Test func copiesAreThoseOfThePath() {
+    #expect(DMAPath.swiotlb.copies(.deviceReadable) == 1)
+    #expect(DMAPath.swiotlb.copies(.deviceWritable) == 2)
+    #expect(DMAPath.direct.copies(.deviceReadable) == nil)
+    #expect(DMAPath.iommuStrict.maps && DMAPath.iommuLazy.maps && !DMAPath.premapped.maps)
+  }
+
+  @Test func primitivesPredictByDirection() throws {
+    let times: [(PrimitiveKey, Estimate)] = [
+      (PrimitiveKey(kind: .mapping(.iommuStrict), bytes: 64), .exactly(300)),
+      (PrimitiveKey(kind: .mapping(.swiotlb), bytes: 64), .exactly(56.4)),
+      (PrimitiveKey(kind: .copyToPool, bytes: 64), .exactly(6.4)),
+      (PrimitiveKey(kind: .copyToPool, bytes: 6_400), .exactly(640)),
+    ]
+    let primitives = Primitives(times: times.map { (key: $0.0, time: $0.1) })
+    for (direction, factor) in [(DMADirection.deviceReadable, 1.0), (.deviceWritable, 2)] {
+      let found = try #require(primitives.crossover(copying: .swiotlb, mapping: .iommuStrict, direction))
+      #expect(abs(try #require(found.formula.bytes) * factor / 3_000 - 1) < 1e-3)
+      #expect(abs(try #require(found.withOverhead.bytes) * factor / 2_500 - 1) < 1e-3)
+    }
+    #expect(primitives.crossover(copying: .iommuStrict, mapping: .swiotlb, .deviceReadable) == nil)
+  }
+}
