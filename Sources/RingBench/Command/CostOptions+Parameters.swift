@@ -12,7 +12,7 @@ extension CostOptions {
   func parameters(on machine: Machine, defaults: CostParameters) throws(BenchError) -> CostParameters {
     var parameters = defaults
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
-    parameters.paths = try paths()
+    parameters.paths = try paths(defaults: parameters.paths)
     if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
     if !size.isEmpty { parameters.sizes = try Self.sizes(size) }
     if !features.isEmpty, ListArgument.elements(features) != ["none"] {

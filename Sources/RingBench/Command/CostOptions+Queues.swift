@@ -1,8 +1,8 @@
 extension CostOptions {
-  /// The paths asked for; when none is named, all that can have so many queues.
-  func paths() throws(BenchError) -> [DMAPath] {
+  /// The paths asked for; when none is named, those of the defaults that can have so many queues.
+  func paths(defaults: [DMAPath]) throws(BenchError) -> [DMAPath] {
     guard path.isEmpty else { return try DMAPath.parse(list: path) }
-    return queues > 1 ? DMAPath.allCases.filter(\.takesSeveralQueues) : DMAPath.allCases
+    return queues > 1 ? defaults.filter(\.takesSeveralQueues) : defaults
   }
 
   /// How many queues there are and where they run, or why that makes no sense or cannot be had.
