@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: help setup build bench test lint format gate gate-update clean
+.PHONY: help setup build bench test lint format model gate gate-update clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: setup ## Run the tests
 
 lint: ## Check format, style and file sizes
 	@Scripts/lint.sh
+
+model: ## Explore the models of the rings' orderings, and their broken variants
+	@Tests/Model/run.sh
 
 gate: setup ## Fail when a loop takes more instructions, or a buffer other work, than recorded
 	@Scripts/gate.sh $(GATE)
