@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: help setup build bench test lint format model gate gate-update clean
+.PHONY: help setup build bench test lint format model fuzz gate gate-update clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ lint: ## Check format, style and file sizes
 model: ## Explore the models of the rings' orderings, and their broken variants
 	@Tests/Model/run.sh
 
+fuzz: setup ## Fuzz every fuzzer for SECONDS (60), and run its corpus first
+	@Fuzz/run.sh $(or $(SECONDS),60)
+
 gate: setup ## Fail when a loop takes more instructions, or a buffer other work, than recorded
 	@Scripts/gate.sh $(GATE)
 
@@ -33,7 +36,7 @@ gate-update: setup ## Record instructions and work anew in bench-results, for a 
 	@Scripts/gate.sh --update
 
 format: ## Rewrite the Swift sources in the house format
-	$(SWIFT) format --in-place --recursive Sources Tests Package.swift
+	$(SWIFT) format --in-place --recursive Sources Tests Fuzz/Sources Package.swift Fuzz/Package.swift
 
 clean: ## Remove what was built
 	$(SWIFT) package clean

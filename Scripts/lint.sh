@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 status=0
 
-"${SWIFT:-swift}" format lint --strict --recursive Sources Tests Package.swift || status=1
+"${SWIFT:-swift}" format lint --strict --recursive Sources Tests Fuzz/Sources Package.swift Fuzz/Package.swift || status=1
 
 # A package with unsafe flags is refused as a dependency by version.
 if grep -n 'unsafeFlags' Package.swift; then

@@ -1,0 +1,17 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A further fuzzer is one file in a folder of its own, its name here, and a folder of seeds in Corpus.
+let fuzzers = ["HostileDevice", "HostileDriver"]
+
+let package = Package(
+  name: "Fuzz",
+  dependencies: [.package(name: "RingKit", path: "..")],
+  targets: [
+    .target(name: "FuzzSupport", dependencies: [.product(name: "RingKit", package: "RingKit")])
+  ]
+    + fuzzers.map {
+      .executableTarget(name: $0, dependencies: ["FuzzSupport", .product(name: "RingKit", package: "RingKit")])
+    },
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Fuzz/run.sh SECONDS [FUZZER]: builds the fuzzers, runs each over its corpus, then fuzzes each for SECONDS.
+#
+# 0 seconds: the corpus alone. A finding is kept in .build/findings and said with the command that repeats it.
+set -euo pipefail
+cd "$(dirname "$0")"
+seconds=${1:-60}
+[[ $seconds =~ ^[0-9]+$ ]] || {
+  echo "fuzz: SECONDS is a whole number, not '$seconds'" >&2
+  exit 2
+}
+# A crash ends at once instead of being symbolised; what lives until the end of the process is no leak.
+export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
+mkdir -p .build/findings
+# The compiler takes only the last of several --sanitize, hence both in one; assertions stay on.
+${SWIFT:-swift} build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=fuzzer,address \
+  -Xswiftc -assert-config -Xswiftc Debug >.build/build.log 2>&1 || {
+  grep -E 'error:' .build/build.log >&2 || tail -n 5 .build/build.log >&2
+  exit 1
+}
+binaries=.build/release
+status=0
+closing=()
+for corpus in Corpus/*/; do
+  name=$(basename "$corpus")
+  [ -z "${2:-}" ] || [ "$2" = "$name" ] || continue
+  fuzzer=$binaries/$name
+  log=.build/$name.log
+  work=$(mktemp -d)
+  mkdir "$work/found"
+  code=0
+  executions=0
+  files=("$corpus"*)
+  "$fuzzer" -timeout=10 -artifact_prefix=.build/findings/ "${files[@]}" >"$log" 2>&1 || code=$?
+  if [ "$code" -eq 0 ] && [ "$seconds" -gt 0 ]; then
+    "$fuzzer" -max_len=256 -len_control=0 -timeout=10 -rss_limit_mb=4096 -max_total_time="$seconds" -print_final_stats=1 \
+      -artifact_prefix=.build/findings/ "$work/found" "$corpus" >"$log" 2>&1 || code=$?
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+  fi
+  rm -rf "$work"
+  if [ "$code" -eq 0 ]; then
+    closing+=("fuzz: $name: ${#files[@]} inputs of the corpus, ${executions:-0} executions in $seconds s, no finding")
+  else
+    status=1
+    grep -E 'finding:|Fatal error|ERROR|Test unit written' "$log" >&2 || tail -n 5 "$log" >&2
+    closing+=("fuzz: $name: A FINDING; repeat it with Fuzz/$fuzzer and the file named above; all of it in Fuzz/$log")
+  fi
+done
+printf '%s\n' "${closing[@]}"
+exit "$status"
