@@ -135,6 +135,8 @@ private struct Attack {
       let offset = Int(input.word16()) * 8 % guest.pool.byteCount
       let value = input.byte()
       if configuration.path == .swiotlb {
+        // Indirect tables are bounced too.
+        isHonest = false
         memset(guest.pool.host.pointer + offset, Int32(value == FuzzGuest.sentinel ? 0 : value), 8)
       }
     case 12:
