@@ -49,14 +49,21 @@ public struct IOMMUTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
       countHit(address.rawValue, value & ~IOMMUPage.offsetMask)
       return (HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset)), byteCount)
     }
-    let large = iotlb.lookupLarge(address.rawValue)
-    let largeOffset = address.rawValue & IOTLB.largeOffsetMask
-    if large & PageTableEntry.permission(for: access) != 0 && byteCount <= IOTLB.largeOffsetMask &+ 1 &- largeOffset {
-      let host = large & ~IOMMUPage.offsetMask &+ largeOffset
-      countHit(address.rawValue, host & ~IOMMUPage.offsetMask)
-      return (HostAddress(rawValue: UInt(host)), byteCount)
-    }
+    if let host = largeHit(address, byteCount, access) { return (host, byteCount) }
     return try translateLong(address, byteCount: byteCount, for: access)
+  }
+
+  /// Where a range is that lies in one cached 2 MiB page which permits the access.
+  @inlinable @inline(__always)
+  mutating func largeHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
+    let large = iotlb.lookupLarge(address.rawValue)
+    let offset = address.rawValue & IOTLB.largeOffsetMask
+    guard large & PageTableEntry.permission(for: access) != 0,
+      byteCount <= IOTLB.largeOffsetMask &+ 1 &- offset
+    else { return nil }
+    let host = large & ~IOMMUPage.offsetMask &+ offset
+    countHit(address.rawValue, host & ~IOMMUPage.offsetMask)
+    return HostAddress(rawValue: UInt(host))
   }
 
   /// Takes what the drivers want forgotten; one load when that is nothing.

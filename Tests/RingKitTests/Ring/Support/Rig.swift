@@ -114,7 +114,7 @@ final class Rig: @unchecked Sendable {
       try connect(
         HybridMapper(
           threshold: HybridThreshold(deviceReadable: 64, deviceWritable: 40), copying: shadowMapper(work, window),
-          mapping: IOMMUMapper(domain: domain, policy: .strict, counter: work)), translator(work))
+          mapping: IOMMUMapper(domain: domain, policy: .strict, counter: work)), HybridTranslator(translator(work)))
     case .poisoning: try connect(PoisoningMapper(memory: memory, arena: arena, counter: work), mine)
     }
   }
