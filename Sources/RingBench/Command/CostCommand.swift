@@ -28,6 +28,7 @@ struct CostCommand: ParsableCommand {
     Interrupt.install()
     let report = try CostMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
+    if let warning = report.hybridWarning { progress.warn(warning) }
     try destination.write(report) { CostText(report, shownClass: shown).render() }
     if report.rows.isEmpty, !report.interrupted {
       throw BenchError.machine("no slice was kept: \(report.unrest)")

@@ -7,7 +7,8 @@ struct IOMMUParameters: Sendable {
   var viommuNanoseconds = 0
   /// Bytes of guest memory that are mapped together for all buffers in them; 0: each buffer has a mapping of its own.
   var mergeBytes = 0
-  /// The largest page of the IOMMU; `nil`: large ones under single large mappings, and `premapped` follows the page size.
+  /// The largest page of the IOMMU; `nil`: large ones under single large mappings and under hybrid's shadow
+  /// buffers, and `premapped` follows the page size.
   var pages: PageSizeRequest?
 
   private static let largePage = 2 << 20

@@ -99,7 +99,9 @@ extension PathExplanations {
     path: "hybrid", summary: "copies below the measured crossover, maps above it",
     standsFor: """
       A driver that knows both prices: below a threshold a copy is cheaper than mapping and unmapping, above it the \
-      other way round. The threshold is measured at start-up, for each direction, or given.
+      other way round. The threshold is measured at start-up, for each direction, by rings over shadow and over \
+      iommu-strict that take turns under the conditions of the run; or it is given. It holds for the placement class \
+      it was measured in.
       """,
     hasSwitch: false,
     howTo: """

@@ -32,6 +32,14 @@ extension BenchGuest {
     ShadowMapper<NoWork>.byteCount(slots: shadowSlots(parameters), slotByteCount: shadowSlot(bytes, parameters))
   }
 
+  /// From the start of shadow buffers to the end of the last 2 MiB they have a part in.
+  func wholeLeaves(of shadow: GuestBuffer) -> GuestBuffer {
+    GuestBuffer(whole: shadow.region).slice(at: 0, byteCount: Self.wholeLeaves(shadow.byteCount))
+  }
+
+  /// A multiple of 2 MiB, so that large pages stay where they were, on either side of an IOMMU.
+  static func wholeLeaves(_ byteCount: Int) -> Int { (byteCount + 0x1f_ffff) & ~0x1f_ffff }
+
   /// The shadow buffers of a queue whose buffers have `bytes`, with nothing to spare.
   ///
   /// Behind those of the queues before it in its contender.

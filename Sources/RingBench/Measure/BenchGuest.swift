@@ -23,8 +23,7 @@ struct BenchGuest {
       parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 4096)
     let bounces = parameters.measuredPaths.contains(where: \.usesPool)
     let straddles = parameters.measuredPaths.contains(.dmaMask)
-    // A multiple of 2 MiB, so that large pages stay where they were.
-    let below = (payloadBytes + 0x1f_ffff) & ~0x1f_ffff
+    let below = Self.wholeLeaves(payloadBytes)
     // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
     let contenders =
       parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count * parameters.queues
@@ -45,8 +44,8 @@ struct BenchGuest {
       straddling = straddles ? GuestBuffer(whole: shared) : nil
       if parameters.measuredPaths.contains(where: \.usesShadow) {
         let region = try MemoryRegion(
-          at: GuestPhysicalAddress(8 << 30), byteCount: Self.shadowByteCount(parameters), node: parameters.payloadNode,
-          pages: parameters.pageSize)
+          at: GuestPhysicalAddress(8 << 30), byteCount: Self.wholeLeaves(Self.shadowByteCount(parameters)),
+          node: parameters.payloadNode, pages: parameters.pageSize)
         regions.append(region)
         shadow = GuestBuffer(whole: region)
       } else {

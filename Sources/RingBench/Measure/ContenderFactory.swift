@@ -9,8 +9,8 @@ struct ContenderFactory {
   var servedBy = InvalidationServer.deviceThread
   /// Nanoseconds a deferred unmap may wait; a run that must not depend on time sets more than it takes.
   var flushInterval = IOMMUConfiguration().flushInterval
-  /// Below which length `hybrid` copies; measured when it is first asked for, unless given.
-  private(set) var calibration: HybridCalibration?
+  /// Where the lengths come from below which `hybrid` copies; measured when a ring's is first asked for, unless given.
+  private(set) var hybridFindings: [HybridFinding] = []
 
   /// Which queue of a contender is set up.
   var lane = 0
@@ -78,12 +78,13 @@ struct ContenderFactory {
   }
 
   private mutating func hybrid<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
-    let threshold = try hybridThreshold()
+    let threshold = try hybridThreshold(key.ring)
     let domain = domain()
     let buffer = try guest.shadow(bytes: key.bytes, lane, parameters)
-    // As with premapped: mapped while nobody is attached.
+    // As with premapped: mapped while nobody is attached. In leaves of 2 MiB, unless another queue has a part in them.
+    let hasLargePages = parameters.iommu.pages != .small && parameters.queues == 1
     let window = try PremappedBuffer(
-      buffer, domain: domain, largePages: parameters.iommu.usesLargePages(parameters.pageSize),
+      hasLargePages ? guest.wholeLeaves(of: buffer) : buffer, domain: domain, largePages: hasLargePages,
       cpu: parameters.driverCPU)
     let copying = try ShadowMapper(
       memory: guest.memory, buffer: buffer, slotByteCount: BenchGuest.shadowSlot(key.bytes, parameters),
@@ -91,16 +92,20 @@ struct ContenderFactory {
     let mapping = IOMMUMapper(domain: domain, policy: .strict, cpu: parameters.driverCPU, counter: counter)
     return try assemble(
       key, HybridMapper(threshold: threshold, copying: copying, mapping: mapping),
-      translator(domain, counter),
+      HybridTranslator(translator(domain, counter)),
       figures: { ["thresholdBytes": Double(threshold[key.direction])] })
   }
 
-  private mutating func hybridThreshold() throws(BenchError) -> HybridThreshold {
+  private mutating func hybridThreshold(_ ring: RingLayout) throws(BenchError) -> HybridThreshold {
     if let given = parameters.hybridThreshold { return HybridThreshold(UInt32(clamping: given)) }
-    if let calibration { return calibration.threshold }
-    let measured = try HybridCalibrator(parameters).run()
-    calibration = measured
-    return measured.threshold
+    let used = { (findings: [HybridFinding]) in findings.first { $0.ring == ring && $0.isUsed }?.calibration.threshold }
+    if let known = used(hybridFindings) { return known }
+    // Nothing is measured any more; or nothing of what the threshold is for.
+    if Interrupt.isRequested || form != .ring { return HybridThreshold(0) }
+    var findings = try HybridCalibrator(parameters, ring, .read()).run()
+    if !findings.isEmpty { findings[0].isUsed = true }
+    hybridFindings += findings
+    return used(findings) ?? HybridThreshold(0)
   }
 
   private func region<Counter: WorkCounter>(_ counter: Counter) -> RegionTranslator<Counter> {

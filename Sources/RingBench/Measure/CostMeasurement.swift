@@ -14,9 +14,10 @@ struct CostMeasurement {
   }
 
   func run(progress: Progress) throws(BenchError) -> CostReport {
-    let (run, keys, guest) = try measure(progress)
+    let (run, keys, factory) = try measure(progress)
     var report = report(run, keys)
-    report.memory = try guest.placements()
+    report.memory = try factory.guest.placements()
+    report.hybridCalibration = factory.hybridFindings
     return report
   }
 
@@ -27,7 +28,7 @@ struct CostMeasurement {
   }
 
   private func measure(_ progress: Progress, counting buffers: Int? = nil) throws(BenchError) -> (
-    SliceRun, [CostKey], BenchGuest
+    SliceRun, [CostKey], ContenderFactory
   ) {
     progress.update("setting up")
     let keys = keys()
@@ -49,7 +50,7 @@ struct CostMeasurement {
       timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
       queues: parameters.queues,
       otherLanes: parameters.queueThreads == .own ? Array(parameters.laneCPUs.dropFirst()) : [])
-    return (try SliceSession(schedule).run(progress: progress), keys, factory.guest)
+    return (try SliceSession(schedule).run(progress: progress), keys, factory)
   }
 
   /// The paths of one ring, size and direction.

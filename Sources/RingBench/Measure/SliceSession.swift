@@ -8,7 +8,9 @@ struct SliceSession {
   init(_ schedule: SliceSchedule) { self.schedule = schedule }
 
   /// Runs the schedule to its end; its contenders are closed then.
-  func run(progress: Progress) throws(BenchError) -> SliceRun {
+  ///
+  /// `title` stands in front of how far it is.
+  func run(progress: Progress, title: String = "") throws(BenchError) -> SliceRun {
     let schedule = schedule
     var followers: [PinnedThread<SliceFailure?>] = []
     let driver: PinnedThread<SliceRun>
@@ -25,7 +27,7 @@ struct SliceSession {
       for follower in followers { _ = follower.join() }
       throw error
     }
-    if progress.isShown { watch(driver, progress) }
+    if progress.isShown { watch(driver, progress, title) }
     let run = driver.join()
     let failures = followers.compactMap { $0.join() }
     for contender in schedule.counted + schedule.timed { contender.close() }
@@ -39,11 +41,11 @@ struct SliceSession {
   }
 
   /// A quarter of a second apart the line is smooth enough, and the slices it disturbs are dropped as such.
-  private func watch(_ driver: PinnedThread<SliceRun>, _ progress: Progress) {
+  private func watch(_ driver: PinnedThread<SliceRun>, _ progress: Progress, _ title: String) {
     let total = schedule.rounds * schedule.timed.count
     while !driver.isFinished {
       let done = schedule.finished.load(ordering: .relaxed)
-      progress.update(done == 0 ? "counting and calibrating" : "slice \(done) of \(total)")
+      progress.update(title + (done == 0 ? "counting and calibrating" : "slice \(done) of \(total)"))
       usleep(250_000)
     }
   }

@@ -6,6 +6,8 @@ struct CostReport: Sendable {
   let slicesDroppedBy: [DropReason: Int]
   /// Where ring and payload lay.
   var memory: [MemoryPlacement] = []
+  /// Where hybrid's threshold comes from; empty when it was given or is not needed.
+  var hybridCalibration: [HybridFinding] = []
   /// Other programs ran on these CPUs so much that the slices they disturbed had to count.
   var disturbed = false
   /// Ended by Ctrl-C: what is here is what there was by then.
@@ -24,12 +26,18 @@ struct CostReport: Sendable {
     }
   }
 
+  /// What must be said about hybrid's rows.
+  var hybridWarning: String? {
+    HybridFinding.warning(hybridCalibration, rows: rows.filter { $0.path == .hybrid }.map { ($0.ring, $0.placement) })
+  }
+
   var answer: String { mainClass.map { AnswerSentence.text(for: self, in: $0) } ?? AnswerSentence.nothing }
 }
 
 extension CostReport: Encodable {
   private enum Key: String, CodingKey {
-    case schema, machine, parameters, memory, results, interrupted, disturbed, slicesDroppedBy, answer
+    case schema, machine, parameters, memory, results, hybridCalibration, interrupted, disturbed, slicesDroppedBy
+    case answer
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -39,6 +47,7 @@ extension CostReport: Encodable {
     try values.encode(parameters, forKey: .parameters)
     try values.encode(memory, forKey: .memory)
     try values.encode(rows, forKey: .results)
+    try values.encode(hybridCalibration, forKey: .hybridCalibration)
     try values.encode(disturbed, forKey: .disturbed)
     try values.encode(interrupted, forKey: .interrupted)
     try values.encode(DropReason.counts(slicesDroppedBy), forKey: .slicesDroppedBy)

@@ -40,37 +40,4 @@ struct HybridCalibrationTests {
     ).threshold
     #expect(threshold.deviceReadable == 1000)
   }
-
-  @Test("measuring uses both paths at every size, and gives everything back")
-  func measures() throws {
-    let fixture = try ShadowFixture(slots: 4, slotByteCount: 4096, driverByteCount: 32_768)
-    var configuration = IOMMUConfiguration()
-    configuration.servedBy = .waiter
-    let domain = IOMMUDomain(memory: fixture.memory, configuration: configuration)
-    var copying = try fixture.mapper()
-    var mapping = IOMMUMapper(domain: domain, policy: .strict, counter: CountedWork())
-    let calibration = try HybridCalibration(
-      copying: &copying, mapping: &mapping, over: fixture.driver, largest: 4096, inFlight: 4, rounds: 3)
-    for direction in DMADirection.allCases {
-      let samples = calibration.samples.filter { $0.direction == direction }
-      #expect(samples.map(\.byteCount) == [64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096])
-      #expect(samples.allSatisfy { $0.copyNanoseconds > 0 && $0.mapNanoseconds > 0 })
-      #expect((0...4097).contains(calibration.threshold[direction]))
-    }
-    let (copies, maps) = (copying.work.counts, mapping.work.counts)
-    #expect(copies[.maps] == 2 * 13 * 4 * 4 && copies[.unmaps] == copies[.maps])
-    #expect(maps[.maps] == copies[.maps] && maps[.unmaps] == maps[.maps])
-  }
-
-  @Test("a path that refuses a size ends the measurement with its reason")
-  func refused() throws {
-    let fixture = try ShadowFixture(slots: 4, slotByteCount: 1024, driverByteCount: 32_768)
-    var copying = try fixture.mapper()
-    var mapping = DirectMapper(counter: NoWork())
-    let error = #expect(throws: DMAError.self) {
-      _ = try HybridCalibration(
-        copying: &copying, mapping: &mapping, over: fixture.driver, largest: 4096, inFlight: 4, rounds: 1)
-    }
-    #expect(error == .tooLarge(byteCount: 1536, maximum: 1024))
-  }
 }

@@ -31,6 +31,7 @@ struct SweepCommand: ParsableCommand {
     Interrupt.install()
     let report = try SweepMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
+    if let warning = report.hybridWarning { progress.warn(warning) }
     try destination.write(report) { SweepText(report, shownClass: shown).render() }
     if report.mainClass == nil, !report.interrupted {
       throw BenchError.machine("no slice was kept: \(DropReason.sentence(report.slicesDroppedBy))")

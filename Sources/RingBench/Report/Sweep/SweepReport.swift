@@ -15,6 +15,8 @@ struct SweepReport: Sendable {
   /// The class to show: the one with most slices.
   let mainClass: PlacementClass?
   var memory: [MemoryPlacement] = []
+  /// Where hybrid's threshold comes from; empty when it was given or is not needed.
+  var hybridCalibration: [HybridFinding] = []
 
   /// What a run says whose contenders are the rings of `keys`, then those of `primitives`.
   ///
@@ -36,6 +38,11 @@ struct SweepReport: Sendable {
     mainClass = run.mainClass
   }
 
+  /// What must be said about hybrid's rows.
+  var hybridWarning: String? {
+    HybridFinding.warning(hybridCalibration, rows: hybrid.map { ($0.ring, $0.placement) })
+  }
+
   /// Whether hybrid was never more than 5 % dearer than the better one; `nil` where it was not compared.
   func hybridHolds(_ placement: PlacementClass) -> Bool? {
     let checks = hybrid.filter { $0.placement == placement }
@@ -45,8 +52,8 @@ struct SweepReport: Sendable {
 
 extension SweepReport: Encodable {
   private enum Key: String, CodingKey {
-    case schema, machine, parameters, memory, results, crossovers, primitives, hybrid, interrupted, disturbed
-    case slicesDroppedBy
+    case schema, machine, parameters, memory, results, crossovers, primitives, hybrid, hybridCalibration
+    case interrupted, disturbed, slicesDroppedBy
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -59,6 +66,7 @@ extension SweepReport: Encodable {
     try values.encode(pairs, forKey: .crossovers)
     try values.encode(primitives, forKey: .primitives)
     try values.encode(hybrid, forKey: .hybrid)
+    try values.encode(hybridCalibration, forKey: .hybridCalibration)
     try values.encode(disturbed, forKey: .disturbed)
     try values.encode(interrupted, forKey: .interrupted)
     try values.encode(DropReason.counts(slicesDroppedBy), forKey: .slicesDroppedBy)

@@ -1,4 +1,4 @@
-/// What one segment of a size costs on either path: the driver's time for map and unmap together.
+/// What one buffer of a size costs on either path.
 public struct HybridSample: Equatable, Sendable {
   /// Which way its bytes went.
   public let direction: DMADirection

@@ -1,0 +1,115 @@
+import FoundationEssentials
+import RingKit
+import Testing
+
+@testable import RingBench
+
+@Suite struct HybridFindingTests {
+  private let classifier = PlacementClassifier(
+    pair: CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true), underHypervisor: true,
+    roundTrips: [100, 102, 500, 510])
+
+  private let keys: [CostKey] = [256, 512, 1024].flatMap { bytes in
+    [DMAPath.shadow, .iommuStrict].map {
+      CostKey(ring: .split, path: $0, direction: .deviceWritable, bytes: bytes)
+    }
+  }
+
+  /// Slices in which a copy costs as many nanoseconds as there are bytes, and a map `map`.
+  private func records(_ rounds: Range<Int>, roundTrip: Double, map: Double) -> [SliceRecord] {
+    rounds.flatMap { round in
+      keys.indices.map { number in
+        SliceRecord(
+          contender: number, round: round,
+          nanosecondsPerBuffer: keys[number].path == .shadow ? Double(keys[number].bytes) : map,
+          conditions: SliceConditions(roundTripBefore: roundTrip, roundTripAfter: roundTrip))
+      }
+    }
+  }
+
+  private func findings(_ records: [SliceRecord]) -> [HybridFinding] {
+    HybridCalibrator.findings(
+      keys, SliceSorter(records, contenders: keys.count, fewest: 3, classifier: classifier))
+  }
+
+  private func finding(_ ring: RingLayout, _ placement: PlacementClass, isUsed: Bool) -> HybridFinding {
+    let samples = [
+      HybridSample(direction: .deviceWritable, byteCount: 256, copyNanoseconds: 10, mapNanoseconds: 400),
+      HybridSample(direction: .deviceWritable, byteCount: 512, copyNanoseconds: 600, mapNanoseconds: 400),
+    ]
+    return HybridFinding(
+      ring: ring, placement: placement, roundTrip: 105, slices: 12, calibration: HybridCalibration(samples: samples),
+      isUsed: isUsed)
+  }
+
+  @Test func eachClassHasItsOwnThresholdAndTheOneSeenMostComesFirst() throws {
+    let found = findings(
+      records(0..<3, roundTrip: 101, map: 400) + records(3..<9, roundTrip: 505, map: 700))
+    #expect(found.map(\.placement) == [.crossL3, .sameL3])
+    #expect(found.map(\.calibration.threshold.deviceWritable) == [700, 400])
+    #expect(found.map(\.slices) == [36, 18])
+    #expect(found.allSatisfy { !$0.isUsed && $0.calibration.samples.map(\.byteCount) == [256, 512, 1024] })
+  }
+
+  @Test func aClassOfTooFewSlicesSaysNothing() {
+    #expect(findings(records(0..<2, roundTrip: 101, map: 400)).isEmpty)
+    #expect(findings([]).isEmpty)
+  }
+
+  @Test func aClassWithGapsComesAfterACompleteOne() {
+    let whole = records(0..<3, roundTrip: 101, map: 400)
+    let gaps = records(3..<20, roundTrip: 505, map: 700).filter { keys[$0.contender].bytes != 512 }
+    let found = findings(whole + gaps)
+    #expect(found.map(\.placement) == [.sameL3, .crossL3])
+    #expect(found.last?.calibration.samples.map(\.byteCount) == [256, 1024])
+  }
+
+  @Test func rowsOfAnotherClassAreWarnedOf() throws {
+    let known = [
+      finding(.split, .sameL3, isUsed: true), finding(.split, .crossL3, isUsed: false),
+      finding(.packed, .sameL3, isUsed: true),
+    ]
+    #expect(HybridFinding.warning(known, rows: [(.split, .sameL3), (.packed, .sameL3)]) == nil)
+    #expect(HybridFinding.warning(known, rows: []) == nil)
+    #expect(HybridFinding.warning([], rows: [(.split, .crossL3)]) == nil, "a threshold that was given is nobody's")
+    let warning = try #require(HybridFinding.warning(known, rows: [(.split, .sameL3), (.packed, .crossL3)]))
+    #expect(warning.contains("measured in class same-l3, but rows were in class cross-l3 too"))
+    #expect(warning.contains("--hybrid-threshold"))
+  }
+
+  @Test func theLadderEndsWhereTheRunOrTheBufferDoes() {
+    let usual = HybridCalibrator.ladder(upTo: .max, measured: 1500, depth: 128)
+    #expect(usual == [256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536])
+    #expect(HybridCalibrator.ladder(upTo: .max, measured: 131_072, depth: 128).suffix(2) == [65_536, 131_072])
+    #expect(HybridCalibrator.ladder(upTo: .max, measured: 100_000, depth: 128).suffix(2) == [65_536, 100_000])
+    #expect(HybridCalibrator.ladder(upTo: .max, measured: 16 << 20, depth: 8).last == 524_288)
+    #expect(HybridCalibrator.ladder(upTo: 1536, measured: 65_536, depth: 128) == [256, 512, 1024, 1536])
+    #expect(HybridCalibrator.ladder(upTo: 64, measured: 64, depth: 128) == [64])
+    #expect(HybridCalibrator.ladder(upTo: .max, measured: 64, depth: 32_768).last == 8192)
+  }
+
+  @Test func theJSONNamesClassThresholdAndSamples() throws {
+    struct Shape: Decodable {
+      struct Placement: Decodable { let `class`: String }
+      struct Sample: Decodable {
+        let direction: String
+        let bytes: Int
+        let shadowNs: Double
+        let iommuStrictNs: Double
+      }
+      let ring: String
+      let placement: Placement
+      let used: Bool
+      let thresholdBytes: [String: Int]
+      let samples: [Sample]
+    }
+    let text = try JSONText.encode([finding(.packed, .crossL3, isUsed: true)])
+    let shape = try #require(try JSONDecoder().decode([Shape].self, from: Data(text.utf8)).first)
+    #expect(shape.ring == "packed" && shape.placement.class == "cross-l3" && shape.used)
+    // A direction that nobody looked at has no threshold.
+    #expect(shape.thresholdBytes == ["device-writable": 425])
+    #expect(shape.samples.map(\.bytes) == [256, 512])
+    #expect(shape.samples.map(\.shadowNs) == [10, 600] && shape.samples.map(\.iommuStrictNs) == [400, 400])
+    #expect(shape.samples.allSatisfy { $0.direction == "device-writable" })
+  }
+}
