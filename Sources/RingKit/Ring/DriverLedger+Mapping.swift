@@ -27,6 +27,7 @@ extension DriverLedger {
     var failure: DMAError?
     // What the device wrote fills the writable segments in order; the mapper, which knows their lengths, says how far.
     var left = written
+    compoundInFlight &-= 1
     entries.cells.markIdle(head)
     returned = returned.advanced(by: 1)
     if indirectCapacity > 0, indirectUse[head] != 0 {
