@@ -85,7 +85,7 @@ struct DeviceLoop {
   /// A buffer in several stretches: each is filled or checked at its place in the whole.
   // Inlined, or the stretches of every buffer are put into memory for this call alone.
   @inline(__always)
-  private static func transferPieces(
+  static func transferPieces(
     _ plan: LoadPlan, _ number: UInt64, _ segments: borrowing ChainSegments
   ) throws(SliceFailure) {
     var offset = 0

@@ -15,7 +15,7 @@ struct ExhaustDevice {
     defer { number = at }
     do {
       let served = try queue.serve(atMost: plan.batch) { chain, segments throws(SliceFailure) in
-        try Self.transfer(plan, at, segments)
+        try DeviceLoop.transferPieces(plan, at, segments)
         at += 1
         return UInt32(truncatingIfNeeded: chain.writableByteCount)
       }
@@ -27,21 +27,5 @@ struct ExhaustDevice {
       case .body(let failure): throw failure
       }
     }
-  }
-
-  private static func transfer(
-    _ plan: LoadPlan, _ number: UInt64, _ segments: borrowing ChainSegments
-  ) throws(SliceFailure) {
-    var offset = 0
-    for i in segments.indices {
-      let segment = segments[i]
-      if plan.direction == .deviceWritable {
-        unsafe crb_fill_part(segment.host.pointer, segment.byteCount, offset, number)
-      } else if unsafe !crb_check_part(segment.host.pointer, segment.byteCount, offset, number) {
-        throw .wrongByte(sequence: number, offset: offset)
-      }
-      offset += segment.byteCount
-    }
-    if offset != plan.bytes { throw .wrongLength(sequence: number, expected: plan.bytes, got: offset) }
   }
 }
