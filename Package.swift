@@ -48,9 +48,14 @@ let package = Package(
     .target(
       name: "RingKitTestSupport", dependencies: ["RingKit", "CRing"], path: "Tests/Support/RingKitTestSupport",
       swiftSettings: strict),
+    // One stop of a queue that moves from process to process.
+    .executableTarget(
+      name: "RingMigrant", dependencies: ["RingKit", "RingKitTestSupport"], path: "Tests/Support/RingMigrant",
+      swiftSettings: strict),
     .testTarget(name: "CRingTests", dependencies: ["CRing"], swiftSettings: strict),
     .testTarget(
-      name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "RingKitTestSupport"], swiftSettings: strict),
+      name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "RingKitTestSupport", "RingMigrant"],
+      swiftSettings: strict),
     .testTarget(
       name: "RingBenchTests",
       dependencies: [

@@ -20,6 +20,8 @@ public enum DMAError: Error, Equatable, Sendable {
   case notMapped(IOVA)
   /// A page-table entry on the way was already in use.
   case alreadyMapped(IOVA)
+  /// This path cannot take a mapping of the segment at that address over from another mapper.
+  case notResumable(MemorySegment, at: IOVA)
   /// The page table has no memory left for another level.
   case pageTableExhausted
   /// The IOMMU did not answer a wait descriptor within this many nanoseconds.
@@ -49,6 +51,8 @@ extension DMAError: CustomStringConvertible {
     case .iovaExhausted(let pages): "no free IOVA range of \(pages) pages"
     case .notMapped(let address): "\(address) is not mapped"
     case .alreadyMapped(let address): "\(address) is already mapped"
+    case .notResumable(let segment, let address):
+      "a mapping of \(segment.length) bytes at \(segment.address) cannot be taken over at \(address) on this path"
     case .pageTableExhausted: "no memory left for page tables"
     case .invalidationTimedOut(let time): "the IOMMU did not complete an invalidation within \(time) ns"
     case .viommu(let failure): failure.description

@@ -47,6 +47,28 @@ public protocol DMAMapper: ~Copyable {
 
   /// Completes everything that was deferred, so that no mapping that was undone can still be used by the device.
   mutating func flush() throws(DMAError)
+
+  /// The address the device was given for a segment that is mapped, for a queue's state (``QueueState``).
+  ///
+  /// - Parameters:
+  ///   - mapping: what ``map(_:_:)`` returned.
+  ///   - segment: what the caller says was mapped; checked as far as the path remembers it.
+  /// - Returns: what stands in the descriptor.
+  /// - Throws: ``DMAError/notMapped(_:)`` when the mapping is of another segment;
+  ///   ``DMAError/notResumable(_:at:)`` from a path that cannot take a mapping over.
+  func address(of mapping: Mapping, _ segment: MemorySegment) throws(DMAError) -> IOVA
+
+  /// Takes over a mapping that another mapper of this path made, before the device goes on.
+  ///
+  /// The device may hold the address, so it stays what it was, and so does what lies there: a path that bounces
+  /// leaves its slot as it is. To be called before anything is mapped anew.
+  ///
+  /// - Returns: what ``unmap(_:_:)`` needs.
+  /// - Throws: ``DMAError/alreadyMapped(_:)`` when the address is taken here, ``DMAError/notResumable(_:at:)`` when this
+  ///   mapper would never have given it to that segment, or as ``map(_:_:)``.
+  mutating func resume(
+    _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
+  ) throws(DMAError) -> Mapping
 }
 
 extension DMAMapper where Self: ~Copyable {
@@ -66,4 +88,16 @@ extension DMAMapper where Self: ~Copyable {
   /// Nothing was deferred.
   @inlinable
   public mutating func flush() throws(DMAError) {}
+
+  /// The path's mappings end with the process that made them.
+  public func address(of mapping: Mapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
+    throw .notResumable(segment, at: IOVA(untranslated: segment.address))
+  }
+
+  /// The path's mappings end with the process that made them.
+  public mutating func resume(
+    _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
+  ) throws(DMAError) -> Mapping {
+    throw .notResumable(segment, at: address)
+  }
 }

@@ -17,7 +17,7 @@ struct ChainBuilder: ~Copyable {
     // Twice the queue: each of a chain's descriptors may straddle one seam between regions or pages; more is refused.
     table = PrivateTable(
       count: max(2 * queueSize, 64),
-      repeating: TranslatedSegment(host: HostAddress(rawValue: 0), byteCount: 0, access: .deviceReadable))
+      repeating: TranslatedSegment(IOVA(0), host: HostAddress(rawValue: 0), length: 0, access: .deviceReadable))
     self.isPacked = isPacked
   }
 
@@ -50,7 +50,7 @@ struct ChainBuilder: ~Copyable {
     let access: DMADirection = isWritable ? .deviceWritable : .deviceReadable
     let piece = try translator.translate(address, byteCount: UInt64(length), for: access)
     if piece.byteCount != UInt64(length) { return nil }
-    return TranslatedSegment(host: piece.host, byteCount: Int(length), access: access)
+    return TranslatedSegment(address, host: piece.host, length: length, access: access)
   }
 
   /// Checks one element against the rules on order and size, translates it and appends its stretches.
@@ -75,7 +75,7 @@ struct ChainBuilder: ~Copyable {
       piece = try translator.translate(address, byteCount: UInt64(length), for: access)
     } catch { throw .fault(error) }
     if piece.byteCount == UInt64(length) && count < table.count {
-      table[count] = TranslatedSegment(host: piece.host, byteCount: Int(length), access: access)
+      table[count] = TranslatedSegment(address, host: piece.host, length: length, access: access)
       count &+= 1
     } else {
       try appendPieces(address, length, piece, access, &translator)
@@ -96,12 +96,13 @@ struct ChainBuilder: ~Copyable {
       if count > start, table[count &- 1].host.advanced(by: table[count &- 1].byteCount) == host {
         let joined = table[count &- 1]
         table[count &- 1] = TranslatedSegment(
-          host: joined.host, byteCount: joined.byteCount &+ Int(bytes), access: access)
+          joined.address, host: joined.host, length: joined.length &+ UInt32(bytes), access: access)
       } else {
         if count == table.count {
           throw .violation(RingViolation(isPacked ? .p6 : .s8, .count, UInt64(count), limit: UInt64(table.count)))
         }
-        table[count] = TranslatedSegment(host: host, byteCount: Int(bytes), access: access)
+        table[count] = TranslatedSegment(
+          IOVA(address.rawValue &+ done), host: host, length: UInt32(bytes), access: access)
         count &+= 1
       }
       done &+= bytes

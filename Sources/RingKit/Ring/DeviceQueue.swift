@@ -65,4 +65,13 @@ public protocol DeviceQueue: ~Copyable {
 
   /// Returns to the initial state (VIRTIO_F_RING_RESET); chains not completed are forgotten.
   mutating func reset()
+
+  /// The queue's state, for another queue over the same memory; publishes what was completed first.
+  ///
+  /// - Parameters:
+  ///   - isSecure: whether the guest's memory is out of its devices' reach.
+  ///   - chains: everything fetched and not completed, in the order of fetching.
+  /// - Returns: the state.
+  /// - Throws: ``QueueStateError/broken``, ``QueueStateError/wrongChains(reason:)``.
+  mutating func saveState(isSecure: Bool, holding chains: [HeldChain]) throws(QueueStateError) -> QueueState
 }

@@ -82,4 +82,15 @@ public protocol DriverQueue: ~Copyable {
   ///   unmap broke the queue.
   /// - Throws: ``QueueError/mapping(_:)`` with the first unmap that failed; the queue is reset all the same.
   mutating func reset(_ abandoned: (UInt64) -> Void) throws(QueueError)
+
+  /// The queue's state, for another queue over the same memory; publishes what was added first.
+  ///
+  /// - Parameters:
+  ///   - isSecure: whether the guest's memory is out of its devices' reach.
+  ///   - describe: what a buffer in flight was added as, by its token; `nil` for a token the caller does not know.
+  /// - Returns: the state.
+  /// - Throws: ``QueueStateError``; the queue is as before.
+  mutating func saveState(
+    isSecure: Bool, describing describe: (UInt64) -> BufferSegments?
+  ) throws(QueueStateError) -> QueueState
 }

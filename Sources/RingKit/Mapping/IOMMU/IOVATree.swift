@@ -76,6 +76,31 @@ struct IOVATree: ~Copyable {
     }
   }
 
+  /// Takes one range, where nothing is in use yet.
+  ///
+  /// - Returns: whether it was free.
+  mutating func reserve(_ page: UInt64, size: UInt64) -> Bool {
+    let (end, overflow) = page.addingReportingOverflow(size)
+    guard page > 0, size > 0, !overflow, end <= limit else { return false }
+    var at = root
+    // The lowest range that starts above; the anchor does.
+    var above = Self.anchor
+    while at != Self.none {
+      // SAFETY: as in `search`.
+      if unsafe nodes[Int(at)].low > page {
+        above = at
+        at = unsafe nodes[Int(at)].left
+      } else {
+        at = unsafe nodes[Int(at)].right
+      }
+    }
+    let below = unsafe nodes[Int(above)].below
+    guard unsafe nodes[Int(above)].low >= end else { return false }
+    guard below == Self.none || page > (unsafe nodes[Int(below)].high) else { return false }
+    _ = insert(page, end - 1, below: above)
+    return true
+  }
+
   /// Gives the range back that starts at `page`.
   ///
   /// - Returns: false when no range starts there.

@@ -46,6 +46,8 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
   @usableFromInline var batchLength: UInt32 = 0
   /// Shadow of the device event suppression word.
   @usableFromInline var event = EventSuppression.enable
+  /// The negotiated features.
+  public let features: VirtioFeatures
 
   /// A queue end over a ring that its driver has set up.
   ///
@@ -59,6 +61,11 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
   ) throws(QueueConfigurationError) {
     try configuration.validate(packed: true)
     guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
+    self.init(checked: configuration, ring: ring, translator: translator)
+  }
+
+  /// A queue end that was checked.
+  init(checked configuration: QueueConfiguration, ring: PackedRing, translator: consuming Translator) {
     self.translator = translator
     self.ring = ring
     ringSize = UInt16(configuration.size)
@@ -66,6 +73,7 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
     hasEventIndex = configuration.features.contains(.eventIndex)
     isInOrder = configuration.features.contains(.inOrder)
     hasIndirect = configuration.features.contains(.indirectDescriptors)
+    features = configuration.features
     builder = ChainBuilder(queueSize: configuration.size, isPacked: true)
   }
 

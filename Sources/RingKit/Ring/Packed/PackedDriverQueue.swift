@@ -48,6 +48,8 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   @usableFromInline let indirect: SharedMemory?
   @usableFromInline let indirectBase: GuestPhysicalAddress
   private let indirectBuffer: GuestBuffer?
+  /// The negotiated features.
+  public let features: VirtioFeatures
 
   /// A queue over a ring that no device uses yet; clears it.
   ///
@@ -61,10 +63,25 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   public init(
     _ configuration: QueueConfiguration, ring: PackedRing, indirectTables: GuestBuffer? = nil, mapper: consuming Mapper
   ) throws(QueueConfigurationError) {
+    let capacity = try Self.check(configuration, ring, indirectTables)
+    ring.clear()
+    self.init(configuration, ring: ring, indirectTables: indirectTables, capacity: capacity, mapper: mapper)
+  }
+
+  /// Whether such a queue can be: the entries its indirect tables have.
+  static func check(
+    _ configuration: QueueConfiguration, _ ring: PackedRing, _ indirectTables: GuestBuffer?
+  ) throws(QueueConfigurationError) -> Int {
     try configuration.validate(packed: true)
     guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
-    let capacity = try configuration.indirectCapacity(in: indirectTables)
-    ring.clear()
+    return try configuration.indirectCapacity(in: indirectTables)
+  }
+
+  /// A queue that was checked, over a ring as it stands.
+  init(
+    _ configuration: QueueConfiguration, ring: PackedRing, indirectTables: GuestBuffer?, capacity: Int,
+    mapper: consuming Mapper
+  ) {
     self.mapper = mapper
     self.ring = ring
     ringSize = UInt16(configuration.size)
@@ -76,6 +93,7 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
     indirect = capacity > 0 ? indirectTables.map { SharedMemory($0.host, byteCount: $0.byteCount) } : nil
     indirectBase = indirectTables?.address ?? GuestPhysicalAddress(0)
     indirectBuffer = indirectTables
+    features = configuration.features
   }
 
   /// What the queue and its DMA path did.

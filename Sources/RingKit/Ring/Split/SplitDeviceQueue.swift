@@ -37,6 +37,8 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
   @usableFromInline var batchLength: UInt32 = 0
   /// Shadow of the used ring's flags.
   @usableFromInline var flags: UInt16 = 0
+  /// The negotiated features.
+  public let features: VirtioFeatures
 
   /// A queue end over a ring that its driver has set up.
   ///
@@ -50,6 +52,11 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
   ) throws(QueueConfigurationError) {
     try configuration.validate(packed: false)
     guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
+    self.init(checked: configuration, ring: ring, translator: translator)
+  }
+
+  /// A queue end that was checked.
+  init(checked configuration: QueueConfiguration, ring: SplitRing, translator: consuming Translator) {
     self.translator = translator
     self.ring = ring
     mask = UInt16(configuration.size - 1)
@@ -57,6 +64,7 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
     hasEventIndex = configuration.features.contains(.eventIndex)
     isInOrder = configuration.features.contains(.inOrder)
     hasIndirect = configuration.features.contains(.indirectDescriptors)
+    features = configuration.features
     builder = ChainBuilder(queueSize: configuration.size, isPacked: false)
   }
 

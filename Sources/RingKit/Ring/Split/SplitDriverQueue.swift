@@ -40,6 +40,8 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
   @usableFromInline let indirect: SharedMemory?
   @usableFromInline let indirectBase: GuestPhysicalAddress
   private let indirectBuffer: GuestBuffer?
+  /// The negotiated features.
+  public let features: VirtioFeatures
 
   /// A queue over a ring that no device uses yet; clears it.
   ///
@@ -53,10 +55,25 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
   public init(
     _ configuration: QueueConfiguration, ring: SplitRing, indirectTables: GuestBuffer? = nil, mapper: consuming Mapper
   ) throws(QueueConfigurationError) {
+    let capacity = try Self.check(configuration, ring, indirectTables)
+    ring.clear()
+    self.init(configuration, ring: ring, indirectTables: indirectTables, capacity: capacity, mapper: mapper)
+  }
+
+  /// Whether such a queue can be: the entries its indirect tables have.
+  static func check(
+    _ configuration: QueueConfiguration, _ ring: SplitRing, _ indirectTables: GuestBuffer?
+  ) throws(QueueConfigurationError) -> Int {
     try configuration.validate(packed: false)
     guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
-    let capacity = try configuration.indirectCapacity(in: indirectTables)
-    ring.clear()
+    return try configuration.indirectCapacity(in: indirectTables)
+  }
+
+  /// A queue that was checked, over a ring as it stands.
+  init(
+    _ configuration: QueueConfiguration, ring: SplitRing, indirectTables: GuestBuffer?, capacity: Int,
+    mapper: consuming Mapper
+  ) {
     self.mapper = mapper
     self.ring = ring
     mask = UInt16(configuration.size - 1)
@@ -69,6 +86,7 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
     indirect = capacity > 0 ? indirectTables.map { SharedMemory($0.host, byteCount: $0.byteCount) } : nil
     indirectBase = indirectTables?.address ?? GuestPhysicalAddress(0)
     indirectBuffer = indirectTables
+    features = configuration.features
   }
 
   /// What the queue and its DMA path did.

@@ -37,4 +37,7 @@ final class DeviceBox<Queue: DeviceQueue & ~Copyable>: DeviceEnd, @unchecked Sen
   override func disableNotifications() { queue.disableNotifications() }
   override func service() { queue.service() }
   override func reset() { queue.reset() }
+  override func save(holding chains: [HeldChain]) throws(QueueStateError) -> QueueState {
+    try queue.saveState(isSecure: false, holding: chains)
+  }
 }

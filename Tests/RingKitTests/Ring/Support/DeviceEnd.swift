@@ -21,6 +21,7 @@ class DeviceEnd: @unchecked Sendable {
   func disableNotifications() { fatalError() }
   func service() { fatalError() }
   func reset() { fatalError() }
+  func save(holding chains: [HeldChain]) throws(QueueStateError) -> QueueState { fatalError() }
 }
 
 extension DeviceEnd {

@@ -48,4 +48,7 @@ final class DriverBox<Queue: DriverQueue & ~Copyable>: DriverEnd, @unchecked Sen
   override func poll() throws(QueueError) { try queue.poll() }
   override func flush() throws(QueueError) { try queue.flush() }
   override func reset(_ abandoned: (UInt64) -> Void) throws(QueueError) { try queue.reset(abandoned) }
+  override func save(_ describe: (UInt64) -> BufferSegments?) throws(QueueStateError) -> QueueState {
+    try queue.saveState(isSecure: false, describing: describe)
+  }
 }

@@ -32,6 +32,7 @@ class DriverEnd: @unchecked Sendable {
   func poll() throws(QueueError) { fatalError() }
   func flush() throws(QueueError) { fatalError() }
   func reset(_ abandoned: (UInt64) -> Void) throws(QueueError) { fatalError() }
+  func save(_ describe: (UInt64) -> BufferSegments?) throws(QueueStateError) -> QueueState { fatalError() }
 }
 
 extension DriverEnd {

@@ -1,0 +1,71 @@
+extension PackedDeviceQueue where Translator: ~Copyable {
+  /// The queue's state, for another queue over the same memory; publishes what was completed first.
+  ///
+  /// The queue goes on as before. A device that completes what it holds beforehand has nothing to give for `chains`.
+  ///
+  /// - Complexity: O(chains).
+  /// - Parameters:
+  ///   - isSecure: whether the guest's memory is out of its devices' reach.
+  ///   - chains: everything fetched and not completed, in the order of fetching.
+  /// - Returns: the state.
+  /// - Throws: ``QueueStateError/broken``, ``QueueStateError/wrongChains(reason:)``.
+  public mutating func saveState(
+    isSecure: Bool = false, holding chains: [HeldChain] = []
+  ) throws(QueueStateError) -> QueueState {
+    if broken { throw .broken }
+    guard chains.count == inFlightCount else {
+      throw .wrongChains(reason: "\(chains.count) were given, \(inFlightCount) are fetched and not completed")
+    }
+    publish()
+    var state = QueueState(
+      .device, .packed, size: ring.size, features: features, isSecure: isSecure, ring: ring.parts.map(\.rawValue))
+    try state.hold(chains)
+    var descriptors: UInt32 = 0
+    for held in chains { descriptors += UInt32(held.chain.descriptorCount) }
+    guard descriptors == heldDescriptors else {
+      throw .wrongChains(reason: "they take \(descriptors) descriptors, \(heldDescriptors) are fetched")
+    }
+    state.available = QueueState.Position(available)
+    state.used = QueueState.Position(used)
+    state.unannounced = unannounced
+    state.suppression = event.rawValue
+    return state
+  }
+
+  /// A queue that goes on where another one was when its state was saved.
+  ///
+  /// - Parameters:
+  ///   - state: what ``saveState(isSecure:holding:)`` of the other queue returned.
+  ///   - ring: the ring's memory with its contents, at the same guest-physical addresses.
+  ///   - translator: leads the same addresses to the same memory, as this side has it mapped.
+  ///   - held: called for each chain that the other queue had fetched and not completed, with its stretches here; to be
+  ///     completed like one from ``next()``, with IN_ORDER in this order.
+  /// - Returns: the queue, which owns the translator.
+  /// - Throws: ``QueueStateError``.
+  public static func restored(
+    from state: QueueState, ring: PackedRing, translator: consuming Translator,
+    _ held: (DeviceChain, ChainSegments) -> Void
+  ) throws(QueueStateError) -> Self {
+    try state.admit(.device, .packed, size: ring.size, ring: ring.parts, tables: nil)
+    var queue = Self(checked: state.configuration, ring: ring, translator: translator)
+    try queue.takeOver(state, held)
+    return queue
+  }
+
+  private mutating func takeOver(
+    _ state: QueueState, _ held: (DeviceChain, ChainSegments) -> Void
+  ) throws(QueueStateError) {
+    available = state.available?.counter ?? WrapCounter()
+    used = state.used?.counter ?? WrapCounter()
+    published = used
+    inFlight = state.held.count
+    unannounced = state.unannounced
+    event = EventSuppression(rawValue: state.suppression)
+    ring.deviceEvent.store32(event.rawValue, 0)
+    for saved in state.held {
+      let chain = try builder.rebuild(saved, &translator)
+      heldDescriptors &+= UInt32(saved.descriptorCount)
+      held(chain, ChainSegments(segments))
+    }
+  }
+}

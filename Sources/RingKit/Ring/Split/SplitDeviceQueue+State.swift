@@ -1,0 +1,67 @@
+extension SplitDeviceQueue where Translator: ~Copyable {
+  /// The queue's state, for another queue over the same memory; publishes what was completed first.
+  ///
+  /// The queue goes on as before. A device that completes what it holds beforehand has nothing to give for `chains`.
+  ///
+  /// - Complexity: O(chains).
+  /// - Parameters:
+  ///   - isSecure: whether the guest's memory is out of its devices' reach.
+  ///   - chains: everything fetched and not completed, in the order of fetching.
+  /// - Returns: the state.
+  /// - Throws: ``QueueStateError/broken``, ``QueueStateError/wrongChains(reason:)``.
+  public mutating func saveState(
+    isSecure: Bool = false, holding chains: [HeldChain] = []
+  ) throws(QueueStateError) -> QueueState {
+    if broken { throw .broken }
+    guard chains.count == inFlightCount else {
+      throw .wrongChains(reason: "\(chains.count) were given, \(inFlightCount) are fetched and not completed")
+    }
+    publish()
+    var state = QueueState(
+      .device, .split, size: ring.size, features: features, isSecure: isSecure, ring: ring.parts.map(\.rawValue))
+    try state.hold(chains)
+    state.added = fetched.rawValue
+    state.returned = completed.rawValue
+    state.unannounced = unannounced
+    state.suppression = UInt32(flags)
+    return state
+  }
+
+  /// A queue that goes on where another one was when its state was saved.
+  ///
+  /// - Parameters:
+  ///   - state: what ``saveState(isSecure:holding:)`` of the other queue returned.
+  ///   - ring: the ring's memory with its contents, at the same guest-physical addresses.
+  ///   - translator: leads the same addresses to the same memory, as this side has it mapped.
+  ///   - held: called for each chain that the other queue had fetched and not completed, with its stretches here; to be
+  ///     completed like one from ``next()``, with IN_ORDER in this order.
+  /// - Returns: the queue, which owns the translator.
+  /// - Throws: ``QueueStateError``.
+  public static func restored(
+    from state: QueueState, ring: SplitRing, translator: consuming Translator,
+    _ held: (DeviceChain, ChainSegments) -> Void
+  ) throws(QueueStateError) -> Self {
+    try state.admit(.device, .split, size: ring.size, ring: ring.parts, tables: nil)
+    let index = ring.used.load16(SplitRing.indexOffset)
+    guard index == state.returned else { throw .mismatch(.returned, found: "\(state.returned)", expected: "\(index)") }
+    var queue = Self(checked: state.configuration, ring: ring, translator: translator)
+    try queue.takeOver(state, held)
+    return queue
+  }
+
+  private mutating func takeOver(
+    _ state: QueueState, _ held: (DeviceChain, ChainSegments) -> Void
+  ) throws(QueueStateError) {
+    fetched = RingIndex(state.added)
+    availableSeen = fetched
+    completed = RingIndex(state.returned)
+    published = completed
+    unannounced = state.unannounced
+    flags = UInt16(truncatingIfNeeded: state.suppression)
+    ring.used.store16(flags, 0)
+    for saved in state.held {
+      let chain = try builder.rebuild(saved, &translator)
+      held(chain, ChainSegments(segments))
+    }
+  }
+}

@@ -1,0 +1,123 @@
+extension QueueState: Codable {
+  /// The fields, by their names in the encoded state.
+  public enum Field: String, CodingKey, CaseIterable, Sendable, CustomStringConvertible {
+    /// "ringkit-queue-state".
+    case format
+    /// ``QueueState/currentVersion``.
+    case version
+    /// Which end.
+    case role
+    /// Split or packed.
+    case layout
+    /// Descriptors in the ring.
+    case size
+    /// The 64 feature bits as a number.
+    case features
+    /// Entries of each indirect table.
+    case indirectCapacity
+    /// Whether the source was a secure platform.
+    case isSecure
+    /// Addresses of the ring's parts.
+    case ring
+    /// Address of the indirect tables.
+    case tables
+    /// Buffers added, or fetched.
+    case added
+    /// Buffers taken back, or used.
+    case returned
+    /// Packed: the next available position.
+    case available
+    /// Packed: the next used position.
+    case used
+    /// Buffers left of a batch.
+    case batchRemaining
+    /// The batch's written length.
+    case batchLength
+    /// Published and not announced.
+    case unannounced
+    /// What this side asks of the other.
+    case suppression
+    /// Free slots.
+    case free
+    /// Buffers in flight.
+    case inFlight
+    /// Chains held.
+    case held
+    /// Of every other field.
+    case digests
+
+    /// The name.
+    public var description: String { rawValue }
+  }
+
+  private static let format = "ringkit-queue-state"
+
+  /// Writes every field, and a digest of each.
+  public func encode(to encoder: any Encoder) throws {
+    var box = encoder.container(keyedBy: Field.self)
+    try box.encode(Self.format, forKey: .format)
+    try box.encode(Self.currentVersion, forKey: .version)
+    try box.encode(role, forKey: .role)
+    try box.encode(layout, forKey: .layout)
+    try box.encode(size, forKey: .size)
+    try box.encode(features.rawValue, forKey: .features)
+    try box.encode(indirectCapacity, forKey: .indirectCapacity)
+    try box.encode(isSecure, forKey: .isSecure)
+    try box.encode(ring, forKey: .ring)
+    try box.encode(tables, forKey: .tables)
+    try box.encode(added, forKey: .added)
+    try box.encode(returned, forKey: .returned)
+    try box.encodeIfPresent(available, forKey: .available)
+    try box.encodeIfPresent(used, forKey: .used)
+    try box.encode(batchRemaining, forKey: .batchRemaining)
+    try box.encode(batchLength, forKey: .batchLength)
+    try box.encode(unannounced, forKey: .unannounced)
+    try box.encode(suppression, forKey: .suppression)
+    try box.encode(free, forKey: .free)
+    try box.encode(inFlight, forKey: .inFlight)
+    try box.encode(held, forKey: .held)
+    try box.encode(digests, forKey: .digests)
+  }
+
+  /// Reads a state, and holds every field against its digest.
+  ///
+  /// - Throws: ``QueueStateError/foreign(_:found:expected:)`` or ``QueueStateError/damaged(_:)``, with the field.
+  public init(from decoder: any Decoder) throws {
+    guard let box = try? decoder.container(keyedBy: Field.self) else { throw QueueStateError.damaged(.format) }
+    func read<Value: Decodable>(_ field: Field) throws(QueueStateError) -> Value {
+      do { return try box.decode(Value.self, forKey: field) } catch { throw .damaged(field) }
+    }
+    func readIfPresent(_ field: Field) throws(QueueStateError) -> Position? {
+      do { return try box.decodeIfPresent(Position.self, forKey: field) } catch { throw .damaged(field) }
+    }
+    let format: String = try read(.format)
+    guard format == Self.format else {
+      throw QueueStateError.foreign(.format, found: format, expected: Self.format)
+    }
+    let version: Int = try read(.version)
+    guard version == Self.currentVersion else {
+      throw QueueStateError.foreign(.version, found: "\(version)", expected: "\(Self.currentVersion)")
+    }
+    self.init(
+      try read(.role), try read(.layout), size: try read(.size),
+      features: VirtioFeatures(rawValue: try read(.features)), isSecure: try read(.isSecure), ring: try read(.ring))
+    indirectCapacity = try read(.indirectCapacity)
+    tables = try read(.tables)
+    added = try read(.added)
+    returned = try read(.returned)
+    available = try readIfPresent(.available)
+    used = try readIfPresent(.used)
+    batchRemaining = try read(.batchRemaining)
+    batchLength = try read(.batchLength)
+    unannounced = try read(.unannounced)
+    suppression = try read(.suppression)
+    free = try read(.free)
+    inFlight = try read(.inFlight)
+    held = try read(.held)
+    let found: [String: UInt64] = try read(.digests)
+    for (name, digest) in digests.sorted(by: { $0.key < $1.key }) where found[name] != digest {
+      throw QueueStateError.damaged(Field(rawValue: name) ?? .digests)
+    }
+    guard found.count == digests.count else { throw QueueStateError.damaged(.digests) }
+  }
+}

@@ -1,0 +1,187 @@
+extension QueueState {
+  /// Holds every field against the others and the specification.
+  ///
+  /// What passes leads no queue outside its ring or its memory, whoever wrote it: addresses and segments are for the mapper
+  /// or translator of the target to check.
+  ///
+  /// - Throws: ``QueueStateError/invalid(_:reason:)`` with the first field that is wrong.
+  public func validate() throws(QueueStateError) {
+    guard (1...32_768).contains(size), layout == .packed || size & (size - 1) == 0 else {
+      throw .invalid(.size, reason: "a \(layout) ring of \(size) descriptors is not possible")
+    }
+    guard features.contains(.packedRing) == (layout == .packed) else {
+      throw .invalid(.layout, reason: "\(layout) with features \(features)")
+    }
+    guard features.contains(.version1), features.isSubset(of: .known) else {
+      throw .invalid(.features, reason: "\(features)")
+    }
+    guard ring.count == 3 else { throw .invalid(.ring, reason: "\(ring.count) parts") }
+    let hasPositions = layout == .packed
+    guard (available != nil) == hasPositions else { throw .invalid(.available, reason: "not of a \(layout) ring") }
+    guard (used != nil) == hasPositions else { throw .invalid(.used, reason: "not of a \(layout) ring") }
+    try validateSuppression()
+    switch role {
+    case .driver: try validateDriver()
+    case .device: try validateDevice()
+    }
+  }
+
+  private func validateSuppression() throws(QueueStateError) {
+    let hasEventIndex = features.contains(.eventIndex)
+    let flags = suppression >> 16
+    let isRight =
+      switch layout {
+      // S12, S13; virtio 1.2, 2.7.10 for the device's.
+      case .split: suppression <= (hasEventIndex ? 0 : 1)
+      case .packed:
+        flags < 2 && suppression & 0xffff == 0
+          || flags == 2 && hasEventIndex && Int(suppression & 0x7fff) < size
+      }
+    guard isRight else { throw .invalid(.suppression, reason: "0x\(String(suppression, radix: 16))") }
+  }
+
+  private func validateDriver() throws(QueueStateError) {
+    let hasTables = features.contains(.indirectDescriptors)
+    guard (0...(hasTables ? size : 0)).contains(indirectCapacity) else {
+      throw .invalid(.indirectCapacity, reason: "\(indirectCapacity) with a queue of \(size), features \(features)")
+    }
+    guard held.isEmpty else { throw .invalid(.held, reason: "a driver holds no chains") }
+    var isTaken = [Bool](repeating: false, count: size)
+    func take(_ slot: UInt16, _ field: Field) throws(QueueStateError) {
+      guard Int(slot) < size, !isTaken[Int(slot)] else {
+        throw .invalid(field, reason: "slot \(slot) is outside the queue of \(size) or there twice")
+      }
+      isTaken[Int(slot)] = true
+    }
+    for slot in free { try take(slot, .free) }
+    var descriptors = 0
+    for buffer in inFlight {
+      try validate(buffer)
+      for slot in buffer.slots { try take(slot, .inFlight) }
+      descriptors += buffer.slots.count
+    }
+    guard free.count + descriptors == size else {
+      throw .invalid(.free, reason: "\(free.count) free and \(descriptors) taken slots in a queue of \(size)")
+    }
+    guard Int(added &- returned) == inFlight.count else {
+      throw .invalid(.added, reason: "\(added) added and \(returned) returned, \(inFlight.count) in flight")
+    }
+    try validatePositions(descriptors)
+    try validateOrder()
+  }
+
+  private func validate(_ buffer: Buffer) throws(QueueStateError) {
+    func wrong(_ reason: String) -> QueueStateError { .invalid(.inFlight, reason: "token \(buffer.token): \(reason)") }
+    let count = buffer.segments.count
+    if buffer.table != nil {
+      guard buffer.slots.count == 1, (2...max(indirectCapacity, 2)).contains(count), count <= indirectCapacity else {
+        throw wrong("a table of \(count) entries in \(buffer.slots.count) slots")
+      }
+    } else {
+      guard count >= 1, count == buffer.slots.count else {
+        throw wrong("\(count) segments in \(buffer.slots.count) slots")
+      }
+    }
+    try validate(buffer.segments, .inFlight, wrong)
+  }
+
+  private func validate(
+    _ segments: [Segment], _ field: Field, _ wrong: (String) -> QueueStateError
+  ) throws(QueueStateError) {
+    var total: UInt64 = 0
+    var hasWritable = false
+    for segment in segments {
+      guard segment.length > 0 else { throw wrong("an empty segment") }
+      // S2, P7.
+      guard segment.isWritable || !hasWritable else { throw wrong("a readable segment behind a writable one") }
+      hasWritable = segment.isWritable
+      total += UInt64(segment.length)
+    }
+    guard total <= 1 << 32 else { throw wrong("\(total) bytes") }
+  }
+
+  /// Packed: what lies between the two positions is what is in flight.
+  private func validatePositions(_ descriptors: Int) throws(QueueStateError) {
+    guard let available, let used else { return }
+    guard Int(available.offset) < size else { throw .invalid(.available, reason: "offset \(available.offset)") }
+    guard Int(used.offset) < size else { throw .invalid(.used, reason: "offset \(used.offset)") }
+    var expected = used.counter
+    expected.advance(by: UInt16(descriptors), size: UInt16(size))
+    guard expected == available.counter else {
+      throw .invalid(.available, reason: "\(descriptors) descriptors in flight lie elsewhere")
+    }
+  }
+
+  /// With IN_ORDER buffers are counted and ids follow each other; and only then there are batches.
+  private func validateOrder() throws(QueueStateError) {
+    guard features.contains(.inOrder) else {
+      guard batchRemaining == 0 else { throw .invalid(.batchRemaining, reason: "without IN_ORDER") }
+      guard batchLength == 0 else { throw .invalid(.batchLength, reason: "without IN_ORDER") }
+      return
+    }
+    var next = (inFlight.first?.slots.first ?? free.first) ?? 0
+    for (index, buffer) in inFlight.enumerated() {
+      guard buffer.position == returned &+ UInt16(index) else {
+        throw .invalid(.inFlight, reason: "token \(buffer.token): position \(buffer.position) breaks the order")
+      }
+      for slot in buffer.slots {
+        guard slot == next else { throw .invalid(.inFlight, reason: "slot \(slot) breaks the order (S5)") }
+        next = Int(next) + 1 == size ? 0 : next + 1
+      }
+    }
+    for slot in free {
+      guard slot == next else { throw .invalid(.free, reason: "slot \(slot) breaks the order (S5)") }
+      next = Int(next) + 1 == size ? 0 : next + 1
+    }
+    guard Int(batchRemaining) <= inFlight.count else {
+      throw .invalid(.batchRemaining, reason: "\(batchRemaining) of \(inFlight.count) in flight")
+    }
+    let capacity = batchRemaining == 0 ? 0 : inFlight[Int(batchRemaining) - 1].capacity
+    guard UInt64(batchLength) <= capacity else {
+      throw .invalid(.batchLength, reason: "\(batchLength) bytes in a buffer of \(capacity)")
+    }
+  }
+
+  private func validateDevice() throws(QueueStateError) {
+    guard inFlight.isEmpty else { throw .invalid(.inFlight, reason: "a device adds no buffers") }
+    guard free.isEmpty else { throw .invalid(.free, reason: "a device has no slots") }
+    guard indirectCapacity == 0 else { throw .invalid(.indirectCapacity, reason: "a device has no tables") }
+    guard tables == 0 else { throw .invalid(.tables, reason: "a device has no tables") }
+    guard batchRemaining == 0 else { throw .invalid(.batchRemaining, reason: "a device has no open batch") }
+    guard batchLength == 0 else { throw .invalid(.batchLength, reason: "a device has no open batch") }
+    var descriptors = 0
+    for chain in held {
+      func wrong(_ reason: String) -> QueueStateError { .invalid(.held, reason: "id \(chain.id): \(reason)") }
+      guard layout == .packed || Int(chain.id) < size else { throw wrong("outside the queue of \(size)") }
+      guard chain.descriptorCount >= 1, layout == .packed || chain.descriptorCount == 1 else {
+        throw wrong("\(chain.descriptorCount) descriptors")
+      }
+      descriptors += Int(chain.descriptorCount)
+      guard chain.segments.count <= max(2 * size, 64) else { throw wrong("\(chain.segments.count) segments") }
+      try validate(chain.segments, .held, wrong)
+    }
+    guard descriptors <= size else { throw .invalid(.held, reason: "\(descriptors) descriptors in a queue of \(size)") }
+    if layout == .packed {
+      guard added == 0 else { throw .invalid(.added, reason: "a packed ring's device counts descriptors") }
+      guard returned == 0 else { throw .invalid(.returned, reason: "a packed ring's device counts descriptors") }
+      try validatePositions(descriptors)
+    } else {
+      guard Int(added &- returned) == held.count else {
+        throw .invalid(.added, reason: "\(added) fetched and \(returned) used, \(held.count) held")
+      }
+    }
+  }
+}
+
+extension QueueState.Buffer {
+  /// Bytes the device may write, as the driver's ledger has them.
+  var capacity: UInt64 { segments.reduce(0) { $0 + ($1.isWritable ? UInt64($1.length) : 0) } }
+}
+
+extension VirtioFeatures {
+  /// What a queue of this library can have in use.
+  static let known: VirtioFeatures = [
+    .indirectDescriptors, .eventIndex, .version1, .accessPlatform, .packedRing, .inOrder, .orderPlatform,
+    .notificationData, .ringReset,
+  ]
+}
