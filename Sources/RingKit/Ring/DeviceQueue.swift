@@ -63,6 +63,13 @@ public protocol DeviceQueue: ~Copyable {
   /// polls, because a driver may be waiting for it.
   mutating func service()
 
+  /// Goes on where another device, which is gone, had come to; to be called before anything is fetched.
+  ///
+  /// What that device had fetched and not published is fetched anew.
+  /// - Parameter position: ``DriverQueue/devicePosition``, as the driver told it.
+  /// - Returns: false, and nothing changed, when the ring stands elsewhere.
+  mutating func resume(at position: UInt16) -> Bool
+
   /// Returns to the initial state (VIRTIO_F_RING_RESET); chains not completed are forgotten.
   mutating func reset()
 

@@ -1,0 +1,98 @@
+internal import CRing
+
+/// One end of the connection over which a driver hands a device in another process what that may see.
+///
+/// A Unix socket that carries whole messages, and descriptors with them. One thread sends and one receives; any thread may
+/// ``shut()``. Closed with the last reference.
+public final class DeviceSocket: Sendable {
+  let fileDescriptor: Int32
+
+  /// Takes over a connected SOCK_SEQPACKET socket, such as one that was inherited.
+  public init(attaching fileDescriptor: Int32) { self.fileDescriptor = fileDescriptor }
+
+  deinit { cring_channel_close(fileDescriptor) }
+
+  /// Two ends of a new connection.
+  ///
+  /// - Throws: ``DeviceHandshakeError/system(errno:)`` when the process has no descriptor left.
+  public static func pair() throws(DeviceHandshakeError) -> (DeviceSocket, DeviceSocket) {
+    var made: (Int32, Int32) = (-1, -1)
+    let error = unsafe withUnsafeMutablePointer(to: &made) {
+      unsafe $0.withMemoryRebound(to: Int32.self, capacity: 2) { unsafe cring_channel_pair($0) }
+    }
+    guard error == 0 else { throw .system(errno: error) }
+    return (DeviceSocket(attaching: made.0), DeviceSocket(attaching: made.1))
+  }
+
+  /// Waits at a path for one driver, and removes the path when it has come.
+  ///
+  /// - Throws: ``DeviceHandshakeError/system(errno:)``; EADDRINUSE when something is at the path already.
+  public static func accept(at path: String) throws(DeviceHandshakeError) -> DeviceSocket {
+    var (listening, connected): (Int32, Int32) = (-1, -1)
+    var error = unsafe cring_socket_listen(path, &listening)
+    guard error == 0 else { throw .system(errno: error) }
+    error = unsafe cring_socket_accept(listening, path, &connected)
+    cring_channel_close(listening)
+    guard error == 0 else { throw .system(errno: error) }
+    return DeviceSocket(attaching: connected)
+  }
+
+  /// Connects to a device that waits at a path.
+  ///
+  /// - Throws: ``DeviceHandshakeError/system(errno:)``.
+  public static func connect(to path: String) throws(DeviceHandshakeError) -> DeviceSocket {
+    var connected: Int32 = -1
+    let error = unsafe cring_socket_connect(path, &connected)
+    guard error == 0 else { throw .system(errno: error) }
+    return DeviceSocket(attaching: connected)
+  }
+
+  /// Whether the other end is gone: one system call.
+  public var hasEnded: Bool { cring_socket_has_ended(fileDescriptor) }
+
+  /// Ends the connection for both sides; a thread that waits for a message gets the end.
+  public func shut() { cring_socket_shut(fileDescriptor) }
+
+  /// Lets later calls wait that long and no longer; 0 for ever.
+  func setTimeout(nanoseconds: UInt64) throws(DeviceHandshakeError) {
+    let error = cring_channel_set_timeout(fileDescriptor, nanoseconds)
+    guard error == 0 else { throw .system(errno: error) }
+  }
+
+  func send(_ message: DeviceMessage, descriptors: [Int32] = []) throws(DeviceHandshakeError) {
+    let error = unsafe withUnsafeBytes(of: message.words) { bytes in
+      unsafe cring_message_send(fileDescriptor, bytes.baseAddress, bytes.count, descriptors, descriptors.count)
+    }
+    guard error == 0 else { throw Self.failure(error) }
+  }
+
+  /// One message and the descriptors that came with it, which are the caller's.
+  func receive() throws(DeviceHandshakeError) -> (message: DeviceMessage, descriptors: [Int32]) {
+    var words = InlineArray<32, UInt64>(repeating: 0)
+    var descriptors = [Int32](repeating: -1, count: DeviceMessage.mostRegions)
+    var (byteCount, descriptorCount) = (0, 0)
+    let error = unsafe withUnsafeMutableBytes(of: &words) { bytes in
+      unsafe cring_message_receive(
+        fileDescriptor, bytes.baseAddress, bytes.count, &byteCount, &descriptors, descriptors.count, &descriptorCount)
+    }
+    guard error == 0 else { throw Self.failure(error) }
+    guard descriptorCount <= descriptors.count else { throw .tooManyDescriptors(limit: descriptors.count) }
+    descriptors.removeLast(descriptors.count - descriptorCount)
+    do throws(DeviceHandshakeError) {
+      guard byteCount > 0 else { throw .closed }
+      guard byteCount == DeviceMessage.byteCount else { throw .wrongLength(byteCount: byteCount) }
+      return (try DeviceMessage(words), descriptors)
+    } catch {
+      for descriptor in descriptors { cring_channel_close(descriptor) }
+      throw error
+    }
+  }
+
+  private static func failure(_ errno: Int32) -> DeviceHandshakeError {
+    switch errno {
+    case CRING_CHANNEL_GONE, CRING_CHANNEL_RESET: .closed
+    case CRING_CHANNEL_TIMED_OUT: .timedOut
+    default: .system(errno: errno)
+    }
+  }
+}
