@@ -13,6 +13,7 @@ extension CostOptions {
     var parameters = defaults
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
     parameters.paths = try paths(defaults: parameters.paths)
+    parameters.isolation = try isolation.parameters(paths: path.isEmpty ? nil : parameters.paths)
     if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
     if !size.isEmpty { parameters.sizes = try Self.sizes(size) }
     if !features.isEmpty, ListArgument.elements(features) != ["none"] {
@@ -38,6 +39,9 @@ extension CostOptions {
     parameters.shadowSlot = try shadowSlotBytes()
     parameters.hybridThreshold = try hybridThreshold.map { text throws(BenchError) in try ByteCount.parse(text) }
     try queueSettings(&parameters, on: machine)
+    guard parameters.isolation.paths.isEmpty || parameters.queues == 1 else {
+      throw .usage("--isolate measures one queue; leave out --queues")
+    }
     return parameters
   }
 

@@ -109,6 +109,8 @@ struct CostOptions: ParsableArguments {
       """)
   var queueThreads = "pair"
 
+  @OptionGroup var isolation: IsolationOptions
+
   @Option(parsing: .unconditional, help: "Seed of everything random.")
   var seed: UInt64 = 1
 

@@ -45,6 +45,7 @@ struct CostParameters: Sendable {
   var queueThreads = QueueThreads.pair
   /// CPUs of the queues from the second on, where each has threads of its own.
   var otherCPUs: [CPUsOfQueue] = []
+  var isolation = IsolationParameters()
   var seed: UInt64 = 1
   /// Segments of each buffer; through an indirect table always two or more.
   var chain = 1
@@ -62,6 +63,11 @@ struct CostParameters: Sendable {
   /// Segments each buffer is cut into.
   var segments: Int { features.contains(.indirect) ? max(2, chain) : chain }
 
+  /// Rings, sizes, directions and paths, with each kind of device.
+  var combinations: Int {
+    rings.count * sizes.count * directions.count * (measuredPaths.count + isolation.paths.count)
+  }
+
   /// The negotiated bits apart from those that ring and path decide.
   var featureBits: VirtioFeatures { features.reduce(into: .version1) { $0.formUnion($1.bits) } }
 }
@@ -72,7 +78,7 @@ extension CostParameters: Encodable {
     case payloadNode, pageSize, slices, sliceMilliseconds, timeLimit, touch, retpoline, swiotlbAreas, swiotlbMebibytes
     case beyondPercent, maskBits, shadowSlot, hybridThreshold
     case iotlbSets, viommuPrice, viommuNanoseconds, iommuMergeBytes, iommuPages
-    case queues, queueThreads, otherCPUs, seed
+    case queues, queueThreads, otherCPUs, isolatedPaths, unsafeForce, seed
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -110,6 +116,8 @@ extension CostParameters: Encodable {
     try values.encode(queues, forKey: .queues)
     try values.encode(queueThreads, forKey: .queueThreads)
     try values.encode(otherCPUs, forKey: .otherCPUs)
+    try values.encode(isolation.paths, forKey: .isolatedPaths)
+    try values.encode(isolation.isForced, forKey: .unsafeForce)
     try values.encode(seed, forKey: .seed)
   }
 }

@@ -21,12 +21,13 @@ struct BenchGuest {
   init(_ parameters: CostParameters) throws(BenchError) {
     let payloadBytes = parameters.iommu.rounded(
       parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 4096)
-    let bounces = parameters.measuredPaths.contains(where: \.usesPool)
+    let bounces = parameters.measuredPaths.contains(where: \.usesPool) || parameters.isolation.isForced
     let straddles = parameters.measuredPaths.contains(.dmaMask)
     let below = Self.wholeLeaves(payloadBytes)
     // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
     let contenders =
       parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count * parameters.queues
+      * (parameters.isolation.paths.isEmpty ? 1 : 2)
     let perRing =
       SplitRing.byteCount(size: parameters.queueSize) + PackedRing.byteCount(size: parameters.queueSize) + 1024
     // One set of tables for each layout, whether both are measured or not.

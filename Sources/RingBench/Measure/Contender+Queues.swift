@@ -44,4 +44,23 @@ extension Contender {
       }
     }
   }
+
+  /// A contender whose device end another process has, as its queue of that number.
+  @inline(__always)
+  convenience init<Driver: DriverQueue & ~Copyable>(
+    _ label: String, _ plan: LoadPlan, _ driver: consuming Driver, isolated queue: Int,
+    deviceWork: @escaping () -> WorkCounts, figures: @escaping () -> [String: Double] = { [:] }
+  ) {
+    driver.disableNotifications()
+    let driverEnd = Box(driver)
+    let driverLoop = Box(DriverLoop(plan))
+    self.init(
+      label: label,
+      runDriver: { count, gate throws(SliceFailure) in
+        try driverLoop.value.run(&driverEnd.value, count: count, gate: gate)
+      },
+      runDevice: { _ throws(SliceFailure) in throw .other },
+      work: { driverEnd.value.work.counts + deviceWork() }, figures: figures)
+    isolatedQueue = queue
+  }
 }

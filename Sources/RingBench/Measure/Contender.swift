@@ -21,6 +21,8 @@ final class Contender: @unchecked Sendable {
   var runOnOneThread: (_ rounds: Int) throws(SliceFailure) -> (add: Double, serve: Double, reclaim: Double)
   /// Wakes a device end that sleeps, to let it see that the slice is over.
   var wakeDevice: (() -> Void)?
+  /// The queue's number at a device in another process; `nil` when the device is a thread of this one.
+  var isolatedQueue: Int?
   /// Buffers of a slice, set by calibration.
   var buffersPerSlice = 0
   /// Buffers of the first slice of the calibration, and of a slice whose work is counted: fewer where each is large.

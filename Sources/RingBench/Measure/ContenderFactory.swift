@@ -19,9 +19,13 @@ struct ContenderFactory {
   /// What is made of a path's two sides.
   var form = ContenderForm.ring
 
+  /// The device in another process, for contenders that are isolated.
+  var device: IsolatedDevice?
+
   /// A contender whose every type is known to the compiler from here down.
   mutating func make<Counter: WorkCounter>(_ key: CostKey, counter: Counter) throws(BenchError) -> Contender {
     do {
+      if key.isolated { return try makeIsolated(key, counter) }
       switch key.path {
       case .direct:
         return try assemble(key, DirectMapper(counter: counter), region(counter))
@@ -121,11 +125,7 @@ struct ContenderFactory {
     case .mapping: return Contender(key.label, mapping: plan(key), mapper, translator)
     case .translating: return try Contender.translating(key.label, plan(key), mapper, translator)
     }
-    var features = parameters.featureBits
-    if key.path != .direct { features.insert(.accessPlatform) }
-    if key.ring == .packed { features.insert(.packedRing) }
-    let configuration = QueueConfiguration(
-      size: parameters.queueSize, features: features, indirectCapacity: max(2, parameters.segments))
+    let configuration = configuration(key)
     let tables = guest.tableMemory(parameters)
     switch key.ring {
     case .split:
@@ -143,11 +143,21 @@ struct ContenderFactory {
     }
   }
 
-  private func plan(_ key: CostKey) -> LoadPlan {
+  func configuration(_ key: CostKey) -> QueueConfiguration {
+    var features = parameters.featureBits
+    if key.path != .direct { features.insert(.accessPlatform) }
+    if key.ring == .packed { features.insert(.packedRing) }
+    return QueueConfiguration(
+      size: parameters.queueSize, features: features, indirectCapacity: max(2, parameters.segments))
+  }
+
+  func plan(_ key: CostKey) -> LoadPlan {
     let payload =
       switch key.path {
       case .swiotlb, .shadow: guest.privatePayload ?? guest.sharedPayload
       case .dmaMask: guest.payload(bytes: key.bytes, parameters)
+      // Forced: what a secure guest would hand over is its own.
+      case .direct, .identity: key.isolated ? guest.privatePayload ?? guest.sharedPayload : guest.sharedPayload
       default: guest.sharedPayload
       }
     return LoadPlan(

@@ -33,6 +33,8 @@ struct CostMeasurement {
     progress.update("setting up")
     let keys = keys()
     var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    let device = parameters.isolation.paths.isEmpty ? nil : try IsolatedDevice(parameters, factory.guest)
+    factory.device = device
     var counted: [Contender] = []
     var timed: [Contender] = []
     for key in keys {
@@ -44,18 +46,20 @@ struct CostMeasurement {
       }
     }
     try factory.guest.verifyPlacement(parameters)
+    try device?.start(parameters)
     let schedule = try SliceSchedule(
       counted: counted, timed: timed, groups: groups(timed.count), rounds: parameters.slices,
       sliceMilliseconds: parameters.sliceMilliseconds,
       timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
       queues: parameters.queues,
-      otherLanes: parameters.queueThreads == .own ? Array(parameters.laneCPUs.dropFirst()) : [])
-    return (try SliceSession(schedule).run(progress: progress), keys, factory)
+      otherLanes: parameters.queueThreads == .own ? Array(parameters.laneCPUs.dropFirst()) : [],
+      isolated: device?.peer)
+    return (try SliceSession(schedule, isolated: device).run(progress: progress), keys, factory)
   }
 
   /// The paths of one ring, size and direction.
   private func groups(_ count: Int) -> [Range<Int>] {
-    let paths = parameters.measuredPaths.count
+    let paths = parameters.measuredPaths.count + parameters.isolation.paths.count
     return stride(from: 0, to: count, by: paths).map { $0..<($0 + paths) }
   }
 
@@ -67,6 +71,9 @@ struct CostMeasurement {
         for direction in parameters.directions {
           for path in parameters.measuredPaths {
             keys.append(CostKey(ring: ring, path: path, direction: direction, bytes: bytes))
+            if parameters.isolation.paths.contains(path) {
+              keys.append(CostKey(ring: ring, path: path, direction: direction, bytes: bytes, isolated: true))
+            }
           }
         }
       }
@@ -101,7 +108,8 @@ struct CostMeasurement {
               : pairs.count < min(Self.fewestSlices, parameters.slices)
                 ? nil : BootstrapInterval.medianOfRatios(pairs, seed: parameters.seed),
             slicesKept: slices.count, slicesDropped: sorter.dropped[number], counters: run.counters[number] ?? [:],
-            price: parameters.iommu.price(of: key.path), injected: parameters.iommu.isInjected(key.path)))
+            price: parameters.iommu.price(of: key.path), injected: parameters.iommu.isInjected(key.path),
+            isolated: key.isolated))
       }
     }
     return CostReport(

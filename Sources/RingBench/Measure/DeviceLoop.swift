@@ -6,9 +6,12 @@ import RingKit
 struct DeviceLoop {
   let plan: LoadPlan
   /// Number of the next buffer: it goes on from slice to slice.
-  private(set) var sequence: UInt64 = 0
+  private(set) var sequence: UInt64
 
-  init(_ plan: LoadPlan) { self.plan = plan }
+  init(_ plan: LoadPlan, from sequence: UInt64 = 0) {
+    self.plan = plan
+    self.sequence = sequence
+  }
 
   /// Serves the queue until the driver ends the slice.
   mutating func run<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue, gate: SliceGate) throws(SliceFailure) {

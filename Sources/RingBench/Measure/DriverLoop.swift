@@ -183,7 +183,7 @@ struct DriverLoop {
 
   /// Nothing came back: lets the path do what is due, and gives up when the other end did.
   @inline(__always)
-  private func wait<Queue: DriverQueue & ~Copyable>(
+  private mutating func wait<Queue: DriverQueue & ~Copyable>(
     _ queue: inout Queue, _ idle: Int, _ gate: SliceGate, _ target: UInt64
   ) throws(SliceFailure) {
     if let doorbells = plan.doorbells { return try sleep(&queue, doorbells, gate) }
@@ -193,11 +193,26 @@ struct DriverLoop {
     if idle & 0xfff == 0xfff { try look(&queue, idle, gate, target) }
   }
 
+  /// The device's process has ended: what it had completed by then is complete.
   @inline(never)
-  private func look<Queue: DriverQueue & ~Copyable>(
+  private mutating func collect<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) {
+    var progress: UInt64
+    repeat {
+      progress = returned
+      do throws(QueueError) { _ = try queue.reclaim(atMost: plan.batch) } catch { throw .queue(error) }
+      try receive(queue.completions)
+    } while returned != progress
+    throw .deviceGone(inFlight: queue.inFlightCount)
+  }
+
+  @inline(never)
+  private mutating func look<Queue: DriverQueue & ~Copyable>(
     _ queue: inout Queue, _ idle: Int, _ gate: SliceGate, _ target: UInt64
   ) throws(SliceFailure) {
-    if gate.hasFailed { throw .other }
+    if gate.hasFailed {
+      if gate.isAbandoned { try collect(&queue) }
+      throw .other
+    }
     do throws(QueueError) { try queue.poll() } catch { throw .queue(error) }
     // Some 10 ns a turn: this many turns without a single buffer are many seconds.
     if idle > 1 << 30 { throw .stalled(done: Int(returned), of: Int(target)) }

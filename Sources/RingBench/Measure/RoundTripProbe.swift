@@ -1,5 +1,6 @@
 import CRing
 import CRingBench
+import RingKit
 
 /// One cache line that two pinned threads bounce between them.
 ///
@@ -11,18 +12,14 @@ final class RoundTripProbe: @unchecked Sendable {
   private static let timeoutNanoseconds: UInt64 = 1_000_000_000
 
   private let line: UnsafeMutablePointer<UInt64>
+  private let region: MemoryRegion
 
-  init() throws(BenchError) {
-    var block: UnsafeMutableRawPointer?
-    let error = unsafe cring_allocate_aligned(
-      Int(CRING_ISOLATION_BYTES), Int(CRING_ISOLATION_BYTES), &block)
-    guard error == 0, let block = unsafe block else {
-      throw .machine("no memory for a cache line: \(Errno.text(error))")
-    }
-    unsafe line = block.assumingMemoryBound(to: UInt64.self)
+  /// A line in a region, at a multiple of its size.
+  init(in region: MemoryRegion, at offset: Int) {
+    precondition(offset % 128 == 0 && offset + 128 <= region.byteCount, "a probe has a line of its region to itself")
+    self.region = region
+    unsafe line = region.hostBase.advanced(by: offset).pointer.assumingMemoryBound(to: UInt64.self)
   }
-
-  deinit { unsafe cring_free_aligned(line) }
 
   /// Nanoseconds of one round trip, or a negative number when nobody answered.
   func ping() -> Double { unsafe crb_probe_ping(line, Self.exchanges, Self.timeoutNanoseconds) }
@@ -36,7 +33,7 @@ final class RoundTripProbe: @unchecked Sendable {
 
   /// Probes for a while, with pauses in which the CPUs may move.
   static func sample(driver: Int, device: Int, milliseconds: Int) throws(BenchError) -> [Double] {
-    let probe = try RoundTripProbe()
+    let probe = try SlicePeer().probe
     let count = max(1, milliseconds / 4)
     let answering = try PinnedThread(cpu: device) {
       for _ in 0..<count where Interrupt.isRequested || !probe.pong() { return }

@@ -14,6 +14,8 @@ enum SliceFailure: Error, Sendable {
   case queue(QueueError)
   /// The other thread failed first.
   case other
+  /// The device's process is gone; what it completed came back, and this many buffers had not.
+  case deviceGone(inFlight: Int)
   /// Nothing came back for ten seconds.
   case stalled(done: Int, of: Int)
 
@@ -25,6 +27,7 @@ enum SliceFailure: Error, Sendable {
       "buffer \(sequence) came back with \(got) bytes instead of \(expected)"
     case .queue(let error): error.description
     case .other: "the other end failed"
+    case .deviceGone(let count): "with \(count) buffers in flight that it had not completed"
     case .stalled(let done, let total): "no buffer came back for ten seconds (\(done) of \(total) had)"
     }
   }

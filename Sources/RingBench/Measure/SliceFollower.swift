@@ -1,52 +1,45 @@
 import CRing
-import Synchronization
 
 /// A device's thread, or another driver's: does what the leading driver opens, until it says that it is over.
 struct SliceFollower {
-  let schedule: SliceSchedule
-  let role: FollowerRole
+  let peer: SlicePeer
+  /// One of those that follow answers the probe.
+  var answersProbes = true
+  /// This follower's part in a slice of the contender with this number.
+  let body: (_ contender: Int, _ gate: SliceGate) throws(SliceFailure) -> Void
 
-  func run() -> SliceFailure? {
+  /// Follows the gate; `failed` is told of the first failure at once, and that is returned at the end.
+  func run(failed: (SliceFailure) -> Void = { _ in }) -> SliceFailure? {
+    let gate = peer.gate
+    var switches: UInt64 = 0
     var number: UInt64 = 0
     var failure: SliceFailure?
-    var switches: UInt64 = 0
     while true {
-      let (step, taken) = schedule.gate.take(after: number)
+      let (step, taken) = gate.take(after: number)
       number = taken
       switch step {
       case .finish:
-        schedule.gate.finished()
+        gate.finished()
         return failure
-      case .probe:
-        if case .device(lane: 0) = role { schedule.probe.pong() }
+      case .probe: if answersProbes { peer.probe.pong() }
+      case .park:
+        gate.finished()
+        gate.sleep(after: number)
+        continue
+      case .wake: break
       case .slice(let contender):
         do throws(SliceFailure) {
-          try run(schedule.contender(contender))
+          try body(contender, gate)
         } catch {
+          if failure == nil { failed(error) }
           failure = failure ?? error
-          schedule.gate.fail()
+          gate.fail()
         }
       }
       let now = cring_involuntary_switches()
-      schedule.followerSwitches.wrappingAdd(now &- switches, ordering: .relaxed)
+      gate.addSwitches(now &- switches)
       switches = now
-      schedule.gate.finished()
-    }
-  }
-
-  private func run(_ contender: Contender) throws(SliceFailure) {
-    switch role {
-    case .device(0): try contender.runDevice(schedule.gate)
-    case .device(let lane): try contender.lane(lane).runDevice(schedule.gate)
-    case .driver(let lane):
-      defer { schedule.gate.driverFinished() }
-      do throws(SliceFailure) {
-        _ = try contender.lane(lane).runDriver(schedule.gate.buffersEach, schedule.gate)
-      } catch {
-        // Before the leader is told that this driver is done.
-        schedule.gate.fail()
-        throw error
-      }
+      gate.finished()
     }
   }
 }

@@ -1,31 +1,53 @@
+import CRing
+import RingKit
 import Synchronization
 
 /// How the driver's thread leads the device's from step to step.
 ///
 /// The driver opens a step, the device takes it; while a slice runs the device looks at ``isSliceOver`` only when its
 /// queue is empty. Where every queue has threads of its own the other drivers follow as well. No locks: all spin, because
-/// all own their CPU.
+/// all own their CPU; only who is parked sleeps, to leave its CPU to a device in another process, or to one in this.
 final class SliceGate: Sendable {
   /// What the device's thread does next.
   enum Step: Equatable {
     case probe
     case slice(contender: Int)
+    /// Sleep until the next step.
+    case park
+    /// Nothing: the device is awake and spins for the next step.
+    case wake
     case finish
   }
 
-  // Low 32 bits: number of the step; high 32 bits: what it is (0 finish, 1 probe, 2 + contender slice).
-  private let step = Atomic<UInt64>(0)
-  private let over = Atomic<Bool>(false)
-  private let failed = Atomic<Bool>(false)
+  /// Bytes of memory that a gate takes.
+  static let byteCount = 128
+
+  // Words of 64 bits. The step: low 32 bits number it; high 32 bits: what it is (0 finish, 1 probe, 2 park, 3 wake,
+  // 4 + contender slice).
+  private static let step = 0
+  private static let over = 8
+  private static let failed = 16
   // Steps that followers finished, all together.
-  private let finishes = Atomic<UInt64>(0)
-  // Steps that were opened; the driver's own.
+  private static let finishes = 24
+  private static let switches = 32
+
+  private let words: SharedMemory
+  private let region: MemoryRegion
+  // The rest is this process's own. Steps that were opened.
   private let opened = Atomic<UInt64>(0)
   private let buffers = Atomic<Int>(0)
   private let driversDone = Atomic<Int>(0)
   private let followers: UInt64
+  // What the driver knows of a device in another process that is gone.
+  private let abandoned = Atomic<Bool>(false)
 
-  init(followers: Int = 1) { self.followers = UInt64(followers) }
+  /// A gate over the first bytes of a region, zeroed when it is new.
+  init(in region: MemoryRegion, followers: Int = 1) {
+    self.followers = UInt64(followers)
+    precondition(region.byteCount >= Self.byteCount, "a gate takes \(Self.byteCount) bytes")
+    self.region = region
+    words = SharedMemory(region.hostBase, byteCount: Self.byteCount)
+  }
 
   /// Driver: begins a step.
   ///
@@ -33,7 +55,7 @@ final class SliceGate: Sendable {
   ///
   /// `buffers` is what each driver sends round in it.
   func open(_ next: Step, buffers count: Int = 0) {
-    over.store(false, ordering: .relaxed)
+    words.store64(0, Self.over)
     buffers.store(count, ordering: .relaxed)
     driversDone.store(0, ordering: .relaxed)
     opened.wrappingAdd(1, ordering: .relaxed)
@@ -41,30 +63,53 @@ final class SliceGate: Sendable {
       switch next {
       case .finish: 0
       case .probe: 1
-      case .slice(let contender): UInt64(contender) + 2
+      case .park: 2
+      case .wake: 3
+      case .slice(let contender): UInt64(contender) + 4
       }
-    let number = (step.load(ordering: .relaxed) & 0xffff_ffff) + 1
-    step.store(code << 32 | number & 0xffff_ffff, ordering: .releasing)
+    let number = (words.load64(Self.step) & 0xffff_ffff) + 1
+    words.storeRelease64(code << 32 | number & 0xffff_ffff, Self.step)
+  }
+
+  /// Driver: begins a step of a device that may be parked.
+  func rouse(_ next: Step) {
+    open(next)
+    unsafe cring_futex_wake(number)
   }
 
   /// Device: waits for the step after `number`.
   func take(after number: UInt64) -> (step: Step, number: UInt64) {
     while true {
-      let value = step.load(ordering: .acquiring)
+      let value = words.loadAcquire64(Self.step)
       guard value & 0xffff_ffff != number & 0xffff_ffff else { continue }
-      let code = value >> 32
-      let next: Step = code == 0 ? .finish : code == 1 ? .probe : .slice(contender: Int(code - 2))
+      let next: Step =
+        switch value >> 32 {
+        case 0: .finish
+        case 1: .probe
+        case 2: .park
+        case 3: .wake
+        default: .slice(contender: Int(value >> 32 - 4))
+        }
       return (next, value & 0xffff_ffff)
     }
   }
 
   /// Follower: a step is done.
-  func finished() { finishes.wrappingAdd(1, ordering: .releasing) }
+  func finished() { words.addRelease64(1, Self.finishes) }
 
-  /// Driver: waits until every follower has finished the current step.
+  /// Device: sleeps until the step after `number` is there.
+  func sleep(after number: UInt64) {
+    while words.loadAcquire64(Self.step) & 0xffff_ffff == number & 0xffff_ffff {
+      unsafe cring_futex_wait(self.number, UInt32(truncatingIfNeeded: number))
+    }
+  }
+
+  /// Driver: waits until every follower has finished the current step, or the device's process is gone.
   func waitUntilIdle() {
     let expected = opened.load(ordering: .relaxed) &* followers
-    while finishes.load(ordering: .acquiring) != expected {}
+    while words.loadAcquire64(Self.finishes) != expected {
+      if abandoned.load(ordering: .relaxed) { return }
+    }
   }
 
   /// What each of several drivers sends round in the current slice.
@@ -80,13 +125,30 @@ final class SliceGate: Sendable {
   }
 
   /// Driver: everything of this slice came back; the device may leave it.
-  func endSlice() { over.store(true, ordering: .releasing) }
+  func endSlice() { words.storeRelease64(1, Self.over) }
 
   /// Device, and the driver's own loop after a failure on the other side.
-  var isSliceOver: Bool { over.load(ordering: .acquiring) }
+  var isSliceOver: Bool { words.loadAcquire64(Self.over) != 0 }
 
   /// Either side: the other one must not wait for buffers that will never come.
-  func fail() { failed.store(true, ordering: .releasing) }
+  func fail() { words.storeRelease64(1, Self.failed) }
 
-  var hasFailed: Bool { failed.load(ordering: .acquiring) }
+  var hasFailed: Bool { words.loadAcquire64(Self.failed) != 0 || isAbandoned }
+
+  /// Driver: nobody is at the other side any more.
+  func abandon() { abandoned.store(true, ordering: .releasing) }
+
+  /// Whether the device's process has gone.
+  var isAbandoned: Bool { abandoned.load(ordering: .acquiring) }
+
+  /// The followers' involuntary switches so far; added to while they are in a step.
+  var switchCount: UInt64 { words.load64(Self.switches) }
+
+  /// Follower: so many more.
+  func addSwitches(_ count: UInt64) { words.addRelease64(count, Self.switches) }
+
+  // The low half of the step, where a kernel of a little-endian machine finds it.
+  private var number: UnsafePointer<UInt32> {
+    unsafe UnsafePointer(region.hostBase.pointer.assumingMemoryBound(to: UInt32.self))
+  }
 }

@@ -12,11 +12,14 @@ struct SliceLeader {
 
   let schedule: SliceSchedule
   private var run = SliceRun()
+  // The peer that is awake; the others sleep.
+  private var current = 0
 
   init(_ schedule: SliceSchedule) { self.schedule = schedule }
 
   mutating func lead() -> SliceRun {
     var at = ""
+    for peer in schedule.peers.dropFirst() { Self.park(peer) }
     do throws(SliceFailure) {
       for number in schedule.counted.indices {
         at = schedule.counted[number].label
@@ -37,30 +40,50 @@ struct SliceLeader {
     } catch {
       run.failure = (at, error)
     }
-    schedule.gate.open(.finish)
-    schedule.gate.waitUntilIdle()
+    for peer in schedule.peers {
+      peer.gate.rouse(.finish)
+      peer.gate.waitUntilIdle()
+    }
     run.interrupted = Interrupt.isRequested
     return run
   }
 
+  private static func park(_ peer: SlicePeer) {
+    peer.gate.open(.park)
+    peer.gate.waitUntilIdle()
+  }
+
+  /// Has the device's thread that serves a contender awake and the other asleep: they share a CPU.
+  private mutating func begin(_ number: Int, buffers: Int) -> SliceGate {
+    let (peer, contender) = schedule.seat(number)
+    if peer != current {
+      Self.park(schedule.peers[current])
+      current = peer
+      schedule.peers[peer].gate.rouse(.wake)
+      schedule.peers[peer].gate.waitUntilIdle()
+    }
+    let gate = schedule.peers[peer].gate
+    gate.open(.slice(contender: contender), buffers: buffers)
+    return gate
+  }
+
   /// A slice of the contender with this number among all of them.
-  private func slice(_ number: Int, buffers: Int) throws(SliceFailure) -> UInt64 {
-    let lanes = max(1, schedule.contender(number).lanes.count)
-    schedule.gate.open(.slice(contender: number), buffers: buffers / lanes)
-    defer { schedule.gate.waitUntilIdle() }
+  private mutating func slice(_ number: Int, buffers: Int) throws(SliceFailure) -> UInt64 {
+    let gate = begin(number, buffers: buffers / max(1, schedule.contender(number).lanes.count))
+    defer { gate.waitUntilIdle() }
     do throws(SliceFailure) {
-      let time = try schedule.contender(number).runDriver(buffers, schedule.gate)
-      end(number)
+      let time = try schedule.contender(number).runDriver(buffers, gate)
+      end(number, gate)
       return time
     } catch {
-      schedule.gate.fail()
-      end(number)
+      gate.fail()
+      end(number, gate)
       throw error
     }
   }
 
-  private func end(_ number: Int) {
-    schedule.gate.endSlice()
+  private func end(_ number: Int, _ gate: SliceGate) {
+    gate.endSlice()
     schedule.contender(number).wakeDevice?()
   }
 
@@ -83,7 +106,7 @@ struct SliceLeader {
   }
 
   /// As many buffers as a slice takes, by the fastest of a few short ones.
-  private func calibrate(_ number: Int) throws(SliceFailure) {
+  private mutating func calibrate(_ number: Int) throws(SliceFailure) {
     let contender = schedule.timed[number]
     var buffers = contender.trialBuffers
     var best = Double.infinity
@@ -101,14 +124,14 @@ struct SliceLeader {
   private mutating func timeRoundTrips(_ number: Int) throws(SliceFailure) {
     guard schedule.roundTrips > 0, let time = schedule.timed[number].timeRoundTrips else { return }
     var histogram = LatencyHistogram()
-    schedule.gate.open(.slice(contender: number + schedule.counted.count))
-    defer { schedule.gate.waitUntilIdle() }
+    let gate = begin(number + schedule.counted.count, buffers: 0)
+    defer { gate.waitUntilIdle() }
     do throws(SliceFailure) {
-      try time(schedule.roundTrips, schedule.gate) { histogram.record(cycles: $0) }
-      end(number + schedule.counted.count)
+      try time(schedule.roundTrips, gate) { histogram.record(cycles: $0) }
+      end(number + schedule.counted.count, gate)
     } catch {
-      schedule.gate.fail()
-      end(number + schedule.counted.count)
+      gate.fail()
+      end(number + schedule.counted.count, gate)
       throw error
     }
     run.latencies[number] = histogram.summary
@@ -149,16 +172,17 @@ struct SliceLeader {
 
   /// Where the two CPUs are now, and what was taken from them so far.
   private func look() -> (roundTrip: Double, stolen: UInt64, switches: UInt64) {
-    schedule.gate.open(.probe)
-    let roundTrip = schedule.probe.ping()
-    schedule.gate.waitUntilIdle()
-    if roundTrip < 0 { schedule.probe.reset() }
+    let peer = schedule.peers[current]
+    peer.gate.open(.probe)
+    let roundTrip = peer.probe.ping()
+    peer.gate.waitUntilIdle()
+    if roundTrip < 0 { peer.probe.reset() }
     var stolen: UInt64 = 0
     for cpu in [schedule.driverCPU] + schedule.followers.map(\.cpu) {
       var ticks: UInt64 = 0
       if unsafe cring_stolen_ticks(Int32(cpu), &ticks) == 0 { stolen &+= ticks }
     }
-    let switches = cring_involuntary_switches() &+ schedule.followerSwitches.load(ordering: .relaxed)
+    let switches = schedule.peers.reduce(cring_involuntary_switches()) { $0 &+ $1.gate.switchCount }
     return (roundTrip, stolen, switches)
   }
 }

@@ -10,8 +10,8 @@ final class SliceSchedule: Sendable {
   /// Those of them that are compared with each other: neighbours in every round, each time in another order, so that none
   /// always finds the caches as the same one left them.
   let groups: [Range<Int>]
-  let gate: SliceGate
-  let probe: RoundTripProbe
+  /// The threads of this process that follow the driver's, and the device in another where there is one.
+  let peers: [SlicePeer]
   let rounds: Int
   let sliceNanoseconds: Double
   /// Seconds after which no further round begins.
@@ -27,8 +27,6 @@ final class SliceSchedule: Sendable {
   let followers: [(role: FollowerRole, cpu: Int)]
   /// Slices finished, for the progress line.
   let finished = Atomic<Int>(0)
-  /// The followers' involuntary switches so far; added to while they are in a step.
-  let followerSwitches = Atomic<UInt64>(0)
 
   /// Slices are a multiple of this many buffers.
   let batchMultiple: Int
@@ -37,7 +35,7 @@ final class SliceSchedule: Sendable {
     counted: [Contender], timed: [Contender], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
     timeLimit: Double,
     driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0, limitsWholeRun: Bool = false, queues: Int = 1,
-    otherLanes: [(driver: Int, device: Int)] = []
+    otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil
   ) throws(BenchError) {
     self.counted = counted
     self.timed = timed
@@ -55,13 +53,17 @@ final class SliceSchedule: Sendable {
       + otherLanes.enumerated().flatMap { (number, cpus) -> [(role: FollowerRole, cpu: Int)] in
         [(.device(lane: number + 1), cpus.device), (.driver(lane: number + 1), cpus.driver)]
       }
-    gate = SliceGate(followers: followers.count)
-    probe = try RoundTripProbe()
+    peers = [try SlicePeer(followers: followers.count)] + (isolated.map { [$0] } ?? [])
   }
 
   /// The timed contenders in the order of a round.
   func order(round: Int) -> [Int] {
     groups.flatMap { group in group.indices.map { group.lowerBound + ($0 - group.lowerBound + round) % group.count } }
+  }
+
+  /// The peer that serves a contender, and the contender's number there.
+  func seat(_ number: Int) -> (peer: Int, contender: Int) {
+    contender(number).isolatedQueue.map { (1, $0) } ?? (0, number)
   }
 
   /// Contenders by the number the gate carries: counted ones first.

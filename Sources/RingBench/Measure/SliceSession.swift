@@ -4,8 +4,13 @@ import Synchronization
 /// Starts the threads, shows how far they are, and brings back what they measured.
 struct SliceSession {
   private let schedule: SliceSchedule
+  private let isolated: IsolatedDevice?
 
-  init(_ schedule: SliceSchedule) { self.schedule = schedule }
+  /// `isolated` is the device in another process, started; the session sees it to its end.
+  init(_ schedule: SliceSchedule, isolated: IsolatedDevice? = nil) {
+    self.schedule = schedule
+    self.isolated = isolated
+  }
 
   /// Runs the schedule to its end; its contenders are closed then.
   ///
@@ -16,14 +21,19 @@ struct SliceSession {
     let driver: PinnedThread<SliceRun>
     do {
       for (role, cpu) in schedule.followers {
-        followers.append(try PinnedThread(cpu: cpu) { SliceFollower(schedule: schedule, role: role).run() })
+        followers.append(
+          try PinnedThread(cpu: cpu) {
+            SliceFollower(peer: schedule.peers[0], answersProbes: role.answersProbes) {
+              contender, gate throws(SliceFailure) in try role.run(schedule.contender(contender), gate)
+            }.run()
+          })
       }
       driver = try PinnedThread(cpu: schedule.driverCPU) {
         var leader = SliceLeader(schedule)
         return leader.lead()
       }
     } catch {
-      schedule.gate.open(.finish)
+      for peer in schedule.peers { peer.gate.rouse(.finish) }
       for follower in followers { _ = follower.join() }
       throw error
     }
@@ -31,11 +41,18 @@ struct SliceSession {
     let run = driver.join()
     let failures = followers.compactMap { $0.join() }
     for contender in schedule.counted + schedule.timed { contender.close() }
+    let isolatedEnd = isolated?.finish()
     if let (label, failure) = run.failure {
-      var cause = failure
-      // Whoever only says that another failed is not the one to quote.
-      if case .other = failure { cause = failures.first { if case .other = $0 { false } else { true } } ?? failure }
-      throw .check("\(label): \(cause.text)")
+      var cause = failure.text
+      switch failure {
+      case .other:
+        // Whoever only says that another failed is not the one to quote.
+        let first = failures.first { if case .other = $0 { false } else { true } }
+        cause = first?.text ?? isolatedEnd?.text ?? cause
+      case .deviceGone: cause = "\(isolatedEnd?.text ?? "the device is gone"), \(failure.text)"
+      default: break
+      }
+      throw .check("\(label): \(cause)")
     }
     return run
   }

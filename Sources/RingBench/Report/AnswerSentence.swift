@@ -7,9 +7,13 @@ enum AnswerSentence {
   static func text(for report: CostReport, in placement: PlacementClass) -> String {
     let rows = report.rows.filter { $0.placement == placement }
     guard !rows.isEmpty else { return "No slice was kept in class \(placement.name)." }
-    let parts = DMAPath.allCases.filter { $0 != .direct }.compactMap { path in
+    let parts = DMAPath.allCases.filter { $0 != .direct }.flatMap { path in
       let price = report.parameters.iommu.price(of: path).map { " (\($0))" } ?? ""
-      return part(path.name + price, rows.filter { $0.path == path }.compactMap { $0.ratioToDirect?.median })
+      return [false, true].compactMap { isolated in
+        part(
+          path.name + price + (isolated ? " (isolated)" : ""),
+          rows.filter { $0.path == path && $0.isolated == isolated }.compactMap { $0.ratioToDirect?.median })
+      }
     }
     guard !parts.isEmpty else { return directAlone(rows, placement) }
     return "On \(scope(rows, placement)): \(joined(parts))."

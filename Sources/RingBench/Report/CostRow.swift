@@ -24,6 +24,8 @@ struct CostRow: Sendable {
   var price: String?
   /// Whether a price that cannot be measured here was added.
   var injected = false
+  /// The device was another process, which had mapped the shared pages and nothing else.
+  var isolated = false
 
   var buffersPerSecond: Estimate { nanosecondsPerBuffer.reciprocal(times: 1e9) }
 }
@@ -31,7 +33,7 @@ struct CostRow: Sendable {
 extension CostRow: Encodable {
   private enum Key: String, CodingKey {
     case ring, path, direction, bytes, depth, batch, placement, nsPerBuffer, buffersPerSecond, ratioToDirect
-    case slicesKept, slicesDropped, counters, price, injected
+    case slicesKept, slicesDropped, counters, price, injected, isolated
   }
 
   private enum PlacementKey: String, CodingKey {
@@ -58,5 +60,6 @@ extension CostRow: Encodable {
     try values.encode(counters.mapValues { Rounded.value($0, digits: 6) }, forKey: .counters)
     try values.encodeIfPresent(price, forKey: .price)
     try values.encode(injected, forKey: .injected)
+    try values.encode(isolated, forKey: .isolated)
   }
 }

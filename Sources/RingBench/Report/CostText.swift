@@ -74,10 +74,11 @@ struct CostText {
   private func cells(_ row: CostRow) -> [String] {
     let rate = row.buffersPerSecond.median
     let share = row.ratioToDirect?.reciprocal(times: 100)
-    let isBaseline = row.path == .direct
+    let isBaseline = row.path == .direct && !row.isolated
     let interval = share.map { "\(NumberText.fixed($0.low, 1))-\(NumberText.fixed($0.high, 1))" } ?? ""
     return [
-      row.path.name + (row.price.map { " (\($0))" } ?? ""), NumberText.short(row.nanosecondsPerBuffer.median),
+      row.path.name + (row.price.map { " (\($0))" } ?? "") + (row.isolated ? " (isolated)" : ""),
+      NumberText.short(row.nanosecondsPerBuffer.median),
       NumberText.short(rate / 1e6), bandwidth(row),
       share.map { NumberText.fixed($0.median, isBaseline ? 0 : 1) } ?? "-", isBaseline ? "" : interval,
       "\(row.slicesKept)", CounterText.text(row.counters),

@@ -89,6 +89,12 @@ public struct SharedMemory: @unchecked Sendable {
     unsafe cring_store_release_16(at(offset, size: 2), value)
   }
 
+  /// Adds to a word that others add to; earlier accesses cannot be moved behind it.
+  @inlinable @inline(__always)
+  public func addRelease64(_ value: UInt64, _ offset: Int) {
+    _ = unsafe cring_fetch_add_release_64(at(offset, size: 8), value)
+  }
+
   /// One 64-bit store that earlier accesses cannot be moved behind.
   @inlinable @inline(__always)
   public func storeRelease64(_ value: UInt64, _ offset: Int) {

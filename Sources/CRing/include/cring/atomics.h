@@ -31,6 +31,10 @@ static inline uint64_t cring_fetch_add_relaxed_64(void *p, uint64_t v) {
   return __atomic_fetch_add((uint64_t *)p, v, __ATOMIC_RELAXED);
 }
 
+static inline uint64_t cring_fetch_add_release_64(void *p, uint64_t v) {
+  return __atomic_fetch_add((uint64_t *)p, v, __ATOMIC_RELEASE);
+}
+
 // Raises *p to at least v; used for high-water marks several threads report to.
 static inline void cring_fetch_max_relaxed_64(void *p, uint64_t v) {
   uint64_t seen = __atomic_load_n((uint64_t *)p, __ATOMIC_RELAXED);

@@ -4,8 +4,9 @@ internal import CRing
 ///
 /// The driver is not believed: length, header, number and every field of a message are checked, regions must be sealed
 /// files of the size that was told. What is wrong is told to the driver, ends the connection and is thrown; descriptors
-/// that came along are closed, and regions mapped so far go with the ``GuestMemory``. Used by one thread.
-public final class DeviceEndpoint {
+/// that came along are closed, and regions mapped so far go with the ``GuestMemory``. One thread asks for
+/// the next wish; one, the same or another, answers.
+public final class DeviceEndpoint: @unchecked Sendable {
   /// Queues that one device takes at most.
   public static let mostQueues = 1024
 
@@ -90,7 +91,9 @@ public final class DeviceEndpoint {
     _ message: DeviceMessage, _ descriptors: inout [Int32]
   ) throws(DeviceHandshakeError) -> GuestMemory {
     let words = message.words
-    guard (1...UInt64(DeviceMessage.mostRegions)).contains(words[2]) else { throw .wrongField("region count", words[2]) }
+    guard (1...UInt64(DeviceMessage.mostRegions)).contains(words[2]) else {
+      throw .wrongField("region count", words[2])
+    }
     let count = Int(words[2])
     guard descriptors.count == count else { throw .wrongDescriptors(expected: count, found: descriptors.count) }
     try message.requireZero(3 + 2 * count..<32)

@@ -47,6 +47,8 @@ extension DeviceQueueDescription {
   /// Whether the ring is packed.
   public var isPacked: Bool { configuration.features.contains(.packedRing) }
 
+  /// What a message says.
+  ///
   /// Word 2: 0 split, 1 packed. 3: size. 4: features. 5...7: addresses. 8: who polls, bit 0 the driver and bit 1 the
   /// device. 9: the position. 10: 0 guest-physical addresses, 1 windows in pages
   /// of 4 KiB, 2 windows in leaves of any size. 11: IOTLB sets. 12: the number of windows, up to

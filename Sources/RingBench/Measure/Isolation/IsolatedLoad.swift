@@ -1,0 +1,38 @@
+import RingKit
+
+/// What a device in another process does with each buffer, as words of its queue's description.
+struct IsolatedLoad: Equatable, Sendable {
+  /// Where the device keeps its counts of work, when it counts.
+  var counts: GuestPhysicalAddress?
+  var direction = DMADirection.deviceReadable
+  var touch = PayloadTouch.full
+  var bytes = 0
+  /// Buffers that become visible at a time; 1 where a successor may have to go on in a packed ring.
+  var batch = 1
+  /// Number of the first buffer: not 0 for a device that takes another's place.
+  var sequence: UInt64 = 0
+
+  /// As they go over.
+  ///
+  /// Word 0: bit 0 device-writable, bit 1 payload touched, bit 2 counting. 1: bytes. 2: batch. 3: address of the counts.
+  /// 4: sequence number.
+  var words: [UInt64] {
+    let flags = (direction == .deviceWritable ? 1 : 0) | (touch == .full ? 2 : 0) | (counts != nil ? 4 : 0)
+    return [UInt64(flags), UInt64(bytes), UInt64(batch), counts?.rawValue ?? 0, sequence]
+  }
+
+  init() {}
+
+  /// What words say, or `nil` when no load has them.
+  init?(_ words: [UInt64]) {
+    guard words.count >= 5, words[0] < 8, words[1] <= 16 << 20, (1...32_768).contains(words[2]),
+      words[5...].allSatisfy({ $0 == 0 })
+    else { return nil }
+    direction = words[0] & 1 != 0 ? .deviceWritable : .deviceReadable
+    touch = words[0] & 2 != 0 ? .full : .none
+    if words[0] & 4 != 0 { counts = GuestPhysicalAddress(words[3]) }
+    bytes = Int(words[1])
+    batch = Int(words[2])
+    sequence = words[4]
+  }
+}
