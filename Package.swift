@@ -59,7 +59,7 @@ let package = Package(
     .testTarget(
       name: "RingBenchTests",
       dependencies: [
-        "RingBench", "RingKit", "CRing", "CRingBench",
+        "RingBench", "RingKit", "CRing", "CRingBench", "RingKitTestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],

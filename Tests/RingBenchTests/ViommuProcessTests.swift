@@ -6,22 +6,8 @@ import Testing
 
 /// `ringbench viommu-server` as a process, from outside.
 @Suite struct ViommuProcessTests {
-  /// The program that was built along with these tests: it lies beside their bundle.
-  private static let executable: String? = {
-    let arguments = CommandLine.arguments
-    let bundle = arguments.firstIndex(of: "--test-bundle-path").map { arguments[$0 + 1] } ?? arguments[0]
-    var folder = bundle[..<(bundle.lastIndex(of: "/") ?? bundle.startIndex)]
-    // A bundle may be a folder with the program inside.
-    while !folder.isEmpty {
-      let path = "\(folder)/ringbench"
-      if unsafe access(path, X_OK) == 0 { return path }
-      folder = folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)]
-    }
-    return nil
-  }()
-
   private static func start(timeout: UInt64 = 120_000_000_000) throws -> ViommuProcess {
-    let program = try #require(executable, "there is no ringbench beside the tests")
+    let program = try #require(RingBenchProgram.path, "there is no ringbench beside the tests")
     return try ViommuProcess(
       executable: program,
       arguments: [

@@ -1,0 +1,157 @@
+import CRingBench
+import Glibc
+import RingKit
+import Testing
+
+@testable import RingBench
+
+/// A driver of a secure guest, whose device is a process that can be killed and replaced.
+///
+/// The payload is private, the bounce pool shared. Buffers have numbers, which are their tokens and what their bytes are
+/// made of.
+final class IsolatedRig {
+  struct Kind: Sendable, CustomStringConvertible {
+    var ring: RingLayout
+    var isInOrder: Bool
+    var direction: DMADirection
+
+    var description: String { "\(ring.name)\(isInOrder ? ", in-order" : ""), \(direction.name)" }
+
+    static let all: [Kind] = RingLayout.allCases.flatMap { ring in
+      [false, true].flatMap { inOrder in
+        DMADirection.allCases.map { Kind(ring: ring, isInOrder: inOrder, direction: $0) }
+      }
+    }
+  }
+
+  static let size = 64
+  static let depth = 48
+  static let batch = 16
+  static let bytes = 1500
+
+  let kind: Kind
+  private(set) var added: UInt64 = 0
+  private(set) var returned: UInt64 = 0
+  private let regions: [MemoryRegion]
+  private let payload: PayloadPool
+  private let description: DeviceQueueDescription
+  private let end: End
+
+  /// The queue, whatever its layout.
+  private struct End {
+    var add: (MemorySegment, DMADirection, UInt64) throws -> AddResult
+    var publish: () -> Void
+    var next: () throws -> Completion?
+    var position: () -> UInt16?
+    var inFlight: () -> Int
+
+    init<Driver: DriverQueue & ~Copyable>(_ driver: consuming Driver) {
+      let box = Box(driver)
+      add = { try box.value.add($0, $1, token: $2) }
+      publish = { box.value.publish() }
+      next = { try box.value.nextUsed() }
+      position = { box.value.devicePosition }
+      inFlight = { box.value.inFlightCount }
+    }
+  }
+
+  init(_ kind: Kind) throws {
+    self.kind = kind
+    let rings = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 64 << 10)
+    let pool = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: 1 << 20)
+    let hidden = try MemoryRegion(
+      at: GuestPhysicalAddress(16 << 30), byteCount: PayloadPool.stride(for: Self.bytes) * Self.depth,
+      visibility: .private)
+    regions = [rings, pool, hidden]
+    let memory = try GuestMemory(regions)
+    var allocator = RegionAllocator(pool)
+    let mapper = SwiotlbMapper(
+      memory: memory, pool: try SwiotlbPool(try allocator.allocate(1 << 20, alignment: 4096)), counter: NoWork())
+    var hiddenAllocator = RegionAllocator(hidden)
+    payload = PayloadPool(try hiddenAllocator.allocate(hidden.byteCount), bytes: Self.bytes)
+    var ringAllocator = RegionAllocator(rings)
+    let buffer = try ringAllocator.allocate(32 << 10, alignment: 128)
+    var features: VirtioFeatures = [.version1, .accessPlatform]
+    if kind.isInOrder { features.insert(.inOrder) }
+    if kind.ring == .packed { features.insert(.packedRing) }
+    let configuration = QueueConfiguration(size: Self.size, features: features)
+    switch kind.ring {
+    case .split:
+      let ring = try SplitRing(in: buffer, size: Self.size)
+      description = DeviceQueueDescription(configuration, ring)
+      end = End(try SplitDriverQueue(configuration, ring: ring, mapper: mapper))
+    case .packed:
+      let ring = try PackedRing(in: buffer, size: Self.size)
+      description = DeviceQueueDescription(configuration, ring)
+      end = End(try PackedDriverQueue(configuration, ring: ring, mapper: mapper))
+    }
+  }
+
+  var inFlight: Int { end.inFlight() }
+
+  /// Where the next device goes on.
+  var position: UInt16? { end.position() }
+
+  /// A new process, which goes on where the last one ended.
+  func startDevice(at position: UInt16? = nil) throws -> (device: IsolatedDevice, process: ChildProcess) {
+    let program = try #require(RingBenchProgram.path, "there is no ringbench beside the tests")
+    let link = try DeviceLink(starting: program, [DeviceCommand.name, "--parent", "\(getpid())"])
+    let process = try #require(link.process)
+    return (try attach(link, at: position), process)
+  }
+
+  /// Hands the guest to the device at the other end of a link.
+  func attach(_ link: DeviceLink, at position: UInt16? = nil) throws -> IsolatedDevice {
+    let device = try IsolatedDevice(link, regions, mostQueues: 1)
+    var queue = description
+    queue.position = try position ?? #require(end.position(), "completions were left in the ring")
+    var load = IsolatedLoad()
+    load.direction = kind.direction
+    load.bytes = Self.bytes
+    // A batch that is cut off must not leave anything behind: see PackedDeviceQueue.resume(at:).
+    load.batch = kind.ring == .packed && !kind.isInOrder ? 1 : Self.batch
+    load.sequence = returned
+    #expect(try device.attach(queue, load, counts: false) == 0)
+    let cpus = Machine.read().cpus
+    try device.start(deviceCPU: cpus[cpus.count - 1], watcherCPU: cpus[0])
+    device.peer.gate.open(.slice(contender: 0))
+    return device
+  }
+
+  /// Tops the ring up and takes what came back: once each, in turn, with the right bytes.
+  ///
+  /// - Returns: whether anything moved.
+  func step(adding: Bool = true) throws -> Bool {
+    let before = (added, returned)
+    if adding { try fill() }
+    while let done = try end.next() {
+      try #require(done.token == returned, "\(kind): buffer \(done.token) came back where \(returned) was due")
+      if kind.direction == .deviceWritable {
+        try #require(done.writtenByteCount == UInt32(Self.bytes))
+        let isRight = unsafe crb_check(host(returned).pointer, Self.bytes, returned)
+        try #require(isRight, "\(kind): buffer \(returned) came back with wrong bytes")
+      }
+      returned += 1
+    }
+    return before != (added, returned)
+  }
+
+  private func fill() throws {
+    while Int(added - returned) + Self.batch <= Self.depth {
+      for _ in 0..<Self.batch {
+        if kind.direction == .deviceReadable {
+          unsafe crb_fill(host(added).pointer, Self.bytes, added)
+        } else {
+          // What an earlier buffer left there must not pass for this one's.
+          unsafe memset(host(added).pointer, 0xee, Self.bytes)
+        }
+        let segment = payload.segment(Int(added % UInt64(Self.depth)))
+        try #require(try end.add(segment, kind.direction, added) == .added)
+        added += 1
+      }
+      end.publish()
+    }
+  }
+
+  private func host(_ number: UInt64) -> HostAddress { payload.host(Int(number % UInt64(Self.depth))) }
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import RingKit
+import Testing
+
+@testable import RingBench
+
+@Suite struct IsolationOptionsTests {
+  private func parse(_ line: String) throws -> CostParameters {
+    try CostOptions.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
+  }
+
+  @Test func isolationMeasuresWhatAnotherProcessCanServe() throws {
+    #expect(try parse("").isolation == IsolationParameters())
+    #expect(try parse("--isolate").isolation.paths == [.premapped, .swiotlb])
+    let named = try parse("--isolate --path swiotlb --device-socket /run/d")
+    #expect(named.isolation == IsolationParameters(paths: [.swiotlb], isForced: false, socketPath: "/run/d"))
+    // The baseline stays what it is: two threads.
+    #expect(named.measuredPaths == [.direct, .swiotlb])
+  }
+
+  @Test(arguments: DMAPath.allCases.filter { $0.isolationRefusal != nil })
+  func aPathThatNeedsPrivateMemoryIsRefusedOnASecurePlatform(_ path: DMAPath) throws {
+    let error = #expect(throws: BenchError.self) { try parse("--isolate --path swiotlb,\(path.name)") }
+    #expect(error?.exitCode == 3)
+    #expect(error?.message.contains(path.name) == true && error?.message.contains("\n") == false)
+  }
+
+  @Test func onlyWhatCanFaultCanBeForced() throws {
+    #expect(try parse("--isolate --path direct --unsafe-force").isolation.isForced)
+    #expect(try parse("--isolate --path identity,swiotlb --unsafe-force").isolation.paths == [.identity, .swiotlb])
+    let error = #expect(throws: BenchError.self) { try parse("--isolate --path iommu-strict --unsafe-force") }
+    #expect(error?.exitCode == 3)
+  }
+
+  @Test(arguments: [
+    "--unsafe-force", "--device-socket /run/d", "--isolate --unsafe-force",
+    "--isolate --path swiotlb --unsafe-force",
+  ])
+  func whatWouldDoNothingIsRefused(_ line: String) throws {
+    let error = #expect(throws: BenchError.self) { try parse(line) }
+    #expect(error?.exitCode == 2 && error?.message.contains("\n") == false)
+  }
+
+  @Test func aLoadGoesOverAndComesBack() throws {
+    var load = IsolatedLoad()
+    load.direction = .deviceWritable
+    load.touch = .none
+    load.bytes = 1500
+    load.batch = 32
+    load.sequence = .max
+    load.counts = GuestPhysicalAddress(4096)
+    #expect(IsolatedLoad(load.words) == load)
+    for (place, value) in [(0, 8), (1, 1 << 30), (2, 0), (2, 1 << 20)] as [(Int, UInt64)] {
+      var words = load.words
+      words[place] = value
+      #expect(IsolatedLoad(words) == nil, "word \(place) is \(value)")
+    }
+    #expect(IsolatedLoad([]) == nil)
+  }
+}

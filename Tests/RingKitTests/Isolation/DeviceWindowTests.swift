@@ -1,0 +1,58 @@
+import Testing
+
+@testable import RingKit
+
+@Suite("A device's own copy of mappings that stay")
+struct DeviceWindowTests {
+  @Test("leads where the driver's table leads, in pages of either size", arguments: [false, true])
+  func copies(largePages: Bool) throws {
+    let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 4 << 20)
+    let memory = try GuestMemory([region])
+    var configuration = IOMMUConfiguration()
+    configuration.servedBy = .waiter
+    let domain = IOMMUDomain(memory: memory, configuration: configuration)
+    var allocator = RegionAllocator(region)
+    let buffers = [try allocator.allocate(3 << 20, alignment: 4096), try allocator.allocate(100_000, alignment: 64)]
+    var mapper = try PremappedMapper(buffers, domain: domain, largePages: largePages, counter: NoWork())
+    #expect(mapper.deviceWindows.count == 2)
+    let copy = try IOMMUDomain(memory: memory, windows: mapper.deviceWindows, usesLargePages: largePages)
+    var device = IOMMUTranslator(domain: copy, counter: CountedWork())
+    for buffer in buffers {
+      for offset in stride(from: 0, to: buffer.byteCount - 64, by: 4000) {
+        let (address, _) = try mapper.map(buffer.segment(at: offset, length: 64), .deviceWritable)
+        let found = try device.translate(address, byteCount: 64, for: .deviceWritable)
+        #expect(found.host == buffer.host.advanced(by: offset))
+      }
+    }
+    let beyond = IOVA(mapper.deviceWindows[0].address.rawValue &- 4096)
+    #expect(throws: DMAFault.notMapped(beyond)) {
+      _ = try device.translate(beyond, byteCount: 1, for: .deviceReadable)
+    }
+    #expect(device.work.counts[.iotlbMisses] > 0)
+  }
+
+  @Test("a window to memory that was not passed faults where it is used")
+  func badTarget() throws {
+    let guest = try IsolationFixture()
+    let there = IsolationFixture.hiddenBase
+    let window = try #require(DMAWindow(IOVA(0x10_0000), to: there, byteCount: 4096))
+    let domain = try IOMMUDomain(memory: guest.memory, windows: [window])
+    var device = IOMMUTranslator(domain: domain, counter: NoWork())
+    #expect(throws: DMAFault.badTarget(IOVA(0x10_0000), there)) {
+      _ = try device.translate(IOVA(0x10_0000), byteCount: 8, for: .deviceReadable)
+    }
+  }
+
+  @Test("windows that overlap, or take too many tables, are refused")
+  func refused() throws {
+    let guest = try IsolationFixture()
+    let window = try #require(DMAWindow(IOVA(0x10_0000), to: IsolationFixture.sharedBase, byteCount: 8192))
+    #expect(throws: DMAError.alreadyMapped(IOVA(0x10_0000))) {
+      _ = try IOMMUDomain(memory: guest.memory, windows: [window, window])
+    }
+    let vast = try #require(DMAWindow(IOVA(0), to: GuestPhysicalAddress(0), byteCount: 1 << 40))
+    #expect(throws: DMAError.pageTableExhausted) {
+      _ = try IOMMUDomain(memory: guest.memory, windows: [vast], maximumTablePages: 64)
+    }
+  }
+}
