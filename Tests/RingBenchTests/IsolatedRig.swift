@@ -27,7 +27,7 @@ final class IsolatedRig {
   static let size = 64
   static let depth = 48
   static let batch = 16
-  static let bytes = 1500
+  static let bytes = 4096
 
   let kind: Kind
   private(set) var added: UInt64 = 0
@@ -134,6 +134,22 @@ final class IsolatedRig {
       returned += 1
     }
     return before != (added, returned)
+  }
+
+  /// Waits until so many more came back, under load; or, without a number, all that is in flight.
+  func exchange(_ count: UInt64?, _ device: IsolatedDevice) throws {
+    let target = count.map { returned + $0 } ?? added
+    var idle = 0
+    while returned < target, !device.isGone {
+      if try step(adding: count != nil) {
+        idle = 0
+        continue
+      }
+      idle += 1
+      // Some 20 µs a turn and more: minutes without a single buffer.
+      try #require(idle < 5_000_000, "\(kind): \(inFlight) buffers do not come back from \(returned) on")
+      usleep(20)
+    }
   }
 
   private func fill() throws {
