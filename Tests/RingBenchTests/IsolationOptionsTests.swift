@@ -11,7 +11,7 @@ import Testing
 
   @Test func isolationMeasuresWhatAnotherProcessCanServe() throws {
     #expect(try parse("").isolation == IsolationParameters())
-    #expect(try parse("--isolate").isolation.paths == [.premapped, .swiotlb])
+    #expect(try parse("--isolate").isolation.paths == DMAPath.allCases.filter { $0.isolationRefusal == nil })
     let named = try parse("--isolate --path swiotlb --device-socket /run/d")
     #expect(named.isolation == IsolationParameters(paths: [.swiotlb], isForced: false, socketPath: "/run/d"))
     // The baseline stays what it is: two threads.
@@ -34,7 +34,7 @@ import Testing
 
   @Test(arguments: [
     "--unsafe-force", "--device-socket /run/d", "--isolate --unsafe-force",
-    "--isolate --path swiotlb --unsafe-force",
+    "--isolate --path swiotlb --unsafe-force", "--isolate --queues 2 --path swiotlb",
   ])
   func whatWouldDoNothingIsRefused(_ line: String) throws {
     let error = #expect(throws: BenchError.self) { try parse(line) }
