@@ -36,22 +36,30 @@ final class IsolatedRig {
   private let payload: PayloadPool
   private let description: DeviceQueueDescription
   private let end: End
+  private var steps = 0
 
   /// The queue, whatever its layout.
   private struct End {
-    var add: (MemorySegment, DMADirection, UInt64) throws -> AddResult
+    var add: (DMADirection, (Int) -> (segment: MemorySegment, token: UInt64)) throws -> Int
     var publish: () -> Void
     var next: () throws -> Completion?
+    var batch: () throws -> [Completion]
     var position: () -> UInt16?
     var inFlight: () -> Int
 
     init<Driver: DriverQueue & ~Copyable>(_ driver: consuming Driver) {
       let box = Box(driver)
-      add = { try box.value.add($0, $1, token: $2) }
+      add = { try box.value.add(atMost: IsolatedRig.batch, $0, $1) }
       publish = { box.value.publish() }
       next = { try box.value.nextUsed() }
+      batch = { try Self.reclaim(&box.value) }
       position = { box.value.devicePosition }
       inFlight = { box.value.inFlightCount }
+    }
+
+    private static func reclaim<Driver: DriverQueue & ~Copyable>(_ driver: inout Driver) throws -> [Completion] {
+      let count = try driver.reclaim(atMost: IsolatedRig.batch)
+      return (0..<count).map { driver.completions[$0] }
     }
   }
 
@@ -124,16 +132,24 @@ final class IsolatedRig {
   func step(adding: Bool = true) throws -> Bool {
     let before = (added, returned)
     if adding { try fill() }
-    while let done = try end.next() {
-      try #require(done.token == returned, "\(kind): buffer \(done.token) came back where \(returned) was due")
-      if kind.direction == .deviceWritable {
-        try #require(done.writtenByteCount == UInt32(Self.bytes))
-        let isRight = unsafe crb_check(host(returned).pointer, Self.bytes, returned)
-        try #require(isRight, "\(kind): buffer \(returned) came back with wrong bytes")
-      }
-      returned += 1
+    // Batches are counted through, single ones looked up: a position is right after either.
+    steps += 1
+    while true {
+      let found = try steps % 3 == 0 ? [end.next()].compactMap(\.self) : end.batch()
+      if found.isEmpty { break }
+      for done in found { try take(done) }
     }
     return before != (added, returned)
+  }
+
+  private func take(_ done: Completion) throws {
+    try #require(done.token == returned, "\(kind): buffer \(done.token) came back where \(returned) was due")
+    if kind.direction == .deviceWritable {
+      try #require(done.writtenByteCount == UInt32(Self.bytes))
+      let isRight = unsafe crb_check(host(returned).pointer, Self.bytes, returned)
+      try #require(isRight, "\(kind): buffer \(returned) came back with wrong bytes")
+    }
+    returned += 1
   }
 
   /// Waits until so many more came back, under load; or, without a number, all that is in flight.
@@ -154,17 +170,21 @@ final class IsolatedRig {
 
   private func fill() throws {
     while Int(added - returned) + Self.batch <= Self.depth {
-      for _ in 0..<Self.batch {
+      for number in added..<added + UInt64(Self.batch) {
         if kind.direction == .deviceReadable {
-          unsafe crb_fill(host(added).pointer, Self.bytes, added)
+          unsafe crb_fill(host(number).pointer, Self.bytes, number)
         } else {
           // What an earlier buffer left there must not pass for this one's.
-          unsafe memset(host(added).pointer, 0xee, Self.bytes)
+          unsafe memset(host(number).pointer, 0xee, Self.bytes)
         }
-        let segment = payload.segment(Int(added % UInt64(Self.depth)))
-        try #require(try end.add(segment, kind.direction, added) == .added)
-        added += 1
       }
+      let (first, payload) = (added, payload)
+      let count = try end.add(kind.direction) { i in
+        let number = first + UInt64(i)
+        return (payload.segment(Int(number % UInt64(Self.depth))), number)
+      }
+      try #require(count == Self.batch)
+      added += UInt64(count)
       end.publish()
     }
   }
