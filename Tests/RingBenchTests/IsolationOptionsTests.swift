@@ -41,6 +41,12 @@ import Testing
     #expect(error?.exitCode == 2 && error?.message.contains("\n") == false)
   }
 
+  @Test func sweepDoesNotIsolate() throws {
+    let options = try CostOptions.parse(["--isolate", "--path", "swiotlb"])
+    let error = #expect(throws: BenchError.self) { try SweepCommand.parameters(options, on: .fixture) }
+    #expect(error?.exitCode == 2 && error?.message.contains("cost") == true)
+  }
+
   @Test func aLoadGoesOverAndComesBack() throws {
     var load = IsolatedLoad()
     load.direction = .deviceWritable

@@ -21,7 +21,9 @@ struct BenchGuest {
   init(_ parameters: CostParameters) throws(BenchError) {
     let payloadBytes = parameters.iommu.rounded(
       parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 4096)
-    let bounces = parameters.measuredPaths.contains(where: \.usesPool) || parameters.isolation.isForced
+    let usesPool = parameters.measuredPaths.contains(where: \.usesPool)
+    // What a secure guest would hand over, or copies from, is its own.
+    let hides = usesPool || parameters.isolation.isForced || parameters.isolation.paths.contains(.shadow)
     let straddles = parameters.measuredPaths.contains(.dmaMask)
     let below = Self.wholeLeaves(payloadBytes)
     // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
@@ -52,23 +54,27 @@ struct BenchGuest {
       } else {
         shadow = nil
       }
-      if bounces {
+      if hides {
         let hidden = try MemoryRegion(
           at: GuestPhysicalAddress(16 << 30), byteCount: payloadBytes, visibility: .private,
           node: parameters.payloadNode, pages: parameters.pageSize)
+        regions.append(hidden)
+        var hiddenAllocator = RegionAllocator(hidden)
+        privatePayload = try hiddenAllocator.allocate(payloadBytes, alignment: 4096)
+      } else {
+        privatePayload = nil
+      }
+      if usesPool {
         let poolRegion = try MemoryRegion(
           at: GuestPhysicalAddress(UInt64((2 << 30) - (parameters.swiotlbMebibytes << 20))),
           byteCount: parameters.swiotlbMebibytes << 20, node: parameters.payloadNode,
           pages: parameters.pageSize)
-        regions += [hidden, poolRegion]
-        var hiddenAllocator = RegionAllocator(hidden)
-        privatePayload = try hiddenAllocator.allocate(payloadBytes, alignment: 4096)
+        regions.append(poolRegion)
         var poolAllocator = RegionAllocator(poolRegion)
         pool = try SwiotlbPool(
           try poolAllocator.allocate(parameters.swiotlbMebibytes << 20, alignment: 4096),
           areaCount: parameters.swiotlbAreas, tracksHighWater: true)
       } else {
-        privatePayload = nil
         pool = nil
       }
       memory = try GuestMemory(regions)

@@ -46,6 +46,7 @@ struct SweepCommand: ParsableCommand {
     // A buffer that takes tens of microseconds leaves the others too few slices: only where they are named.
     defaults.paths = DMAPath.allCases.filter { $0 != .viommu && $0 != .mmu }
     defaults.sizes = (6...19).map { 1 << $0 }
+    if options.isolation.isolate { throw .usage("sweep measures between two threads; --isolate is for cost") }
     let parameters = try options.parameters(on: machine, defaults: defaults)
     try SizeLimits.checkSweep(parameters)
     return parameters
