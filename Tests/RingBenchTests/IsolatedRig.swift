@@ -101,16 +101,20 @@ final class IsolatedRig {
   var position: UInt16? { end.position() }
 
   /// A new process, which goes on where the last one ended.
-  func startDevice(at position: UInt16? = nil) throws -> (device: IsolatedDevice, process: ChildProcess) {
+  func startDevice(
+    at position: UInt16? = nil, patience: UInt64 = 10_000_000_000
+  ) throws -> (device: IsolatedDevice, process: ChildProcess) {
     let program = try #require(RingBenchProgram.path, "there is no ringbench beside the tests")
     let link = try DeviceLink(starting: program, [DeviceCommand.name, "--parent", "\(getpid())"])
     let process = try #require(link.process)
-    return (try attach(link, at: position), process)
+    return (try attach(link, at: position, patience: patience), process)
   }
 
   /// Hands the guest to the device at the other end of a link.
-  func attach(_ link: DeviceLink, at position: UInt16? = nil) throws -> IsolatedDevice {
-    let device = try IsolatedDevice(link, regions, mostQueues: 1)
+  func attach(
+    _ link: DeviceLink, at position: UInt16? = nil, patience: UInt64 = 10_000_000_000
+  ) throws -> IsolatedDevice {
+    let device = try IsolatedDevice(link, regions, mostQueues: 1, patience: patience)
     var queue = description
     queue.position = try position ?? #require(end.position(), "completions were left in the ring")
     var load = IsolatedLoad()

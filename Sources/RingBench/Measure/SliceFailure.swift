@@ -16,6 +16,8 @@ enum SliceFailure: Error, Sendable {
   case other
   /// The device's process is gone; what it completed came back, and this many buffers had not.
   case deviceGone(inFlight: Int)
+  /// The other side did not end its step for ten seconds.
+  case silent
   /// Nothing came back for ten seconds.
   case stalled(done: Int, of: Int)
 
@@ -28,6 +30,7 @@ enum SliceFailure: Error, Sendable {
     case .queue(let error): error.description
     case .other: "the other end failed"
     case .deviceGone(let count): "with \(count) buffers in flight that it had not completed"
+    case .silent: "the other side did not end its slice for ten seconds"
     case .stalled(let done, let total): "no buffer came back for ten seconds (\(done) of \(total) had)"
     }
   }

@@ -1,4 +1,5 @@
 import CRing
+import Glibc
 import RingKit
 import Synchronization
 
@@ -38,12 +39,16 @@ final class SliceGate: Sendable {
   private let buffers = Atomic<Int>(0)
   private let driversDone = Atomic<Int>(0)
   private let followers: UInt64
+  private let patience: UInt64
   // What the driver knows of a device in another process that is gone.
   private let abandoned = Atomic<Bool>(false)
 
   /// A gate over the first bytes of a region, zeroed when it is new.
-  init(in region: MemoryRegion, followers: Int = 1) {
+  ///
+  /// `patience`: nanoseconds that the driver waits for a step to end.
+  init(in region: MemoryRegion, followers: Int = 1, patience: UInt64 = 10_000_000_000) {
     self.followers = UInt64(followers)
+    self.patience = patience
     precondition(region.byteCount >= Self.byteCount, "a gate takes \(Self.byteCount) bytes")
     self.region = region
     words = SharedMemory(region.hostBase, byteCount: Self.byteCount)
@@ -105,11 +110,30 @@ final class SliceGate: Sendable {
   }
 
   /// Driver: waits until every follower has finished the current step, or the device's process is gone.
-  func waitUntilIdle() {
+  ///
+  /// One that does not finish in ten seconds is given up: it counts as gone from then on, and that is thrown. The time is
+  /// the waiting thread's own, because both sides may have been stopped together.
+  func waitUntilIdle() throws(SliceFailure) {
     let expected = opened.load(ordering: .relaxed) &* followers
+    var turns = 0
+    var end: UInt64?
     while words.loadAcquire64(Self.finishes) != expected {
-      if abandoned.load(ordering: .relaxed) { return }
+      if isAbandoned { return }
+      turns &+= 1
+      if turns & 0xffff != 0 { continue }
+      let now = Self.ownNanoseconds()
+      if let end, now > end {
+        abandon()
+        throw .silent
+      }
+      end = end ?? now &+ patience
     }
+  }
+
+  private static func ownNanoseconds() -> UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
   }
 
   /// What each of several drivers sends round in the current slice.

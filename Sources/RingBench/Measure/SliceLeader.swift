@@ -19,8 +19,8 @@ struct SliceLeader {
 
   mutating func lead() -> SliceRun {
     var at = ""
-    for peer in schedule.peers.dropFirst() { Self.park(peer) }
     do throws(SliceFailure) {
+      for peer in schedule.peers.dropFirst() { try Self.park(peer) }
       for number in schedule.counted.indices {
         at = schedule.counted[number].label
         if Interrupt.isRequested { break }
@@ -42,25 +42,25 @@ struct SliceLeader {
     }
     for peer in schedule.peers {
       peer.gate.rouse(.finish)
-      peer.gate.waitUntilIdle()
+      do throws(SliceFailure) { try peer.gate.waitUntilIdle() } catch { run.failure = run.failure ?? (at, error) }
     }
     run.interrupted = Interrupt.isRequested
     return run
   }
 
-  private static func park(_ peer: SlicePeer) {
+  private static func park(_ peer: SlicePeer) throws(SliceFailure) {
     peer.gate.open(.park)
-    peer.gate.waitUntilIdle()
+    try peer.gate.waitUntilIdle()
   }
 
   /// Has the device's thread that serves a contender awake and the other asleep: they share a CPU.
-  private mutating func begin(_ number: Int, buffers: Int) -> SliceGate {
+  private mutating func begin(_ number: Int, buffers: Int) throws(SliceFailure) -> SliceGate {
     let (peer, contender) = schedule.seat(number)
     if peer != current {
-      Self.park(schedule.peers[current])
+      try Self.park(schedule.peers[current])
       current = peer
       schedule.peers[peer].gate.rouse(.wake)
-      schedule.peers[peer].gate.waitUntilIdle()
+      try schedule.peers[peer].gate.waitUntilIdle()
     }
     let gate = schedule.peers[peer].gate
     gate.open(.slice(contender: contender), buffers: buffers)
@@ -69,17 +69,25 @@ struct SliceLeader {
 
   /// A slice of the contender with this number among all of them.
   private mutating func slice(_ number: Int, buffers: Int) throws(SliceFailure) -> UInt64 {
-    let gate = begin(number, buffers: buffers / max(1, schedule.contender(number).lanes.count))
-    defer { gate.waitUntilIdle() }
+    let gate = try begin(number, buffers: buffers / max(1, schedule.contender(number).lanes.count))
+    var time: UInt64 = 0
+    try lead(number, gate) { () throws(SliceFailure) in time = try schedule.contender(number).runDriver(buffers, gate) }
+    return time
+  }
+
+  /// The driver's part of a slice that has begun, and its end.
+  private func lead(_ number: Int, _ gate: SliceGate, _ body: () throws(SliceFailure) -> Void) throws(SliceFailure) {
     do throws(SliceFailure) {
-      let time = try schedule.contender(number).runDriver(buffers, gate)
-      end(number, gate)
-      return time
+      try body()
     } catch {
       gate.fail()
       end(number, gate)
+      // What failed first is what is told.
+      do throws(SliceFailure) { try gate.waitUntilIdle() } catch {}
       throw error
     }
+    end(number, gate)
+    try gate.waitUntilIdle()
   }
 
   private func end(_ number: Int, _ gate: SliceGate) {
@@ -124,15 +132,10 @@ struct SliceLeader {
   private mutating func timeRoundTrips(_ number: Int) throws(SliceFailure) {
     guard schedule.roundTrips > 0, let time = schedule.timed[number].timeRoundTrips else { return }
     var histogram = LatencyHistogram()
-    let gate = begin(number + schedule.counted.count, buffers: 0)
-    defer { gate.waitUntilIdle() }
-    do throws(SliceFailure) {
+    let all = number + schedule.counted.count
+    let gate = try begin(all, buffers: 0)
+    try lead(all, gate) { () throws(SliceFailure) in
       try time(schedule.roundTrips, gate) { histogram.record(cycles: $0) }
-      end(number + schedule.counted.count, gate)
-    } catch {
-      gate.fail()
-      end(number + schedule.counted.count, gate)
-      throw error
     }
     run.latencies[number] = histogram.summary
   }
@@ -140,7 +143,7 @@ struct SliceLeader {
   private mutating func takeTurns(_ at: inout String) throws(SliceFailure) {
     let start = schedule.limitsWholeRun ? schedule.start : cring_nanoseconds()
     let end = start &+ UInt64(schedule.timeLimit * 1e9)
-    var before = look()
+    var before = try look()
     var undisturbed = [Int](repeating: 0, count: schedule.timed.count)
     var round = 0
     // On a machine that is busy with something else, more rounds until there is something to tell; within limits.
@@ -155,7 +158,7 @@ struct SliceLeader {
         let contender = schedule.timed[number]
         at = contender.label
         let time = try slice(number + schedule.counted.count, buffers: contender.buffersPerSlice)
-        let after = look()
+        let after = try look()
         let conditions = SliceConditions(
           roundTripBefore: before.roundTrip, roundTripAfter: after.roundTrip,
           stolenTicks: after.stolen &- before.stolen, involuntarySwitches: after.switches &- before.switches)
@@ -171,11 +174,11 @@ struct SliceLeader {
   }
 
   /// Where the two CPUs are now, and what was taken from them so far.
-  private func look() -> (roundTrip: Double, stolen: UInt64, switches: UInt64) {
+  private func look() throws(SliceFailure) -> (roundTrip: Double, stolen: UInt64, switches: UInt64) {
     let peer = schedule.peers[current]
     peer.gate.open(.probe)
     let roundTrip = peer.probe.ping()
-    peer.gate.waitUntilIdle()
+    try peer.gate.waitUntilIdle()
     if roundTrip < 0 { peer.probe.reset() }
     var stolen: UInt64 = 0
     for cpu in [schedule.driverCPU] + schedule.followers.map(\.cpu) {

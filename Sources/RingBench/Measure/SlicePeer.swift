@@ -11,8 +11,8 @@ final class SlicePeer: Sendable {
   let probe: RoundTripProbe
 
   /// Over the first bytes of a region that is new, or that the driver's side has set up.
-  init(in region: MemoryRegion, followers: Int = 1) {
-    gate = SliceGate(in: region, followers: followers)
+  init(in region: MemoryRegion, followers: Int = 1, patience: UInt64 = 10_000_000_000) {
+    gate = SliceGate(in: region, followers: followers, patience: patience)
     probe = RoundTripProbe(in: region, at: Self.probeOffset)
   }
 

@@ -39,6 +39,10 @@ struct SliceSession {
     }
     if progress.isShown { watch(driver, progress, title) }
     let run = driver.join()
+    if let (label, failure) = run.failure, case .silent = failure, schedule.peers[0].gate.isAbandoned {
+      // A thread that does not end cannot be waited for, nor what it uses be let go; the program ends with this.
+      throw .check("\(label): \(failure.text)")
+    }
     let failures = followers.compactMap { $0.join() }
     for contender in schedule.counted + schedule.timed { contender.close() }
     let isolatedEnd = isolated?.finish()

@@ -36,7 +36,11 @@ final class IsolatedDevice: Sendable {
   }
 
   /// Takes a link to a device, and passes the shared ones of some regions on.
-  init(_ link: DeviceLink, _ regions: [MemoryRegion], mostQueues: Int) throws(BenchError) {
+  ///
+  /// `patience`: nanoseconds after which a device that does not end a step is given up.
+  init(_ link: DeviceLink, _ regions: [MemoryRegion], mostQueues: Int, patience: UInt64 = 10_000_000_000)
+    throws(BenchError)
+  {
     self.link = link
     state = State()
     let memory: GuestMemory
@@ -45,7 +49,7 @@ final class IsolatedDevice: Sendable {
         at: GuestPhysicalAddress(Self.controlBase), byteCount: SlicePeer.byteCount + mostQueues * WorkArea.byteCount)
       memory = try GuestMemory(regions + [control])
     } catch { throw .machine("the device's memory cannot be had: \(error)") }
-    peer = SlicePeer(in: control)
+    peer = SlicePeer(in: control, patience: patience)
     do throws(DeviceHandshakeError) { try link.share(memory) } catch { throw Self.refusal(error) }
   }
 
@@ -80,8 +84,8 @@ final class IsolatedDevice: Sendable {
       do throws(DeviceHandshakeError) {
         end = try link.report().map { .failed($0) } ?? .done
       } catch {
-        end = error == .closed ? .gone(link.process?.wait()) : .failed("\(error)")
         gate.abandon()
+        end = error == .closed ? .gone(link.process.map { Self.bury($0) }) : .failed("\(error)")
       }
       return end
     }
@@ -95,12 +99,29 @@ final class IsolatedDevice: Sendable {
   var isGone: Bool { peer.gate.isAbandoned }
 
   /// How the device ended, once it was led to its last step or is gone.
+  ///
+  /// One that was given up, or that does not report within ten seconds, is ended.
   func finish() -> IsolatedEnd {
     guard let watcher = state.watcher else { return .gone(nil) }
     state.watcher = nil
+    for _ in 0..<Self.mostLooks where !watcher.isFinished && !isGone { usleep(Self.pause) }
+    if !watcher.isFinished { link.shut() }
     let end = watcher.join()
     link.shut()
     return end
+  }
+
+  private static let pause: UInt32 = 1000
+  private static let mostLooks = 10_000
+
+  /// How a process ended whose connection has: one that goes on without it, or was stopped, is killed.
+  private static func bury(_ process: ChildProcess) -> ProcessEnd {
+    for _ in 0..<1000 {
+      if let end = process.end { return end }
+      usleep(pause)
+    }
+    kill(process.processIdentifier, SIGKILL)
+    return process.wait()
   }
 
   private static func refusal(_ error: DeviceHandshakeError) -> BenchError {

@@ -1,0 +1,81 @@
+import Glibc
+import RingKit
+import Testing
+
+@testable import RingBench
+
+/// `ringbench cost --isolate` as a program, from outside.
+@Suite("cost --isolate as a program", .serialized)
+struct IsolatedCostTests {
+  private static let short = "--ring packed --direction device-writable --size 4096 --slice-ms 2"
+
+  @Test("a device that is killed ends the run in one line with what was in flight, and exit code 1")
+  func killed() throws {
+    // So long that the kill falls into it, on any machine.
+    let run = try ProgramRun("cost --isolate --path swiotlb \(Self.short) --slices 100000 --time-limit 600")
+    var devices: [pid_t] = []
+    while devices.isEmpty, run.process.end == nil {
+      devices = run.children
+      usleep(1000)
+    }
+    // Beyond its handshake, so that it serves: before, the device did not come up at all.
+    usleep(2_000_000)
+    for device in devices { kill(device, SIGKILL) }
+    let (end, output, errors) = run.end()
+    #expect(end == .exited(code: 1), "\(errors)")
+    #expect(output.isEmpty)
+    let lines = errors.split(separator: "\n").filter { !$0.contains("debug build") }
+    #expect(lines.count == 1, "\(errors)")
+    #expect(errors.contains("killed by signal 9") && errors.contains("buffers in flight that it had not completed"))
+  }
+
+  @Test("what is forced faults at the device, and the driver says it in one line", arguments: ["direct", "identity"])
+  func forced(path: String) throws {
+    let run = try ProgramRun("cost --isolate --unsafe-force --path \(path) \(Self.short) --slices 10")
+    let (end, output, errors) = run.end()
+    #expect(end == .exited(code: 1), "\(errors)")
+    #expect(output.isEmpty)
+    let lines = errors.split(separator: "\n").filter { !$0.contains("debug build") }
+    #expect(lines.count == 1 && errors.contains("\(path) (isolated)"), "\(errors)")
+    // Where the guest's private memory begins.
+    #expect(errors.contains("iova 0x400000000 are not memory the device can see"), "\(errors)")
+  }
+
+  @Test("what needs private memory is refused in one line, with exit code 3", arguments: ["direct", "identity"])
+  func refused(path: String) throws {
+    let (end, output, errors) = try ProgramRun("cost --isolate --path swiotlb,\(path) \(Self.short)").end()
+    #expect(end == .exited(code: 3) && output.isEmpty)
+    #expect(errors.split(separator: "\n").count == 1 && errors.contains("private memory"), "\(errors)")
+  }
+
+  @Test("a device that stops is given up, and ended")
+  func stopped() throws {
+    let rig = try IsolatedRig(IsolatedRig.Kind(ring: .split, isInOrder: false, direction: .deviceWritable))
+    let (device, process) = try rig.startDevice(patience: 50_000_000)
+    try rig.exchange(100, device)
+    kill(process.processIdentifier, SIGSTOP)
+    // Until every thread of it has.
+    var status: Int32 = 0
+    #expect(unsafe waitpid(process.processIdentifier, &status, WUNTRACED) == process.processIdentifier)
+    device.peer.gate.endSlice()
+    let failure = #expect(throws: SliceFailure.self) { try device.peer.gate.waitUntilIdle() }
+    if case .silent? = failure {} else { Issue.record("\(failure?.text ?? "nothing")") }
+    #expect(device.isGone)
+    // Nobody waits for it any more.
+    try device.peer.gate.waitUntilIdle()
+    #expect(device.finish() == .gone(.killed(signal: SIGKILL)))
+    while try rig.step(adding: false) {}
+    let (next, _) = try rig.startDevice()
+    try rig.exchange(nil, next)
+    #expect(rig.returned == rig.added)
+  }
+
+  @Test("a step that nobody takes ends")
+  func nobody() throws {
+    let region = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 4096)
+    let gate = SliceGate(in: region, patience: 1_000_000)
+    gate.open(.probe)
+    #expect(throws: SliceFailure.self) { try gate.waitUntilIdle() }
+    #expect(gate.isAbandoned && gate.hasFailed)
+  }
+}
