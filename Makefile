@@ -17,8 +17,9 @@ bench: setup ## Measure what each DMA path costs on this machine (under a minute
 	$(SWIFT) build -c release --product ringbench
 	@"$$($(SWIFT) build -c release --show-bin-path)/ringbench" cost
 
-test: setup ## Run the tests
+test: setup ## Run the tests, then the models of the orderings
 	$(SWIFT) test
+	@Tests/Model/run.sh
 
 lint: ## Check format, style and file sizes
 	@Scripts/lint.sh
