@@ -77,6 +77,12 @@ extension InvalidationQueue {
   @usableFromInline @inline(never)
   func serve(_ iotlb: IOTLB, _ server: Int) {
     let tail = self.tail
+    if tail &- iotlb.served == 2, let descriptor = latest(tail) {
+      forget(descriptor, iotlb)
+      iotlb.served = tail
+      unsafe cring_store_release_64(status(server), tail)
+      return
+    }
     var at = iotlb.served
     while at != tail {
       let slot = unsafe slot(at)
@@ -84,12 +90,32 @@ extension InvalidationQueue {
         head: cring_load_relaxed_64(slot), body: cring_load_relaxed_64(slot + 8))
       at &+= 1
       switch descriptor.kind {
-      case InvalidationDescriptor.pagesKind: iotlb.invalidate(descriptor.body, order: descriptor.order)
-      case InvalidationDescriptor.domainKind: iotlb.invalidateAll()
-      default: unsafe cring_store_release_64(status(server), descriptor.body)
+      case InvalidationDescriptor.waitKind: unsafe cring_store_release_64(status(server), descriptor.body)
+      default: forget(descriptor, iotlb)
       }
     }
     iotlb.served = at
+  }
+
+  private func forget(_ descriptor: InvalidationDescriptor, _ iotlb: IOTLB) {
+    if descriptor.kind == InvalidationDescriptor.pagesKind {
+      iotlb.invalidate(descriptor.body, order: descriptor.order)
+    } else {
+      iotlb.invalidateAll()
+    }
+  }
+
+  /// The request that ends at the tail, unless another came meanwhile.
+  private func latest(_ tail: UInt64) -> InvalidationDescriptor? {
+    let copy = unsafe latestCopy(tail)
+    let descriptor = unsafe InvalidationDescriptor(
+      head: cring_load_acquire_64(copy), body: cring_load_acquire_64(copy + 8))
+    return self.tail == tail ? descriptor : nil
+  }
+
+  private func latestCopy(_ end: UInt64) -> UnsafeMutableRawPointer {
+    // SAFETY: two copies of 16 bytes lie between the tail and the end of its line.
+    unsafe block + Self.latestOffset + Int(end >> 1 & 1) * 16
   }
 
   private func serveInPlace(_ server: Int) {
@@ -116,6 +142,9 @@ extension InvalidationQueue {
     }
     write(descriptor, end &- 2)
     write(.wait(end), end &- 1)
+    let copy = unsafe latestCopy(end)
+    unsafe cring_store_release_64(copy, descriptor.head)
+    unsafe cring_store_release_64(copy + 8, descriptor.body)
     unsafe cring_store_release_64(block + Self.tailOffset, end)
     unsafe cring_unlock(block)
     try wait(end)

@@ -8,9 +8,15 @@ public import CRing
 /// the status word of each server. A server is a translator with an IOTLB of its own: each takes every descriptor.
 /// The status is also how far that server has read, because every request ends in a wait descriptor.
 ///
+/// The line that the tail is in carries the latest requests along, so that a server which is up to date has all it needs
+/// when it sees the tail move, and a request costs one round trip between the two CPUs: the least that a unit which is
+/// waited for can cost. A server that is behind reads the slots.
+///
 /// Ordering: the release store of the tail in `post` pairs with the acquire load in `isIdle`, `serve`: a server that
 /// sees a descriptor sees the page-table entries cleared before it. The release store of the status pairs with the
-/// acquire load in `wait`.
+/// acquire load in `wait`. A request beside the tail is overwritten by the next but one, which is posted only when the next
+/// is: a server that finds the tail unmoved after it has read one has read that one. For this the copies are stored with
+/// release and read with acquire.
 ///
 /// A handle: copies share the state, and the ``IOMMUDomain`` that made it frees it.
 @frozen @safe
@@ -29,6 +35,8 @@ struct InvalidationQueue: @unchecked Sendable {
   static let serverCountOffset = 64
   @inlinable
   static var tailOffset: Int { 128 }
+  // Beside the tail, in its line: the latest two requests.
+  static let latestOffset = tailOffset + 16
   static let serverOffset = 256
   static let serverStride = 128
   static let slotOffset = serverOffset + serverLimit * serverStride
