@@ -53,6 +53,12 @@ final class IsolatedDevice: Sendable {
     do throws(DeviceHandshakeError) { try link.share(memory) } catch { throw Self.refusal(error) }
   }
 
+  // Whoever did not see to its end ends it.
+  deinit {
+    link.shut()
+    _ = state.watcher?.join()
+  }
+
   /// Hands a queue over; returns its number there.
   func attach(_ description: DeviceQueueDescription, _ load: IsolatedLoad, counts: Bool) throws(BenchError) -> Int {
     var (description, load) = (description, load)
