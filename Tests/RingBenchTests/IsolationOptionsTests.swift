@@ -25,6 +25,18 @@ import Testing
     #expect(error?.message.contains(path.name) == true && error?.message.contains("\n") == false)
   }
 
+  /// What the command line refuses the platform refuses as well.
+  @Test(arguments: [([DMAPath.direct], "ACCESS_PLATFORM"), ([.direct, .shadow], "private memory")])
+  func whatIsNotForcedIsRefusedAtSetUp(_ paths: [DMAPath], _ reason: String) throws {
+    var parameters = CostParameters()
+    parameters.paths = paths
+    parameters.isolation.paths = paths
+    var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    let key = CostKey(ring: .split, path: .direct, direction: .deviceReadable, bytes: 1500, isolated: true)
+    let error = #expect(throws: BenchError.self) { _ = try factory.make(key, counter: NoWork()) }
+    #expect(error?.exitCode == 3 && error?.message.contains(reason) == true, "\(error?.message ?? "")")
+  }
+
   @Test func onlyWhatCanFaultCanBeForced() throws {
     #expect(try parse("--isolate --path direct --unsafe-force").isolation.isForced)
     #expect(try parse("--isolate --path identity,swiotlb --unsafe-force").isolation.paths == [.identity, .swiotlb])

@@ -1,3 +1,5 @@
+import RingKit
+
 extension DMAPath {
   /// Why the path does not lead to a device in another process that sees the shared pages of a secure guest and nothing
   /// else; `nil` when it does.
@@ -22,5 +24,8 @@ extension DMAPath {
   }
 
   /// Whether the path can be forced on a secure platform, to see it fail.
-  var canBeForced: Bool { self == .direct || self == .identity }
+  var canBeForced: Bool { handsOverAddresses }
+
+  /// Whether the descriptor holds the address of the buffer that was submitted, wherever that is.
+  var handsOverAddresses: Bool { self == .direct || self == .identity }
 }

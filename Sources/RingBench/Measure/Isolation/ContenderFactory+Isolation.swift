@@ -3,6 +3,10 @@ import RingKit
 extension ContenderFactory {
   /// A contender whose device end is in another process.
   mutating func makeIsolated<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
+    let exposes = parameters.isolation.platform.exposes(plan(key).payload.buffer.region.visibility)
+    if key.path.handsOverAddresses, !exposes, !parameters.isolation.isForced {
+      throw BenchError.machine(key.path.isolationRefusal ?? "\(key.path.name) cannot be isolated")
+    }
     switch key.path {
     case .direct: return try assembleIsolated(key, DirectMapper(counter: counter))
     case .identity:
@@ -34,8 +38,8 @@ extension ContenderFactory {
     _ key: CostKey, _ mapper: consuming Mapper, windows: [DMAWindow]? = nil,
     figures: @escaping () -> [String: Double] = { [:] }
   ) throws -> Contender {
+    let configuration = try negotiated(key)
     guard let device else { throw BenchError.machine("no device in another process was set up") }
-    let configuration = configuration(key)
     let tables = guest.tableMemory(parameters)
     let plan = plan(key)
     switch key.ring {
@@ -58,6 +62,17 @@ extension ContenderFactory {
       return Contender(
         key.label, plan, driver, isolated: queue, deviceWork: { device.counts(queue) }, figures: figures)
     }
+  }
+
+  /// What the platform's driver and the device agree on; to what is forced it would not.
+  private func negotiated(_ key: CostKey) throws(BenchError) -> QueueConfiguration {
+    let wanted = configuration(key)
+    if parameters.isolation.isForced && key.path.canBeForced { return wanted }
+    do throws(NegotiationError) {
+      return try parameters.isolation.platform.accept(
+        wanted.features, of: .network, for: FeatureRequest(required: wanted.features)
+      ).configuration(size: wanted.size, indirectCapacity: wanted.indirectCapacity)
+    } catch { throw .machine("\(key.path.name): \(error)") }
   }
 
   private func attach(
