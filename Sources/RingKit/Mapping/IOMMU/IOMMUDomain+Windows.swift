@@ -9,13 +9,16 @@ extension IOMMUDomain {
   ///   - memory: what was passed to the device.
   ///   - windows: the driver's mappings, ``PremappedMapper/deviceWindows``.
   ///   - usesLargePages: whether they are held in leaves of 2 MiB and 1 GiB where they allow it.
-  ///   - maximumTablePages: pages of 4 KiB that the copy may take.
+  ///   - maximumTablePages: pages of 4 KiB that the copy may take; as many as windows over all of the memory need unless
+  ///     told otherwise, so that a driver cannot have a device fill its memory with tables.
   /// - Throws: ``DMAError/alreadyMapped(_:)`` when windows overlap, or ``DMAError/pageTableExhausted``.
   public convenience init(
-    memory: GuestMemory, windows: [DMAWindow], usesLargePages: Bool = false, maximumTablePages: Int = 1 << 14
+    memory: GuestMemory, windows: [DMAWindow], usesLargePages: Bool = false, maximumTablePages: Int? = nil
   ) throws(DMAError) {
     var configuration = IOMMUConfiguration()
-    configuration.maximumTablePages = maximumTablePages
+    // A table for each 2 MiB; of each window one more that it begins in, and three levels above.
+    let needed = memory.regions.reduce(0) { $0 + $1.byteCount } >> 21 + 8 * windows.count + 8
+    configuration.maximumTablePages = maximumTablePages ?? needed
     configuration.usesLargePages = usesLargePages
     configuration.servedBy = .waiter
     self.init(memory: memory, configuration: configuration)
