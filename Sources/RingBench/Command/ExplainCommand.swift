@@ -1,28 +1,42 @@
 import ArgumentParser
 
-/// `ringbench explain`: what a path stands for, and how a real guest gets there.
+/// `ringbench explain`: what a path stands for, and how a real guest gets there; which devices a secure platform takes.
 struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain",
-    abstract: "Tells what a DMA path stands for, how a real guest gets on it, and what it leaves open.",
+    abstract: "Tells what a DMA path stands for, or what a kind of device demands of memory.",
     discussion: """
-      Without a path: all of them, a line each.
+      Of a path: how a real guest gets on it, and what it leaves open. Of a kind of device, with --device: whether a
+      platform that hides its memory takes it, why, and what would have to change. Without a name: all of them.
 
       Examples:
         ringbench explain
         ringbench explain iommu-lazy
         ringbench explain swiotlb,dma-mask --format json
+        ringbench explain --device
+        ringbench explain --device balloon
       """)
 
-  @Argument(help: "\(PathExplanations.names). Comma list, or several.")
-  var path: [String] = []
+  @Argument(
+    help: ArgumentHelp(
+      "\(PathExplanations.names). With --device: kinds, or their numbers. Comma list, or several.", valueName: "name"))
+  var names: [String] = []
+
+  @Flag(help: "Explain kinds of virtio device instead of paths.")
+  var device = false
 
   @OptionGroup var report: ReportOptions
 
   func run() throws {
     let destination = try report.destination()
-    let report = ExplainReport(paths: try PathExplanations.find(path))
-    let text = ExplainText(report)
-    try destination.write(report) { path.isEmpty ? text.overview() : text.inFull() }
+    if device {
+      let report = DeviceReport(devices: try DeviceExplanation.find(names))
+      let text = DeviceText(report)
+      try destination.write(report) { names.isEmpty ? text.overview() : text.inFull() }
+    } else {
+      let report = ExplainReport(paths: try PathExplanations.find(names))
+      let text = ExplainText(report)
+      try destination.write(report) { names.isEmpty ? text.overview() : text.inFull() }
+    }
   }
 }

@@ -18,17 +18,21 @@ public struct DeviceDemand: Equatable, Sendable {
   public let reason: String
   /// What must be left alone for it to work; `nil` where nothing or everything must.
   public let restriction: String?
+  /// What would have to be different for a secure platform to take it; `nil` where it does.
+  public let remedy: String?
   /// Feature bits that a secure platform does not accept although they are offered and understood.
   public let withheld: VirtioFeatures
   /// The sections of the specification (virtio 1.4) that say so.
   public let sources: [String]
 
   init(
-    _ verdict: Verdict, _ reason: String, restriction: String? = nil, withheld: VirtioFeatures = [], sources: [String]
+    _ verdict: Verdict, _ reason: String, restriction: String? = nil, remedy: String? = nil,
+    withheld: VirtioFeatures = [], sources: [String]
   ) {
     self.verdict = verdict
     self.reason = reason
     self.restriction = restriction
+    self.remedy = remedy
     self.withheld = withheld
     self.sources = sources
   }

@@ -21,6 +21,10 @@ extension DeviceKind {
       DeviceDemand(
         .unspecified,
         "the specification gives it a number and no chapter, so what it demands of memory is not known",
+        remedy: """
+          somebody who knows the device has to vouch that all its data goes through its queues: \
+          Platform(secure: true, admitsUnspecifiedKinds: true)
+          """,
         sources: ["Device Types"])
     }
   }
@@ -46,6 +50,10 @@ extension DeviceKind {
     it hands over page frame numbers of the guest's own pages, and the device takes those pages or changes them; page \
     numbers in the data pass every translation by
     """,
+    remedy: """
+      each page would have to be made shared before its number is handed over, and be accepted anew when it comes back; \
+      no request of the device stands for that, so leave it out and give the guest its memory at the start
+      """,
     sources: ["Traditional Memory Balloon Device: Device Operation", "Free Page Hinting", "Free Page Reporting"])
 
   private static let memoryDemand = DeviceDemand(
@@ -54,6 +62,10 @@ extension DeviceKind {
     it plugs memory of the host's into the guest's physical address space, to be used like ordinary RAM: nothing makes \
     it private, and nothing of it passes a queue
     """,
+    remedy: """
+      the guest would have to accept what is plugged as private, page by page, out of the host's reach from then on; no \
+      request of the device stands for that, so give the guest its memory at the start
+      """,
     sources: ["Memory Device", "Memory Device: PLUG request"])
 
   private static let pmemDemand = DeviceDemand(
@@ -62,6 +74,7 @@ extension DeviceKind {
     its data is a range of host memory that the guest loads from and stores to directly; the queue carries flushes \
     alone, so there is nothing to bounce
     """,
+    remedy: "its data would have to pass through a queue: a block device over the same image does that",
     sources: ["PMEM Device: Device Initialization", "PMEM Device: Device Operations"])
 
   private static let fileSystemDemand = DeviceDemand(

@@ -1,0 +1,63 @@
+import FoundationEssentials
+import RingKit
+import Testing
+
+@testable import RingBench
+
+@Suite struct ExplainDeviceTests {
+  private func run(_ arguments: [String]) throws -> DeviceReport {
+    DeviceReport(devices: try DeviceExplanation.find(arguments))
+  }
+
+  @Test func everyKindIsListedWithItsVerdictAndItsReason() throws {
+    let report = try run([])
+    #expect(report.devices.map(\.number) == DeviceKind.allCases.map(\.rawValue))
+    let text = DeviceText(report).overview()
+    let flat = text.split(whereSeparator: { $0 == " " || $0 == "\n" }).joined(separator: " ")
+    for device in report.devices {
+      let demand = try #require(DeviceKind(name: device.kind)).demand
+      #expect(flat.contains(" \(device.kind) ") && flat.contains(demand.reason))
+      #expect(device.isTakenWhenSecure == [.bounces, .restricted].contains(demand.verdict))
+      if let change = device.change { #expect(flat.contains(change)) }
+    }
+  }
+
+  @Test func theBalloonIsRefusedWithItsReasonAndWhatWouldHaveToChange() throws {
+    let report = try run(["balloon"])
+    #expect(report.devices.map(\.isTakenWhenSecure) == [false])
+    let text = DeviceText(report).inFull()
+    for part in ["page frame numbers", "refuses it; any other takes it", "What has to change", "made shared"] {
+      #expect(text.contains(part), "\(part)")
+    }
+  }
+
+  @Test func whatIsWithheldIsNamedByItsBits() throws {
+    let report = try run(["gpu"])
+    #expect(report.devices[0].withheldBits == [3, 5])
+    #expect(DeviceText(report).inFull().contains("not accepted there, though offered: 3, 5"))
+  }
+
+  @Test func aKindHasANameAndANumberAndComesOnce() throws {
+    #expect(try run(["5,1", "balloon"]).devices.map(\.kind) == ["balloon", "network"])
+  }
+
+  @Test func aKindThatIsNoneIsRefusedInOneLine() {
+    for arguments in [["floppy"], ["balloon,14"], ["5 5"], [","], [""]] {
+      let error = #expect(throws: BenchError.self) { try run(arguments) }
+      #expect(error?.exitCode == 2)
+      #expect(error?.message.contains("'ringbench explain --device' lists them") == true)
+      #expect(error?.message.contains("\n") == false)
+    }
+  }
+
+  @Test func theJSONComesBackAsItWas() throws {
+    let report = try run([])
+    let text = try JSONText.encode(report)
+    #expect(try JSONDecoder().decode(DeviceReport.self, from: Data(text.utf8)) == report)
+  }
+
+  @Test func noLineIsWiderThanTheOthersMayBe() throws {
+    let text = DeviceText(try run([]))
+    for line in (text.overview() + text.inFull()).split(separator: "\n") { #expect(line.count <= Paragraph.width) }
+  }
+}
