@@ -45,6 +45,8 @@ let package = Package(
     ),
     // A device and a driver written on linux/virtio_ring.h alone, and test threads: peers that share no code with RingKit.
     .target(name: "CPeer", path: "Tests/Support/CPeer"),
+    // Sees each access to a page, by faults and single steps.
+    .target(name: "CTrap", path: "Tests/Support/CTrap"),
     .target(
       name: "RingKitTestSupport", dependencies: ["RingKit", "CRing"], path: "Tests/Support/RingKitTestSupport",
       swiftSettings: strict),
@@ -54,7 +56,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "CRingTests", dependencies: ["CRing"], swiftSettings: strict),
     .testTarget(
-      name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "RingKitTestSupport", "RingMigrant"],
+      name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "CTrap", "RingKitTestSupport", "RingMigrant"],
       swiftSettings: strict),
     .testTarget(
       name: "RingBenchTests",
