@@ -2,7 +2,7 @@
 import PackageDescription
 
 // A further fuzzer is one file in a folder of its own, its name here, and a folder of seeds in Corpus.
-let fuzzers = ["HostileDevice", "HostileDriver", "HostileSocket"]
+let fuzzers = ["HostileDevice", "HostileDriver", "HostileSocket", "HostileState"]
 
 let package = Package(
   name: "Fuzz",
