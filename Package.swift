@@ -15,6 +15,7 @@ let package = Package(
   name: "RingKit",
   products: [
     .library(name: "RingKit", targets: ["RingKit"]),
+    .library(name: "VhostUser", targets: ["VhostUser"]),
     .executable(name: "ringbench", targets: ["RingBench"]),
   ],
   traits: [
@@ -32,12 +33,14 @@ let package = Package(
       linkerSettings: [.linkedLibrary("numa", .when(traits: ["NUMA"]))]
     ),
     .target(name: "RingKit", dependencies: ["CRing"], swiftSettings: strict),
+    // Real drivers and devices in other processes, at the other end of our rings.
+    .target(name: "VhostUser", dependencies: ["RingKit", "CRing"], swiftSettings: strict),
     // What only a benchmark needs: payload fill and check, probes. Not part of the library product.
     .target(name: "CRingBench"),
     .executableTarget(
       name: "RingBench",
       dependencies: [
-        "RingKit", "CRing", "CRingBench",
+        "RingKit", "VhostUser", "CRing", "CRingBench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],
@@ -54,10 +57,14 @@ let package = Package(
     .executableTarget(
       name: "RingMigrant", dependencies: ["RingKit", "RingKitTestSupport"], path: "Tests/Support/RingMigrant",
       swiftSettings: strict),
+    // The structures of linux/vhost_types.h: a view of the messages that shares no code with VhostUser.
+    .target(name: "CVhostUAPI", path: "Tests/Support/CVhostUAPI"),
     .testTarget(name: "CRingTests", dependencies: ["CRing"], swiftSettings: strict),
     .testTarget(
       name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "CTrap", "RingKitTestSupport", "RingMigrant"],
       swiftSettings: strict),
+    .testTarget(
+      name: "VhostUserTests", dependencies: ["VhostUser", "RingKit", "CRing", "CVhostUAPI"], swiftSettings: strict),
     .testTarget(
       name: "RingBenchTests",
       dependencies: [

@@ -16,6 +16,7 @@
 #include "cring/memory.h"
 #include "cring/passing.h"
 #include "cring/spinlock.h"
+#include "cring/stream.h"
 #include "cring/topology.h"
 #include "cring/window.h"
 

@@ -1,0 +1,98 @@
+public import RingKit
+
+/// Why a connection came to its end, or was not made.
+///
+/// Everything but the first two and ``system(operation:errno:)`` is something that the peer did wrong.
+public enum VhostUserError: Error, Equatable, Sendable {
+  /// The peer closed the connection, between two messages.
+  case closed
+  /// The peer closed the connection inside a message, of which that many bytes came.
+  case truncated(byteCount: Int)
+  /// The kernel refused `operation`.
+  case system(operation: String, errno: Int32)
+  /// A header whose version is not 1.
+  case version(flags: UInt32)
+  /// A header that announces more than any message has.
+  case payloadTooLong(request: UInt32, byteCount: UInt32, limit: Int)
+  /// More descriptors than a message may carry.
+  case tooManyDescriptors(limit: Int)
+  /// A request that is not known here.
+  case unknownRequest(UInt32)
+  /// A reply where a request belongs, or one to nothing that was asked.
+  case unexpectedReply(request: UInt32)
+  /// A payload of the wrong length, in bytes.
+  case payloadLength(request: UInt32, byteCount: Int, expected: Int)
+  /// The wrong number of descriptors.
+  case descriptorCount(request: UInt32, count: Int, expected: Int)
+  /// A memory table of too many regions.
+  case tooManyRegions(Int, limit: Int)
+  /// A vring's file whose word has bits that mean nothing.
+  case vringFile(UInt64)
+  /// A vring is neither enabled (1) nor disabled (0).
+  case vringEnable(UInt32)
+  /// An IOTLB message of no known type, or with permissions that do not exist.
+  case iotlbMessage(type: UInt8, permissions: UInt8)
+  /// A part of the configuration space that cannot exist.
+  case configRange(offset: UInt32, byteCount: UInt32)
+  /// A request that needs a protocol feature which was not agreed on.
+  case notNegotiated(request: UInt32, feature: ProtocolFeatures)
+  /// Features that were not offered.
+  case featuresNotOffered(VirtioFeatures)
+  /// Protocol features that were not offered.
+  case protocolFeaturesNotOffered(ProtocolFeatures)
+  /// Features or memory change although a vring runs.
+  case vringRuns(index: Int, request: UInt32)
+  /// A vring that the device does not have.
+  case vringIndex(UInt32, count: Int)
+  /// A vring's size that no ring has.
+  case vringSize(UInt32, limit: Int)
+  /// A vring's position that is not in the ring.
+  case vringBase(UInt32)
+  /// A vring's part that is not inside one region of memory.
+  case vringAddress(index: Int, address: UInt64, byteCount: Int)
+  /// A vring that cannot be set up.
+  case vring(index: Int, QueueConfigurationError)
+  /// A vring whose memory stands elsewhere than the position that was given.
+  case vringPosition(index: Int, UInt32)
+  /// A region of the memory table is empty, overlaps another, or is not in its file.
+  case memory(MemoryError)
+  /// Two regions of the memory table claim the same user address.
+  case userAddressOverlap(UInt64)
+  /// A descriptor that is not what the request needs.
+  case notAnEventFile(request: UInt32)
+  /// A back-end channel that is no socket.
+  case notASocket
+  /// A translation whose range is empty, wraps or does not lead to memory.
+  case translation(IOVA, byteCount: UInt64, userAddress: UInt64)
+  /// Inflight memory that does not fit what was agreed on.
+  case inflight(String)
+}
+
+extension VhostUserError: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .closed: "the peer closed the connection"
+    case .truncated(let count): "the peer closed the connection \(count) bytes into a message"
+    case .system(let operation, let errno): "\(operation) failed with errno \(errno)"
+    case .version(let flags): "flags 0x\(String(flags, radix: 16)) are not those of version 1"
+    case .payloadTooLong(let request, let count, let limit):
+      "request \(request) announces \(count) bytes; no message has more than \(limit)"
+    case .tooManyDescriptors(let limit): "more than \(limit) descriptors came with a message"
+    case .unknownRequest(let request): "request \(request) is not known"
+    case .unexpectedReply(let request): "a reply to request \(request) came that nobody waits for"
+    case .payloadLength(let request, let count, let expected):
+      "request \(request) came with \(count) bytes instead of \(expected)"
+    case .descriptorCount(let request, let count, let expected):
+      "request \(request) came with \(count) descriptors instead of \(expected)"
+    case .tooManyRegions(let count, let limit): "a memory table of \(count) regions; \(limit) are the most"
+    case .vringFile(let word): "0x\(String(word, radix: 16)) is no vring's file"
+    case .vringEnable(let value): "a vring is enabled with 1 or disabled with 0, not \(value)"
+    case .iotlbMessage(let type, let permissions):
+      "an IOTLB message of type \(type) with permissions \(permissions) means nothing"
+    case .configRange(let offset, let count):
+      "\(count) bytes at \(offset) are beyond any configuration space"
+    default: sessionDescription
+    }
+  }
+}

@@ -1,0 +1,17 @@
+// The kernel's own structures of what vhost-user messages carry, and what the kernel knows of this process.
+#ifndef CVHOSTUAPI_H
+#define CVHOSTUAPI_H
+
+#include <linux/vhost_types.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+
+// A file of its own, of one page; -1 when there is none to be had.
+int cvhost_file(const char *name, long bytes);
+
+// How many descriptors of this process lead to that file, and how many mappings: other tests have other files.
+int cvhost_open_descriptors(int fd);
+int cvhost_mappings(int fd);
+
+#endif

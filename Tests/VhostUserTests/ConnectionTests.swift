@@ -1,0 +1,168 @@
+import CRing
+import CVhostUAPI
+import Testing
+import VhostUser
+
+/// Messages and descriptors over a real socket.
+@Suite struct ConnectionTests {
+  /// A raw end, to send what no connection would.
+  private func rawPair() throws -> (raw: Int32, connection: VhostUserConnection) {
+    var ends: (Int32, Int32) = (-1, -1)
+    let error = unsafe withUnsafeMutablePointer(to: &ends) {
+      unsafe $0.withMemoryRebound(to: Int32.self, capacity: 2) { unsafe cring_stream_pair($0) }
+    }
+    #expect(error == 0)
+    return (ends.0, try VhostUserConnection(attaching: ends.1))
+  }
+
+  private func send(_ raw: Int32, _ bytes: [UInt8], descriptors: [Int32] = []) {
+    var sent = 0
+    let error = unsafe cring_stream_send(raw, bytes, bytes.count, descriptors, descriptors.count, &sent)
+    #expect(error == 0 && sent == bytes.count)
+  }
+
+  private func failure(_ connection: VhostUserConnection) -> VhostUserError? {
+    do throws(VhostUserError) { _ = try connection.receive() } catch { return error }
+    return nil
+  }
+
+  @Test func aMessageArrivesWithItsDescriptors() throws {
+    let (a, b) = try VhostUserConnection.pair()
+    #expect(try b.receive() == nil)
+    let (near, far) = try VhostUserConnection.channel()
+    try a.send(FrontendMessage.setBackendChannel(far).encoded())
+    let message = try #require(try b.receive())
+    guard case .setBackendChannel(let passed) = try FrontendMessage(message) else {
+      Issue.record("another message")
+      return
+    }
+    #expect(passed.fileDescriptor != far.fileDescriptor)
+    let channel = try VhostUserConnection(attaching: try passed.duplicate())
+    try channel.send(BackendMessage.configChange.encoded())
+    #expect(try BackendMessage(#require(try near.receive())) == .configChange)
+  }
+
+  @Test func aMessageMayComeByteByByte() throws {
+    let (raw, connection) = try rawPair()
+    defer { cring_channel_close(raw) }
+    let message = FrontendMessage.setVringSize(VringState(index: 1, value: 2)).encoded()
+    let bytes: [UInt8] = [8, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0] + message.payload
+    for byte in bytes.dropLast() {
+      send(raw, [byte])
+      #expect(try connection.receive() == nil)
+    }
+    send(raw, [bytes[bytes.count - 1]] + bytes)
+    for _ in 0..<2 {
+      let came = try #require(try connection.receive())
+      #expect(came.request == 8 && came.payload == message.payload && came.flags == .version1)
+    }
+    #expect(try connection.receive() == nil)
+  }
+
+  @Test func manyMessagesWaitUntilTheSocketTakesThem() throws {
+    let (a, b) = try VhostUserConnection.pair()
+    let payload = [UInt8](repeating: 7, count: 264)
+    let count = 5_000
+    for i in 0..<count { try a.send(VhostUserMessage(request: UInt32(i), payload: payload)) }
+    #expect(a.isSending)
+    for i in 0..<count {
+      try a.flush()
+      let message = try #require(try b.receive())
+      #expect(message.request == UInt32(i) && message.payload == payload)
+    }
+    #expect(!a.isSending)
+  }
+
+  @Test func aHeaderIsHeldAgainstWhatMessagesAre() throws {
+    var (raw, connection) = try rawPair()
+    send(raw, [1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0])
+    #expect(failure(connection) == .version(flags: 2))
+    cring_channel_close(raw)
+    (raw, connection) = try rawPair()
+    send(raw, [1, 0, 0, 0, 1, 0, 0, 0, 17, 1, 0, 0])
+    #expect(failure(connection) == .payloadTooLong(request: 1, byteCount: 273, limit: 272))
+    cring_channel_close(raw)
+    (raw, connection) = try rawPair()
+    send(raw, [1, 0, 0, 0, 1, 0, 0, 0, 255, 255, 255, 255])
+    #expect(failure(connection) == .payloadTooLong(request: 1, byteCount: .max, limit: 272))
+    cring_channel_close(raw)
+  }
+
+  @Test func theEndIsTold() throws {
+    var (raw, connection) = try rawPair()
+    cring_channel_close(raw)
+    #expect(failure(connection) == .closed)
+    (raw, connection) = try rawPair()
+    send(raw, [1, 0, 0, 0, 1])
+    cring_channel_close(raw)
+    #expect(failure(connection) == .truncated(byteCount: 5))
+    let (a, b) = try VhostUserConnection.pair()
+    _ = consume b
+    #expect(throws: VhostUserError.closed) { try a.send(FrontendMessage.setOwner.encoded()) }
+  }
+
+  @Test func descriptorsOfAMessageThatIsRefusedAreClosed() throws {
+    let file = unsafe cvhost_file("passed", 4096)
+    defer { cring_channel_close(file) }
+    do {
+      let (raw, connection) = try rawPair()
+      // Eight with the header are taken, and one more with the payload is too many.
+      send(raw, [21, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0], descriptors: [Int32](repeating: file, count: 8))
+      send(raw, [0, 0, 0, 0], descriptors: [file])
+      #expect(failure(connection) == .tooManyDescriptors(limit: 8))
+      #expect(cvhost_open_descriptors(file) == 9)
+      cring_channel_close(raw)
+    }
+    #expect(cvhost_open_descriptors(file) == 1)
+    do {
+      let (raw, connection) = try rawPair()
+      // Cut off in the middle: what came with it is freed with the connection.
+      send(raw, [21, 0, 0, 0, 1], descriptors: [file, file])
+      #expect(try connection.receive() == nil)
+      cring_channel_close(raw)
+      #expect(failure(connection) == .truncated(byteCount: 5))
+    }
+    #expect(cvhost_open_descriptors(file) == 1)
+    do {
+      let (raw, connection) = try rawPair()
+      send(raw, [3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], descriptors: [file, file, file])
+      let message = try #require(try connection.receive())
+      #expect(throws: VhostUserError.descriptorCount(request: 3, count: 3, expected: 0)) {
+        try FrontendMessage(message)
+      }
+      cring_channel_close(raw)
+    }
+    #expect(cvhost_open_descriptors(file) == 1)
+  }
+
+  @Test func theSocketOfADeadProcessIsReplacedAndALivingOneIsNot() throws {
+    let path = "/tmp/ringkit-\(UInt32.random(in: 0 ... .max)).socket"
+    var left: Int32 = -1
+    #expect(unsafe cring_stream_listen(path, &left) == 0)
+    #expect(throws: VhostUserError.self) { _ = try VhostUserListener(at: path) }
+    // As a process that was killed leaves it: closed, and still there.
+    cring_channel_close(left)
+    do {
+      let listener = try VhostUserListener(at: path)
+      #expect(try listener.accept() == nil)
+      let connection = try VhostUserConnection(connectingTo: path)
+      try connection.send(FrontendMessage.setOwner.encoded())
+      let accepted = try #require(try listener.accept())
+      #expect(try accepted.receive()?.request == 3)
+    }
+    #expect(throws: VhostUserError.self) { _ = try VhostUserConnection(connectingTo: path) }
+    let long = "/tmp/" + String(repeating: "x", count: 103)
+    #expect(throws: VhostUserError.system(operation: "waiting at \(long)", errno: 36)) {
+      _ = try VhostUserListener(at: long)
+    }
+  }
+
+  @Test func whatIsNoSocketIsRefusedAndClosed() throws {
+    let file = unsafe cvhost_file("no socket", 4096)
+    defer { cring_channel_close(file) }
+    let copy = try PassedDescriptor(borrowing: file).duplicate()
+    #expect(cvhost_open_descriptors(file) == 2)
+    #expect(throws: VhostUserError.notASocket) { _ = try VhostUserConnection(attaching: copy) }
+    #expect(cvhost_open_descriptors(file) == 1)
+  }
+}
