@@ -162,8 +162,30 @@ int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region 
   return 0;
 }
 
+int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sealed, struct cring_region *out) {
+  memset(out, 0, sizeof *out);
+  out->fd = -1;
+  struct stat s;
+  if (bytes == 0) return EINVAL;
+  if (fstat(fd, &s) != 0) return errno;
+  if (s.st_size < 0 || offset > (uint64_t)s.st_size || bytes > (uint64_t)s.st_size - offset) return EINVAL;
+  int seals = fcntl(fd, F_GET_SEALS);
+  if (must_be_sealed && (seals < 0 || !(seals & F_SEAL_SHRINK))) return EPERM;
+  // A file of huge pages is mapped in those: they are its block size.
+  size_t page = s.st_blksize > (blksize_t)small_page && s.st_blksize % (blksize_t)huge_page == 0 ? (size_t)s.st_blksize
+                                                                                                : small_page;
+  size_t lead = (size_t)(offset % page);
+  if (bytes > SIZE_MAX - lead - page) return EINVAL;
+  size_t mapped = round_up(lead + bytes, page);
+  char *at = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - lead));
+  if (at == MAP_FAILED) return errno;
+  *out = (struct cring_region){
+      .base = at + lead, .bytes = bytes, .fd = fd, .pages = CRING_PAGES_4K, .lead = lead, .mapped = mapped};
+  return 0;
+}
+
 void cring_region_unmap(struct cring_region *region) {
-  if (region->base) munmap(region->base, region->bytes);
+  if (region->base) munmap((char *)region->base - region->lead, region->mapped ? region->mapped : region->bytes);
   if (region->base && region->fd >= 0) close(region->fd);
   memset(region, 0, sizeof *region);
   region->fd = -1;

@@ -21,4 +21,13 @@ int crb_interrupt_install(void) {
   return sigaction(SIGINT, &action, NULL) == 0 ? 0 : errno;
 }
 
+int crb_termination_install(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_interrupt;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = (int)SA_RESETHAND;
+  return sigaction(SIGTERM, &action, NULL) == 0 ? 0 : errno;
+}
+
 bool crb_interrupted(void) { return __atomic_load_n(&flag, __ATOMIC_RELAXED) != 0; }

@@ -12,6 +12,7 @@
 #include "cring/cpu.h"
 #include "cring/dma_ops.h"
 #include "cring/doorbell.h"
+#include "cring/file.h"
 #include "cring/futex.h"
 #include "cring/memory.h"
 #include "cring/passing.h"

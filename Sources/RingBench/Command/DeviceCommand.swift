@@ -15,7 +15,9 @@ struct DeviceCommand: ParsableCommand {
 
         ringbench device --socket /run/user/1000/device &
         ringbench cost --isolate --device-socket /run/user/1000/device
-      """)
+
+      With blk or net it is a virtio device for somebody's driver that speaks vhost-user: QEMU, DPDK, 'ringbench drive'.
+      """, subcommands: [DeviceBlockCommand.self, DeviceNetCommand.self])
 
   @Option(help: "Path of the socket to wait at; it must not exist yet, and is removed when a driver has come.")
   var socket: String?

@@ -5,6 +5,9 @@ enum Interrupt {
   /// Called once, before threads are started.
   static func install() { _ = crb_interrupt_install() }
 
+  /// SIGTERM as well, for what serves until it is told to end.
+  static func installTermination() { _ = crb_termination_install() }
+
   /// Whether the run was asked to end; one relaxed load, for any thread.
   static var isRequested: Bool { crb_interrupted() }
 }

@@ -14,6 +14,15 @@ public enum DMAFault: Error, Equatable, Sendable {
   case badTarget(IOVA, GuestPhysicalAddress)
   /// The process that holds the translations did not say where the address leads.
   case viommu(IOVA, ViommuFailure)
+  /// The translation was not here and is being asked for: nothing is wrong, and the same access is tried again once it
+  /// has come.
+  case pending(IOVA, DMADirection)
+}
+
+extension DMAFault {
+  /// Whether the access may succeed later, as one to a page that is fetched does; a queue is as it was before.
+  @inlinable
+  public var isPending: Bool { if case .pending = self { true } else { false } }
 }
 
 extension DMAFault: CustomStringConvertible {
@@ -27,6 +36,7 @@ extension DMAFault: CustomStringConvertible {
     case .notPermitted(let address, .deviceWritable): "\(address) may not be written by the device"
     case .badTarget(let address, let target): "\(address) translates to \(target), which is not memory"
     case .viommu(let address, let failure): "\(address) was not translated: \(failure)"
+    case .pending(let address, _): "the translation of \(address) has not come yet"
     }
   }
 }

@@ -82,6 +82,16 @@ public final class MemoryRegion: @unchecked Sendable {
     unsafe self.region = region
   }
 
+  /// Takes over what was mapped for it.
+  init(mapped region: cring_region, at guestBase: GuestPhysicalAddress) {
+    self.guestBase = guestBase
+    self.byteCount = unsafe region.bytes
+    self.node = nil
+    self.pageSize = .small
+    self.visibility = .shared
+    unsafe self.region = region
+  }
+
   deinit { unsafe cring_region_unmap(&region) }
 
   /// Where the region starts in this process.

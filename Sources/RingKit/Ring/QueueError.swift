@@ -17,6 +17,12 @@ public enum QueueError: Error, Equatable, Sendable {
   case chainTooLarge(byteCount: UInt64)
 }
 
+extension QueueError {
+  /// Whether the queue is as it was before the call, which can be made again later (``DMAFault/pending(_:_:)``).
+  @inlinable
+  public var isPending: Bool { if case .fault(let fault) = self { fault.isPending } else { false } }
+}
+
 extension QueueError: CustomStringConvertible {
   /// One sentence that names the value.
   public var description: String {

@@ -23,6 +23,8 @@ struct cring_region {
   size_t bytes;  // as mapped: the request rounded up to the page size
   int fd;        // the memfd behind it, or -1 when it is anonymous
   enum cring_page_kind pages;
+  size_t lead;    // bytes of the same mapping in front of `base`
+  size_t mapped;  // bytes of the mapping in all, or 0: just `bytes`
 };
 
 enum cring_page_want {
@@ -39,6 +41,10 @@ int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int no
 int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out);
 
 // Unmaps and, when there is one, closes the descriptor. Safe to call on a zeroed region.
+// Maps `bytes` of a file from `offset` on, which need not lie on a page boundary of the file's own page size. Takes the
+// descriptor over when it succeeds. EINVAL: the file is shorter; EPERM: it must be sealed against shrinking and is not.
+int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sealed, struct cring_region *out);
+
 void cring_region_unmap(struct cring_region *region);
 
 // Bytes of the region that 2 MiB pages hold right now, as /proc/self/smaps counts them.

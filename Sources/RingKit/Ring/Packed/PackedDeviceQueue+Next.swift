@@ -36,7 +36,7 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     builder.descriptors = 1
     let id: UInt16
     do throws(QueueError) { id = try walk(address, word) } catch {
-      broken = true
+      broken = !error.isPending
       throw error
     }
     let count = UInt16(truncatingIfNeeded: builder.descriptors)

@@ -126,7 +126,7 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
 
   @inlinable @inline(never)
   mutating func fail(_ fault: DMAFault) -> QueueError {
-    broken = true
+    broken = !fault.isPending
     return .fault(fault)
   }
 }

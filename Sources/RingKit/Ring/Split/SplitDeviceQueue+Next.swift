@@ -29,7 +29,7 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   mutating func nextChain(_ head: UInt16, _ address: IOVA, _ word: UInt64) throws(QueueError) -> DeviceChain {
     builder.begin()
     do throws(QueueError) { try walk(head, address, word) } catch {
-      broken = true
+      broken = !error.isPending
       throw error
     }
     fetched = fetched.advanced(by: 1)

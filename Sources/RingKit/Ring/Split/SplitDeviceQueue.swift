@@ -114,7 +114,7 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
 
   @inlinable @inline(never)
   mutating func fail(_ fault: DMAFault) -> QueueError {
-    broken = true
+    broken = !fault.isPending
     return .fault(fault)
   }
 }

@@ -1,0 +1,55 @@
+import ArgumentParser
+import VhostUser
+
+/// `ringbench device blk`: a disk for somebody's driver, over vhost-user.
+struct DeviceBlockCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "blk", abstract: "Is a virtio-blk device for a vhost-user front-end, such as QEMU.",
+    discussion: """
+      qemu-system-x86_64 ... -m 512M -object memory-backend-memfd,id=m,size=512M,share=on -machine q35,memory-backend=m \
+      -chardev socket,id=c,path=PATH,reconnect=1 -device vhost-user-blk-pci,chardev=c
+      """)
+
+  @OptionGroup var vhost: VhostOptions
+
+  @Option(help: "The disk's contents: a file or a block device; whole sectors of it are used.")
+  var file: String
+
+  @Flag(help: "Refuse writes, and say so.")
+  var readOnly = false
+
+  @Option(help: "Queues to offer, 1 to 256.")
+  var queues = 1
+
+  @Option(help: "Segments of data in a request at most; 2 less than the queue's size.")
+  var segMax: UInt32 = 126
+
+  @Option(help: "The block size that a driver is told: a power of two from 512 to 4096.")
+  var blockSize: UInt32 = 512
+
+  func run() throws {
+    let parameters = try vhost.parameters()
+    guard (1...256).contains(queues) else { throw BenchError.usage("--queues is 1 to 256, not \(queues)") }
+    guard (1...32_766).contains(segMax) else { throw BenchError.usage("--seg-max is 1 to 32766, not \(segMax)") }
+    guard [512, 1024, 2048, 4096].contains(blockSize) else {
+      throw BenchError.usage("--block-size is 512, 1024, 2048 or 4096, not \(blockSize)")
+    }
+    var options = BlockOptions()
+    options.isReadOnly = readOnly
+    options.queueCount = queues
+    options.mostSegments = segMax
+    options.blockSize = blockSize
+    let device: BlockDevice
+    do throws(VhostUserError) { device = try BlockDevice(path: file, options: options) } catch {
+      guard case .system(_, let errno) = error else { throw BenchError.usage("--file \(file): \(error)") }
+      throw BenchError.usage("--file \(file): \(Errno.text(errno))")
+    }
+    guard device.capacity * 512 % UInt64(blockSize) == 0, device.capacity > 0 else {
+      throw BenchError.usage("--file \(file) has \(device.capacity) sectors; a disk has at least one whole block")
+    }
+    let server = VhostServer(parameters: parameters, device: device) {
+      [("requests done", device.done), ("requests failed", device.failed)]
+    }
+    try server.run()
+  }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import VhostUser
+
+/// `ringbench device net`: a network device that returns every frame, over vhost-user.
+struct DeviceNetCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "net",
+    abstract: "Is a virtio-net device that returns every frame, for a vhost-user front-end, such as DPDK's virtio-user."
+  )
+
+  @OptionGroup var vhost: VhostOptions
+
+  @Option(help: "Pairs of queues to offer, 1 to 128.")
+  var pairs = 1
+
+  func run() throws {
+    let parameters = try vhost.parameters()
+    guard (1...128).contains(pairs) else { throw BenchError.usage("--pairs is 1 to 128, not \(pairs)") }
+    let device = LoopbackDevice(pairCount: pairs)
+    let server = VhostServer(parameters: parameters, device: device) {
+      [("frames returned", device.returned), ("frames dropped", device.dropped)]
+    }
+    try server.run()
+  }
+}

@@ -1,0 +1,9 @@
+import VhostUser
+
+/// ``VhostOptions``, checked.
+struct VhostParameters: Sendable {
+  let socket: String
+  let options: VhostUserOptions
+  let isOnce: Bool
+  let format: OutputFormat
+}

@@ -1,0 +1,118 @@
+internal import RingKit
+
+extension VhostUserBackend {
+  /// Does what a message asks for, and answers where an answer is due.
+  func handle(_ message: VhostUserMessage) throws(VhostUserError) {
+    let request = try FrontendMessage(message)
+    let answer = try answer(request, message)
+    if let answer {
+      try connection.send(answer)
+    } else if message.flags.contains(.needReply), protocolFeatures.contains(.replyAck), !request.request.hasReply {
+      try connection.send(message.reply(0))
+    }
+  }
+
+  private func answer(
+    _ request: FrontendMessage, _ message: VhostUserMessage
+  ) throws(VhostUserError) -> VhostUserMessage? {
+    switch request {
+    case .getFeatures: return message.reply(offered.rawValue)
+    case .setFeatures(let features): try negotiate(features)
+    case .getProtocolFeatures: return message.reply(offeredProtocol.rawValue)
+    case .setProtocolFeatures(let features):
+      let extra = features.subtracting(offeredProtocol)
+      guard extra.isEmpty else { throw .protocolFeaturesNotOffered(extra) }
+      protocolFeatures = features
+    case .setOwner: break
+    case .resetOwner: for vring in vrings { vring.isEnabled = false }
+    case .getQueueCount: return message.reply(UInt64(device.queueCount))
+    case .setMemoryTable(let table, let files): try setMemory(table, files)
+    case .setVringSize(let state): try setSize(state)
+    case .setVringAddress(let address): try setAddress(address)
+    case .setVringBase(let state): try setBase(state)
+    case .getVringBase(let state): return message.reply(try stop(state).payload)
+    case .setVringKick(let index, let file): try setKick(index, file)
+    case .setVringCall(let index, let file): try setCall(index, file)
+    case .setVringError(let index, let file):
+      try vring(UInt32(index)).error = try doorbell(file, .setVringError)
+    case .setVringEnable(let state): try enable(state)
+    case .setBackendChannel(let socket):
+      try need(.backendRequests, message)
+      channel = try VhostUserConnection(attaching: try socket.duplicate())
+      asked = []
+    case .iotlb(let translation): try translate(translation)
+    case .getConfig(let access):
+      try need(.config, message)
+      return message.reply(read(access).payload)
+    case .setConfig(let access):
+      try need(.config, message)
+      // Of a migration, too, only what a driver may write is taken: the rest is this device's own.
+      if !device.write(access), message.flags.contains(.needReply), protocolFeatures.contains(.replyAck) {
+        return message.reply(1)
+      }
+    case .getInflight(let wanted):
+      try need(.inflight, message)
+      return try makeInflight(wanted, message)
+    case .setInflight(let description, let file):
+      try need(.inflight, message)
+      try takeInflight(description, file)
+    }
+    return nil
+  }
+
+  private func need(_ feature: ProtocolFeatures, _ message: VhostUserMessage) throws(VhostUserError) {
+    guard protocolFeatures.contains(feature) else {
+      throw .notNegotiated(request: message.request, feature: feature)
+    }
+  }
+
+  private func negotiate(_ wanted: VirtioFeatures) throws(VhostUserError) {
+    let extra = wanted.subtracting(offered)
+    guard extra.isEmpty else { throw .featuresNotOffered(extra) }
+    if wanted != features, let running = vrings.first(where: \.isRunning) {
+      throw .vringRuns(index: running.index, request: FrontendRequest.setFeatures.rawValue)
+    }
+    features = wanted
+    // Without the bit there is no message to enable a vring with.
+    if wanted.rawValue & ProtocolFeatures.deviceBit == 0 { for vring in vrings { vring.isEnabled = true } }
+    device.configure(wanted)
+  }
+
+  private func read(_ access: ConfigAccess) -> ConfigAccess {
+    let space = device.configuration
+    var answer = access
+    for i in access.bytes.indices {
+      let at = Int(access.offset) + i
+      answer.bytes[i] = at < space.count ? space[at] : 0
+    }
+    return answer
+  }
+
+  private func makeInflight(
+    _ wanted: InflightDescription, _ message: VhostUserMessage
+  ) throws(VhostUserError) -> VhostUserMessage {
+    try check(wanted)
+    let made = try InflightMemory(queueCount: wanted.queueCount, queueSize: wanted.queueSize)
+    guard let file = made.file else { throw .inflight("the kernel gave it no file") }
+    // The front-end hands it back with the next message, and to whoever comes after us.
+    inflight = made
+    return message.reply(made.description.payload, descriptors: [file])
+  }
+
+  private func takeInflight(_ description: InflightDescription, _ file: PassedDescriptor) throws(VhostUserError) {
+    try check(description)
+    if let running = vrings.first(where: \.isRunning) {
+      throw .vringRuns(index: running.index, request: FrontendRequest.setInflight.rawValue)
+    }
+    inflight = try InflightMemory(description, file: file)
+  }
+
+  private func check(_ description: InflightDescription) throws(VhostUserError) {
+    guard (1...vrings.count).contains(Int(description.queueCount)) else {
+      throw .inflight("it is for \(description.queueCount) queues; the device has \(vrings.count)")
+    }
+    guard (1...32_768).contains(Int(description.queueSize)) else {
+      throw .inflight("it is for queues of \(description.queueSize)")
+    }
+  }
+}

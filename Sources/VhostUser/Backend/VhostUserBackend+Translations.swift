@@ -1,0 +1,116 @@
+internal import RingKit
+
+extension VhostUserBackend {
+  /// Times in a row that the same translation is asked for before the access counts as refused.
+  private var mostTries: Int { 64 }
+
+  /// A translation is given or taken back.
+  func translate(_ message: IOTLBMessage) throws(VhostUserError) {
+    guard isTranslating else {
+      throw .featuresNotOffered(.accessPlatform)
+    }
+    switch message.kind {
+    case .update: try update(message)
+    case .invalidate: try invalidate(message)
+    case .miss, .accessFailed:
+      throw .iotlbMessage(type: message.kind.rawValue, permissions: message.permissions.rawValue)
+    }
+  }
+
+  private func update(_ message: IOTLBMessage) throws(VhostUserError) {
+    counted.updates += 1
+    guard message.byteCount > 0, let byteCount = Int(exactly: message.byteCount),
+      message.address.advanced(by: message.byteCount - 1) != nil,
+      let buffer = memory?.buffer(user: message.userAddress, byteCount: byteCount)
+    else {
+      throw .translation(message.address, byteCount: message.byteCount, userAddress: message.userAddress)
+    }
+    known.insert(
+      message.address, byteCount: message.byteCount, host: buffer.host,
+      canRead: message.permissions.contains(.read), canWrite: message.permissions.contains(.write))
+    let range = message.address.rawValue...(message.address.rawValue + (message.byteCount - 1))
+    if !protocolFeatures.contains(.replyAck) {
+      asked.removeAll { range.overlaps($0.page...($0.page + 4095)) }
+    }
+    for vring in vrings {
+      guard let miss = vring.waiting, range.overlaps(miss.page...(miss.page + 4095)) else { continue }
+      try retry(vring)
+    }
+  }
+
+  private func invalidate(_ message: IOTLBMessage) throws(VhostUserError) {
+    counted.invalidations += 1
+    known.forget(message.address, byteCount: message.byteCount)
+    guard message.byteCount > 0 else { return }
+    let (sum, overflow) = message.address.rawValue.addingReportingOverflow(message.byteCount - 1)
+    let range = message.address.rawValue...(overflow ? .max : sum)
+    // A ring whose own pages went is found again, or waits until it is.
+    for vring in vrings where vring.parts.contains(where: { Self.touches(range, $0) }) {
+      suspend(vring)
+      try start(vring)
+    }
+  }
+
+  private static func touches(_ range: ClosedRange<UInt64>, _ part: (address: UInt64, byteCount: Int)) -> Bool {
+    part.address <= range.upperBound && part.address &+ UInt64(part.byteCount) &- 1 >= range.lowerBound
+  }
+
+  /// Lets a vring go on that a translation was missing for.
+  private func retry(_ vring: Vring) throws(VhostUserError) {
+    vring.waiting = nil
+    if vring.isRunning { vring.needsService = true } else { try start(vring) }
+  }
+
+  /// Asks the front-end for a translation, once, and lets the vring wait for it.
+  func ask(for address: IOVA, _ access: DMADirection, _ vring: Vring) throws(VhostUserError) {
+    let miss = TranslationMiss(address, access)
+    let tries = vring.stuck?.miss == miss ? vring.stuck.map { $0.tries + 1 } ?? 1 : 1
+    guard let channel, tries <= mostTries else { return refuse(vring, miss) }
+    vring.stuck = (miss, tries)
+    vring.waiting = miss
+    if asked.contains(miss) { return }
+    counted.misses += 1
+    asked.append(miss)
+    do throws(VhostUserError) {
+      try channel.send(BackendMessage.iotlb(miss.message).encoded(needsReply: protocolFeatures.contains(.replyAck)))
+    } catch { closeChannel() }
+  }
+
+  /// The front-end has no translation for what a driver put into a descriptor.
+  private func refuse(_ vring: Vring, _ miss: TranslationMiss) {
+    vring.waiting = nil
+    vring.stuck = nil
+    fail(vring, .queue(.fault(.notMapped(IOVA(miss.page)))))
+  }
+
+  /// Takes the answers to what was asked.
+  func listenToChannel() throws(VhostUserError) {
+    while let channel {
+      let message: VhostUserMessage
+      do throws(VhostUserError) {
+        try channel.flush()
+        guard let next = try channel.receive() else { return }
+        message = next
+      } catch {
+        // The front-end may close it before the connection; what waits for it waits for the connection's end.
+        guard error == .closed else { throw error }
+        return closeChannel()
+      }
+      guard message.flags.contains(.reply), message.request == BackendRequest.iotlb.rawValue, !asked.isEmpty else {
+        throw .unexpectedReply(request: message.request)
+      }
+      let status = try message.number()
+      let miss = asked.removeFirst()
+      // A translation that goes before its answer on the other socket is there by now: it is looked at first.
+      try listen()
+      for vring in vrings where vring.waiting == miss {
+        if status == 0 { try retry(vring) } else { refuse(vring, miss) }
+      }
+    }
+  }
+
+  private func closeChannel() {
+    channel = nil
+    asked = []
+  }
+}

@@ -1,0 +1,124 @@
+internal import RingKit
+
+extension VhostUserBackend {
+  /// Entries that a ring has at most (virtio 1.2, 2.7 and 2.8).
+  private var mostEntries: Int { 32_768 }
+
+  func setMemory(_ table: [MemoryTableEntry], _ files: [PassedDescriptor]) throws(VhostUserError) {
+    let new = try VhostMemory(table, files: files, mustBeSealed: options.mustBeSealed)
+    // What runs goes on in the new mappings, where it stood; what is known of the old ones is worth nothing.
+    for vring in vrings { suspend(vring) }
+    known.forgetAll()
+    memory = new
+    for vring in vrings { try start(vring) }
+  }
+
+  func setSize(_ state: VringState) throws(VhostUserError) {
+    let vring = try vring(state.index)
+    guard (1...UInt32(mostEntries)).contains(state.value) else {
+      throw .vringSize(state.value, limit: mostEntries)
+    }
+    try checkStopped(vring, .setVringSize)
+    vring.size = Int(state.value)
+  }
+
+  func setAddress(_ address: VringAddress) throws(VhostUserError) {
+    let vring = try vring(address.index)
+    suspend(vring)
+    vring.address = address
+    try start(vring)
+  }
+
+  func setBase(_ state: VringState) throws(VhostUserError) {
+    let vring = try vring(state.index)
+    try checkStopped(vring, .setVringBase)
+    vring.base = state.value
+  }
+
+  private func checkStopped(_ vring: Vring, _ request: FrontendRequest) throws(VhostUserError) {
+    guard !vring.isRunning else { throw .vringRuns(index: vring.index, request: request.rawValue) }
+  }
+
+  func setKick(_ index: Int, _ file: PassedDescriptor?) throws(VhostUserError) {
+    let vring = try vring(UInt32(index))
+    vring.kick = try doorbell(file, .setVringKick)
+    vring.isStarted = true
+    vring.needsService = vring.isRunning
+    try start(vring)
+  }
+
+  func setCall(_ index: Int, _ file: PassedDescriptor?) throws(VhostUserError) {
+    let vring = try vring(UInt32(index))
+    vring.call = try doorbell(file, .setVringCall)
+    // What was published before may not have been told through the one before.
+    if vring.isRunning { vring.call?.ring() }
+  }
+
+  func enable(_ state: VringState) throws(VhostUserError) {
+    let vring = try vring(state.index)
+    vring.isEnabled = state.value == 1
+    if vring.isEnabled { try start(vring) } else { suspend(vring) }
+  }
+
+  /// Takes the queue away, for as long as something of it changes.
+  func suspend(_ vring: Vring) {
+    guard vring.isRunning else { return }
+    device.forget(index: vring.index)
+    vring.suspend()
+  }
+
+  func stop(_ state: VringState) throws(VhostUserError) -> VringState {
+    let vring = try vring(state.index)
+    if vring.isRunning { device.forget(index: vring.index) }
+    vring.stop()
+    // Of a ring that never ran: where it would have begun.
+    return VringState(index: state.index, value: vring.base ?? (features.contains(.packedRing) ? 0x8000_8000 : 0))
+  }
+
+  /// Makes the queue once everything that it needs was said.
+  func start(_ vring: Vring) throws(VhostUserError) {
+    guard vring.isReady, !vring.isRunning, let memory, let size = vring.size, let address = vring.address else {
+      return
+    }
+    let parts = VringParts(address, size: size, isPacked: features.contains(.packedRing))
+    let buffers: [GuestBuffer]
+    do throws(VringParts.Missing) { buffers = try parts.resolve(memory, isTranslating ? known : nil) } catch {
+      switch error {
+      case .translation(let address, let access): return try ask(for: address, access, vring)
+      case .memory(let part):
+        throw .vringAddress(index: vring.index, address: part.address, byteCount: part.byteCount)
+      }
+    }
+    // A driver of a time before VERSION_1 lays a split ring out in the same way, on a machine of this byte order.
+    try makeQueue(vring, QueueConfiguration(size: size, features: features.union(.version1)), buffers, memory)
+    vring.parts = parts.all.map { ($0.address, $0.byteCount) }
+    vring.needsService = true
+    counted.starts += 1
+    // Whoever served it before may have died between publishing and telling.
+    vring.call?.ring()
+  }
+
+  private func makeQueue(
+    _ vring: Vring, _ configuration: QueueConfiguration, _ buffers: [GuestBuffer], _ memory: VhostMemory
+  ) throws(VhostUserError) {
+    let translator = VhostTranslator(memory: memory, known: known, isTranslating: isTranslating)
+    let (size, failure) = (configuration.size, { VhostUserError.vring(index: vring.index, $0) })
+    if configuration.features.contains(.packedRing) {
+      let ring: PackedRing
+      let queue: PackedDeviceQueue<VhostTranslator>
+      do throws(QueueConfigurationError) {
+        ring = try PackedRing(descriptors: buffers[0], driverEvent: buffers[1], deviceEvent: buffers[2], size: size)
+        queue = try PackedDeviceQueue(configuration, ring: ring, translator: translator)
+      } catch { throw failure(error) }
+      try startPacked(vring, queue, ring)
+    } else {
+      let ring: SplitRing
+      let queue: SplitDeviceQueue<VhostTranslator>
+      do throws(QueueConfigurationError) {
+        ring = try SplitRing(descriptors: buffers[0], available: buffers[1], used: buffers[2], size: size)
+        queue = try SplitDeviceQueue(configuration, ring: ring, translator: translator)
+      } catch { throw failure(error) }
+      try startSplit(vring, queue, ring)
+    }
+  }
+}

@@ -1,0 +1,47 @@
+public import RingKit
+
+/// A device model: what is behind a back-end's rings.
+///
+/// One thread's, the one that runs the back-end.
+public protocol VhostUserDevice: AnyObject {
+  /// The features of the device type that it offers; those of rings are the back-end's.
+  var deviceFeatures: VirtioFeatures { get }
+  /// How many vrings it has.
+  var queueCount: Int { get }
+  /// The configuration space, up to 256 bytes.
+  var configuration: [UInt8] { get }
+
+  /// Tells what was agreed on, before a queue runs with it.
+  func configure(_ features: VirtioFeatures)
+
+  /// Changes the configuration space.
+  ///
+  /// - Parameter access: where and what.
+  /// - Returns: false when it may not be changed there.
+  func write(_ access: ConfigAccess) -> Bool
+
+  /// Serves what is in a queue: fetches, does, completes; the back-end publishes and notifies.
+  ///
+  /// - Parameters:
+  ///   - queue: the queue; buffers are completed in the order they were fetched.
+  ///   - index: which one it is.
+  ///   - limit: buffers to complete at most.
+  /// - Returns: why it came back.
+  /// - Throws: ``VringFailure``; a queue's error that is pending is not the device's to handle either.
+  func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress
+
+  /// The queue that may have something to do once this one has made progress.
+  func partner(of index: Int) -> Int?
+
+  /// The queue is taken away; buffers that were fetched and not completed are fetched again when it is back.
+  func forget(index: Int)
+}
+
+extension VhostUserDevice {
+  /// Nothing is writable.
+  public func write(_ access: ConfigAccess) -> Bool { false }
+  /// None.
+  public func partner(of index: Int) -> Int? { nil }
+  /// Nothing is held.
+  public func forget(index: Int) {}
+}

@@ -1,0 +1,135 @@
+internal import RingKit
+
+/// Notes of what a packed queue has in flight, in the protocol's steps, so that another back-end can go on.
+///
+/// A buffer is published by itself: a used descriptor behind one that is not yet published would have taken the place of
+/// what the driver wrote there.
+struct PackedInflight {
+  private let memory: SharedMemory
+  private let ring: PackedRing
+  /// Copies of what was written last: the front-end can write here too.
+  private var next: [UInt16]
+  private var freeHead: UInt16 = 0
+  private var counter: UInt64 = 0
+  private var flight: [(head: UInt16, last: UInt16)] = []
+  private var fetchPlace: WrapCounter
+  private var used: WrapCounter
+
+  // Behind version and number of entries: the head of the free list and the old one, the used index and the old one, and
+  // the two wrap counters in a byte each.
+  private static let freeHeadOffset = 12
+  private static let oldFreeHeadOffset = 14
+  private static let usedOffset = 16
+  private static let oldUsedOffset = 18
+  private static let wrapsOffset = 20
+
+  /// Takes a queue's part of the memory over.
+  ///
+  /// - Parameters:
+  ///   - memory: the part.
+  ///   - size: the entries that the memory was described with.
+  ///   - ring: the queue's ring.
+  ///   - base: where the front-end says that processing goes on; what the memory says counts more.
+  /// - Throws: ``VhostUserError/inflight(_:)`` when what is noted there makes no sense.
+  init(
+    _ memory: SharedMemory, size: Int, ring: PackedRing, base: WrapCounter
+  ) throws(VhostUserError) {
+    self.memory = memory
+    self.ring = ring
+    var place = base
+    let version = memory.load16(InflightLayout.version)
+    if version != 0 {
+      guard version == InflightLayout.currentVersion else { throw .inflight("its version is \(version)") }
+      let entries = memory.load16(InflightLayout.entryCount)
+      guard entries == size else { throw .inflight("it has \(entries) entries instead of \(size)") }
+      place = try Self.place(memory, ring)
+    }
+    used = place
+    fetchPlace = place
+    next = (0..<size).map { UInt16($0 + 1 == size ? 0 : $0 + 1) }
+    for entry in 0..<size {
+      memory.store64(UInt64(next[entry]) << 16, Self.offset(entry))
+      for word in 1..<4 { memory.store64(0, Self.offset(entry) + 8 * word) }
+    }
+    memory.store16(UInt16(size), InflightLayout.entryCount)
+    memory.store16(0, Self.freeHeadOffset)
+    store()
+    memory.storeRelease16(InflightLayout.currentVersion, InflightLayout.version)
+  }
+
+  /// Where the queue goes on: position and wrap counter.
+  var position: UInt16 { used.word }
+
+  private static func offset(_ entry: Int) -> Int {
+    InflightLayout.header(packed: true) + entry * InflightLayout.entry(packed: true)
+  }
+
+  /// Where processing goes on: behind the last buffer that was published, which may be one more than was noted.
+  private static func place(_ memory: SharedMemory, _ ring: PackedRing) throws(VhostUserError) -> WrapCounter {
+    let wraps = memory.load16(wrapsOffset)
+    let now = WrapCounter(offset: memory.load16(usedOffset), wrap: wraps & 0xff != 0)
+    let old = WrapCounter(offset: memory.load16(oldUsedOffset), wrap: wraps >> 8 != 0)
+    guard now.offset < ring.size, old.offset < ring.size else {
+      throw .inflight("its used index is \(now.offset) and was \(old.offset), in a ring of \(ring.size)")
+    }
+    if now == old { return old }
+    // Bits 7 and 15 of the flags: available and used.
+    let flags = UInt16(truncatingIfNeeded: ring.descriptors.load64(Int(old.offset) * 16 + 8) >> 48)
+    return flags & 0x8080 != old.availableFlags ? now : old
+  }
+
+  /// Forgets that the queue was ever used: it was stopped with nothing in flight.
+  func retire() { memory.storeRelease16(0, InflightLayout.version) }
+
+  /// A buffer was fetched, of that many descriptors from where the last one ended.
+  mutating func fetched(descriptorCount: UInt16) {
+    let head = freeHead
+    var last = freeHead
+    memory.store64(counter, Self.offset(Int(head)) + 8)
+    counter &+= 1
+    for _ in 0..<descriptorCount {
+      last = freeHead
+      let (from, to) = (Int(fetchPlace.offset) * 16, Self.offset(Int(last)))
+      let word = ring.descriptors.load64(from + 8)
+      // Length, id and flags stand in another order there.
+      memory.store64((word >> 32) & 0xffff_ffff | word << 32, to + 16)
+      memory.store64(ring.descriptors.load64(from), to + 24)
+      fetchPlace.advance(by: 1, size: UInt16(ring.size))
+      freeHead = next[Int(last)]
+    }
+    memory.store64(
+      1 | UInt64(next[Int(head)]) << 16 | UInt64(last) << 32 | UInt64(descriptorCount) << 48, Self.offset(Int(head)))
+    flight.append((head, last))
+    memory.store16(freeHead, Self.freeHeadOffset)
+    memory.store16(freeHead, Self.oldFreeHeadOffset)
+  }
+
+  /// The oldest buffer in flight is about to be published.
+  mutating func publishing(descriptorCount: UInt16) {
+    let (head, last) = flight[0]
+    next[Int(last)] = freeHead
+    memory.store16(freeHead, Self.offset(Int(last)) + 2)
+    freeHead = head
+    memory.store16(freeHead, Self.freeHeadOffset)
+    used.advance(by: descriptorCount, size: UInt16(ring.size))
+    memory.store16(used.offset, Self.usedOffset)
+    let old = memory.load16(Self.wrapsOffset) & 0xff00
+    memory.store16(old | (used.wrap ? 1 : 0), Self.wrapsOffset)
+  }
+
+  /// It was.
+  mutating func published() {
+    let (head, _) = flight.removeFirst()
+    memory.store16(0, Self.offset(Int(head)))
+    store()
+  }
+
+  /// Makes what is now what was.
+  private func store() {
+    let wrap: UInt16 = used.wrap ? 1 : 0
+    memory.storeRelease16(freeHead, Self.oldFreeHeadOffset)
+    memory.store16(used.offset, Self.usedOffset)
+    memory.store16(used.offset, Self.oldUsedOffset)
+    memory.store16(wrap | wrap << 8, Self.wrapsOffset)
+  }
+}

@@ -1,0 +1,73 @@
+internal import CRing
+internal import RingKit
+
+/// The guest's memory as a front-end's table has it: mapped here, and known by guest addresses and by user addresses.
+final class VhostMemory {
+  /// The regions by guest address.
+  let guest: GuestMemory
+  private let parts: [(userAddress: UInt64, region: MemoryRegion)]
+
+  /// Maps every region of a table.
+  ///
+  /// - Parameters:
+  ///   - table: the regions.
+  ///   - files: the descriptor of each.
+  ///   - mustBeSealed: whether a file that its owner can shrink is refused.
+  /// - Throws: ``VhostUserError`` for a region that is empty, overlaps another or is not in its file.
+  init(
+    _ table: [MemoryTableEntry], files: [PassedDescriptor], mustBeSealed: Bool
+  ) throws(VhostUserError) {
+    var parts: [(userAddress: UInt64, region: MemoryRegion)] = []
+    for (entry, file) in zip(table, files) {
+      let (_, wraps) = entry.userAddress.addingReportingOverflow(entry.byteCount)
+      guard !wraps, let byteCount = Int(exactly: entry.byteCount) else {
+        throw .memory(.addressOverflow(entry.guestAddress, byteCount: Int(clamping: entry.byteCount)))
+      }
+      if let other = parts.first(where: { Self.overlap($0.userAddress, $0.region.byteCount, entry) }) {
+        throw .userAddressOverlap(max(other.userAddress, entry.userAddress))
+      }
+      let copy = try file.duplicate()
+      do throws(MemoryError) {
+        let region = try MemoryRegion(
+          mapping: copy, fileOffset: entry.fileOffset, byteCount: byteCount, at: entry.guestAddress,
+          mustBeSealed: mustBeSealed)
+        parts.append((entry.userAddress, region))
+      } catch {
+        cring_channel_close(copy)
+        throw .memory(error)
+      }
+    }
+    do throws(MemoryError) { guest = try GuestMemory(parts.map(\.region)) } catch { throw .memory(error) }
+    self.parts = parts
+  }
+
+  private static func overlap(_ address: UInt64, _ byteCount: Int, _ entry: MemoryTableEntry) -> Bool {
+    // Neither end is beyond 2^64: both were looked at.
+    address < entry.userAddress + entry.byteCount && entry.userAddress < address + UInt64(byteCount)
+  }
+
+  /// The memory at a user address; `nil` when it is not inside one region.
+  func buffer(user address: UInt64, byteCount: Int) -> GuestBuffer? {
+    for part in parts {
+      let offset = address &- part.userAddress
+      if let buffer = Self.slice(part.region, offset, byteCount) { return buffer }
+    }
+    return nil
+  }
+
+  /// The memory that is mapped there; `nil` when it is not inside one region.
+  func buffer(host address: HostAddress, byteCount: Int) -> GuestBuffer? {
+    for part in parts {
+      let offset = UInt64(address.rawValue &- part.region.hostBase.rawValue)
+      if let buffer = Self.slice(part.region, offset, byteCount) { return buffer }
+    }
+    return nil
+  }
+
+  private static func slice(_ region: MemoryRegion, _ offset: UInt64, _ byteCount: Int) -> GuestBuffer? {
+    guard byteCount >= 0, offset <= UInt64(region.byteCount), byteCount <= region.byteCount - Int(offset) else {
+      return nil
+    }
+    return GuestBuffer(whole: region).slice(at: Int(offset), byteCount: byteCount)
+  }
+}

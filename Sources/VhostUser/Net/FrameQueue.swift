@@ -1,0 +1,49 @@
+/// Frames that were sent and not received yet, in the order they came, in memory that is allocated once.
+struct FrameQueue {
+  /// Bytes of the longest frame that is kept.
+  static let mostBytes = 16_384
+  /// Frames that are kept at most, a power of two.
+  static let mostFrames = 256
+
+  private var bytes = [UInt8](repeating: 0, count: mostBytes * mostFrames)
+  private var lengths = [Int](repeating: 0, count: mostFrames)
+  private var head = 0
+  private var tail = 0
+
+  var isEmpty: Bool { head == tail }
+  var isFull: Bool { tail &- head == Self.mostFrames }
+
+  /// Bytes of the oldest frame.
+  var firstCount: Int { lengths[head & (Self.mostFrames - 1)] }
+
+  /// Enters a frame; there is room for it.
+  mutating func append(_ part: ChainBytes, _ range: Range<Int>) {
+    let slot = tail & (Self.mostFrames - 1)
+    var place = slot * Self.mostBytes
+    unsafe part.forEach(range) { from in
+      unsafe bytes.withUnsafeMutableBytes { to in
+        unsafe UnsafeMutableRawBufferPointer(rebasing: to[place..<(place + from.count)])
+          .copyMemory(from: UnsafeRawBufferPointer(from))
+      }
+      place += from.count
+    }
+    lengths[slot] = range.count
+    tail &+= 1
+  }
+
+  /// Copies a part of the oldest frame to a chain.
+  func copy(_ range: Range<Int>, to part: ChainBytes, at place: Int) {
+    let start = (head & (Self.mostFrames - 1)) * Self.mostBytes + range.lowerBound
+    var done = 0
+    unsafe part.forEach(place..<(place + range.count)) { to in
+      unsafe bytes.withUnsafeBytes { from in
+        let piece = unsafe from[(start + done)..<(start + done + to.count)]
+        unsafe to.copyMemory(from: UnsafeRawBufferPointer(rebasing: piece))
+      }
+      done += to.count
+    }
+  }
+
+  /// Drops the oldest frame.
+  mutating func removeFirst() { head &+= 1 }
+}

@@ -1,0 +1,66 @@
+public import RingKit
+
+/// A network device (virtio 1.2, 5.1) that returns every frame to the pair of queues it was sent on.
+///
+/// Not a switch: it makes a driver's both ends work, and checks them against each other. Frames wait in memory of its own
+/// until there are buffers for them; while that is full no more are taken. One thread's.
+public final class LoopbackDevice: VhostUserDevice {
+  /// Pairs of a receive queue and a transmit queue.
+  public let pairCount: Int
+  /// Frames that were returned.
+  public internal(set) var returned: UInt64 = 0
+  /// Frames that were too long to keep, or for which a driver without mergeable buffers gave too short a buffer.
+  public internal(set) var dropped: UInt64 = 0
+
+  var frames: [FrameQueue]
+  /// Buffers that were fetched for a frame for which they do not suffice yet.
+  var held: [[HeldBuffer]]
+  var headerByteCount = 12
+  var isMergeable = false
+
+  /// A device of some pairs of queues.
+  public init(pairCount: Int = 1) {
+    precondition((1...128).contains(pairCount), "a network device has 1 to 128 pairs of queues")
+    self.pairCount = pairCount
+    frames = (0..<pairCount).map { _ in FrameQueue() }
+    held = (0..<pairCount).map { _ in [] }
+  }
+
+  /// What this device offers.
+  public var deviceFeatures: VirtioFeatures {
+    pairCount > 1
+      ? [LoopbackFeatures.mergeableBuffers, LoopbackFeatures.severalQueuePairs]
+      : LoopbackFeatures.mergeableBuffers
+  }
+
+  /// Two for each pair: receive, then transmit.
+  public var queueCount: Int { 2 * pairCount }
+
+  /// `struct virtio_net_config`, of which only the number of pairs means something here.
+  public var configuration: [UInt8] {
+    var writer = PayloadWriter()
+    writer.pad(8)
+    writer.append(UInt16(pairCount))
+    writer.pad(2)
+    return writer.bytes
+  }
+
+  /// Notes how long a header is.
+  public func configure(_ features: VirtioFeatures) {
+    isMergeable = features.contains(LoopbackFeatures.mergeableBuffers)
+    // The number of buffers is there with VERSION_1 or mergeable buffers (virtio 1.2, 5.1.6.1).
+    headerByteCount = isMergeable || features.contains(.version1) ? 12 : 10
+  }
+
+  /// Takes frames from a transmit queue, or returns them through a receive queue.
+  public func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
+    index & 1 == 1
+      ? try transmit(&queue, pair: index >> 1, limit: limit) : try receive(&queue, pair: index >> 1, limit: limit)
+  }
+
+  /// The other queue of the pair.
+  public func partner(of index: Int) -> Int? { index ^ 1 }
+
+  /// Buffers of a frame that was not complete are fetched again.
+  public func forget(index: Int) { if index & 1 == 0 { held[index >> 1] = [] } }
+}
