@@ -22,7 +22,7 @@ extension VhostUserBackend {
     let kicks = vrings.map { vring in
       set.add(vring.isRunning && vring.waiting == nil ? vring.kick?.fileDescriptor ?? -1 : -1)
     }
-    let isBusy = vrings.contains { $0.needsService || $0.isPolled }
+    let isBusy = vrings.contains { $0.isRunning && ($0.needsService || $0.isPolled) }
     let came = try set.wait(milliseconds: isBusy ? 0 : milliseconds)
     if set.isReady(main) { try listen() }
     if set.isReady(back) { try listenToChannel() }

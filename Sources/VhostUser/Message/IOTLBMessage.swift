@@ -46,8 +46,11 @@ public struct IOTLBMessage: Hashable, Sendable {
     byteCount = reader.number()
     userAddress = reader.number()
     let (bits, type): (UInt8, UInt8) = (reader.number(), reader.number())
-    guard bits <= 3, let kind = Kind(rawValue: type) else { throw .iotlbMessage(type: type, permissions: bits) }
-    permissions = IOTLBPermissions(rawValue: bits)
+    guard let kind = Kind(rawValue: type), bits <= 3 || kind == .invalidate else {
+      throw .iotlbMessage(type: type, permissions: bits)
+    }
+    // Those of an invalidation mean nothing, and QEMU sends whatever stood there.
+    permissions = kind == .invalidate ? [] : IOTLBPermissions(rawValue: bits)
     self.kind = kind
   }
 

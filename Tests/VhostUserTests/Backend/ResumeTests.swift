@@ -1,0 +1,83 @@
+import RingKit
+import Testing
+import VhostUser
+
+/// A back-end that dies, and the one that takes its place.
+@Suite struct ResumeTests {
+  /// A disk that dies after some requests were fetched, in the middle of one.
+  private final class Mortal: VhostUserDevice {
+    let disk: BlockDevice
+    var lives: Int
+    var seen: [UInt16] = []
+
+    init(_ disk: BlockDevice, lives: Int) {
+      self.disk = disk
+      self.lives = lives
+    }
+
+    var deviceFeatures: VirtioFeatures { disk.deviceFeatures }
+    var queueCount: Int { disk.queueCount }
+    var configuration: [UInt8] { disk.configuration }
+    func configure(_ features: VirtioFeatures) {}
+
+    func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
+      while lives > 0 {
+        let progress = try disk.serve(&queue, index: index, limit: 1)
+        if case .empty = progress { return progress }
+        lives -= 1
+      }
+      // Fetched, and no more heard of it.
+      do throws(QueueError) { if let chain = try queue.next() { seen.append(chain.id) } } catch { throw .queue(error) }
+      return .idle
+    }
+  }
+
+  @Test(arguments: [VirtioFeatures(), .packedRing], [true, false])
+  func theNextOneFinishesWhatWasBegun(layout: VirtioFeatures, notesInflight: Bool) throws {
+    let file = ScratchFile(sectors: 64)
+    let features = layout.union([.version1])
+    let region = try MemoryRegion(at: GuestPhysicalAddress(0x10_0000), byteCount: 1 << 20)
+    let disk = try BlockDevice(path: file.path)
+    let survivor = try ScriptedFrontend(disk, features: features, region: region)
+    let driver = try DiskDriver(survivor, size: 64)
+    var kept: (InflightDescription, PassedDescriptor)?
+    var dying: ScriptedFrontend<Mortal>? = try ScriptedFrontend(
+      Mortal(disk, lives: 3), features: features, region: region)
+    if let dying {
+      try dying.negotiate()
+      if notesInflight {
+        let wanted = InflightDescription(queueCount: 1, queueSize: 64)
+        let reply = try dying.ask(.getInflight(wanted)).inflight()
+        kept = reply
+        try dying.tell(.setInflight(reply.0, reply.1))
+      }
+      try dying.start(size: 64, base: driver.firstBase, parts: driver.parts)
+      for token in 0..<6 {
+        try driver.add(
+          1, sector: UInt64(token), sent: [UInt8](repeating: UInt8(100 + token), count: 512), token: UInt64(token))
+      }
+      dying.kick.ring()
+      try dying.settle()
+      #expect(dying.backend.device.seen.count == 1)
+    }
+    // Dies without a word: the connection, the queue and its notes go as they are.
+    dying = nil
+    for _ in 0..<3 { #expect(try driver.nextUsed()?.writtenByteCount == 1) }
+    #expect(try driver.nextUsed() == nil)
+    try survivor.negotiate()
+    if let kept { try survivor.tell(.setInflight(kept.0, kept.1)) }
+    // With notes the front-end need not know where the ring stands; without them it has to.
+    let known: UInt32 = layout.contains(.packedRing) ? 0x8009_8009 : 3
+    try driver.start(base: notesInflight ? driver.firstBase : known)
+    try survivor.settle()
+    for token in 3..<6 {
+      let used = try driver.nextUsed()
+      #expect(used?.token == UInt64(token) && driver.result(room: 0, token: UInt64(token)).status == 0)
+    }
+    for token in 0..<6 {
+      #expect(file.read(sector: token, count: 512).allSatisfy { $0 == UInt8(100 + token) }, "sector \(token)")
+    }
+    #expect(try driver.perform(4, sector: 0).status == 0)
+    #expect(survivor.call.take())
+  }
+}

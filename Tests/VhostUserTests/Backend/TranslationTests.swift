@@ -1,0 +1,66 @@
+import RingKit
+import Testing
+import VhostUser
+
+/// IOTLB messages while a queue runs.
+@Suite struct TranslationTests {
+  @Test(arguments: [VirtioFeatures(), .packedRing]) func whatWasTakenBackIsAskedForAgain(layout: VirtioFeatures) throws
+  {
+    let file = ScratchFile(sectors: 8)
+    let frontend = try ScriptedFrontend(
+      try BlockDevice(path: file.path), features: layout.union([.version1, .accessPlatform]))
+    try frontend.negotiate()
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: driver.firstBase)
+    #expect(try driver.perform(0, sector: 3, room: 512).data.allSatisfy { $0 == 3 })
+    let first = frontend.answered.count
+    #expect(try driver.perform(0, sector: 4, room: 512).data.allSatisfy { $0 == 4 })
+    #expect(frontend.answered.count == first)
+    // The page that is read into.
+    let page = IOTLBMessage(
+      .invalidate, address: IOVA(driver.buffer.address.rawValue + 32_768), byteCount: 4096)
+    #expect(try frontend.ask(.iotlb(page), needsReply: true).number() == 0)
+    #expect(try driver.perform(0, sector: 5, room: 512).data.allSatisfy { $0 == 5 })
+    #expect(frontend.answered.count == first + 1 && frontend.answered.last?.permissions == .write)
+    #expect(frontend.answered.last?.address == page.address)
+    // Everything, the ring's own pages among it, though the queue runs.
+    let all = IOTLBMessage(.invalidate, address: IOVA(0), byteCount: .max)
+    #expect(try frontend.ask(.iotlb(all), needsReply: true).number() == 0)
+    #expect(try driver.perform(0, sector: 6, room: 512).data.allSatisfy { $0 == 6 })
+    #expect(frontend.answered.count > first + 3 && frontend.backend.counts.starts == 2)
+    #expect(frontend.backend.counts.invalidations == 2 && frontend.backend.takeFailures().isEmpty)
+  }
+
+  @Test func anAddressThatNobodyKnowsStopsTheQueue() throws {
+    let file = ScratchFile(sectors: 8)
+    let frontend = try ScriptedFrontend(try BlockDevice(path: file.path), features: [.version1, .accessPlatform])
+    try frontend.negotiate()
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: 0)
+    try driver.addBare(MemorySegment(GuestPhysicalAddress(0x7777_0000), length: 16))
+    frontend.kick.ring()
+    try frontend.settle()
+    let failures = frontend.backend.takeFailures()
+    #expect(failures.first?.failure == .queue(.fault(.notMapped(IOVA(0x7777_0000)))))
+    #expect(frontend.answered.last?.address == IOVA(0x7777_0000) && frontend.answered.last?.permissions == .read)
+  }
+
+  @Test func aMissIsSentOnceUntilItIsAnswered() throws {
+    let file = ScratchFile(sectors: 8)
+    let frontend = try ScriptedFrontend(try BlockDevice(path: file.path), features: [.version1, .accessPlatform])
+    try frontend.negotiate()
+    let channel = try #require(frontend.channel)
+    frontend.channel = nil
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: 0)
+    for _ in 0..<5 {
+      frontend.kick.ring()
+      try frontend.settle()
+    }
+    #expect(frontend.backend.counts.misses == 1)
+    // Everything else is served meanwhile.
+    #expect(try frontend.ask(.getQueueCount).number() == 1)
+    #expect(try frontend.ask(.getVringBase(VringState(index: 0, value: 0))).vringState().value == 0)
+    _ = channel
+  }
+}
