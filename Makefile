@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 
-.PHONY: help setup build bench test lint format model fuzz gate gate-update clean
+.PHONY: help setup build bench test lint format model fuzz interop gate gate-update clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ model: ## Explore the models of the rings' orderings, and their broken variants
 
 fuzz: setup ## Fuzz every fuzzer for SECONDS (60), and run its corpus first
 	@Fuzz/run.sh $(or $(SECONDS),60)
+
+interop: setup ## Run both ends of the rings against QEMU, DPDK and Linux (CASE=part of a name)
+	@Tests/Interop/run $(CASE)
 
 gate: setup ## Fail when a loop takes more instructions, or a buffer other work, than recorded
 	@Scripts/gate.sh $(GATE)

@@ -1,0 +1,141 @@
+# Sourced by every case. A case is an executable cases/NN-name with a line `# seconds: N`, its longest time. It prints
+# `result` lines, and nothing else, on standard output; ends with `fail` or any other non-zero code when something is wrong.
+# Whatever `start` started is ended with it, and $work with all sockets and files is removed by the run.
+set -euo pipefail
+
+work=${INTEROP_WORK:?is set by Tests/Interop/run, which runs the cases}
+ringbench=${RINGBENCH:?is set by Tests/Interop/run, which builds it}
+build=${INTEROP_BUILD:?is set by Tests/Interop/run}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+patience=${PATIENCE:-1}
+declare -A pids=()
+
+stop_all() {
+  local name
+  for name in "${!pids[@]}"; do stop "$name"; done
+}
+trap stop_all EXIT
+trap 'exit 143' TERM INT
+
+# result PEER ROLE LAYOUT BITS BUFFERS RESULT: one line of the table, for something that was checked and holds. ROLE is the
+# peer's: device or driver. BITS are names as `ringbench` prints them. A result that does not hold is a `fail`.
+result() { printf 'ok     %-22s %-8s %-7s %-58s %10s  %s\n' "$@"; }
+
+# fail SENTENCE: ends the case.
+fail() {
+  echo "interop: $*" >&2
+  exit 1
+}
+
+# start NAME COMMAND...: runs it in the background, output in $work/NAME.log.
+start() {
+  local name=$1
+  shift
+  "$@" >"$work/$name.log" 2>&1 </dev/null &
+  pids[$name]=$!
+}
+
+# start_fed NAME FIFO COMMAND...: the same, for a program that reads commands: they are written to FIFO, which is made and
+# stays open until the case ends.
+start_fed() {
+  local name=$1 fifo=$2
+  shift 2
+  mkfifo "$fifo"
+  "$@" >"$work/$name.log" 2>&1 <"$fifo" &
+  pids[$name]=$!
+  exec {feed}>"$fifo"
+}
+
+# is_running NAME
+is_running() { kill -0 "${pids[$1]}" 2>/dev/null; }
+
+# finish NAME SECONDS: waits for the end of what was started; its exit code.
+finish() {
+  local name=$1 pid=${pids[$1]} code=0
+  wait_for "$2" sh -c "! kill -0 $pid 2>/dev/null || grep -q '^State:[[:space:]]*Z' /proc/$pid/status" ||
+    fail "$name did not end within $2 s"
+  wait "$pid" || code=$?
+  unset "pids[$name]"
+  return "$code"
+}
+
+# stop NAME [SIGNAL]: ends it (SIGTERM, and SIGKILL after 3 s) and waits.
+stop() {
+  local pid=${pids[$1]:-}
+  [ -n "$pid" ] || return 0
+  unset "pids[$1]"
+  kill "-${2:-TERM}" "$pid" 2>/dev/null || true
+  local i
+  for i in $(seq 30); do
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds; fails when the time is up.
+wait_for() {
+  local steps=$(($1 * 20 * patience)) i
+  shift
+  for ((i = 0; i < steps; i++)); do
+    "$@" >/dev/null 2>&1 && return 0
+    sleep 0.05
+  done
+  return 1
+}
+
+# wait_socket PATH NAME: until a listening socket is at PATH, made by what was started as NAME.
+wait_socket() {
+  local i
+  for ((i = 0; i < 300 * patience; i++)); do
+    # State 01 with the flag __SO_ACCEPTCON: listening.
+    awk -v path="$1" '$8 == path && $4 == "00010000" { found = 1 } END { exit !found }' /proc/net/unix && return 0
+    is_running "$2" || fail "$2 ended before it listened at $1"
+    sleep 0.05
+  done
+  fail "$2 did not listen at $1"
+}
+
+# value FILE EXPRESSION: what a Python expression over `it`, the JSON in FILE, comes to.
+value() { python3 -c 'import json, sys; it = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"; }
+
+# assert FILE EXPRESSION: fails, and says what is in FILE, unless the expression over `it` holds.
+assert() {
+  [ "$(value "$1" "bool($2)")" = True ] || fail "does not hold: $2, in $(cat "$1")"
+}
+
+# expect_bits HAVE WANT NOT: HAVE are the names of negotiated bits; fails unless every one of WANT is among them and none of NOT.
+expect_bits() {
+  local bit
+  for bit in $2; do [[ " $1 " == *" $bit "* ]] || fail "$bit was not negotiated, only: $1"; done
+  for bit in ${3:-}; do [[ " $1 " != *" $bit "* ]] || fail "$bit was negotiated, and must not be: $1"; done
+}
+
+# bit_names STRING: the names of a ring's bits in the features of a Linux guest's device, where character i is bit i.
+bit_names() {
+  python3 - "$1" <<'PYTHON'
+import sys
+names = {28: "INDIRECT_DESC", 29: "EVENT_IDX", 32: "VERSION_1", 33: "ACCESS_PLATFORM", 34: "RING_PACKED", 35: "IN_ORDER",
+         36: "ORDER_PLATFORM", 38: "NOTIFICATION_DATA", 40: "RING_RESET"}
+print(" ".join(name for bit, name in names.items() if sys.argv[1][bit:bit + 1] == "1"))
+PYTHON
+}
+
+# unpacked PACKAGE: where the files of a Debian package are, downloaded and unpacked once and never installed; PACKAGE may be
+# one that only depends on the real one, as linux-image-cloud-amd64 does.
+unpacked() {
+  local package=$1 real directory
+  real=$(apt-cache depends "$package" 2>/dev/null | awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
+  real=${real:-$package}
+  directory=$build/packages/$real
+  if [ ! -e "$directory/.complete" ]; then
+    rm -rf "$directory"
+    mkdir -p "$directory/.deb"
+    (cd "$directory/.deb" && apt-get download -qq "$real") >&2 || fail "$real cannot be downloaded"
+    dpkg-deb -x "$directory"/.deb/*.deb "$directory" || fail "$real cannot be unpacked"
+    rm -rf "$directory/.deb"
+    touch "$directory/.complete"
+  fi
+  echo "$directory"
+}
