@@ -26,6 +26,8 @@ public enum DMAError: Error, Equatable, Sendable {
   case pageTableExhausted
   /// The IOMMU did not answer a wait descriptor within this many nanoseconds.
   case invalidationTimedOut(nanoseconds: UInt64)
+  /// The device, in another process, did not confirm that it forgot a mapping (``RemoteIOTLB``).
+  case deviceUnreachable
   /// The process that holds the translations did not do it.
   case viommu(ViommuFailure)
   /// The segment lies in memory that cannot be shown to a device a page at a time: private, or of reserved 2 MiB pages.
@@ -55,6 +57,7 @@ extension DMAError: CustomStringConvertible {
       "a mapping of \(segment.length) bytes at \(segment.address) cannot be taken over at \(address) on this path"
     case .pageTableExhausted: "no memory left for page tables"
     case .invalidationTimedOut(let time): "the IOMMU did not complete an invalidation within \(time) ns"
+    case .deviceUnreachable: "the device did not confirm that it forgot a mapping"
     case .viommu(let failure): failure.description
     case .notShareable(let segment):
       "\(segment.length) bytes at \(segment.address) are not in shared memory of small pages"

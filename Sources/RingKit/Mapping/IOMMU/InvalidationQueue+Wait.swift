@@ -50,6 +50,24 @@ extension InvalidationQueue {
   ///
   /// - Returns: the server's number.
   func attach(_ iotlb: IOTLB) -> Int {
+    attach { served in
+      iotlb.served = served
+      return unsafe (UInt(bitPattern: iotlb.words), iotlb.setMask, 0)
+    }
+  }
+
+  /// Takes an empty cache of another process among those that every request waits for, until it is detached.
+  ///
+  /// - Returns: the server's number.
+  func attach(_ remote: RemoteIOTLB) -> Int {
+    attach { served in
+      remote.served = served
+      return unsafe (0, 0, UInt(bitPattern: Unmanaged.passUnretained(remote).toOpaque()))
+    }
+  }
+
+  /// A place whose words say what `cache` says, who is told how far the queue has come.
+  private func attach(_ cache: (UInt64) -> (words: UInt, setMask: UInt64, remote: UInt)) -> Int {
     unsafe cring_lock(block)
     defer { unsafe cring_unlock(block) }
     let free = (0..<Self.serverLimit).first { unsafe cring_load_relaxed_64(status($0)) == Self.detached }
@@ -57,10 +75,12 @@ extension InvalidationQueue {
       preconditionFailure("an IOMMU serves at most \(Self.serverLimit) translators at a time")
     }
     // Nothing posted before can concern a cache that is empty.
-    iotlb.served = tail
-    unsafe (status(server) + 8).storeBytes(of: UInt(bitPattern: iotlb.words), as: UInt.self)
-    unsafe (status(server) + 16).storeBytes(of: iotlb.setMask, as: UInt64.self)
-    unsafe cring_store_release_64(status(server), iotlb.served)
+    let served = tail
+    let (words, setMask, remote) = cache(served)
+    unsafe (status(server) + 8).storeBytes(of: words, as: UInt.self)
+    unsafe (status(server) + 16).storeBytes(of: setMask, as: UInt64.self)
+    unsafe (status(server) + 24).storeBytes(of: remote, as: UInt.self)
+    unsafe cring_store_release_64(status(server), served)
     let count = UInt32(max(serverCount, server + 1))
     unsafe cring_store_release_32(block + Self.serverCountOffset, count)
     return server
@@ -118,9 +138,31 @@ extension InvalidationQueue {
     unsafe block + Self.latestOffset + Int(end >> 1 & 1) * 16
   }
 
-  private func serveInPlace(_ server: Int) {
-    // SAFETY: `attach` stored the two words of a cache that lives until `detach`; with `servedBy: .waiter` both happen
-    // on this thread.
+  /// Takes every descriptor that is there, for a device in another process; false when it did not confirm.
+  func serve(_ remote: RemoteIOTLB, _ server: Int) -> Bool {
+    let tail = self.tail
+    while remote.served != tail {
+      let slot = unsafe slot(remote.served)
+      let descriptor = unsafe InvalidationDescriptor(
+        head: cring_load_relaxed_64(slot), body: cring_load_relaxed_64(slot + 8))
+      guard remote.take(descriptor) else { return false }
+      if descriptor.kind == InvalidationDescriptor.waitKind {
+        unsafe cring_store_release_64(status(server), descriptor.body)
+      }
+      remote.served &+= 1
+    }
+    return true
+  }
+
+  private func serveInPlace(_ server: Int) throws(DMAError) {
+    // SAFETY: `attach` stored the words of a cache that lives until `detach`; with `servedBy: .waiter` both happen on
+    // this thread.
+    let remote = unsafe (status(server) + 24).load(as: UInt.self)
+    if let remote = unsafe UnsafeRawPointer(bitPattern: remote) {
+      let cache = unsafe Unmanaged<RemoteIOTLB>.fromOpaque(remote).takeUnretainedValue()
+      if !serve(cache, server) { throw .deviceUnreachable }
+      return
+    }
     let words = unsafe (status(server) + 8).load(as: UInt.self)
     let mask = unsafe (status(server) + 16).load(as: UInt64.self)
     guard let words = unsafe UnsafeMutablePointer<UInt64>(bitPattern: words) else { return }
@@ -168,7 +210,7 @@ extension InvalidationQueue {
       var spins = 0
       var deadline: UInt64 = 0
       while unsafe cring_load_acquire_64(status(server)) < end {
-        if servedBy == .waiter { serveInPlace(server) }
+        if servedBy == .waiter { try serveInPlace(server) }
         spins += 1
         if spins > Self.spinsBeforePause { cring_spin_hint() }
         guard spins % Self.spinsPerClock == 0 else { continue }
