@@ -1,0 +1,100 @@
+public import RingKit
+
+/// A virtio-blk driver over one queue, whatever its layout, its DMA path and its transport.
+///
+/// Header and status of a request lie in a slot of the driver's own memory; the data is the caller's. The life of a request:
+/// ``submit(_:sector:data:token:)``, then `queue.publish()` and a kick where `queue.isNotificationDue()`, then ``next()``.
+/// What the device says is a value, never believed further. One thread owns it; submitting and collecting allocate nothing.
+public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
+  /// The queue, for publishing and for notifications.
+  public var queue: Queue
+
+  private let slots: GuestBuffer
+  private let cells: SharedMemory
+  private var free: [Int]
+  private var requests: [(token: UInt64, dataByteCount: UInt32)]
+
+  /// Bytes of driver memory for each request in flight.
+  public static var slotByteCount: Int { 64 }
+  // The header's 16 bytes, then the status.
+  private static var statusOffset: Int { 16 }
+
+  /// A driver of a queue that is the device's only one.
+  ///
+  /// - Parameters:
+  ///   - queue: from now on the driver's own.
+  ///   - slots: ``slotByteCount`` bytes for each request in flight, at a multiple of 8; the device need not see them
+  ///     where the DMA path copies.
+  public init(_ queue: consuming Queue, slots: GuestBuffer) {
+    precondition(slots.byteCount >= Self.slotByteCount, "a driver has a slot for one request or more")
+    precondition(slots.host.rawValue % 8 == 0, "slots lie at a multiple of 8")
+    self.queue = queue
+    self.slots = slots
+    cells = SharedMemory(slots.host, byteCount: slots.byteCount)
+    let count = slots.byteCount / Self.slotByteCount
+    free = (0..<count).reversed()
+    requests = Array(repeating: (0, 0), count: count)
+  }
+
+  /// The slot that the next request gets, so that its data can have the same place; `nil` when all are in flight.
+  public var nextSlot: Int? { free.last }
+
+  /// Adds a request; visible to the device after `queue.publish()`.
+  ///
+  /// - Parameters:
+  ///   - operation: what to do.
+  ///   - sector: where, in units of 512 bytes; 0 where there is no place.
+  ///   - data: what is read into or written from; `nil` of a flush.
+  ///   - token: comes back with the completion.
+  /// - Returns: `.full` when there is no slot or no room in the ring.
+  /// - Throws: ``QueueError``.
+  public mutating func submit(
+    _ operation: BlockOperation, sector: UInt64, data: MemorySegment?, token: UInt64
+  ) throws(QueueError) -> AddResult {
+    precondition((data == nil) == (operation == .flush), "a flush has no data, and everything else some")
+    guard let slot = free.last else { return .full }
+    let at = slot * Self.slotByteCount
+    cells.store32(operation.rawValue, at)
+    cells.store32(0, at + 4)
+    cells.store64(sector, at + 8)
+    cells.store32(0xff, at + Self.statusOffset)
+    let header = slots.segment(at: at, length: 16)
+    let status = slots.segment(at: at + Self.statusOffset, length: 1)
+    let result = try add(operation, header, data ?? status, status, UInt64(slot))
+    guard result == .added else { return result }
+    free.removeLast()
+    requests[slot] = (token, operation == .write ? 0 : data?.length ?? 0)
+    return .added
+  }
+
+  private mutating func add(
+    _ operation: BlockOperation, _ header: MemorySegment, _ data: MemorySegment, _ status: MemorySegment,
+    _ token: UInt64
+  ) throws(QueueError) -> AddResult {
+    let parts: InlineArray<3, MemorySegment> = [header, data, status]
+    // Readable ones first: the header, and what is written to the disk.
+    let (readable, writable) =
+      switch operation {
+      case .write: (0..<2, 2..<3)
+      case .read, .identify: (0..<1, 1..<3)
+      case .flush: (0..<1, 2..<3)
+      }
+    return try queue.add(
+      readable: parts.span.extracting(readable), writable: parts.span.extracting(writable), token: token)
+  }
+
+  /// The next request that is done; `nil` when there is none.
+  ///
+  /// - Throws: ``QueueError``.
+  public mutating func next() throws(QueueError) -> BlockCompletion? {
+    guard let used = try queue.nextUsed() else { return nil }
+    // The queue gives back no token but those it was given.
+    let slot = Int(used.token)
+    let (token, expected) = requests[slot]
+    free.append(slot)
+    let status = UInt8(truncatingIfNeeded: cells.load32(slot * Self.slotByteCount + Self.statusOffset))
+    return BlockCompletion(
+      token: token, slot: slot, status: BlockStatus(status),
+      dataByteCount: min(used.writtenByteCount == 0 ? 0 : used.writtenByteCount - 1, expected))
+  }
+}

@@ -1,0 +1,84 @@
+public import RingKit
+
+extension VhostUserFrontend {
+  /// Puts the device behind an IOMMU: its misses are answered from the domain's page table, and who unmaps waits until the
+  /// device has forgotten.
+  ///
+  /// The domain must be ``InvalidationServer/waiter``, because this thread maps and serves. ACCESS_PLATFORM must be agreed
+  /// on.
+  public func attach(_ domain: IOMMUDomain) {
+    precondition(features.contains(.accessPlatform), "a device that translates needs ACCESS_PLATFORM")
+    precondition(domain.configuration.servedBy == .waiter, "a domain whose invalidations the waiter serves")
+    precondition(remote == nil, "a device is behind one IOMMU")
+    remote = RemoteIOTLB(domain: domain) { [unowned self] range in forget(range) }
+  }
+
+  /// Does what the back-end asked for since the last call: answers misses and takes acknowledgements.
+  ///
+  /// - Throws: ``FrontendError``; the session is over then.
+  public func service() throws(FrontendError) {
+    try receiveReplies()
+    try serveChannel()
+  }
+
+  /// Takes a range back, but for what stays mapped in it, and waits; false when the session is over.
+  private func forget(_ range: IOMMURange) -> Bool {
+    // A back-end that loses a vring's own pages stops to look at it, and they are mapped as they were.
+    for part in IOMMURange.parts(of: range, without: windows) {
+      do throws(FrontendError) {
+        counts.invalidations &+= 1
+        try order(.iotlb(IOTLBMessage(.invalidate, address: part.address, byteCount: part.byteCount)))
+      } catch {
+        return false
+      }
+    }
+    return true
+  }
+
+  func serveChannel() throws(FrontendError) {
+    guard let channel else { return }
+    while let message = try carrying({ () throws(VhostUserError) in try channel.receive() }) {
+      let request = try carrying { () throws(VhostUserError) in try BackendMessage(message) }
+      // What the configuration space says is read when it is wanted.
+      let isDone = if case .iotlb(let miss) = request { try answer(miss) } else { true }
+      if message.flags.contains(.needReply) {
+        try carrying { () throws(VhostUserError) in try channel.send(message.reply(isDone ? 0 : 1)) }
+      }
+    }
+  }
+
+  /// Answers a miss; false when there is no translation that permits the access.
+  private func answer(_ message: IOTLBMessage) throws(FrontendError) -> Bool {
+    switch message.kind {
+    case .miss: break
+    case .accessFailed:
+      counts.refusedAccesses &+= 1
+      return true
+    case .update, .invalidate: throw fail(.wrongIOTLBMessage(message))
+    }
+    counts.misses &+= 1
+    guard let found = remote?.translation(of: message.address), found.permissions.isSuperset(of: message.permissions)
+    else {
+      counts.unmappedMisses &+= 1
+      return false
+    }
+    counts.updates &+= 1
+    try send(
+      .iotlb(
+        IOTLBMessage(
+          .update, address: found.range.address, byteCount: found.range.byteCount,
+          userAddress: UInt64(found.host.rawValue), permissions: found.permissions)),
+      needsReply: protocolFeatures.contains(.replyAck))
+    return true
+  }
+}
+
+extension IOMMUTranslation {
+  /// What the device may do, as an IOTLB message has it.
+  fileprivate var permissions: IOTLBPermissions {
+    var permissions: IOTLBPermissions = []
+    if isReadable { permissions.formUnion(.read) }
+    if isWritable { permissions.formUnion(.write) }
+    return permissions
+  }
+}

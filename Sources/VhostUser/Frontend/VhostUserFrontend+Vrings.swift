@@ -1,0 +1,62 @@
+internal import RingKit
+
+extension VhostUserFrontend {
+  /// Hands a vring over and lets the device begin.
+  ///
+  /// Its memory must be among what was shared, and mapped for good (``VringSetup/window``) where ACCESS_PLATFORM is agreed
+  /// on. The ring is empty, as a new `DriverQueue` leaves it.
+  ///
+  /// - Throws: ``FrontendError``.
+  public func start(_ index: Int, _ vring: VringSetup) throws(FrontendError) {
+    precondition((0...255).contains(index), "a vring's index is 0 to 255")
+    precondition(
+      (vring.window != nil) == features.contains(.accessPlatform), "a vring has a window with ACCESS_PLATFORM only")
+    let number = UInt32(index)
+    if let window = vring.window {
+      let first = window.address.rawValue & ~4095
+      let end = (window.address.rawValue + UInt64(window.buffer.byteCount) + 4095) & ~4095
+      windows.append(IOMMURange(IOVA(first), byteCount: end - first))
+    }
+    try order(.setVringSize(VringState(index: number, value: UInt32(vring.size))))
+    try order(.setVringBase(VringState(index: number, value: vring.firstPosition)))
+    try order(
+      .setVringAddress(
+        VringAddress(
+          index: number, descriptors: try address(vring.descriptors, vring, index),
+          used: try address(vring.devicePart, vring, index), available: try address(vring.driverPart, vring, index))))
+    try order(.setVringCall(index: index, PassedDescriptor(borrowing: vring.call.fileDescriptor)))
+    try order(.setVringKick(index: index, PassedDescriptor(borrowing: vring.kick.fileDescriptor)))
+    // Without protocol features a vring runs from its kick on.
+    if !hasProtocolFeatures { return }
+    try order(.setVringEnable(VringState(index: number, value: 1)))
+  }
+
+  /// Takes a vring back; what the device has not completed by then stays so.
+  ///
+  /// - Returns: where the device stopped: the next available entry, in a packed ring with the wrap counters.
+  /// - Throws: ``FrontendError``.
+  @discardableResult
+  public func stop(_ index: Int) throws(FrontendError) -> UInt32 {
+    let reply = try request(.getVringBase(VringState(index: UInt32(index), value: 0)))
+    let state = try carrying { () throws(VhostUserError) in try reply.vringState() }
+    guard state.index == UInt32(index), features.contains(.packedRing) || state.value <= 0xffff else {
+      throw fail(.vringBase(index: index, state.value))
+    }
+    return state.value
+  }
+
+  /// What a vring's part is called towards the back-end: an IOVA, or where it is mapped here.
+  private func address(
+    _ part: GuestPhysicalAddress, _ vring: VringSetup, _ index: Int
+  ) throws(FrontendError) -> UInt64 {
+    if let window = vring.window {
+      let offset = part.rawValue &- window.buffer.address.rawValue
+      guard offset < UInt64(window.buffer.byteCount) else { throw fail(.vringMemory(index: index, part)) }
+      return window.address.rawValue + offset
+    }
+    guard let host = memory?.deviceTable.translate(part, length: 4) else {
+      throw fail(.vringMemory(index: index, part))
+    }
+    return UInt64(host.rawValue)
+  }
+}

@@ -1,0 +1,149 @@
+internal import CRing
+public import RingKit
+
+/// The driver's side of a vhost-user connection: hands a device in another process memory, rings and, behind an IOMMU,
+/// translations.
+///
+/// One thread's, which must call ``service()`` often while a device behind an IOMMU works: it waits for answers. Every
+/// reply is held against what was asked, in order; a wrong one ends the session. Requests wait up to ``timeout``, and
+/// misses are answered meanwhile. It does not touch the rings: that is for a `DriverQueue` over the same memory.
+///
+/// The order of calls: ``negotiate(_:required:protocolFeatures:queues:)``, ``config(offset:byteCount:)`` as wanted,
+/// ``share(_:)``, ``attach(_:)`` with ACCESS_PLATFORM, ``start(_:_:)`` for each vring, and ``stop(_:)`` at the end.
+public final class VhostUserFrontend {
+  /// The features both sides agreed on.
+  public private(set) var features = VirtioFeatures()
+  /// The features that the device offered.
+  public private(set) var offeredFeatures = VirtioFeatures()
+  /// The extensions of the protocol both sides agreed on.
+  public private(set) var protocolFeatures = ProtocolFeatures()
+  /// What was done so far.
+  public internal(set) var counts = FrontendCounts()
+  /// How long a request waits for its answer, in milliseconds.
+  public let timeout: Int
+
+  /// Whether the device has feature bit 30, with which vrings are enabled one by one.
+  var hasProtocolFeatures = false
+  let connection: VhostUserConnection
+  /// The back-end's own requests; `nil` until ACCESS_PLATFORM is agreed on.
+  var channel: VhostUserConnection?
+  var remote: RemoteIOTLB?
+  /// Ranges that stay mapped while the device works, so nobody needs to take them back.
+  var windows: [IOMMURange] = []
+  var memory: GuestMemory?
+  /// Requests whose replies have not come, oldest first, and the number of the first of them.
+  var awaited: [FrontendRequest] = []
+  var answeredCount = 0
+  /// Replies that somebody waits for, by the number of their request.
+  var replies: [Int: VhostUserMessage] = [:]
+  /// What ended the session.
+  public internal(set) var failure: FrontendError?
+
+  /// A session over a connection to a back-end, which it does not know yet.
+  public init(_ connection: VhostUserConnection, timeout: Int = 10_000) {
+    precondition(timeout > 0, "a request waits at least a millisecond")
+    self.connection = connection
+    self.timeout = timeout
+  }
+
+  deinit { remote?.detach() }
+
+  /// Agrees on features with the device and on extensions with the back-end, and begins the session.
+  ///
+  /// ACCESS_PLATFORM brings REPLY_ACK and a channel for the back-end's requests with it: without an answer nobody knows
+  /// when a translation is forgotten.
+  ///
+  /// - Parameters:
+  ///   - wanted: features to agree on where the device offers them.
+  ///   - required: features without which there is no session; VERSION_1 is always one.
+  ///   - needed: extensions that the caller cannot do without.
+  ///   - queues: vrings that will be used.
+  /// - Throws: ``FrontendError``.
+  public func negotiate(
+    _ wanted: VirtioFeatures, required: VirtioFeatures, protocolFeatures needed: ProtocolFeatures = [], queues: Int
+  ) throws(FrontendError) {
+    let required = required.union(.version1)
+    let bit = VirtioFeatures(rawValue: ProtocolFeatures.deviceBit)
+    let offered = VirtioFeatures(rawValue: try number(.getFeatures))
+    offeredFeatures = offered.subtracting(bit)
+    guard offered.isSuperset(of: required) else {
+      throw fail(.missingFeatures(required.subtracting(offered), offered: offeredFeatures))
+    }
+    let chosen = offeredFeatures.intersection(wanted.union(required))
+    var needed = needed
+    if chosen.contains(.accessPlatform) { needed.formUnion([.replyAck, .backendRequests]) }
+    let extensions = offered.contains(bit) ? ProtocolFeatures(rawValue: try number(.getProtocolFeatures)) : []
+    guard extensions.isSuperset(of: needed) else {
+      throw fail(.missingProtocolFeatures(needed.subtracting(extensions), offered: extensions))
+    }
+    let agreed = extensions.intersection(needed.union([.queueCount, .replyAck]))
+    hasProtocolFeatures = offered.contains(bit)
+    if hasProtocolFeatures {
+      // Whether it is answered is what it decides.
+      try send(.setProtocolFeatures(agreed), needsReply: false)
+      protocolFeatures = agreed
+    }
+    try order(.setOwner)
+    if agreed.contains(.queueCount) {
+      let count = try number(.getQueueCount)
+      guard count >= UInt64(queues) else { throw fail(.tooFewQueues(wanted: queues, offered: count)) }
+    }
+    try order(.setFeatures(offered.contains(bit) ? chosen.union(bit) : chosen))
+    features = chosen
+    if agreed.contains(.backendRequests) { try openChannel() }
+  }
+
+  private func openChannel() throws(FrontendError) {
+    let (near, far) = try carrying { () throws(VhostUserError) in try VhostUserConnection.channel() }
+    try order(.setBackendChannel(far))
+    channel = near
+  }
+
+  /// What stands in the device's configuration space.
+  ///
+  /// - Throws: ``FrontendError``, among it ``FrontendError/config(offset:byteCount:received:)``.
+  public func config(offset: Int, byteCount: Int) throws(FrontendError) -> [UInt8] {
+    precondition(
+      offset >= 0 && byteCount > 0 && offset + byteCount <= ConfigAccess.mostBytes,
+      "a configuration space has at most \(ConfigAccess.mostBytes) bytes")
+    let asked = ConfigAccess(offset: UInt32(offset), bytes: [UInt8](repeating: 0, count: byteCount))
+    let reply = try request(.getConfig(asked))
+    guard let access = try carrying({ () throws(VhostUserError) in try reply.configAccess() }) else {
+      throw fail(.config(offset: offset, byteCount: byteCount, received: nil))
+    }
+    guard access.offset == asked.offset, access.bytes.count == byteCount else {
+      throw fail(.config(offset: offset, byteCount: byteCount, received: access.bytes.count))
+    }
+    return access.bytes
+  }
+
+  /// Hands the device the shared regions of a guest's memory, and keeps them.
+  ///
+  /// - Throws: ``FrontendError``, among it ``FrontendError/regions(_:limit:)``.
+  public func share(_ memory: GuestMemory) throws(FrontendError) {
+    let shared = memory.regions.filter { $0.fileDescriptor != nil }
+    guard (1...VhostUserMessage.mostDescriptors).contains(shared.count) else {
+      throw fail(.regions(shared.count, limit: VhostUserMessage.mostDescriptors))
+    }
+    self.memory = memory
+    let table = shared.map { region in
+      MemoryTableEntry(
+        guestAddress: region.guestBase, byteCount: UInt64(region.byteCount),
+        userAddress: UInt64(region.hostBase.rawValue))
+    }
+    try order(.setMemoryTable(table, shared.compactMap(\.fileDescriptor).map { PassedDescriptor(borrowing: $0) }))
+  }
+
+  /// Ends the session with a reason; the first one stays.
+  func fail(_ error: FrontendError) -> FrontendError {
+    if failure == nil { failure = error }
+    return failure ?? error
+  }
+
+  /// Gives an error of the connection its place among this type's.
+  func carrying<Value: ~Copyable>(
+    _ body: () throws(VhostUserError) -> Value
+  ) throws(FrontendError) -> Value {
+    do throws(VhostUserError) { return try body() } catch { throw fail(.connection(error)) }
+  }
+}
