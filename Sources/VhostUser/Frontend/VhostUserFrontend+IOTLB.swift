@@ -13,6 +13,9 @@ extension VhostUserFrontend {
     remote = RemoteIOTLB(domain: domain) { [unowned self] range in forget(range) }
   }
 
+  /// Its sockets, for a caller's own poll: when one is readable, ``service()`` has something to do.
+  public var fileDescriptors: [Int32] { [connection.fileDescriptor] + (channel.map { [$0.fileDescriptor] } ?? []) }
+
   /// Does what the back-end asked for since the last call: answers misses and takes acknowledgements.
   ///
   /// - Throws: ``FrontendError``; the session is over then.

@@ -1,0 +1,12 @@
+/// What kind of device stands at the other end of a socket.
+enum DeviceKind: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  /// virtio-blk.
+  case block = "blk"
+  /// virtio-net that sends back what it is sent.
+  case net
+
+  static let noun = "device"
+
+  /// Virtqueues that are used: requests, or receive and transmit.
+  var queueCount: Int { self == .block ? 1 : 2 }
+}

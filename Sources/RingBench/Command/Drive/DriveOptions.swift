@@ -1,0 +1,135 @@
+import ArgumentParser
+
+/// The options of `ringbench drive`, as text; ``parameters()`` gives them a meaning.
+struct DriveOptions: ParsableArguments {
+  private static let paths: [DMAPath] = [
+    .direct, .identity, .iommuStrict, .iommuLazy, .premapped, .swiotlb, .shadow,
+  ]
+  private static let frameBytes = 64...1514
+
+  @Argument(help: "\(DeviceKind.names): the kind of device at the other end.")
+  var device: String
+
+  @Option(help: "The socket at which the device's back-end waits.")
+  var socket: String
+
+  @Flag(help: "Wait at the socket for a back-end that connects.")
+  var listen = false
+
+  @Option(parsing: .unconditional, help: "Requests, or frames that have to come back.")
+  var requests = 100_000
+
+  @Option(
+    parsing: .unconditional,
+    help: "Bytes of a request or frame; k, KiB, m and MiB are understood. (default: 4096 for blk, 1500 for net)")
+  var size: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Requests outstanding. (default: 64, or as many as the queue holds if fewer)")
+  var depth: Int?
+
+  @Option(parsing: .unconditional, help: "Descriptors of the ring: for split a power of two, at most 32768.")
+  var queueSize = 256
+
+  @Option(help: "\(RingLayout.names).")
+  var layout = "split"
+
+  @Flag(help: "Negotiate IN_ORDER.")
+  var inOrder = false
+
+  @Option(help: "\(RingFeature.names), or none; the device must offer each. Comma list, or repeated. (default: none)")
+  var features: [String] = []
+
+  @Option(
+    help: """
+      \(paths.map(\.name).joined(separator: ", ")). The iommu paths and premapped need a device with ACCESS_PLATFORM, \
+      which asks for its translations.
+      """)
+  var path = "direct"
+
+  @Flag(
+    help: """
+      blk: overwrite the disk from its beginning, flush, read back and compare every byte. Without it blk only reads; \
+      net always compares.
+      """)
+  var verify = false
+
+  @Option(parsing: .unconditional, help: "Milliseconds to wait for an answer, or for anything to come back.")
+  var timeoutMs = 10_000
+
+  @OptionGroup var report: ReportOptions
+
+  func parameters() throws(BenchError) -> DriveParameters {
+    var parameters = DriveParameters()
+    parameters.device = try DeviceKind.parse(device)
+    guard (1...107).contains(socket.utf8.count) else {
+      throw .usage("a socket's path has 1 to 107 bytes, not \(socket.utf8.count) (--socket)")
+    }
+    parameters.socket = socket
+    parameters.listens = listen
+    guard requests > 0 else { throw .usage("--requests is 1 or more, not \(requests)") }
+    parameters.requests = requests
+    parameters.layout = try RingLayout.parse(layout)
+    parameters.features = try features(of: features)
+    parameters.queueSize = try SizeLimits.queueSize(queueSize, for: [parameters.layout])
+    parameters.path = try path(of: path)
+    parameters.bytes = try size(for: parameters)
+    parameters.depth = try depth(for: parameters)
+    guard !verify || parameters.device == .block else { throw .usage("--verify is for blk; net always compares") }
+    parameters.verifies = verify || parameters.device == .net
+    guard (1...600_000).contains(timeoutMs) else { throw .usage("--timeout-ms is 1 to 600000, not \(timeoutMs)") }
+    parameters.timeoutMilliseconds = timeoutMs
+    return parameters
+  }
+
+  private func features(of list: [String]) throws(BenchError) -> [RingFeature] {
+    let names = ListArgument.elements(list)
+    var chosen = names == ["none"] ? [] : try RingFeature.parse(list: list)
+    if inOrder && !chosen.contains(.inOrder) { chosen.append(.inOrder) }
+    return chosen
+  }
+
+  private func path(of name: String) throws(BenchError) -> DMAPath {
+    let path = try DMAPath.parse(name)
+    guard Self.paths.contains(path) else {
+      throw .usage(
+        "\(name) is not for a device in another process; choose from: \(Self.paths.map(\.name).joined(separator: ", "))")
+    }
+    return path
+  }
+
+  private func size(for parameters: DriveParameters) throws(BenchError) -> Int {
+    guard parameters.device == .block else {
+      let bytes = try size.map { text throws(BenchError) in try ByteCount.parse(text) } ?? 1500
+      guard Self.frameBytes.contains(bytes) else {
+        throw .usage("a frame has \(Self.frameBytes.lowerBound) to \(Self.frameBytes.upperBound) bytes, not \(bytes)")
+      }
+      return bytes
+    }
+    let bytes = try size.map { text throws(BenchError) in try ByteCount.parse(text) } ?? 4096
+    guard bytes > 0, bytes % 512 == 0 else {
+      throw .usage("a block request is a multiple of 512 bytes, not \(bytes)")
+    }
+    let limit = parameters.path == .swiotlb ? DMAPath.swiotlb.sizeLimit : (1 << 20, "ringbench drives no larger ones")
+    guard bytes <= limit.0 else { throw .usage("\(bytes) bytes are more than \(limit.0): \(limit.1)") }
+    return bytes
+  }
+
+  private func depth(for parameters: DriveParameters) throws(BenchError) -> Int {
+    let most = parameters.queueSize / parameters.descriptorsPerRequest
+    guard most > 0 else {
+      throw .usage(
+        "a queue of \(parameters.queueSize) has no room for a request of \(parameters.descriptorsPerRequest) descriptors; raise --queue-size or add --features indirect"
+      )
+    }
+    let wanted = depth ?? min(64, most)
+    guard (1...most).contains(wanted) else {
+      throw .usage("--depth is 1 to \(most) in a queue of \(parameters.queueSize), not \(wanted)")
+    }
+    guard wanted * parameters.bytes <= 256 << 20 else {
+      throw .usage("\(wanted) requests of \(parameters.bytes) bytes need more than 256 MiB; lower --depth or --size")
+    }
+    return wanted
+  }
+}

@@ -1,0 +1,81 @@
+import CRing
+import RingKit
+import VhostUser
+
+/// What a load needs of the connection: doorbells, the front-end's service, and sleep.
+///
+/// One thread's.
+final class DrivePort {
+  let frontend: VhostUserFrontend
+  let kicks: [EventDoorbell]
+  let calls: [EventDoorbell]
+  private let timeout: UInt64
+  /// Times the driver slept until something came.
+  private(set) var sleeps: UInt64 = 0
+  private var busyTurns = 0
+  private var lastProgress = cring_nanoseconds()
+
+  // Some 50 µs of looking before the CPU is given away: the device may need it.
+  private static let spins = 2000
+
+  init(_ frontend: VhostUserFrontend, queues: Int, timeoutMilliseconds: Int) throws(MemoryError) {
+    self.frontend = frontend
+    var doorbells: [EventDoorbell] = []
+    for _ in 0..<2 * queues { doorbells.append(try EventDoorbell()) }
+    kicks = Array(doorbells.prefix(queues))
+    calls = Array(doorbells.dropFirst(queues))
+    timeout = UInt64(timeoutMilliseconds) * 1_000_000
+  }
+
+  /// Answers what the back-end asks.
+  func service() throws(DriveFailure) {
+    do throws(FrontendError) { try frontend.service() } catch { throw .session(error) }
+  }
+
+  /// Something came back; a device that translates may ask for more all the same.
+  func progress() throws(DriveFailure) {
+    lastProgress = cring_nanoseconds()
+    busyTurns &+= 1
+    if busyTurns & 15 == 0, frontend.features.contains(.accessPlatform) { try service() }
+  }
+
+  /// Whether it is time to sleep, after so many turns in which nothing came.
+  func isTired(_ turns: Int) throws(DriveFailure) -> Bool {
+    if turns & 63 == 0 { try service() }
+    guard turns > Self.spins else {
+      cring_spin_hint()
+      return false
+    }
+    return true
+  }
+
+  /// Sleeps until the device rings, the back-end asks, or the time is up.
+  func sleep(milliseconds: Int32, done: Int, of total: Int) throws(DriveFailure) {
+    let now = cring_nanoseconds()
+    if now > lastProgress, now - lastProgress > timeout {
+      throw .stalled(done: done, of: total, milliseconds: Int(timeout / 1_000_000))
+    }
+    var set = PollSet()
+    for call in calls { set.add(call.fileDescriptor) }
+    for descriptor in frontend.fileDescriptors { set.add(descriptor) }
+    do throws(VhostUserError) { _ = try set.wait(milliseconds: milliseconds) } catch {
+      throw .session(.connection(error))
+    }
+    sleeps &+= 1
+    for call in calls { _ = call.take() }
+    try service()
+  }
+
+  /// Why a queue failed: when the session is over, because of that.
+  func reason(_ error: QueueError) -> DriveFailure {
+    if let failure = frontend.failure { return .session(failure) }
+    return .queue(error)
+  }
+
+  /// Stops a vring; how far the device has come: an available index, or offset and wrap counter.
+  func stop(_ vring: Int) throws(DriveFailure) -> UInt16 {
+    do throws(FrontendError) { return UInt16(truncatingIfNeeded: try frontend.stop(vring)) } catch {
+      throw .session(error)
+    }
+  }
+}
