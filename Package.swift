@@ -64,7 +64,8 @@ let package = Package(
       name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "CTrap", "RingKitTestSupport", "RingMigrant"],
       swiftSettings: strict),
     .testTarget(
-      name: "VhostUserTests", dependencies: ["VhostUser", "RingKit", "CRing", "CVhostUAPI"], swiftSettings: strict),
+      name: "VhostUserTests", dependencies: ["VhostUser", "RingKit", "CRing", "CVhostUAPI", "RingKitTestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "RingBenchTests",
       dependencies: [

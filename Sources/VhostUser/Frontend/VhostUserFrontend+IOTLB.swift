@@ -60,18 +60,40 @@ extension VhostUserFrontend {
     case .update, .invalidate: throw fail(.wrongIOTLBMessage(message))
     }
     counts.misses &+= 1
-    guard let found = remote?.translation(of: message.address), found.permissions.isSuperset(of: message.permissions)
-    else {
+    guard let found = remote?.translation(of: message.address) else {
+      counts.unmappedMisses &+= 1
+      return false
+    }
+    let permissions = permissions(of: found, for: message.permissions)
+    guard permissions.isSuperset(of: message.permissions) else {
       counts.unmappedMisses &+= 1
       return false
     }
     counts.updates &+= 1
-    try send(
-      .iotlb(
-        IOTLBMessage(
-          .update, address: found.range.address, byteCount: found.range.byteCount,
-          userAddress: UInt64(found.host.rawValue), permissions: found.permissions)),
-      needsReply: protocolFeatures.contains(.replyAck))
+    try send(.iotlb(found.update(permissions)), needsReply: protocolFeatures.contains(.replyAck))
+    return true
+  }
+
+  /// What the page table permits, and more where that is allowed and asked for.
+  private func permissions(of found: IOMMUTranslation, for wanted: IOTLBPermissions) -> IOTLBPermissions {
+    guard grantsReadWithWrite && found.permissions == .write && wanted.contains(.read) else { return found.permissions }
+    counts.widenedUpdates &+= 1
+    return [.read, .write]
+  }
+
+  /// Gives the device the translations of a range before it asks, and waits until it has them; false when the session is
+  /// over.
+  func announce(_ address: IOVA, byteCount: UInt64) -> Bool {
+    var at = address.rawValue
+    while at < address.rawValue + byteCount, let found = remote?.translation(of: IOVA(at)) {
+      counts.announcements &+= 1
+      do throws(FrontendError) {
+        try order(.iotlb(found.update(permissions(of: found, for: [.read, .write]))))
+      } catch {
+        return false
+      }
+      at = found.range.address.rawValue + found.range.byteCount
+    }
     return true
   }
 }
@@ -83,5 +105,11 @@ extension IOMMUTranslation {
     if isReadable { permissions.formUnion(.read) }
     if isWritable { permissions.formUnion(.write) }
     return permissions
+  }
+
+  fileprivate func update(_ permissions: IOTLBPermissions) -> IOTLBMessage {
+    IOTLBMessage(
+      .update, address: range.address, byteCount: range.byteCount, userAddress: UInt64(host.rawValue),
+      permissions: permissions)
   }
 }

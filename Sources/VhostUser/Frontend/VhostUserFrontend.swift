@@ -19,6 +19,11 @@ public final class VhostUserFrontend {
   public private(set) var protocolFeatures = ProtocolFeatures()
   /// What was done so far.
   public internal(set) var counts = FrontendCounts()
+  /// Whether a back-end that asks to read and write where it may only write is told that it may do both.
+  ///
+  /// rte_vhost asks so for every buffer it receives into and takes no less; on a real IOMMU it is what Linux maps on a VT-d
+  /// unit without zero-length reads. What it costs in protection is counted: ``FrontendCounts/widenedUpdates``.
+  public var grantsReadWithWrite = false
   /// How long a request waits for its answer, in milliseconds.
   public let timeout: Int
 

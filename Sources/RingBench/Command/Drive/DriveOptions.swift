@@ -50,6 +50,13 @@ struct DriveOptions: ParsableArguments {
 
   @Flag(
     help: """
+      Tell the device of each mapping before the buffer is made available, and wait for it (iommu paths): for a device \
+      that drops what it would have to ask for, as DPDK does with a packed ring.
+      """)
+  var announce = false
+
+  @Flag(
+    help: """
       blk: overwrite the disk from its beginning, flush, read back and compare every byte. Without it blk only reads; \
       net always compares.
       """)
@@ -74,6 +81,10 @@ struct DriveOptions: ParsableArguments {
     parameters.features = try features(of: features)
     parameters.queueSize = try SizeLimits.queueSize(queueSize, for: [parameters.layout])
     parameters.path = try path(of: path)
+    guard !announce || path.hasPrefix("iommu-") else {
+      throw .usage("--announce is for the paths iommu-strict and iommu-lazy, not \(path)")
+    }
+    parameters.announces = announce
     parameters.bytes = try size(for: parameters)
     parameters.depth = try depth(for: parameters)
     guard !verify || parameters.device == .block else { throw .usage("--verify is for blk; net always compares") }
@@ -85,7 +96,7 @@ struct DriveOptions: ParsableArguments {
 
   private func features(of list: [String]) throws(BenchError) -> [RingFeature] {
     let names = ListArgument.elements(list)
-    var chosen = names == ["none"] ? [] : try RingFeature.parse(list: list)
+    var chosen = names.isEmpty || names == ["none"] ? [] : try RingFeature.parse(list: list)
     if inOrder && !chosen.contains(.inOrder) { chosen.append(.inOrder) }
     return chosen
   }
@@ -94,7 +105,8 @@ struct DriveOptions: ParsableArguments {
     let path = try DMAPath.parse(name)
     guard Self.paths.contains(path) else {
       throw .usage(
-        "\(name) is not for a device in another process; choose from: \(Self.paths.map(\.name).joined(separator: ", "))")
+        "\(name) is not for a device in another process; choose from: \(Self.paths.map(\.name).joined(separator: ", "))"
+      )
     }
     return path
   }

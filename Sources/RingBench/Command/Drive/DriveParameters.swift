@@ -14,11 +14,14 @@ struct DriveParameters: Encodable, Sendable {
   var layout = RingLayout.split
   var features: [RingFeature] = []
   var path = DMAPath.direct
+  /// Whether the device is told of each mapping before it can ask.
+  var announces = false
   var verifies = false
   var timeoutMilliseconds = 10_000
 
   private enum CodingKeys: String, CodingKey {
     case device, socket, requests, depth, queueSize, layout, features, path
+    case announces = "announce"
     case listens = "listen"
     case bytes = "size"
     case verifies = "verify"

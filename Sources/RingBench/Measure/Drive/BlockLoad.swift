@@ -55,7 +55,9 @@ struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     while done < count {
       let before = sent
       while sent < count, let slot = driver.nextSlot {
-        if operation == .write { unsafe crb_fill(plan.payload.host(slot).pointer, plan.bytes, sequence &+ UInt64(sent)) }
+        if operation == .write {
+          unsafe crb_fill(plan.payload.host(slot).pointer, plan.bytes, sequence &+ UInt64(sent))
+        }
         guard try submit(operation, slot, sector: UInt64(sent) * plan.sectors, UInt64(sent)) else { break }
         sent += 1
       }

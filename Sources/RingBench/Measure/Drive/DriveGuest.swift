@@ -8,7 +8,9 @@ struct DriveGuest {
   let rings: [GuestBuffer]
   /// Indirect tables, one set a queue; empty where they are not used.
   let tables: [GuestBuffer]
-  /// Headers of a block driver's requests, then the data. Where a path copies, the device does not see it.
+  /// Headers of a block driver's requests, then the data.
+  ///
+  /// Where a path copies, the device does not see it.
   let data: GuestBuffer
   let pool: SwiotlbPool?
   /// What `shadow` copies through, one a queue; empty for another path.

@@ -15,8 +15,9 @@ struct DriveMeasurement {
 
   func run() throws(BenchError) -> DriveReport {
     do {
-      let connection = try connect()
-      let frontend = VhostUserFrontend(connection, timeout: parameters.timeoutMilliseconds)
+      let frontend = VhostUserFrontend(try connect(), timeout: parameters.timeoutMilliseconds)
+      // The network device one meets is DPDK's, which asks to read what it only writes.
+      frontend.grantsReadWithWrite = parameters.device == .net
       let wanted = parameters.device == .block ? BlockLimits.features : VirtioFeatures()
       let limits = try negotiate(frontend, wanted)
       if let limits { try check(limits) }

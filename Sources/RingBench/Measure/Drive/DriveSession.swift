@@ -18,11 +18,13 @@ struct DriveSession {
     case .iommuStrict, .iommuLazy:
       let domain = try translated()
       let policy = parameters.path == .iommuStrict ? IOMMUPolicy.strict : .lazy
-      return try drive { _ in IOMMUMapper(domain: domain, policy: policy, counter: CountedWork()) }
+      let listener = parameters.announces ? port.frontend : nil
+      return try drive { _ in
+        AnnouncingMapper(IOMMUMapper(domain: domain, policy: policy, counter: CountedWork()), to: listener)
+      }
     case .premapped:
       let domain = try translated()
       return try drive { queue in
-        // What was mapped when a device went away needs no answer from it.
         try PremappedMapper(
           [guest.data] + guest.tables.suffix(from: min(queue, guest.tables.count)).prefix(1), domain: domain,
           counter: CountedWork())

@@ -63,7 +63,7 @@ extension DriveReport: Encodable {
   }
 
   private enum IOTLBKey: String, CodingKey {
-    case misses, unmappedMisses, updates, invalidations, refusedAccesses
+    case misses, unmappedMisses, updates, announcements, widenedUpdates, invalidations, refusedAccesses
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -89,6 +89,8 @@ extension DriveReport: Encodable {
       try iotlb.encode(messages.misses, forKey: .misses)
       try iotlb.encode(messages.unmappedMisses, forKey: .unmappedMisses)
       try iotlb.encode(messages.updates, forKey: .updates)
+      try iotlb.encode(messages.announcements, forKey: .announcements)
+      try iotlb.encode(messages.widenedUpdates, forKey: .widenedUpdates)
       try iotlb.encode(messages.invalidations, forKey: .invalidations)
       try iotlb.encode(messages.refusedAccesses, forKey: .refusedAccesses)
     }

@@ -33,13 +33,15 @@ struct DriveText {
     if parameters.isTranslated {
       let counts = report.messages
       text += """
-        IOTLB: \(counts.misses) misses, \(counts.updates) updates, \(counts.invalidations) invalidations, \
+        IOTLB: \(counts.misses) misses, \(counts.announcements) announced, \(counts.updates) updates (\(counts.widenedUpdates) wider \
+        than the page table), \(counts.invalidations) invalidations, \
         \(counts.unmappedMisses) misses of what was not mapped, \(counts.refusedAccesses) accesses refused
 
         """
     }
     if tally.resends + tally.duplicates > 0 {
-      text += "\(NumberText.grouped(tally.resends)) frames sent again, \(NumberText.grouped(tally.duplicates)) came twice\n"
+      text += "\(NumberText.grouped(tally.resends)) frames sent again, "
+      text += "\(NumberText.grouped(tally.duplicates)) came twice\n"
     }
     return text + Caveat.text(interrupted: report.interrupted, disturbed: false) + answer + "\n"
   }
