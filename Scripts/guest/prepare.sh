@@ -1,0 +1,141 @@
+#!/bin/sh
+# Makes a small Linux guest in .build/guest: vmlinuz, and base.cpio, an initramfs of busybox, modules and our load generator.
+#
+#   prepare.sh [--kernel VMLINUZ --modules DIRECTORY] [--busybox PROGRAM]
+#
+# Nothing is installed but QEMU and, where they are missing, a C library's static half: kernel and busybox are downloaded with
+# apt-get as packages and unpacked. Without apt-get the three options name them; DIRECTORY is .../lib/modules/VERSION. What is
+# there and still fits is kept. Ends with 0, 2 (a wrong argument) or 3 (what is missing, in one line).
+set -eu
+cd "$(dirname "$0")/../.."
+. Scripts/apt.sh
+
+say() { echo "guest: $1" >&2; }
+lacks() {
+  say "$1"
+  exit 3
+}
+
+kernel="" modules="" busybox=""
+while [ $# -gt 0 ]; do
+  [ $# -ge 2 ] || { say "$1 needs a value"; exit 2; }
+  case $1 in
+  --kernel) kernel=$2 ;;
+  --modules) modules=$2 ;;
+  --busybox) busybox=$2 ;;
+  *) say "there is no option $1; choose from --kernel, --modules, --busybox"; exit 2 ;;
+  esac
+  shift 2
+done
+[ -z "$kernel" ] && [ -z "$modules" ] || {
+  [ -r "$kernel" ] && [ -d "$modules" ] || {
+    say "--kernel and --modules go together: a readable vmlinuz, and its directory under lib/modules"
+    exit 2
+  }
+}
+[ -z "$busybox" ] || [ -x "$busybox" ] || { say "--busybox names no program: $busybox"; exit 2; }
+
+[ "$(uname -m)" = x86_64 ] || lacks "the guest is x86-64 and runs this machine's programs; this machine is $(uname -m)"
+# bios-256k.bin and the boot roms come as packages that qemu-system-x86 depends on.
+command -v qemu-system-x86_64 >/dev/null 2>&1 ||
+  apt_install guest qemu-system-x86 "QEMU is missing; install it (Debian, Ubuntu: apt-get install qemu-system-x86)" || exit 3
+compiler=""
+for candidate in cc clang gcc; do
+  command -v "$candidate" >/dev/null 2>&1 && { compiler=$candidate; break; }
+done
+[ -n "$compiler" ] || lacks "a C compiler is missing; install one (Debian, Ubuntu: apt-get install gcc libc6-dev)"
+
+out=.build/guest
+made_of=$(cat Scripts/guest/prepare.sh Scripts/guest/init Scripts/guest/load.c Scripts/guest/load.sh | cksum)
+wanted="$made_of kernel=$kernel modules=$modules busybox=$busybox"
+mkdir -p "$out"
+if [ -r "$out/vmlinuz" ] && [ -r "$out/base.cpio" ] && [ "$(cat "$out/made" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
+rm -f "$out/made"
+work=$(mktemp -d "$PWD/$out/work.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# Downloads a package into $out/packages and unpacks it into $work/unpacked.
+unpack() {
+  mkdir -p "$out/packages" "$work/unpacked"
+  set -- "$1" "$(find "$out/packages" -name "$1_*.deb" | sort | tail -n 1)"
+  if [ -z "$2" ]; then
+    say "downloading $1"
+    (cd "$out/packages" && apt-get download -qq "$1") >"$work/log" 2>&1 || {
+      # Lists that name a version which has been replaced meanwhile are renewed once.
+      apt_lists && (cd "$out/packages" && apt-get download -qq "$1") >"$work/log" 2>&1
+    } || lacks "cannot download $1; apt-get said: $(grep -m 1 '^E:' "$work/log" || echo nothing)"
+    set -- "$1" "$(find "$out/packages" -name "$1_*.deb" | sort | tail -n 1)"
+  fi
+  dpkg-deb -x "$2" "$work/unpacked"
+}
+
+apt_lists() {
+  root=""
+  [ "$(id -u)" -eq 0 ] || root="sudo -n"
+  $root apt-get update -qq >"$work/log" 2>&1
+}
+
+# The package behind a distribution's name for "the kernel for virtual machines".
+kernel_package() {
+  for name in linux-image-cloud-amd64 linux-image-virtual linux-image-amd64; do
+    package=$(apt-cache depends "$name" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    [ -z "$package" ] || { echo "$package"; return 0; }
+  done
+  return 1
+}
+
+if [ -z "$kernel" ] || [ -z "$busybox" ]; then
+  command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1 ||
+    lacks "no apt-get here to fetch a kernel and busybox with; give --kernel, --modules and --busybox (a static one)"
+fi
+if [ -z "$kernel" ]; then
+  package=$(kernel_package) || { apt_lists && package=$(kernel_package); } ||
+    lacks "apt-get knows no linux-image-cloud-amd64 or linux-image-virtual; give --kernel and --modules"
+  unpack "$package"
+  # Ubuntu keeps the modules in a package of their own.
+  set -- "$work"/unpacked/lib/modules/*/kernel/drivers
+  [ -d "$1" ] || unpack "linux-modules-${package#linux-image-}"
+  kernel=$(find "$work/unpacked/boot" -name 'vmlinuz-*' | head -n 1)
+  modules=$(find "$work/unpacked/lib/modules" "$work/unpacked/usr/lib/modules" -mindepth 1 -maxdepth 1 -type d \
+    2>/dev/null | head -n 1)
+  [ -r "$kernel" ] && [ -d "$modules" ] || lacks "$package holds no vmlinuz with modules; give --kernel and --modules"
+fi
+if [ -z "$busybox" ]; then
+  unpack busybox-static
+  busybox=$(find "$work/unpacked" -type f -name busybox -perm -100 | head -n 1)
+  [ -x "$busybox" ] || lacks "busybox-static holds no busybox; give --busybox"
+fi
+
+tree=$work/tree
+version=$(basename "$modules")
+mkdir -p "$tree/bin" "$tree/lib/modules/$version" "$tree/dev"
+cp "$busybox" "$tree/bin/busybox"
+chmod 755 "$tree/bin/busybox"
+install -m 755 Scripts/guest/init "$tree/init"
+install -m 644 Scripts/guest/load.sh "$tree/load.sh"
+
+# The modules the guest asks for, with all that could stand below them. Packed ones are unpacked: not every busybox can.
+for file in $(cd "$modules" && find kernel/drivers/virtio kernel/drivers/vfio kernel/drivers/block kernel/virt/lib kernel/fs/ext4 \
+  kernel/fs/jbd2 kernel/fs/mbcache.ko* kernel/crypto kernel/lib -name '*.ko*' 2>/dev/null |
+  grep -E '/(virtio|virtio_ring|virtio_pci|virtio_pci_(modern|legacy)_dev|virtio_blk|vfio[-_a-z0-9]*|irqbypass|ext4|jbd2|mbcache|crc16|crc32c_generic|libcrc32c)\.ko'); do
+  to=$tree/lib/modules/$version/${file%%.ko*}.ko
+  mkdir -p "$(dirname "$to")"
+  case $file in
+  *.zst) zstd -qdc "$modules/$file" >"$to" || lacks "zstd is missing; install it (Debian, Ubuntu: apt-get install zstd)" ;;
+  *.xz) xz -dc "$modules/$file" >"$to" || lacks "xz is missing; install it (Debian, Ubuntu: apt-get install xz-utils)" ;;
+  *.gz) gzip -dc "$modules/$file" >"$to" ;;
+  *) cp "$modules/$file" "$to" ;;
+  esac
+done
+# The packages ship no modules.dep: it is made where they are installed.
+"$busybox" depmod -b "$tree" "$version"
+
+"$compiler" -static -O2 -Wall -Wextra -Werror -pthread -o "$tree/bin/load" Scripts/guest/load.c >"$work/log" 2>&1 ||
+  lacks "$compiler cannot build a static program ($(grep -m 1 -E 'error|cannot find' "$work/log")); install libc6-dev"
+
+(cd "$tree" && find . | "$busybox" cpio -o -H newc) >"$work/base.cpio" 2>/dev/null
+cp "$kernel" "$work/vmlinuz"
+cp "$busybox" "$work/busybox"
+mv "$work/base.cpio" "$work/vmlinuz" "$work/busybox" "$out/"
+echo "$wanted" >"$out/made"
+say "kernel $version and its initramfs are in $out"
