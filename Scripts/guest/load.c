@@ -82,19 +82,21 @@ static void *work(void *argument) {
 static atomic_bool stop;
 static uint64_t peak;
 
-static uint64_t number_in(int fd) {
+// Opened anew each time: a file of debugfs cannot be read twice from its start.
+static uint64_t number_in(const char *path) {
   char text[32];
-  ssize_t n = pread(fd, text, sizeof text - 1, 0);
-  if (n < 0) die("reading FILE");
+  int fd = open(path, O_RDONLY);
+  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (n < 0) die(path);
+  close(fd);
   text[n] = 0;
   return strtoull(text, NULL, 10);
 }
 
 static void *watch(void *argument) {
-  int fd = *(int *)argument;
   const struct timespec pause = {.tv_nsec = 200000};
   while (!atomic_load(&stop)) {
-    uint64_t value = number_in(fd);
+    uint64_t value = number_in(argument);
     if (value > peak) peak = value;
     nanosleep(&pause, NULL);
   }
@@ -107,12 +109,12 @@ static int ascending(const void *a, const void *b) {
 }
 
 // One pass of all threads; what it took goes to standard output.
-static void pass(struct worker *workers, int threads, bool writes, int watched) {
+static void pass(struct worker *workers, int threads, bool writes, char *watched) {
   pthread_t thread[64], watcher;
   size_t all = workers[0].requests * (size_t)threads;
   peak = 0;
   atomic_store(&stop, false);
-  if (watched >= 0 && pthread_create(&watcher, NULL, watch, &watched)) die("a thread");
+  if (watched && pthread_create(&watcher, NULL, watch, watched)) die("a thread");
   uint64_t start = now();
   for (int i = 0; i < threads; i++) {
     workers[i].writes = writes;
@@ -121,7 +123,7 @@ static void pass(struct worker *workers, int threads, bool writes, int watched) 
   for (int i = 0; i < threads; i++) pthread_join(thread[i], NULL);
   uint64_t took = now() - start;
   atomic_store(&stop, true);
-  if (watched >= 0) pthread_join(watcher, NULL);
+  if (watched) pthread_join(watcher, NULL);
   uint64_t *latency = workers[0].latency;  // the threads' parts follow one another
   qsort(latency, all, sizeof *latency, ascending);
 #define AT(per_mille) ((unsigned long long)latency[(all - 1) * (per_mille) / 1000])
@@ -150,8 +152,7 @@ int main(int count, char **values) {
     printf("load: failed: %s has fewer blocks than there are threads\n", values[1]);
     return 1;
   }
-  int watched = -1;
-  if (count == 6 && (watched = open(values[5], O_RDONLY)) < 0) die(values[5]);
+  char *watched = count == 6 ? values[5] : NULL;
   struct worker workers[64];
   uint64_t *latency = calloc(requests * (size_t)threads, sizeof *latency);
   for (int i = 0; i < threads; i++) {
