@@ -19,6 +19,7 @@
 #include "cring/spinlock.h"
 #include "cring/stream.h"
 #include "cring/topology.h"
+#include "cring/vfio.h"
 #include "cring/window.h"
 
 #endif
