@@ -1,13 +1,14 @@
 #!/bin/sh
 # Boots the guest that prepare.sh made, runs a script in it, prints its serial line, ends with the script's exit code.
 #
-#   boot.sh [--accel KIND] [--memory MIB] [--cpus N] [--nodes N] [--seconds N] [--kernel-words WORDS] [--file FROM[=TO]]...
-#           [--program FROM[=TO]]... SCRIPT [QEMU ARGUMENT]...
+#   boot.sh [--accel KIND] [--memory MIB] [--cpus N] [--nodes N] [--seconds N] [--kernel-words WORDS] [--console FILE]
+#           [--file FROM[=TO]]... [--program FROM[=TO]]... SCRIPT [QEMU ARGUMENT]...
 #
 # --accel is tcg (software emulation, the default) or kvm. --nodes deals memory and CPUs out to so many NUMA nodes. --file puts
 # a file into the guest (TO: its place there, / and its name by default), --program the same with the shared libraries it
-# needs (by default into /bin). Memory is shared with the outside, as a vhost-user device needs it. A guest that has not ended
-# after --seconds (120) is ended, with exit code 124; one that stopped without its last line gives 125.
+# needs (by default into /bin). --console names the file that the serial line is in meanwhile, for who waits for something the
+# guest says. Memory is shared with the outside, as a vhost-user device needs it. A guest that has not ended after --seconds
+# (120) is ended, with exit code 124; one that stopped without its last line gives 125.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 guest=$root/.build/guest
@@ -25,7 +26,7 @@ fail() {
   exit 2
 }
 
-accel=tcg memory=512 cpus=2 nodes=1 seconds=120 words=""
+accel=tcg memory=512 cpus=2 nodes=1 seconds=120 words="" console=$work/console
 add() {
   to=$2
   mkdir -p "$work/tree/$(dirname "$to")"
@@ -39,6 +40,7 @@ while [ $# -gt 0 ]; do
   --nodes) nodes=$2 ;;
   --seconds) seconds=$2 ;;
   --kernel-words) words=$2 ;;
+  --console) console=$2 ;;
   --file) case $2 in *=*) add "${2%%=*}" "${2#*=}" ;; *) add "$2" "/$(basename "$2")" ;; esac ;;
   --program)
     from=${2%%=*}
@@ -79,7 +81,7 @@ fi
 processor=max
 [ "$accel" = tcg ] || processor=host
 qemu-system-x86_64 -machine q35,kernel-irqchip=split -accel "$accel" -cpu "$processor" -m "$memory" -smp "$cpus" \
-  -nodefaults -no-user-config -display none -serial "file:$work/console" -no-reboot \
+  -nodefaults -no-user-config -display none -serial "file:$console" -no-reboot \
   -kernel "$guest/vmlinuz" -initrd "$work/initramfs" -append "console=ttyS0 quiet panic=-1 $words" "$@" </dev/null &
 qemu=$!
 code=125
@@ -95,6 +97,6 @@ while kill -0 "$qemu" 2>/dev/null; do
 done
 wait "$qemu" 2>/dev/null || true
 qemu=""
-cat "$work/console"
-said=$(sed -n 's/^guest: exit \([0-9]*\)$/\1/p' "$work/console" | tail -n 1)
+cat "$console"
+said=$(sed -n 's/^guest: exit \([0-9]*\)$/\1/p' "$console" | tail -n 1)
 exit "${said:-$code}"

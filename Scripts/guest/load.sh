@@ -19,6 +19,8 @@ case " $(cat /proc/cmdline) " in *" ringkit.trace=1 "*)
     events="$events ${event##*/}"
   done
 esac
+# A queue that the firmware left running meets the IOMMU as it is switched on: faults from here on are ours.
+dmesg -c >/dev/null
 # shellcheck disable=SC2086
 load /dev/vda $load $used
 code=$?
