@@ -15,7 +15,7 @@ struct RingBench: ParsableCommand {
     subcommands: [
       CostCommand.self, SweepCommand.self, ShapesCommand.self, RingCommand.self, ExhaustCommand.self,
       ExplainCommand.self, SimulateCommand.self, TopologyCommand.self, DeviceCommand.self, DriveCommand.self,
-      VFIOCommand.self, LoopCommand.self, ViommuServerCommand.self,
+      VFIOCommand.self, GuestCommand.self, LoopCommand.self, ViommuServerCommand.self,
     ],
     defaultSubcommand: CostCommand.self
   )

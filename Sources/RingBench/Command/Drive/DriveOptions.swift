@@ -7,7 +7,7 @@ struct DriveOptions: ParsableArguments {
   ]
   private static let frameBytes = 64...1514
 
-  @Argument(help: "\(DeviceKind.names): the kind of device at the other end.")
+  @Argument(help: "\(DrivenDevice.names): the kind of device at the other end.")
   var device: String
 
   @Option(help: "The socket at which the device's back-end waits.")
@@ -69,7 +69,7 @@ struct DriveOptions: ParsableArguments {
 
   func parameters() throws(BenchError) -> DriveParameters {
     var parameters = DriveParameters()
-    parameters.device = try DeviceKind.parse(device)
+    parameters.device = try DrivenDevice.parse(device)
     guard (1...107).contains(socket.utf8.count) else {
       throw .usage("a socket's path has 1 to 107 bytes, not \(socket.utf8.count) (--socket)")
     }

@@ -3,7 +3,7 @@ import VhostUser
 
 /// What `ringbench drive` was asked for, checked.
 struct DriveParameters: Encodable, Sendable {
-  var device = DeviceKind.block
+  var device = DrivenDevice.block
   var socket = ""
   /// Whether the back-end connects to us.
   var listens = false

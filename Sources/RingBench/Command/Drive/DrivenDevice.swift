@@ -1,5 +1,5 @@
 /// What kind of device stands at the other end of a socket.
-enum DeviceKind: String, CaseIterable, Encodable, Sendable, NamedChoice {
+enum DrivenDevice: String, CaseIterable, Encodable, Sendable, NamedChoice {
   /// virtio-blk.
   case block = "blk"
   /// virtio-net that sends back what it is sent.

@@ -1,0 +1,66 @@
+import Glibc
+
+/// What a guest is made of: QEMU, a kernel, an initramfs, and a directory for what a run leaves behind.
+///
+/// The directory is removed with the value.
+struct GuestFiles: ~Copyable {
+  static let emulator = "qemu-system-x86_64"
+
+  let kernel: String
+  let initramfs: String
+  /// Sockets, logs and the disk; in memory where there is room for that, so that no disk is measured.
+  let directory: String
+
+  /// Looks for everything.
+  ///
+  /// - Throws: ``BenchError/machine(_:)`` with what to install or to run.
+  init(kernel: String, initramfs: String) throws(BenchError) {
+    guard Machine.read().architecture == "x86-64" else {
+      throw .machine("the guest is x86-64 and would have to be emulated for \(Machine.read().architecture) as a whole")
+    }
+    guard Self.isOnPath(Self.emulator) else {
+      throw .machine("\(Self.emulator) is missing; install it (Debian, Ubuntu: apt-get install qemu-system-x86)")
+    }
+    for (path, what, option) in [(kernel, "kernel", "--kernel"), (initramfs, "initramfs", "--initramfs")] {
+      guard unsafe access(path, R_OK) == 0 else {
+        throw .machine("no guest \(what) at \(path); make one with Scripts/guest/prepare.sh, or name it with \(option)")
+      }
+    }
+    directory = try Self.makeDirectory()
+    self.kernel = kernel
+    self.initramfs = initramfs
+  }
+
+  deinit {
+    for name in SystemFile.names(in: directory) { unsafe unlink("\(directory)/\(name)") }
+    unsafe rmdir(directory)
+  }
+
+  /// An empty disk, as large as that.
+  func makeDisk(_ name: String, byteCount: Int) throws(BenchError) -> String {
+    let path = "\(directory)/\(name)"
+    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw .machine("no disk can be made at \(path): \(Errno.text(errno))") }
+    defer { close(descriptor) }
+    guard ftruncate(descriptor, byteCount) == 0 else {
+      throw .machine("a disk of \(NumberText.bytes(byteCount)) does not fit in \(directory): \(Errno.text(errno))")
+    }
+    return path
+  }
+
+  private static func makeDirectory() throws(BenchError) -> String {
+    let parent = unsafe access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
+    var name = Array("\(parent)/ringbench-guest.XXXXXX".utf8CString)
+    // SAFETY: mkdtemp writes six characters inside the terminated string it was given.
+    let made = unsafe name.withUnsafeMutableBufferPointer { buffer in
+      unsafe buffer.baseAddress.flatMap { unsafe mkdtemp($0) } != nil
+    }
+    guard made else { throw .machine("no directory can be made in \(parent): \(Errno.text(errno))") }
+    return String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  static func isOnPath(_ program: String) -> Bool {
+    let path = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? ""
+    return path.split(separator: ":").contains { unsafe access("\($0)/\(program)", X_OK) == 0 }
+  }
+}

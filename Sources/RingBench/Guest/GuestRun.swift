@@ -1,0 +1,128 @@
+import CRing
+import Glibc
+import RingKit
+
+/// Boots the guest once: QEMU, our device on the other end, the load inside.
+struct GuestRun {
+  private static let backendPatience = 10.0
+  private static let memoryMebibytes = 512
+  private static let cpus = 2
+
+  let parameters: GuestParameters
+  let accelerator: GuestAccelerator
+
+  /// One setting on one ring; `nil` when Ctrl-C came in between.
+  ///
+  /// - Throws: ``BenchError/check(_:)`` when data was wrong, a feature was not negotiated or the load did not end;
+  ///   ``BenchError/machine(_:)`` when QEMU does not start.
+  func run(_ setting: GuestSetting, _ ring: RingLayout, _ files: borrowing GuestFiles) throws(BenchError) -> GuestRow? {
+    let disk = try files.makeDisk("disk", byteCount: parameters.diskBytes)
+    let socket = "\(files.directory)/socket"
+    unsafe unlink(socket)
+    let device = try GuestProgram(
+      [
+        try Self.ownPath(), "device", "blk", "--socket", socket, "--file", disk, "--once", "--format", "json",
+      ], log: "\(files.directory)/device.log")
+    try wait(for: socket, of: device)
+    let words =
+      setting.kernelWords + [
+        "ringkit.run=/load.sh",
+        "ringkit.load=\(parameters.threads),\(parameters.requests ?? 1),\(parameters.blockBytes)",
+      ] + (accelerator == .tcg ? ["ringkit.trace=1"] : [])
+    let console = try boot(
+      words: words,
+      arguments: ["-chardev", "socket,id=other,path=\(socket),reconnect=1"]
+        + setting.devices(ring, chardev: "other").flatMap { ["-device", $0] },
+      seconds: parameters.secondsPerBoot, device: device.child, log: device.log, files)
+    // With --once it ends when QEMU has gone.
+    let end = device.waitForEnd(Self.backendPatience)
+    if Interrupt.isRequested { return nil }
+    let place = "\(setting.name) on a \(ring.name) ring"
+    try Self.check(console, setting, ring, place)
+    guard end == .exited(code: 0), let counts = DeviceCounts(in: SystemFile.text(device.log) ?? "") else {
+      throw .check("our device \(end.map { "\($0)" } ?? "did not end") after \(place): \(device.lastWords)")
+    }
+    return GuestRow(setting: setting, ring: ring, console: console, device: counts)
+  }
+
+  /// Why no guest gets to its end, or `nil` when one does; for KVM, which may be there and not work.
+  func failureToComeUp(_ files: borrowing GuestFiles, seconds: Double) -> String? {
+    do throws(BenchError) {
+      // There is no such script: the guest says so and is done.
+      _ = try boot(words: ["ringkit.run=/none"], arguments: [], seconds: seconds, files)
+      return nil
+    } catch {
+      return error.message
+    }
+  }
+
+  private func boot(
+    words: [String], arguments: [String], seconds: Double, device: ChildProcess? = nil, log: String = "",
+    _ files: borrowing GuestFiles
+  ) throws(BenchError) -> GuestConsole {
+    let line = "\(files.directory)/console"
+    unsafe unlink(line)
+    let emulator = try GuestProgram(
+      [
+        GuestFiles.emulator, "-machine", "q35,kernel-irqchip=split,memory-backend=memory",
+        "-accel", accelerator.rawValue, "-cpu", accelerator == .kvm ? "host" : "max", "-smp", "\(Self.cpus)",
+        "-m", "\(Self.memoryMebibytes)",
+        "-object", "memory-backend-memfd,id=memory,size=\(Self.memoryMebibytes)M,share=on",
+        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "file:\(line)",
+        "-kernel", files.kernel, "-initrd", files.initramfs,
+        // A machine that is busy may keep an emulated timer waiting, and the kernel would give up over that.
+        "-append", (["console=ttyS0", "quiet", "panic=-1", "no_timer_check"] + words).joined(separator: " "),
+      ] + arguments, log: "\(files.directory)/qemu.log")
+    let end = emulator.waitForEnd(seconds, needing: device)
+    let console = GuestConsole(SystemFile.lines(line))
+    guard console.exitCode == nil else { return console }
+    let last = SystemFile.lines(line).last { !$0.isEmpty }.map(String.init)
+    if let end { throw .machine("\(GuestFiles.emulator) \(end): \(last ?? emulator.lastWords)") }
+    if Interrupt.isRequested { return console }
+    if let lost = device?.end {
+      throw .check("our device \(lost) under the guest: \(SystemFile.lines(log).last { !$0.isEmpty } ?? "")")
+    }
+    throw .check(
+      "the guest was not done after \(NumberText.fixed(seconds, 0)) s (--boot-seconds); its last line: \(last ?? "none")"
+    )
+  }
+
+  private func wait(for socket: String, of device: borrowing GuestProgram) throws(BenchError) {
+    let late = cring_nanoseconds() &+ UInt64(Self.backendPatience * 1e9)
+    while !SystemFile.exists(socket) {
+      if let end = device.end { throw .machine("our device \(end): \(device.lastWords)") }
+      guard cring_nanoseconds() < late else { throw .machine("our device made no socket: \(device.lastWords)") }
+      usleep(10_000)
+    }
+  }
+
+  /// What was asked for is what there was: QEMU falls back from packed to split without a word.
+  static func check(
+    _ console: GuestConsole, _ setting: GuestSetting, _ ring: RingLayout, _ place: String
+  ) throws(BenchError) {
+    if let failure = console.failure { throw .check("the load failed with \(place): \(failure)") }
+    if let fault = console.faults.first { throw .check("the guest's kernel complains with \(place): \(fault)") }
+    guard console.exitCode == 0, console.passes.map(\.operation) == ["write", "read"] else {
+      throw .check("the load did not end well with \(place): exit code \(console.exitCode ?? -1)")
+    }
+    guard console.has(bit: 32), console.has(bit: 34) == (ring == .packed),
+      console.has(bit: 33) == setting.hasAccessPlatform
+    else { throw .check("\(place) was not negotiated, but \(console.ringFeatures)") }
+    guard console.domainType == setting.domainType else {
+      throw .check("the guest's IOMMU domain is \(console.domainType), not \(setting.domainType), with \(place)")
+    }
+    let bounced = console.passes.allSatisfy { $0.peakSlots > 0 }
+    guard bounced == (setting == .swiotlb) else {
+      throw .check("bounce slots were \(bounced ? "" : "not ")used with \(place)")
+    }
+    guard (console.slotsLeft ?? 0) == 0 else { throw .check("\(console.slotsLeft ?? 0) bounce slots leaked, \(place)") }
+  }
+
+  private static func ownPath() throws(BenchError) -> String {
+    guard let path = unsafe realpath("/proc/self/exe", nil) else {
+      throw .machine("/proc/self/exe cannot be read: \(Errno.text(errno))")
+    }
+    defer { unsafe free(path) }
+    return unsafe String(cString: path)
+  }
+}
