@@ -6,7 +6,7 @@ import Testing
 
 /// A device behind an IOMMU asks, and is told to forget.
 @Suite(.timeLimit(.minutes(1))) struct FrontendIOTLBTests {
-  private struct Session: ~Copyable {
+  private final class Session {
     let backend: ScriptedBackend
     let region: MemoryRegion
     let domain: IOMMUDomain
