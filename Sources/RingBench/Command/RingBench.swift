@@ -40,6 +40,8 @@ struct RingBench: ParsableCommand {
     let lines = message(for: error).split(separator: "\n").map { line in
       String(line.drop { $0 == " " })
     }
-    return lines.joined(separator: " ") + " (see 'ringbench help cost')"
+    // The parser names the command it was in at the end of its own longer text.
+    let command = fullMessage(for: error).split(separator: "'").first { $0.hasSuffix(" --help") }
+    return lines.joined(separator: " ") + " (see '\(command ?? "ringbench --help")')"
   }
 }
