@@ -128,7 +128,7 @@ struct DeviceSessionTests {
       ({ $0.union(DeviceStatus(rawValue: 32)) }, DeviceStatus(rawValue: 32)),
     ] as [((DeviceStatus) -> DeviceStatus, DeviceStatus?)] {
       let device = ScriptedDevice(Self.modern)
-      device.answer = { device.writes.count == step + 1 ? strange($0) : $0 }
+      device.answer = { [unowned device] in device.writes.count == step + 1 ? strange($0) : $0 }
       let written: DeviceStatus = [[.acknowledge], [.driver], [.featuresOK], [.driverOK]][..<step].reduce([]) {
         $0.union($1)
       }
