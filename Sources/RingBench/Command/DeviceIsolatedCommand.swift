@@ -3,11 +3,11 @@ import CRing
 import Glibc
 import RingKit
 
-/// `ringbench device isolated`, or `ringbench device` alone: the device's side of the benchmark as a process that has mapped
-/// the shared pages and nothing else.
+/// `ringbench device isolated`, or `ringbench device` alone: the benchmark's device, as a process that has mapped the shared
+/// pages and nothing else.
 struct DeviceIsolatedCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "isolated", abstract: "Is the device of 'ringbench cost --isolate'; what 'ringbench device' does by itself.",
+    commandName: "isolated", abstract: "Is the device of 'ringbench cost --isolate'.",
     discussion: """
       Waits at a Unix socket for one driver, receives the guest's shared memory from it as file descriptors, serves its \
       queues, and ends with it. 'ringbench cost --isolate' starts one by itself; by hand:
