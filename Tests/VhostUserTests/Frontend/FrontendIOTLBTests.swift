@@ -5,7 +5,7 @@ import Testing
 @testable import VhostUser
 
 /// A device behind an IOMMU asks, and is told to forget.
-@Suite(.timeLimit(.minutes(1))) struct FrontendIOTLBTests {
+@Suite(.timeLimit(.minutes(20))) struct FrontendIOTLBTests {
   private final class Session {
     let backend: ScriptedBackend
     let region: MemoryRegion

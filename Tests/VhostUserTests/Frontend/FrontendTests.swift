@@ -4,9 +4,9 @@ import Testing
 
 @testable import VhostUser
 
-@Suite(.timeLimit(.minutes(1))) struct FrontendTests {
+@Suite(.timeLimit(.minutes(20))) struct FrontendTests {
   private func check(
-    _ script: @escaping ScriptedBackend.Script, timeout: Int = 5000, throws expected: FrontendError,
+    _ script: @escaping ScriptedBackend.Script, timeout: Int = 60_000, throws expected: FrontendError,
     _ body: (VhostUserFrontend) throws(FrontendError) -> Void
   ) throws {
     let backend = try ScriptedBackend(timeout: timeout, script)

@@ -24,7 +24,7 @@ final class ScriptedBackend: @unchecked Sendable {
   private let channel = Mutex<PassedDescriptor?>(nil)
 
   /// A front-end that speaks with a back-end which answers as a good one does, but where `script` says otherwise.
-  init(timeout: Int = 5000, _ script: @escaping Script = { _, _ in [] }) throws {
+  init(timeout: Int = 60_000, _ script: @escaping Script = { _, _ in [] }) throws {
     let (near, far) = try VhostUserConnection.pair()
     self.near = near
     self.script = script
