@@ -14,7 +14,8 @@ extension InvalidationQueue {
 
   // The status of a place without a server: further than anyone will ever wait for.
   private static let detached = UInt64.max
-  // Loads of the status between two pauses, and between two looks at the clock.
+  // Loads of the status before the first pause, and between two looks at the clock. A waiter that goes on without one takes the
+  // line from the server that is to write it: 512 cost 27 ns more behind one L3, none at all no less.
   private static let spinsBeforePause = 64
   private static let spinsPerClock = 1024
 
