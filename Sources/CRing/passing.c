@@ -5,22 +5,15 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-static int address(const char *path, struct sockaddr_un *out) {
-  memset(out, 0, sizeof *out);
-  out->sun_family = AF_UNIX;
-  size_t length = strlen(path);
-  if (length == 0) return EINVAL;
-  if (length >= sizeof out->sun_path) return ENAMETOOLONG;
-  memcpy(out->sun_path, path, length);
-  return 0;
-}
+#include "unix_internal.h"
+
+_Static_assert(CRING_MOST_DESCRIPTORS <= UNIX_ROOM, "all that may come are seen");
 
 int cring_socket_listen(const char *path, int *fd) {
   struct sockaddr_un at;
-  int e = address(path, &at);
+  int e = unix_address(path, &at);
   if (e) return e;
   int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   if (s < 0) return errno;
@@ -46,7 +39,7 @@ int cring_socket_accept(int listening, const char *path, int *fd) {
 
 int cring_socket_connect(const char *path, int *fd) {
   struct sockaddr_un at;
-  int e = address(path, &at);
+  int e = unix_address(path, &at);
   if (e) return e;
   int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   if (s < 0) return errno;
@@ -59,27 +52,13 @@ int cring_socket_connect(const char *path, int *fd) {
   return 0;
 }
 
-union control {
-  struct cmsghdr header;
-  char room[CMSG_SPACE(CRING_MOST_DESCRIPTORS * sizeof(int))];
-};
-
 int cring_message_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count) {
-  union control control;
+  union unix_control control;
   // sendmsg takes what it does not change as not constant.
   struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   if (fd_count > CRING_MOST_DESCRIPTORS) return EINVAL;
-  if (fd_count > 0) {
-    memset(&control, 0, sizeof control);
-    message.msg_control = &control;
-    message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-    struct cmsghdr *h = CMSG_FIRSTHDR(&message);
-    h->cmsg_level = SOL_SOCKET;
-    h->cmsg_type = SCM_RIGHTS;
-    h->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-    memcpy(CMSG_DATA(h), fds, fd_count * sizeof(int));
-  }
+  unix_attach(&message, &control, fds, fd_count);
   ssize_t r;
   do {
     r = sendmsg(fd, &message, MSG_NOSIGNAL);
@@ -90,7 +69,7 @@ int cring_message_send(int fd, const void *bytes, size_t count, const int *fds, 
 
 int cring_message_receive(int fd, void *bytes, size_t capacity, size_t *received, int *fds, size_t fd_capacity,
                           size_t *fd_count) {
-  union control control;
+  union unix_control control;
   memset(&control, 0, sizeof control);
   struct iovec part = {.iov_base = bytes, .iov_len = capacity};
   struct msghdr message = {
@@ -102,21 +81,7 @@ int cring_message_receive(int fd, void *bytes, size_t capacity, size_t *received
   } while (r < 0 && errno == EINTR);
   if (r < 0) return errno;
   *received = (size_t)r;
-  int came[CRING_MOST_DESCRIPTORS];
-  size_t count = 0;
-  for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h; h = CMSG_NXTHDR(&message, h)) {
-    if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
-    size_t here = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < here && count < CRING_MOST_DESCRIPTORS; i++)
-      memcpy(&came[count++], CMSG_DATA(h) + i * sizeof(int), sizeof(int));
-  }
-  if (count > fd_capacity || (message.msg_flags & MSG_CTRUNC)) {
-    for (size_t i = 0; i < count; i++) close(came[i]);
-    *fd_count = fd_capacity + 1;
-    return 0;
-  }
-  memcpy(fds, came, count * sizeof(int));
-  *fd_count = count;
+  if (!unix_take(&message, fds, fd_capacity, fd_count)) *fd_count = fd_capacity + 1;
   return 0;
 }
 

@@ -8,18 +8,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-static int address(const char *path, struct sockaddr_un *out) {
-  memset(out, 0, sizeof *out);
-  out->sun_family = AF_UNIX;
-  size_t length = strlen(path);
-  if (length == 0) return EINVAL;
-  if (length >= sizeof out->sun_path) return ENAMETOOLONG;
-  memcpy(out->sun_path, path, length);
-  return 0;
-}
+#include "unix_internal.h"
+
+_Static_assert(CRING_STREAM_MOST_DESCRIPTORS <= UNIX_ROOM, "all that may come are seen");
 
 // A process that was killed leaves its socket behind, and nobody answers there any more.
 static bool is_abandoned(const char *path, const struct sockaddr_un *at) {
@@ -34,7 +27,7 @@ static bool is_abandoned(const char *path, const struct sockaddr_un *at) {
 
 int cring_stream_listen(const char *path, int *fd) {
   struct sockaddr_un at;
-  int e = address(path, &at);
+  int e = unix_address(path, &at);
   if (e) return e;
   int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (s < 0) return errno;
@@ -66,7 +59,7 @@ int cring_stream_accept(int listening, int *fd) {
 
 int cring_stream_connect(const char *path, int *fd) {
   struct sockaddr_un at;
-  int e = address(path, &at);
+  int e = unix_address(path, &at);
   if (e) return e;
   int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (s < 0) return errno;
@@ -94,28 +87,13 @@ int cring_stream_attach(int fd) {
   return fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? 0 : errno;
 }
 
-union control {
-  struct cmsghdr header;
-  // Room for more than is allowed, so that too many are seen as such and closed rather than cut off.
-  char room[CMSG_SPACE((CRING_STREAM_MOST_DESCRIPTORS + 8) * sizeof(int))];
-};
-
 int cring_stream_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count, size_t *sent) {
-  union control control;
+  union unix_control control;
   // sendmsg takes what it does not change as not constant.
   struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   if (fd_count > CRING_STREAM_MOST_DESCRIPTORS) return CRING_STREAM_TOO_MANY;
-  if (fd_count > 0) {
-    memset(&control, 0, sizeof control);
-    message.msg_control = &control;
-    message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-    struct cmsghdr *h = CMSG_FIRSTHDR(&message);
-    h->cmsg_level = SOL_SOCKET;
-    h->cmsg_type = SCM_RIGHTS;
-    h->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-    memcpy(CMSG_DATA(h), fds, fd_count * sizeof(int));
-  }
+  unix_attach(&message, &control, fds, fd_count);
   ssize_t r;
   do {
     // Not blocking, whatever the other holder of the socket made of its flags.
@@ -128,7 +106,7 @@ int cring_stream_send(int fd, const void *bytes, size_t count, const int *fds, s
 
 int cring_stream_receive(int fd, void *bytes, size_t capacity, size_t *received, int *fds, size_t fd_capacity,
                          size_t *fd_count) {
-  union control control;
+  union unix_control control;
   memset(&control, 0, sizeof control);
   struct iovec part = {.iov_base = bytes, .iov_len = capacity};
   struct msghdr message = {
@@ -141,20 +119,7 @@ int cring_stream_receive(int fd, void *bytes, size_t capacity, size_t *received,
   } while (r < 0 && errno == EINTR);
   if (r < 0) return errno;
   *received = (size_t)r;
-  int came[CRING_STREAM_MOST_DESCRIPTORS + 8];
-  size_t count = 0;
-  for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h; h = CMSG_NXTHDR(&message, h)) {
-    if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
-    size_t here = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < here && count < sizeof came / sizeof came[0]; i++)
-      memcpy(&came[count++], CMSG_DATA(h) + i * sizeof(int), sizeof(int));
-  }
-  if (count > fd_capacity || (message.msg_flags & MSG_CTRUNC)) {
-    for (size_t i = 0; i < count; i++) close(came[i]);
-    return CRING_STREAM_TOO_MANY;
-  }
-  memcpy(fds, came, count * sizeof(int));
-  *fd_count = count;
+  if (!unix_take(&message, fds, fd_capacity, fd_count)) return CRING_STREAM_TOO_MANY;
   return 0;
 }
 
