@@ -32,14 +32,13 @@ import Testing
       keys, SliceSorter(records, contenders: keys.count, fewest: 3, classifier: classifier))
   }
 
-  private func finding(_ ring: RingLayout, _ placement: PlacementClass, isUsed: Bool) -> HybridFinding {
+  private func finding(_ ring: RingLayout, _ placement: PlacementClass) -> HybridFinding {
     let samples = [
       HybridSample(direction: .deviceWritable, byteCount: 256, copyNanoseconds: 10, mapNanoseconds: 400),
       HybridSample(direction: .deviceWritable, byteCount: 512, copyNanoseconds: 600, mapNanoseconds: 400),
     ]
     return HybridFinding(
-      ring: ring, placement: placement, roundTrip: 105, slices: 12, calibration: HybridCalibration(samples: samples),
-      isUsed: isUsed)
+      ring: ring, placement: placement, roundTrip: 105, slices: 12, calibration: HybridCalibration(samples: samples))
   }
 
   @Test func eachClassHasItsOwnThresholdAndTheOneSeenMostComesFirst() throws {
@@ -48,7 +47,7 @@ import Testing
     #expect(found.map(\.placement) == [.crossL3, .sameL3])
     #expect(found.map(\.calibration.threshold.deviceWritable) == [700, 400])
     #expect(found.map(\.slices) == [36, 18])
-    #expect(found.allSatisfy { !$0.isUsed && $0.calibration.samples.map(\.byteCount) == [256, 512, 1024] })
+    #expect(found.allSatisfy { $0.calibration.samples.map(\.byteCount) == [256, 512, 1024] })
   }
 
   @Test func aClassOfTooFewSlicesSaysNothing() {
@@ -66,15 +65,25 @@ import Testing
 
   @Test func rowsOfAnotherClassAreWarnedOf() throws {
     let known = [
-      finding(.split, .sameL3, isUsed: true), finding(.split, .crossL3, isUsed: false),
-      finding(.packed, .sameL3, isUsed: true),
+      finding(.split, .sameL3), finding(.split, .crossL3), finding(.packed, .sameL3),
     ]
-    #expect(HybridFinding.warning(known, rows: [(.split, .sameL3), (.packed, .sameL3)]) == nil)
+    #expect(HybridFinding.warning(known, rows: [(.split, .sameL3), (.split, .crossL3), (.packed, .sameL3)]) == nil)
     #expect(HybridFinding.warning(known, rows: []) == nil)
     #expect(HybridFinding.warning([], rows: [(.split, .crossL3)]) == nil, "a threshold that was given is nobody's")
     let warning = try #require(HybridFinding.warning(known, rows: [(.split, .sameL3), (.packed, .crossL3)]))
     #expect(warning.contains("measured in class same-l3, but rows were in class cross-l3 too"))
     #expect(warning.contains("--hybrid-threshold"))
+  }
+
+  @Test func theThresholdOfTheNearestClassIsUsed() {
+    var (near, far) = (finding(.split, .sameL3), finding(.split, .crossL3))
+    (near.roundTrip, far.roundTrip) = (100, 500)
+    let nearest = { HybridFinding.nearest([far, near], to: $0)?.placement }
+    // Halfway is 224, as many times 100 as 500 is of it.
+    #expect(nearest(40) == .sameL3 && nearest(220) == .sameL3 && nearest(230) == .crossL3 && nearest(900) == .crossL3)
+    // A probe that failed says nothing, and traps nowhere.
+    #expect(nearest(-1) == .sameL3)
+    #expect(HybridFinding.nearest([], to: 100) == nil)
   }
 
   @Test func theLadderEndsWhereTheRunOrTheBufferDoes() {
@@ -99,13 +108,12 @@ import Testing
       }
       let ring: String
       let placement: Placement
-      let used: Bool
       let thresholdBytes: [String: Int]
       let samples: [Sample]
     }
-    let text = try JSONText.encode([finding(.packed, .crossL3, isUsed: true)])
+    let text = try JSONText.encode([finding(.packed, .crossL3)])
     let shape = try #require(try JSONDecoder().decode([Shape].self, from: Data(text.utf8)).first)
-    #expect(shape.ring == "packed" && shape.placement.class == "cross-l3" && shape.used)
+    #expect(shape.ring == "packed" && shape.placement.class == "cross-l3")
     // A direction that nobody looked at has no threshold.
     #expect(shape.thresholdBytes == ["device-writable": 425])
     #expect(shape.samples.map(\.bytes) == [256, 512])

@@ -36,6 +36,10 @@ extension Contender {
     self.lanes = lanes
     self.lockWaits = lockWaits
     countedBuffers = SliceLeader.countedBuffers * count
+    warmingBuffers = lanes.map(\.warmingBuffers).reduce(0, +)
+    if lanes.contains(where: { $0.adapt != nil }) {
+      adapt = { roundTrip in for lane in lanes { lane.adapt?(roundTrip) } }
+    }
   }
 
   /// All driver ends on this thread, in turn.

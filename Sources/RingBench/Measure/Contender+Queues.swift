@@ -24,6 +24,7 @@ extension Contender {
       },
       runDevice: { gate throws(SliceFailure) in try deviceLoop.value.run(&deviceEnd.value, gate: gate) },
       work: { driverEnd.value.work.counts + deviceEnd.value.work.counts }, figures: figures)
+    warmingBuffers = plan.depth
     runOnOneThread = { rounds throws(SliceFailure) in
       var loop = SingleThreadLoop(plan)
       do throws(QueueError) { return try loop.runRounds(rounds, &driverEnd.value, &deviceEnd.value) } catch {
@@ -61,6 +62,7 @@ extension Contender {
       },
       runDevice: { _ throws(SliceFailure) in throw .other },
       work: { driverEnd.value.work.counts + deviceWork() }, figures: figures)
+    warmingBuffers = plan.depth
     isolatedQueue = queue
   }
 }

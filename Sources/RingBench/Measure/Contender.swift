@@ -28,6 +28,11 @@ final class Contender: @unchecked Sendable {
   /// Buffers of the first slice of the calibration, and of a slice whose work is counted: fewer where each is large.
   var trialBuffers = 1024
   var countedBuffers = SliceLeader.countedBuffers
+  /// Buffers that go round before a slice is timed: as many as there are in its memory, so that no slice pays for where
+  /// the one before it, another path's, left them.
+  var warmingBuffers = 0
+  /// Told the round trip between the CPUs in nanoseconds before each of its slices, on the driver's thread.
+  var adapt: ((_ roundTrip: Double) -> Void)?
   /// Its queues, where there are several; each is led by a thread of its own or takes turns with the others.
   var lanes: [Contender] = []
   /// The driver's end a turn at a time.

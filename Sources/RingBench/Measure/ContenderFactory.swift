@@ -82,7 +82,10 @@ struct ContenderFactory {
   }
 
   private mutating func hybrid<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
-    let threshold = try hybridThreshold(key.ring)
+    let findings = try findings(key.ring)
+    let given = parameters.hybridThreshold.map { HybridThreshold(UInt32(clamping: $0)) }
+    let threshold = given ?? findings.first?.calibration.threshold ?? HybridThreshold(0)
+    let control = HybridControl(threshold)
     let domain = domain()
     let buffer = try guest.shadow(bytes: key.bytes, lane, parameters)
     // As with premapped: mapped while nobody is attached. In leaves of 2 MiB, unless another queue has a part in them.
@@ -94,22 +97,28 @@ struct ContenderFactory {
       memory: guest.memory, buffer: buffer, slotByteCount: BenchGuest.shadowSlot(key.bytes, parameters),
       window: window, counter: counter)
     let mapping = IOMMUMapper(domain: domain, policy: .strict, cpu: parameters.driverCPU, counter: counter)
-    return try assemble(
-      key, HybridMapper(threshold: threshold, copying: copying, mapping: mapping),
+    let contender = try assemble(
+      key, HybridMapper(control: control, copying: copying, mapping: mapping),
       HybridTranslator(translator(domain, counter)),
       figures: { ["thresholdBytes": Double(threshold[key.direction])] })
+    if findings.count > 1 {
+      contender.adapt = { roundTrip in
+        if let finding = HybridFinding.nearest(findings, to: roundTrip) {
+          control.threshold = finding.calibration.threshold
+        }
+      }
+    }
+    return contender
   }
 
-  private mutating func hybridThreshold(_ ring: RingLayout) throws(BenchError) -> HybridThreshold {
-    if let given = parameters.hybridThreshold { return HybridThreshold(UInt32(clamping: given)) }
-    let used = { (findings: [HybridFinding]) in findings.first { $0.ring == ring && $0.isUsed }?.calibration.threshold }
-    if let known = used(hybridFindings) { return known }
-    // Nothing is measured any more; or nothing of what the threshold is for.
-    if Interrupt.isRequested || form != .ring { return HybridThreshold(0) }
-    var findings = try HybridCalibrator(parameters, ring, .read()).run()
-    if !findings.isEmpty { findings[0].isUsed = true }
-    hybridFindings += findings
-    return used(findings) ?? HybridThreshold(0)
+  /// What was found for a ring, the class that was seen most first; none where the threshold is given or not wanted.
+  private mutating func findings(_ ring: RingLayout) throws(BenchError) -> [HybridFinding] {
+    let known = hybridFindings.filter { $0.ring == ring }
+    // Nothing is measured any more after an interrupt; or nothing of what the threshold is for.
+    if parameters.hybridThreshold != nil || !known.isEmpty || Interrupt.isRequested || form != .ring { return known }
+    let found = try HybridCalibrator(parameters, ring, .read()).run()
+    hybridFindings += found
+    return found
   }
 
   private func region<Counter: WorkCounter>(_ counter: Counter) -> RegionTranslator<Counter> {

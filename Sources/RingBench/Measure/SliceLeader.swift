@@ -157,6 +157,8 @@ struct SliceLeader {
         if Interrupt.isRequested { return }
         let contender = schedule.timed[number]
         at = contender.label
+        contender.adapt?(before.roundTrip)
+        try warm(number)
         let time = try slice(number + schedule.counted.count, buffers: contender.buffersPerSlice)
         let after = try look()
         let conditions = SliceConditions(
@@ -171,6 +173,15 @@ struct SliceLeader {
         schedule.finished.wrappingAdd(1, ordering: .relaxed)
       }
     }
+  }
+
+  /// Brings a contender's memory where its slices leave it; where that is more than a slice, as far as a slice does.
+  private mutating func warm(_ number: Int) throws(SliceFailure) {
+    let contender = schedule.timed[number]
+    let multiple = schedule.batchMultiple
+    let whole = (contender.warmingBuffers + multiple - 1) / multiple * multiple
+    let buffers = min(whole, contender.buffersPerSlice)
+    if buffers > 0 { _ = try slice(number + schedule.counted.count, buffers: buffers) }
   }
 
   /// Where the two CPUs are now, and what was taken from them so far.

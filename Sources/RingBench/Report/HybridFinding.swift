@@ -1,3 +1,4 @@
+import Glibc
 import RingKit
 
 /// Where hybrid's threshold comes from: what `shadow` and `iommu-strict` cost on a ring in one placement class.
@@ -8,28 +9,34 @@ struct HybridFinding: Sendable {
   var roundTrip: Double
   var slices: Int
   var calibration: HybridCalibration
-  /// Whether hybrid copied below this threshold; the CPUs may have been seen in other classes too.
-  var isUsed = false
+  /// The finding that was made closest to where the CPUs are now; `nil` without any.
+  static func nearest(_ findings: [HybridFinding], to roundTrip: Double) -> HybridFinding? {
+    // By ratio: round trips of two classes lie a multiple apart, and those of one class some per cent.
+    let distance = { (finding: HybridFinding) in abs(log(max(finding.roundTrip, 1) / max(roundTrip, 1))) }
+    return findings.min { distance($0) < distance($1) }
+  }
 
   /// What to say when hybrid ran in other classes than its threshold is for; `nil` when it did not.
   static func warning(_ findings: [HybridFinding], rows: [(ring: RingLayout, placement: PlacementClass)]) -> String? {
-    let used = findings.filter(\.isUsed)
-    let strange = PlacementClass.allCases.filter { placement in
-      rows.contains { row in
-        row.placement == placement && used.contains { $0.ring == row.ring && $0.placement != placement }
-      }
-    }
-    guard !strange.isEmpty else { return nil }
-    let known = PlacementClass.allCases.filter { placement in used.contains { $0.placement == placement } }
     let list = { (classes: [PlacementClass]) in classes.map(\.name).joined(separator: " and ") }
-    return "hybrid's threshold was measured in class \(list(known)), but rows were in class \(list(strange)) too, "
-      + "where the crossing lies elsewhere: run again, or give it with --hybrid-threshold"
+    for ring in RingLayout.allCases {
+      let known = PlacementClass.allCases.filter { place in
+        findings.contains { $0.ring == ring && $0.placement == place }
+      }
+      let strange = PlacementClass.allCases.filter { place in
+        !known.contains(place) && rows.contains { $0.ring == ring && $0.placement == place }
+      }
+      guard !known.isEmpty && !strange.isEmpty else { continue }
+      return "hybrid's threshold on the \(ring.name) ring was measured in class \(list(known)), but rows were in class "
+        + "\(list(strange)) too, where the crossing lies elsewhere: run again, or give it with --hybrid-threshold"
+    }
+    return nil
   }
 }
 
 extension HybridFinding: Encodable {
   private enum Key: String, CodingKey {
-    case ring, placement, used, slices, thresholdBytes, samples
+    case ring, placement, slices, thresholdBytes, samples
   }
 
   private enum PlacementKey: String, CodingKey {
@@ -50,7 +57,6 @@ extension HybridFinding: Encodable {
     var place = values.nestedContainer(keyedBy: PlacementKey.self, forKey: .placement)
     try place.encode(placement, forKey: .name)
     try place.encode(Rounded.value(roundTrip), forKey: .roundTripNs)
-    try values.encode(isUsed, forKey: .used)
     try values.encode(slices, forKey: .slices)
     // Only directions that were looked at: 0 would mean that everything is mapped.
     let directions = DMADirection.allCases.filter { direction in

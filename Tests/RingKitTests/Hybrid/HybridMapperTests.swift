@@ -49,6 +49,31 @@ struct HybridMapperTests {
     }
   }
 
+  @Test("a threshold that moves decides about the next map, and a buffer goes back the way it came")
+  func movingThreshold() throws {
+    var mapper = try mapper(HybridThreshold(0))
+    let segment = driver.segment(at: 0, length: 200)
+    let mapped = try mapper.map(segment, .deviceWritable)
+    mapper.control.threshold = HybridThreshold(deviceReadable: 0, deviceWritable: 201)
+    let copied = try mapper.map(segment, .deviceWritable)
+    let readable = try mapper.map(segment, .deviceReadable)
+    mapper.control.threshold = HybridThreshold(.max)
+    // Whatever it says: no buffer holds more than its size.
+    let large = try mapper.map(driver.segment(at: 0, length: 2049), .deviceReadable)
+    #expect(!mapped.mapping.isCopied && copied.mapping.isCopied && !readable.mapping.isCopied && !large.mapping.isCopied)
+    mapper.control.threshold = HybridThreshold(0)
+    for (mapping, direction, length) in [
+      (copied.mapping, DMADirection.deviceWritable, 200), (mapped.mapping, .deviceWritable, 200),
+    ] {
+      let count = try mapper.unmap(mapping, direction, written: 5000)
+      #expect(count == length)
+    }
+    try mapper.unmap(readable.mapping, .deviceReadable)
+    try mapper.unmap(large.mapping, .deviceReadable)
+    let counts = mapper.work.counts
+    #expect(counts[.maps] == 4 && counts[.unmaps] == 4 && counts[.bounced] == 1 && counts[.invalidations] == 3)
+  }
+
   @Test("one device reaches both kinds of segments, and what it writes arrives")
   func oneDevice() throws {
     var mapper = try mapper(HybridThreshold(100))

@@ -1,37 +1,46 @@
+// Public, because inlinable code may name only what its callers can see; no CRing type stands in RingKit's interface.
+public import CRing
+
 /// DMA path `hybrid`: short segments are copied through shadow buffers, long ones are mapped.
 ///
 /// What is short, a ``HybridThreshold`` says, for each direction; a ``HybridCalibration`` finds it from
-/// the costs of the two. A segment is mapped too when it is longer than a shadow buffer, or when all of
+/// the costs of the two, and a ``HybridControl`` moves it while the queue runs. A segment is mapped too when it is longer than a shadow buffer, or when all of
 /// them are in use: running out of buffers costs time and never fails.
 ///
 /// Both paths' addresses must mean something to the one device: behind an IOMMU the shadow buffers have a
 /// ``PremappedBuffer``. Owned by one thread.
-@frozen
+@frozen @safe
 public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DMAMapper, ~Copyable {
-  /// Below which length a segment is copied.
-  public let threshold: HybridThreshold
+  /// Below which length a segment is copied; shorter than that and no longer than a shadow buffer.
+  public let control: HybridControl
 
   @usableFromInline var mapped: Mapped
   @usableFromInline var copied: ShadowMapper<Mapped.Counter>
-  // No longer than a shadow buffer.
-  @usableFromInline let readableBelow: UInt32
-  @usableFromInline let writableBelow: UInt32
+  // The control's, which lives as long as this does.
+  @usableFromInline let thresholds: UnsafeMutableRawPointer
+  @usableFromInline let largestCopy: UInt32
 
   /// A mapper of two.
   ///
   /// - Parameters:
-  ///   - threshold: segments shorter than it are copied.
+  ///   - control: the threshold, which other mappers may share; segments shorter than it are copied.
   ///   - copying: copies; it is ended with the hybrid, and its counts are not looked at.
   ///   - mapping: maps; what it has counted so far is the hybrid's.
   public init(
-    threshold: HybridThreshold, copying: consuming ShadowMapper<Mapped.Counter>, mapping: consuming Mapped
+    control: HybridControl, copying: consuming ShadowMapper<Mapped.Counter>, mapping: consuming Mapped
   ) {
-    self.threshold = threshold
-    let most = copying.slotByteCount + 1
-    readableBelow = min(threshold.deviceReadable, most)
-    writableBelow = min(threshold.deviceWritable, most)
+    self.control = control
+    unsafe thresholds = control.words
+    largestCopy = copying.slotByteCount
     copied = copying
     mapped = mapping
+  }
+
+  /// A mapper of two with a threshold of its own.
+  public init(
+    threshold: HybridThreshold, copying: consuming ShadowMapper<Mapped.Counter>, mapping: consuming Mapped
+  ) {
+    self.init(control: HybridControl(threshold), copying: copying, mapping: mapping)
   }
 
   /// What this mapper and the queue around it did; ``WorkEvent/bounced`` counts what was copied.
@@ -54,8 +63,9 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DMAMapper, ~Copyable 
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
   ) throws(DMAError) -> (address: IOVA, mapping: HybridMapping<Mapped.Mapping>) {
-    let below = direction == .deviceReadable ? readableBelow : writableBelow
-    if segment.length < below && copied.hasFreeSlot {
+    // SAFETY: two words, and `control` keeps them.
+    let below = unsafe cring_load_relaxed_32(thresholds + (direction == .deviceReadable ? 0 : 4))
+    if segment.length < below && segment.length <= largestCopy && copied.hasFreeSlot {
       copied.work = mapped.work
       let copy = try copied.map(segment, direction)
       copied.work.add(.bounced, 1)
