@@ -195,6 +195,10 @@ import Testing
     let table = try PrimitiveMeasurement(driverCPU: cpus[0], deviceCPU: nil).run()
     for name in Primitive.allCases where name != .lineTransfer { #expect(table[name].source == .measured) }
     #expect(table[.lineTransfer].source == .unknown)
-    for model in LockCheck.models { #expect(try LockCheck(cpus: Array(cpus.prefix(2))).measure(model) > 0) }
+    for model in LockCheck.models {
+      let samples = try LockCheck(cpus: Array(cpus.prefix(2))).measure(model)
+      #expect(!samples.isEmpty && samples.allSatisfy { $0.operationsPerSecond > 0 })
+      #expect(cpus.count == 1 || samples.allSatisfy { $0.transfer > 0 })
+    }
   }
 }

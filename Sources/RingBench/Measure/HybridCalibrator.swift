@@ -11,7 +11,8 @@ struct HybridCalibrator {
   /// Larger ones than this would take too long.
   private static let ceiling = 524_288
   private static let mostBytes = 256 << 20
-  /// Pairs of slices of one class, without which a size says nothing.
+  /// Pairs of slices of one class, without which a size says nothing; so many rounds there are, be the machine as busy as
+  /// it may.
   private static let fewestPairs = 3
   private static let rounds = 4
   private static let secondsForAllRings = 2.0
@@ -67,8 +68,8 @@ struct HybridCalibrator {
     let schedule = try SliceSchedule(
       counted: [], timed: timed, groups: stride(from: 0, to: keys.count, by: 2).map { $0..<($0 + 2) },
       rounds: Self.rounds, sliceMilliseconds: parameters.sliceMilliseconds,
-      timeLimit: Self.secondsForAllRings / Double(rings), driverCPU: parameters.driverCPU,
-      deviceCPU: parameters.deviceCPU)
+      timeLimit: Self.secondsForAllRings / Double(rings), fewestRounds: Self.fewestPairs,
+      driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU)
     let run = try SliceSession(schedule).run(progress: progress, title: title + ": ")
     let conditions = run.records.map(\.conditions)
     let classifier = PlacementClassifier(

@@ -5,6 +5,9 @@ import Synchronization
 /// Real threads at the real locks, as many as there are CPUs for: what a prediction is held against.
 struct LockCheck {
   private static let repeats = 9
+  // On a machine that moves its CPUs some repeats begin in one place and end in another.
+  private static let attempts = 27
+  private static let probeMilliseconds = 8
   private static let nanoseconds: UInt64 = 20_000_000
   private static let bytes = 1_500
   // Operations between two looks at the clock.
@@ -17,15 +20,28 @@ struct LockCheck {
 
   let cpus: [Int]
 
-  /// Operations a second of all threads together: the median of several short runs.
-  func measure(_ model: LockModel) throws(BenchError) -> Double {
+  /// Operations a second of all threads together in several short runs, each with the line's transfer around it.
+  func measure(_ model: LockModel) throws(BenchError) -> [LockSample] {
     let work = try operation(model)
-    var rates: [Double] = []
-    for _ in 0..<Self.repeats {
+    var samples: [LockSample] = []
+    var moved: [LockSample] = []
+    var before = try transfer()
+    for _ in 0..<Self.attempts where samples.count < Self.repeats {
       if Interrupt.isRequested { break }
-      rates.append(try rate(work))
+      let rate = try rate(work)
+      let after = try transfer()
+      let sample = LockSample(operationsPerSecond: rate, transfer: (before + after) / 2)
+      if max(before, after) <= 1.5 * min(before, after) { samples.append(sample) } else { moved.append(sample) }
+      before = after
     }
-    return Percentile.median(rates) ?? 0
+    return samples.isEmpty ? moved : samples
+  }
+
+  /// Nanoseconds of a line from one of the two CPUs to the other; 0 for one alone.
+  private func transfer() throws(BenchError) -> Double {
+    guard cpus.count == 2 else { return 0 }
+    let trips = try RoundTripProbe.sample(driver: cpus[0], device: cpus[1], milliseconds: Self.probeMilliseconds)
+    return (Percentile.median(trips) ?? 0) / 2
   }
 
   private func rate(_ work: @escaping @Sendable (_ thread: Int) -> Void) throws(BenchError) -> Double {

@@ -60,11 +60,18 @@ struct SimulationRun {
       for count in 1...real.count {
         if Interrupt.isRequested { return checks }
         progress.update("\(model.name) on \(count) real CPUs")
-        let measured = try LockCheck(cpus: Array(real.prefix(count))).measure(model)
-        let predicted = simulate(model.operation(bare), count, bare)
-        checks.append(
-          SimulateCheck(
-            model: model, cpus: count, predicted: predicted.operationsPerSecond, measured: measured))
+        let samples = try LockCheck(cpus: Array(real.prefix(count))).measure(model)
+        // Each is predicted with the transfer that it had: where the CPUs are may change from one to the next.
+        let predicted = samples.map { sample in
+          var costs = bare
+          if sample.transfer > 0 {
+            costs[.lineTransfer] = PrimitiveCost(nanoseconds: sample.transfer, source: .measured)
+          }
+          return simulate(model.operation(bare), count, costs).operationsPerSecond
+        }
+        if let check = SimulateCheck(model: model, cpus: count, samples: samples, predicted: predicted) {
+          checks.append(check)
+        }
       }
     }
     return checks

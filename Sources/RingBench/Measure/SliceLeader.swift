@@ -151,8 +151,7 @@ struct SliceLeader {
       || round < 3 * schedule.rounds && undisturbed.contains(where: { $0 < Self.fewestUndisturbed })
     {
       defer { round += 1 }
-      // One round at least: whoever asked for a long slice gets it.
-      if round > 0 && cring_nanoseconds() > end { return }
+      if round >= schedule.fewestRounds && cring_nanoseconds() > end { return }
       for number in schedule.order(round: round) {
         if Interrupt.isRequested { return }
         let contender = schedule.timed[number]

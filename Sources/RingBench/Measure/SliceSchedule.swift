@@ -14,8 +14,10 @@ final class SliceSchedule: Sendable {
   let peers: [SlicePeer]
   let rounds: Int
   let sliceNanoseconds: Double
-  /// Seconds after which no further round begins.
+  /// Seconds after which no further round begins, once there were ``fewestRounds``.
   let timeLimit: Double
+  /// One at least: whoever asked for a long slice gets it.
+  let fewestRounds: Int
   /// The limit counts from here, what is counted and calibrated before the rounds included.
   let limitsWholeRun: Bool
   let start = cring_nanoseconds()
@@ -33,7 +35,7 @@ final class SliceSchedule: Sendable {
 
   init(
     counted: [Contender], timed: [Contender], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
-    timeLimit: Double,
+    timeLimit: Double, fewestRounds: Int = 1,
     driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0, limitsWholeRun: Bool = false, queues: Int = 1,
     otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil
   ) throws(BenchError) {
@@ -43,6 +45,7 @@ final class SliceSchedule: Sendable {
     self.rounds = rounds
     sliceNanoseconds = sliceMilliseconds * 1e6
     self.timeLimit = timeLimit
+    self.fewestRounds = fewestRounds
     self.limitsWholeRun = limitsWholeRun
     self.roundTrips = roundTrips
     self.driverCPU = driverCPU

@@ -4,14 +4,31 @@ struct SimulateCheck: Sendable {
   let cpus: Int
   let predicted: Double
   let measured: Double
-
   /// 1 is right; above it the simulation is too hopeful.
-  var ratio: Double { measured > 0 ? predicted / measured : .infinity }
+  let ratio: Double
+  /// Nanoseconds of a line from CPU to CPU in the meantime; `nil` for one thread.
+  let transfer: Double?
+
+  /// Medians of several runs, and of their ratios; `nil` without one that did something.
+  init?(model: LockModel, cpus: Int, samples: [LockSample], predicted: [Double]) {
+    let pairs = zip(samples, predicted).filter { $0.0.operationsPerSecond > 0 }
+    guard let ratio = Percentile.median(pairs.map { $0.1 / $0.0.operationsPerSecond }),
+      let prediction = Percentile.median(pairs.map(\.1)),
+      let measured = Percentile.median(pairs.map(\.0.operationsPerSecond))
+    else { return nil }
+    self.model = model
+    self.cpus = cpus
+    self.predicted = prediction
+    self.measured = measured
+    self.ratio = ratio
+    transfer = cpus > 1 ? Percentile.median(pairs.map(\.0.transfer)) : nil
+  }
 }
 
 extension SimulateCheck: Encodable {
   private enum Key: String, CodingKey {
     case simulated, model, cpus, predictedOperationsPerSecond, measuredOperationsPerSecond, ratio
+    case lineTransferNs
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -22,6 +39,7 @@ extension SimulateCheck: Encodable {
     try values.encode(cpus, forKey: .cpus)
     try values.encode(Rounded.value(predicted), forKey: .predictedOperationsPerSecond)
     try values.encode(Rounded.value(measured), forKey: .measuredOperationsPerSecond)
-    try values.encode(ratio.isFinite ? Rounded.value(ratio) : nil, forKey: .ratio)
+    try values.encode(Rounded.value(ratio), forKey: .ratio)
+    try values.encodeIfPresent(transfer.map { Rounded.value($0) }, forKey: .lineTransferNs)
   }
 }

@@ -51,11 +51,13 @@ struct SimulateText {
   private var checks: String {
     var table = TextTable([
       ("model", .left), ("CPUs", .right), ("predicted M/s", .right), ("measured M/s", .right), ("ratio", .right),
+      ("line ns", .right),
     ])
     for check in report.checks {
       table.add([
         check.model.name, "\(check.cpus)", NumberText.short(check.predicted / 1e6),
         NumberText.short(check.measured / 1e6), NumberText.fixed(check.ratio, 2),
+        check.transfer.map { NumberText.short($0) } ?? "-",
       ])
     }
     return "\nChecked with real threads: the locked parts and the copy alone, as fast as they go\n" + table.render()

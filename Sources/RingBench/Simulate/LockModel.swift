@@ -18,10 +18,10 @@ enum LockModel: String, CaseIterable, Codable, Sendable, NamedChoice {
   static let noun = "model"
 
   // Lines that a critical section takes over from the last holder, beside the lock's own: slot lengths; a magazine's
-  // words; the tree's head, a node, its neighbours and its parent; descriptors and tail.
+  // words; the tree's head and a path from its root, of seven nodes where 128 ranges are out; descriptors and tail.
   private static let areaLines = 1.0
   private static let depotLines = 1.0
-  private static let treeLines = 5.0
+  private static let treeLines = 8.0
   private static let queueLines = 2.0
   // Ranges of a magazine, and entries of a flush queue.
   private static let magazine = 127
