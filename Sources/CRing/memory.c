@@ -22,6 +22,10 @@
 #define MAP_HUGE_2MB (21 << 26)
 #endif
 
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
 static const size_t small_page = 4096, huge_page = 2u << 20;
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -144,6 +148,29 @@ int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int no
     }
   }
   return map_once(bytes, CRING_PAGES_4K, shared, node, name, out);
+}
+
+int cring_region_map_published(size_t bytes, const char *name, struct cring_region *out) {
+  memset(out, 0, sizeof *out);
+  out->fd = -1;
+  if (bytes == 0) return EINVAL;
+  if (bytes > SIZE_MAX - small_page) return ENOMEM;
+  size_t size = round_up(bytes, small_page);
+  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return errno;
+  void *base = MAP_FAILED;
+  // The seal against writing spares mappings that are there already: this one, and no other.
+  if (ftruncate(fd, (off_t)size) != 0 ||
+      (base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED ||
+      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0) {
+    int e = errno;
+    if (base != MAP_FAILED) munmap(base, size);
+    close(fd);
+    return e;
+  }
+  touch(base, size, small_page);
+  *out = (struct cring_region){.base = base, .bytes = size, .fd = fd, .pages = CRING_PAGES_4K};
+  return 0;
 }
 
 int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out) {

@@ -26,8 +26,11 @@ public enum DMAError: Error, Equatable, Sendable {
   case pageTableExhausted
   /// The IOMMU did not answer a wait descriptor within this many nanoseconds.
   case invalidationTimedOut(nanoseconds: UInt64)
-  /// The device, in another process, did not confirm that it forgot a mapping (``RemoteIOTLB``).
+  /// The device, in another process, did not confirm that it forgot a mapping (``RemoteIOTLB``), or has ended
+  /// (``DomainSeat``).
   case deviceUnreachable
+  /// The device, in another process, says that it took more of the invalidation queue than was posted, in descriptors.
+  case wrongCompletion(found: UInt64, posted: UInt64)
   /// The process that holds the translations did not do it.
   case viommu(ViommuFailure)
   /// The segment lies in memory that cannot be shown to a device a page at a time: private, or of reserved 2 MiB pages.
@@ -58,6 +61,8 @@ extension DMAError: CustomStringConvertible {
     case .pageTableExhausted: "no memory left for page tables"
     case .invalidationTimedOut(let time): "the IOMMU did not complete an invalidation within \(time) ns"
     case .deviceUnreachable: "the device did not confirm that it forgot a mapping"
+    case .wrongCompletion(let found, let posted):
+      "the device says that it took \(found) descriptors of the invalidation queue, and \(posted) were posted"
     case .viommu(let failure): failure.description
     case .notShareable(let segment):
       "\(segment.length) bytes at \(segment.address) are not in shared memory of small pages"

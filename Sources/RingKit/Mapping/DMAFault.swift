@@ -12,6 +12,8 @@ public enum DMAFault: Error, Equatable, Sendable {
   case notPermitted(IOVA, DMADirection)
   /// The translation leads to an address that is not guest memory.
   case badTarget(IOVA, GuestPhysicalAddress)
+  /// An entry of the page table, at this level, is none that a driver writes.
+  case badEntry(IOVA, UInt64, level: Int)
   /// The process that holds the translations did not say where the address leads.
   case viommu(IOVA, ViommuFailure)
   /// The translation was not here and is being asked for: nothing is wrong, and the same access is tried again once it
@@ -35,6 +37,8 @@ extension DMAFault: CustomStringConvertible {
     case .notPermitted(let address, .deviceReadable): "\(address) may not be read by the device"
     case .notPermitted(let address, .deviceWritable): "\(address) may not be written by the device"
     case .badTarget(let address, let target): "\(address) translates to \(target), which is not memory"
+    case .badEntry(let address, let bits, let level):
+      "the page-table entry of \(address) at level \(level) cannot be 0x\(String(bits, radix: 16))"
     case .viommu(let address, let failure): "\(address) was not translated: \(failure)"
     case .pending(let address, _): "the translation of \(address) has not come yet"
     }

@@ -37,14 +37,18 @@ enum cring_page_want {
 int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int node, const char *name,
                      struct cring_region *out);
 
+// Maps `bytes` of zeroed memory behind a memfd that nobody else can ever write, not even who is passed its descriptor.
+// EINVAL where the kernel has no such seal (before Linux 5.1).
+int cring_region_map_published(size_t bytes, const char *name, struct cring_region *out);
+
 // Maps a memfd that another process passed over. The size is checked against the file before a byte is mapped.
 int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out);
 
-// Unmaps and, when there is one, closes the descriptor. Safe to call on a zeroed region.
 // Maps `bytes` of a file from `offset` on, which need not lie on a page boundary of the file's own page size. Takes the
 // descriptor over when it succeeds. EINVAL: the file is shorter; EPERM: it must be sealed against shrinking and is not.
 int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sealed, struct cring_region *out);
 
+// Unmaps and, when there is one, closes the descriptor. Safe to call on a zeroed region.
 void cring_region_unmap(struct cring_region *region);
 
 // Bytes of the region that 2 MiB pages hold right now, as /proc/self/smaps counts them.

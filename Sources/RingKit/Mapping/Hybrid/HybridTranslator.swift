@@ -1,18 +1,19 @@
-/// The device's side of `hybrid`: an ``IOMMUTranslator`` that looks among the 2 MiB pages first.
+/// The device's side of `hybrid`: an ``IOMMUTranslator``, or a ``RemoteIOMMUTranslator``, that looks among the 2 MiB pages
+/// first.
 ///
 /// Short segments come through the shadow buffers, which are mapped once and, with large pages, lie in few leaves; for
 /// each of them the sets of 4 KiB pages would be searched in vain. Long segments pay one comparison more. What is
 /// entered and what is forgotten is the same. Owned by the device's thread.
 @frozen
-public struct HybridTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
-  @usableFromInline var pages: IOMMUTranslator<Counter>
+public struct HybridTranslator<Pages: LargePageTranslator & ~Copyable>: DMATranslator, ~Copyable {
+  @usableFromInline var pages: Pages
 
   /// A translator that asks `pages` for what is in no cached 2 MiB page.
-  public init(_ pages: consuming IOMMUTranslator<Counter>) { self.pages = pages }
+  public init(_ pages: consuming Pages) { self.pages = pages }
 
   /// What this translator and the queue around it did.
   @inlinable
-  public var work: Counter {
+  public var work: Pages.Counter {
     @inline(__always) get { pages.work }
     @inline(__always) set { pages.work = newValue }
   }

@@ -16,15 +16,23 @@ struct IOMMUCore: @unchecked Sendable {
   @usableFromInline let driverTable: RegionTable
   @usableFromInline let deviceTable: RegionTable
 
-  init(memory: GuestMemory, configuration: IOMMUConfiguration, flushCycles: UInt64) {
+  init(memory: GuestMemory, configuration: IOMMUConfiguration, flushCycles: UInt64, tables: MemoryRegion?) {
     precondition(
       configuration.iovaLimit >= 2 * IOMMUPage.size && configuration.iovaLimit <= 1 << 48,
       "an IOVA limit is between two pages and 2^48")
     allocator = IOVAAllocator(
       cpuCount: configuration.cpuCount, limit: configuration.iovaLimit >> IOMMUPage.shift)
-    pageTable = PageTable(maximumPages: configuration.maximumTablePages)
-    invalidations = InvalidationQueue(
-      servedBy: configuration.servedBy, timeout: configuration.invalidationTimeout)
+    if let tables {
+      let offset = SharedDomainLayout.arenaOffset
+      pageTable = PageTable(
+        in: GuestBuffer(whole: tables).slice(at: offset, byteCount: tables.byteCount - offset))
+      invalidations = InvalidationQueue(
+        publishing: tables.hostBase, servedBy: configuration.servedBy, timeout: configuration.invalidationTimeout)
+    } else {
+      pageTable = PageTable(maximumPages: configuration.maximumTablePages)
+      invalidations = InvalidationQueue(
+        servedBy: configuration.servedBy, timeout: configuration.invalidationTimeout)
+    }
     unsafe flushCounts = RawBlock.allocate(256)
     self.flushCycles = flushCycles
     largestLeaf = configuration.usesLargePages ? 3 : 1

@@ -1,4 +1,5 @@
 internal import CRing
+internal import Synchronization
 
 /// A device's address space behind an IOMMU: IOVAs, a page table, and the queue that invalidates what was cached of it.
 ///
@@ -12,14 +13,23 @@ public final class IOMMUDomain: @unchecked Sendable {
   public let configuration: IOMMUConfiguration
 
   let core: IOMMUCore
+  /// Page table and requests, where devices in other processes read them.
+  let tables: MemoryRegion?
+  // Pages that such devices answer in: a thread may look into one at any time.
+  private let completions = Mutex<[MemoryRegion]>([])
 
   /// An empty address space over a guest's memory.
   ///
   /// - Parameters:
   ///   - memory: what can be mapped; only its shared regions can be reached by translators.
   ///   - configuration: sizes and times; Linux's by default.
-  public init(memory: GuestMemory, configuration: IOMMUConfiguration = IOMMUConfiguration()) {
+  public convenience init(memory: GuestMemory, configuration: IOMMUConfiguration = IOMMUConfiguration()) {
+    self.init(memory, configuration, tables: nil)
+  }
+
+  init(_ memory: GuestMemory, _ configuration: IOMMUConfiguration, tables: MemoryRegion?) {
     self.memory = memory
+    self.tables = tables
     self.configuration = configuration
     // In two factors, so that neither product overflows; an interval beyond a year is a year.
     let microseconds = min(configuration.flushInterval / 1000, 31_536_000_000_000)
@@ -27,10 +37,13 @@ public final class IOMMUDomain: @unchecked Sendable {
     core = IOMMUCore(
       memory: memory, configuration: configuration,
       flushCycles: (microseconds / 1000) &* perMillisecond
-        &+ (microseconds % 1000) &* perMillisecond / 1000)
+        &+ (microseconds % 1000) &* perMillisecond / 1000, tables: tables)
   }
 
   deinit { core.deallocate() }
+
+  /// Holds on to a page as long as the domain lives.
+  func keep(_ page: MemoryRegion) { completions.withLock { $0.append(page) } }
 
   /// How often each kind of lock had to be waited for.
   ///

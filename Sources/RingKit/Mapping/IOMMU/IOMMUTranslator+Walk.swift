@@ -64,13 +64,14 @@ extension IOMMUTranslator where Counter: WorkCounter {
     _ address: IOVA, for access: DMADirection, _ core: IOMMUCore, _ iotlb: IOTLB
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
     let (entry, level) = core.pageTable.walk(address.rawValue >> IOMMUPage.shift)
-    return try resolve(address, for: access, entry, level: level, core, iotlb)
+    return try resolve(address, for: access, entry, level: level, core.deviceTable, iotlb)
   }
 
-  /// Where a leaf leads, and enters that.
+  /// Where a leaf leads in the memory that the device sees, and enters that.
   @inline(__always)
   static func resolve(
-    _ address: IOVA, for access: DMADirection, _ entry: PageTableEntry, level: Int, _ core: IOMMUCore, _ iotlb: IOTLB
+    _ address: IOVA, for access: DMADirection, _ entry: PageTableEntry, level: Int, _ memory: RegionTable,
+    _ iotlb: IOTLB
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
     let raw = address.rawValue
     guard entry.isPresent else { throw .notMapped(address) }
@@ -81,7 +82,7 @@ extension IOMMUTranslator where Counter: WorkCounter {
     // 2 MiB at a time, or 4 KiB where the memory behind the leaf is not that much in one piece.
     if level > 1 {
       let mask = IOTLB.largeOffsetMask
-      if let host = core.deviceTable.translate(GuestPhysicalAddress(target & ~mask), length: mask + 1),
+      if let host = memory.translate(GuestPhysicalAddress(target & ~mask), length: mask + 1),
         host.rawValue % UInt(IOMMUPage.size) == 0
       {
         iotlb.insertLarge(raw, UInt64(host.rawValue) | permissions)
@@ -89,14 +90,14 @@ extension IOMMUTranslator where Counter: WorkCounter {
       }
     }
     let mask = IOMMUPage.offsetMask
-    if let host = core.deviceTable.translate(GuestPhysicalAddress(target & ~mask), length: mask + 1),
+    if let host = memory.translate(GuestPhysicalAddress(target & ~mask), length: mask + 1),
       host.rawValue % UInt(IOMMUPage.size) == 0
     {
       iotlb.insert(raw, UInt64(host.rawValue) | permissions)
       return (host.advanced(by: Int(raw & mask)), mask + 1 - raw & mask)
     }
     // A page at the edge of a region that does not end with it: translated each time, never beyond the edge.
-    guard let (host, available) = core.deviceTable.contiguous(from: GuestPhysicalAddress(target)) else {
+    guard let (host, available) = memory.contiguous(from: GuestPhysicalAddress(target)) else {
       throw .badTarget(address, GuestPhysicalAddress(target))
     }
     return (host, min(available, mask + 1 - raw & mask))

@@ -5,7 +5,7 @@
 /// races an unmap either finds the entry cleared, or enters a translation that the invalidation behind it removes
 /// before it is acknowledged. Up to 16 translators may be attached to a domain at a time.
 @frozen
-public struct IOMMUTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
+public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, ~Copyable {
   /// What this translator and the queue around it did.
   public var work: Counter
   /// Whether every IOTLB hit is held against the page table, to count ``WorkEvent/staleHits``; only with a counter.
@@ -55,7 +55,7 @@ public struct IOMMUTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
 
   /// Where a range is that lies in one cached 2 MiB page which permits the access.
   @inlinable @inline(__always)
-  mutating func largeHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
+  public mutating func largeHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
     let large = iotlb.lookupLarge(address.rawValue)
     let offset = address.rawValue & IOTLB.largeOffsetMask
     guard large & PageTableEntry.permission(for: access) != 0,

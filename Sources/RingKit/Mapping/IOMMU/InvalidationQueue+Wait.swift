@@ -13,19 +13,19 @@ extension InvalidationQueue {
   func deallocate() { unsafe RawBlock.free(block) }
 
   // The status of a place without a server: further than anyone will ever wait for.
-  private static let detached = UInt64.max
+  static let detached = UInt64.max
   // Loads of the status before the first pause, and between two looks at the clock. A waiter that goes on without one takes the
   // line from the server that is to write it: 512 cost 27 ns more behind one L3, none at all no less.
-  private static let spinsBeforePause = 64
-  private static let spinsPerClock = 1024
+  static let spinsBeforePause = 64
+  static let spinsPerClock = 1024
 
-  private func status(_ server: Int) -> UnsafeMutableRawPointer {
+  func status(_ server: Int) -> UnsafeMutableRawPointer {
     // SAFETY: server < serverLimit, and that many line pairs follow serverOffset.
     unsafe block + Self.serverOffset + server * Self.serverStride
   }
 
   // In the lock's line, guarded by it.
-  private var waitsWord: UnsafeMutablePointer<UInt64> {
+  var waitsWord: UnsafeMutablePointer<UInt64> {
     unsafe (block + Self.waitsOffset).assumingMemoryBound(to: UInt64.self)
   }
 
@@ -36,7 +36,7 @@ extension InvalidationQueue {
     return unsafe waitsWord.pointee
   }
 
-  private var serverCount: Int { unsafe Int(cring_load_acquire_32(block + Self.serverCountOffset)) }
+  var serverCount: Int { unsafe Int(cring_load_acquire_32(block + Self.serverCountOffset)) }
 
   private func slot(_ position: UInt64) -> UnsafeMutableRawPointer {
     unsafe block + Self.slotOffset + Int(position & (Self.slotCount - 1)) * 16
@@ -71,10 +71,8 @@ extension InvalidationQueue {
   private func attach(_ cache: (UInt64) -> (words: UInt, setMask: UInt64, remote: UInt)) -> Int {
     unsafe cring_lock(block)
     defer { unsafe cring_unlock(block) }
-    let free = (0..<Self.serverLimit).first { unsafe cring_load_relaxed_64(status($0)) == Self.detached }
-    guard let server = free else {
-      preconditionFailure("an IOMMU serves at most \(Self.serverLimit) translators at a time")
-    }
+    precondition(unsafe published == nil, "the translators of a shared domain are in other processes")
+    let server = freePlace()
     // Nothing posted before can concern a cache that is empty.
     let served = tail
     let (words, setMask, remote) = cache(served)
@@ -82,9 +80,21 @@ extension InvalidationQueue {
     unsafe (status(server) + 16).storeBytes(of: setMask, as: UInt64.self)
     unsafe (status(server) + 24).storeBytes(of: remote, as: UInt.self)
     unsafe cring_store_release_64(status(server), served)
+    countPlaces(upTo: server)
+    return server
+  }
+
+  /// The number of a place that is free; the caller holds the lock.
+  func freePlace() -> Int {
+    let free = (0..<Self.serverLimit).first { unsafe cring_load_relaxed_64(status($0)) == Self.detached }
+    guard let free else { preconditionFailure("an IOMMU serves at most \(Self.serverLimit) translators at a time") }
+    return free
+  }
+
+  /// From now on requests look at this place too; the caller holds the lock.
+  func countPlaces(upTo server: Int) {
     let count = UInt32(max(serverCount, server + 1))
     unsafe cring_store_release_32(block + Self.serverCountOffset, count)
-    return server
   }
 
   /// Ends the waiting for a server.
@@ -175,6 +185,7 @@ extension InvalidationQueue {
   /// Posts an invalidation and a wait descriptor, and waits.
   @usableFromInline @inline(never)
   func flush(_ descriptor: InvalidationDescriptor) throws(DMAError) {
+    if let published = unsafe published { return try unsafe flush(descriptor, published) }
     unsafe cring_lock_counting(block, waitsWord)
     var end = tail &+ 2
     while end &- slowest > Self.slotCount {

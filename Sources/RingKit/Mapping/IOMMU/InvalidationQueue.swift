@@ -18,6 +18,8 @@ public import CRing
 /// is: a server that finds the tail unmoved after it has read one has read that one. For this the copies are stored with
 /// release and read with acquire.
 ///
+/// Where the servers are in other processes requests go through memory they can read: `Shared/InvalidationQueue+Shared.swift`.
+///
 /// A handle: copies share the state, and the ``IOMMUDomain`` that made it frees it.
 @frozen @safe
 @usableFromInline
@@ -30,8 +32,10 @@ struct InvalidationQueue: @unchecked Sendable {
   @inlinable
   static var largestOrder: UInt64 { 18 }
 
-  // Offsets: the lock; how often it was waited for; how many servers there have ever been; the tail; a line pair per server; the slots.
+  // Offsets: the lock; how often it was waited for; where requests are published, in a shared domain; how many servers
+  // there have ever been; the tail; a line pair per server; the slots.
   static let waitsOffset = 8
+  static let publishedOffset = 16
   static let serverCountOffset = 64
   @inlinable
   static var tailOffset: Int { 128 }

@@ -10,9 +10,20 @@ struct PageArena: ~Copyable {
   private var chunks: [UnsafeMutableRawPointer] = unsafe []
   private var used = 0
   private let limit: Int
+  // Where the pages are, when they are somebody else's.
+  private let given: GuestBuffer?
 
   /// An arena of at most `limit` pages.
-  init(limit: Int) { self.limit = limit }
+  init(limit: Int) {
+    self.limit = limit
+    given = nil
+  }
+
+  /// An arena of the pages of some memory, which is zeroed and stays mapped.
+  init(in memory: GuestBuffer) {
+    limit = memory.byteCount / 4096
+    given = memory
+  }
 
   deinit {
     for i in unsafe chunks.indices { unsafe RawBlock.free(chunks[i]) }
@@ -21,6 +32,10 @@ struct PageArena: ~Copyable {
   /// The next page, or `nil` at the limit or without memory.
   mutating func allocate() -> UnsafeMutableRawPointer? {
     guard used < limit else { return nil }
+    if let given {
+      defer { used += 1 }
+      return unsafe given.host.advanced(by: used * 4096).pointer
+    }
     let (chunk, index) = used.quotientAndRemainder(dividingBy: Self.chunkPages)
     if unsafe chunk == chunks.count {
       guard let fresh = unsafe RawBlock.tryAllocate(Self.chunkPages * 4096, alignment: 4096) else { return nil }

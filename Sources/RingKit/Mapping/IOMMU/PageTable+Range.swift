@@ -5,10 +5,17 @@ extension PageTable {
   private static let arenaOffset = 64
 
   /// A table that maps nothing, of at most `maximumPages` pages.
-  init(maximumPages: Int) {
-    var arena = PageArena(limit: max(maximumPages, 1))
+  init(maximumPages: Int) { self.init(PageArena(limit: max(maximumPages, 1)), base: 0) }
+
+  /// A table that maps nothing, in memory that is zeroed and stays mapped: as many pages as it has, the root first.
+  init(in memory: GuestBuffer) {
+    self.init(PageArena(in: memory), base: memory.host.rawValue)
+  }
+
+  private init(_ arena: consuming PageArena, base: UInt) {
     guard let root = unsafe arena.allocate() else { preconditionFailure("no memory for a page table") }
     unsafe self.root = unsafe root
+    self.base = base
     unsafe shared = RawBlock.allocate(Self.arenaOffset + MemoryLayout<PageArena>.stride)
     unsafe (shared + Self.arenaOffset).bindMemory(to: PageArena.self, capacity: 1).initialize(to: arena)
   }
@@ -35,7 +42,7 @@ extension PageTable {
     while true {
       let entry = unsafe Self.load(Self.slot(table, page, level: level))
       if level == 1 || !entry.isTable { return (entry, level) }
-      unsafe table = unsafe Self.table(entry)
+      unsafe table = unsafe self.table(entry)
       level -= 1
     }
   }
@@ -77,7 +84,7 @@ extension PageTable {
       }
       if !entry.isPresent { entry = try unsafe install(slot, &writes) }
       guard entry.isTable else { throw .alreadyMapped(IOVA(page << IOMMUPage.shift)) }
-      unsafe table = unsafe Self.table(entry)
+      unsafe table = unsafe self.table(entry)
     }
     let count = min(pages, 512 - page & 511)
     for i in 0..<count {
@@ -102,7 +109,7 @@ extension PageTable {
     let present = unsafe Self.load(slot)
     if present.isPresent { return present }
     guard let table = unsafe arena.pointee.allocate() else { throw .pageTableExhausted }
-    let entry = PageTableEntry(bits: UInt64(UInt(bitPattern: table)) | PageTableEntry.permissionMask)
+    let entry = PageTableEntry(bits: UInt64(UInt(bitPattern: table) &- base) | PageTableEntry.permissionMask)
     unsafe Self.store(slot, entry.bits)
     writes += 1
     return entry
@@ -156,7 +163,7 @@ extension PageTable {
       let slot = unsafe Self.slot(table, page, level: level)
       let entry = unsafe Self.load(slot)
       if level == 1 || !entry.isTable { return unsafe (slot, level) }
-      unsafe table = unsafe Self.table(entry)
+      unsafe table = unsafe self.table(entry)
       level -= 1
     }
   }

@@ -20,6 +20,9 @@ struct PageTable: @unchecked Sendable {
   static var pageLimit: UInt64 { 1 << 36 }
 
   @usableFromInline let root: UnsafeMutableRawPointer
+  // Where table addresses count from: 0 where they are addresses of this process, or else the start of the memory that
+  // holds the tables, so that another process can follow them and learns nothing of where this one has them.
+  @usableFromInline let base: UInt
   // The lock, then the arena, in lines of their own.
   @usableFromInline let shared: UnsafeMutableRawPointer
 
@@ -45,9 +48,9 @@ struct PageTable: @unchecked Sendable {
 
   /// The table that an entry leads to.
   @inlinable @inline(__always)
-  static func table(_ entry: PageTableEntry) -> UnsafeMutableRawPointer {
-    // SAFETY: only `install` makes table entries, out of pages of the arena; none starts at 0.
-    unsafe UnsafeMutableRawPointer(bitPattern: UInt(entry.address)).unsafelyUnwrapped
+  func table(_ entry: PageTableEntry) -> UnsafeMutableRawPointer {
+    // SAFETY: only `install` makes table entries, out of pages of the arena, and nobody else can write there.
+    unsafe UnsafeMutableRawPointer(bitPattern: base &+ UInt(entry.address)).unsafelyUnwrapped
   }
 
   /// The slot of a 4 KiB page, or `nil` when no lowest table has been made for it.
@@ -56,11 +59,11 @@ struct PageTable: @unchecked Sendable {
     if page >= Self.pageLimit { return nil }
     let third = unsafe Self.load(Self.slot(root, page, level: 4))
     if !third.isTable { return nil }
-    let second = unsafe Self.load(Self.slot(Self.table(third), page, level: 3))
+    let second = unsafe Self.load(Self.slot(table(third), page, level: 3))
     if !second.isTable { return nil }
-    let first = unsafe Self.load(Self.slot(Self.table(second), page, level: 2))
+    let first = unsafe Self.load(Self.slot(table(second), page, level: 2))
     if !first.isTable { return nil }
-    return unsafe Self.slot(Self.table(first), page, level: 1)
+    return unsafe Self.slot(table(first), page, level: 1)
   }
 
   /// Maps `pages` pages from `page` on to guest-physical pages from `target` on.

@@ -1,7 +1,8 @@
 /// One 64-bit page-table entry, in the layout of VT-d's second level.
 ///
 /// Bit 0: the device may read. Bit 1: it may write. Bit 7: a leaf above the lowest level. Bits 12 to 51: the
-/// guest-physical address of what is mapped, or where the next table lies in this process. Neither permission: empty.
+/// guest-physical address of what is mapped, or where the next table lies in this process (in a table that another process
+/// reads too: how far behind the root). Neither permission: empty. An entry that leads to a table has both permissions.
 @frozen
 @usableFromInline
 struct PageTableEntry: BitwiseCopyable, Sendable, Equatable {
@@ -32,7 +33,7 @@ struct PageTableEntry: BitwiseCopyable, Sendable, Equatable {
 
   /// Leads to another table; for levels above the lowest.
   @inlinable @inline(__always)
-  var isTable: Bool { isPresent && !isLarge }
+  var isTable: Bool { bits & (Self.largeBit | 1) == 1 }
 
   @inlinable @inline(__always)
   var address: UInt64 { bits & Self.addressMask }

@@ -108,6 +108,7 @@ public struct ViommuTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
       if error == .refused(.notMapped) { throw .notMapped(address) }
       throw .viommu(address, error)
     }
-    return try IOMMUTranslator<Counter>.resolve(address, for: access, leaf.entry, level: leaf.level, core, iotlb)
+    return try IOMMUTranslator<Counter>.resolve(
+      address, for: access, leaf.entry, level: leaf.level, core.deviceTable, iotlb)
   }
 }

@@ -12,6 +12,9 @@ enum DMAPath: String, CaseIterable, Sendable {
   case iommuStrict = "iommu-strict"
   case iommuLazy = "iommu-lazy"
   case iommuMerged = "iommu-merged"
+  /// Page table and invalidation queue in memory that the device has mapped for itself, as a process of its own would.
+  case iommuShared = "iommu-shared"
+  case iommuSharedLazy = "iommu-shared-lazy"
   case premapped
   case viommuProcess = "viommu-process"
   case viommuInjected = "viommu-injected"
@@ -35,8 +38,8 @@ enum DMAPath: String, CaseIterable, Sendable {
   /// `hybrid` maps the tests' segments, which are no shorter than its threshold; what it copies, `shadow` stands for.
   /// `dma-mask` hands over most addresses as they are, and claims nothing.
   static let protecting: [DMAPath] = [
-    .iommuStrict, .iommuLazy, .iommuMerged, .premapped, .viommuProcess, .viommuInjected, .mmu, .swiotlb, .shadow,
-    .hybrid,
+    .iommuStrict, .iommuLazy, .iommuMerged, .iommuShared, .iommuSharedLazy, .premapped, .viommuProcess,
+    .viommuInjected, .mmu, .swiotlb, .shadow, .hybrid,
   ]
 
   /// Of those, the paths on which an address means nothing after its unmap.

@@ -21,6 +21,7 @@ final class Rig: @unchecked Sendable {
   private(set) var driver: DriverEnd = DriverEnd()
   // Behind both ends: it ends when they have closed their connections.
   private var vmm: ViommuThread?
+  private var shared: SharedDomainPair?
 
   static let payloadBase: UInt64 = 0x1000_0000
   /// Bytes of payload for each descriptor of the ring.
@@ -91,6 +92,8 @@ final class Rig: @unchecked Sendable {
       let mapper = IOMMUMapper(domain: domain, policy: .strict, counter: work)
       try connect(
         FragmentMapper(mapper, [payload.buffer, tables.buffer], fragmentByteCount: 4096), translator(work))
+    case .iommuShared: try connectShared(.strict, work)
+    case .iommuSharedLazy: try connectShared(.lazy, work)
     case .viommuProcess:
       let vmm = try ViommuThread()
       self.vmm = vmm
@@ -124,6 +127,14 @@ final class Rig: @unchecked Sendable {
   ) throws -> ShadowMapper<CountedWork> {
     try ShadowMapper(
       memory: memory, buffer: shadow, slotByteCount: Self.shadowByteCount, window: window, counter: work)
+  }
+
+  private func connectShared(_ policy: IOMMUPolicy, _ work: CountedWork) throws {
+    let pair = try SharedDomainPair(memory, tablePages: 512, configuration: domain.configuration)
+    var translator = RemoteIOMMUTranslator(domain: pair.there, memory: memory, counter: work)
+    if domain.configuration.servedBy == .waiter { translator.beServed(by: pair.seat) }
+    shared = pair
+    try connect(IOMMUMapper(domain: pair.domain, policy: policy, counter: work), translator)
   }
 
   private func translator(_ work: CountedWork) -> IOMMUTranslator<CountedWork> {

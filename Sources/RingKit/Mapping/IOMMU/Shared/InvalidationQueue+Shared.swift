@@ -1,0 +1,145 @@
+internal import CRing
+
+/// The driver's side of an invalidation queue whose servers are in other processes.
+///
+/// They read tail, latest requests and slots in memory that they cannot write, and each says in a page of its own how far
+/// it has come. Lock, tail and who is attached are in `block`, which no other process has. What a device wrote is compared
+/// with what was posted and used for nothing else: one that lies gains no more than a unit that does not invalidate.
+///
+/// Ordering: as in one process. The release store of the tail in `flush` pairs with the acquire loads in ``SharedRequests``,
+/// and the release store of the completion there with the acquire load in `completion`.
+extension InvalidationQueue {
+  // The state of a place that is taken, beside `detached`. Behind it in its line: where its completions stand.
+  private static let attached: UInt64 = 0
+  private static let ended: UInt64 = 1
+
+  /// A queue that posts to zeroed memory which others read.
+  init(publishing requests: HostAddress, servedBy: InvalidationServer, timeout: UInt64) {
+    self.init(servedBy: servedBy, timeout: timeout)
+    unsafe (block + Self.publishedOffset).storeBytes(of: requests.rawValue, as: UInt.self)
+  }
+
+  /// Where requests are published, or `nil` where servers are in this process.
+  var published: UnsafeMutableRawPointer? {
+    // Written before anybody else had the queue.
+    unsafe UnsafeMutableRawPointer(bitPattern: (block + Self.publishedOffset).load(as: UInt.self))
+  }
+
+  /// Takes a device's process among those that every request waits for.
+  ///
+  /// - Parameter completions: the page it answers in, which stays mapped as long as the queue lives.
+  /// - Returns: the place's number.
+  func attach(process completions: HostAddress) -> Int {
+    unsafe cring_lock(block)
+    defer { unsafe cring_unlock(block) }
+    let server = freePlace()
+    // Its cache is empty: nothing posted before can concern it.
+    unsafe cring_store_release_64(completions.pointer, tail)
+    unsafe (status(server) + 8).storeBytes(of: completions.rawValue, as: UInt.self)
+    unsafe (status(server) + 16).storeBytes(of: 0, as: UInt.self)
+    unsafe cring_store_release_64(status(server), Self.attached)
+    countPlaces(upTo: server)
+    return server
+  }
+
+  /// Has a place whose device lives on the thread that waits served by that.
+  func serve(_ server: Int, inPlace iotlb: IOTLB) {
+    unsafe (status(server) + 24).storeBytes(of: iotlb.setMask, as: UInt64.self)
+    unsafe (status(server) + 16).storeBytes(of: UInt(bitPattern: iotlb.words), as: UInt.self)
+  }
+
+  private func serveInPlace(_ server: Int) {
+    // SAFETY: the cache lives until `detach`; with `servedBy: .waiter` all this happens on one thread.
+    let words = unsafe (status(server) + 16).load(as: UInt.self)
+    let mask = unsafe (status(server) + 24).load(as: UInt64.self)
+    guard let words = unsafe UnsafeMutablePointer<UInt64>(bitPattern: words), let published = unsafe published
+    else { return }
+    SharedRequests(unsafe HostAddress(published), completion: completionWord(server)).serve(
+      unsafe IOTLB(words: words, setMask: mask))
+  }
+
+  /// Has whoever waits for a place, now or later, told that nobody is there.
+  func end(_ server: Int) {
+    unsafe cring_lock(block)
+    defer { unsafe cring_unlock(block) }
+    if unsafe cring_load_relaxed_64(status(server)) == Self.attached {
+      unsafe cring_store_release_64(status(server), Self.ended)
+    }
+  }
+
+  /// Posts an invalidation and a wait descriptor where devices read them, and waits.
+  func flush(_ descriptor: InvalidationDescriptor, _ requests: UnsafeMutableRawPointer) throws(DMAError) {
+    unsafe cring_lock_counting(block, waitsWord)
+    var end = tail &+ 2
+    while end &- slowestProcess > Self.slotCount {
+      unsafe cring_unlock(block)
+      try waitForProcesses(end &- Self.slotCount)
+      unsafe cring_lock_counting(block, waitsWord)
+      end = tail &+ 2
+    }
+    unsafe Self.write(descriptor, requests + SharedDomainLayout.slotOffset, end &- 2)
+    unsafe Self.write(.wait(end), requests + SharedDomainLayout.slotOffset, end &- 1)
+    let copy = unsafe requests + SharedDomainLayout.latestOffset + Int(end >> 1 & 1) * 16
+    unsafe cring_store_release_64(copy, descriptor.head)
+    unsafe cring_store_release_64(copy + 8, descriptor.body)
+    // This process's own first: whoever sees a device's answer sees that it was asked.
+    unsafe cring_store_release_64(block + Self.tailOffset, end)
+    unsafe cring_store_release_64(requests + SharedDomainLayout.tailOffset, end)
+    unsafe cring_unlock(block)
+    try waitForProcesses(end)
+  }
+
+  private static func write(
+    _ descriptor: InvalidationDescriptor, _ slots: UnsafeMutableRawPointer, _ position: UInt64
+  ) {
+    let slot = unsafe slots + Int(position & (slotCount - 1)) * 16
+    unsafe cring_store_relaxed_64(slot, descriptor.head)
+    unsafe cring_store_relaxed_64(slot + 8, descriptor.body)
+  }
+
+  /// What a device says it has taken, once; any number.
+  private func completion(_ server: Int) -> UInt64 { unsafe cring_load_acquire_64(completionWord(server).pointer) }
+
+  private func completionWord(_ server: Int) -> HostAddress {
+    // SAFETY: `attach` stored the address of a page that stays mapped; asked for only where the state is not `detached`.
+    unsafe HostAddress(rawValue: (status(server) + 8).load(as: UInt.self))
+  }
+
+  /// How far the device has come that is furthest behind; one that ended reads nothing any more.
+  private var slowestProcess: UInt64 {
+    var least = tail
+    for server in 0..<serverCount where unsafe cring_load_acquire_64(status(server)) == Self.attached {
+      least = min(least, completion(server))
+    }
+    return least
+  }
+
+  private func waitForProcesses(_ end: UInt64) throws(DMAError) {
+    for server in 0..<serverCount {
+      var spins = 0
+      var deadline: UInt64 = 0
+      while true {
+        let state = unsafe cring_load_acquire_64(status(server))
+        if state == Self.detached { break }
+        if state == Self.ended { throw .deviceUnreachable }
+        let done = completion(server)
+        if done >= end {
+          // The tail only grows, so what was posted when this was written is no more than it is now.
+          let posted = tail
+          if done > posted { throw .wrongCompletion(found: done, posted: posted) }
+          break
+        }
+        if servedBy == .waiter { serveInPlace(server) }
+        spins += 1
+        if spins > Self.spinsBeforePause { cring_spin_hint() }
+        guard spins % Self.spinsPerClock == 0 else { continue }
+        let now = cring_nanoseconds()
+        if deadline == 0 {
+          deadline = now &+ timeout
+        } else if now > deadline {
+          throw .invalidationTimedOut(nanoseconds: timeout)
+        }
+      }
+    }
+  }
+}
