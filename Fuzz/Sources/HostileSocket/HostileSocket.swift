@@ -78,6 +78,12 @@ private func touch(_ memory: GuestMemory) {
 /// What a device does with a queue it is handed: sets it up, goes on where it is told, and serves what is there.
 private func serve(_ queue: DeviceQueueDescription, _ memory: GuestMemory) -> DeviceHandshakeError? {
   do throws(DeviceHandshakeError) {
+    if let domain = queue.domain {
+      try serve(
+        queue, memory,
+        RemoteIOMMUTranslator(domain: domain, memory: memory, iotlbSets: queue.iotlbSets, counter: NoWork()))
+      return nil
+    }
     guard let windows = queue.windows else {
       try serve(queue, memory, RegionTranslator(memory: memory, counter: NoWork()))
       return nil

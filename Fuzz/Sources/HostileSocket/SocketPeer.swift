@@ -3,7 +3,7 @@ import Glibc
 
 /// The hostile end of a connection: it speaks the protocol by its documentation, not by the library's code, and lies.
 final class SocketPeer {
-  private static let magic: UInt64 = 0x5644_4b52 | 1 << 32
+  private static let magic: UInt64 = 0x5644_4b52 | 2 << 32
   private static let messageByteCount = 256
 
   private let own: CInt
@@ -48,7 +48,10 @@ final class SocketPeer {
       words[2] = UInt64(count)
       for i in 0..<count { (words[3 + 2 * i], words[4 + 2 * i]) = (0x4000_0000 + UInt64(i) << 20, 65_536) }
       files = .sealed(count)
-    case 2, 3, 4: words = queue(choice >> 3)
+    case 2, 3, 4:
+      words = queue(choice >> 3)
+      // Page table, requests and answers are all the memory that was passed: what is written here is read there.
+      if words[10] == 3 { files = .sealed(2) }
     case 5: words = message(3)
     case 6: words = message(UInt64(choice >> 3))
     default: return sendBytes(&input)
@@ -79,7 +82,7 @@ final class SocketPeer {
     return words
   }
 
-  /// A ring in the first region, with or without windows.
+  /// A ring in the first region, with or without windows or a shared domain.
   private func queue(_ choice: UInt8) -> [UInt64] {
     var words = message(2)
     let isPacked = choice & 1 != 0
@@ -92,7 +95,9 @@ final class SocketPeer {
     words[8] = 3
     words[9] = isPacked ? 0x8000 : 0
     words[10] = UInt64(choice >> 1 & 3)
-    if words[10] != 0 {
+    if words[10] == 3 {
+      (words[11], words[12], words[13], words[14]) = (4, 1, 65_536, 4096)
+    } else if words[10] != 0 {
       words[11] = 4
       words[12] = 1
       (words[13], words[14], words[15]) = (0x4000_0000, 0x4000_0000, 0x8000)

@@ -37,6 +37,51 @@ struct DeviceHandshakeTests {
     }
   }
 
+  @Test("a shared domain arrives as memory to read and a page to answer in, and leads where the driver's table leads")
+  func domain() throws {
+    let guest = try IsolationFixture()
+    var configuration = IOMMUConfiguration()
+    configuration.invalidationTimeout = 120_000_000_000
+    let domain = try IOMMUDomain(sharing: guest.memory, tablePages: 16, configuration: configuration)
+    let seat = try DomainSeat(domain)
+    let (here, there) = try DeviceSocket.pair()
+    let (device, thread) = IsolationFixture.serve(there)
+    do {
+      let link = try DeviceLink(here)
+      try link.share(guest.memory)
+      var queue = try guest.splitQueue()
+      queue.domain = seat.shared
+      queue.iotlbSets = 16
+      try link.attach(queue)
+    }
+    thread.join()
+    let found = try #require(device.queues.first)
+    let shared = try #require(found.domain)
+    #expect(found.iotlbSets == 16 && found.windows == nil)
+    #expect(shared.tables.byteCount == 8192 + 16 * 4096 && shared.completions.byteCount == 4096)
+    #expect(shared.tables.hostBase != seat.shared.tables.hostBase)
+    let memory = try #require(device.memory)
+    let stop = StopFlag()
+    let ready = StopFlag()
+    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: NoWork())
+    let segment = MemorySegment(GuestPhysicalAddress(IsolationFixture.sharedBase.rawValue + 100), length: 64)
+    let (address, mapping) = try mapper.map(segment, .deviceReadable)
+    let served = TestThread {
+      var translator = RemoteIOMMUTranslator(domain: shared, memory: memory, counter: NoWork())
+      let host = try? translator.translate(address, byteCount: 64, for: .deviceReadable).host
+      #expect(host == memory.regions[0].hostBase.advanced(by: 100))
+      ready.raise()
+      while !stop.isRaised { translator.service() }
+      #expect(throws: DMAFault.notMapped(address)) {
+        _ = try translator.translate(address, byteCount: 64, for: .deviceReadable)
+      }
+    }
+    while !ready.isRaised {}
+    try mapper.unmap(mapping, .deviceReadable)
+    stop.raise()
+    served.join()
+  }
+
   @Test("both rings are found in the memory that arrived", arguments: [false, true])
   func rings(isPacked: Bool) throws {
     let guest = try IsolationFixture()

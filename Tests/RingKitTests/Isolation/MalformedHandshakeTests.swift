@@ -31,9 +31,9 @@ struct MalformedHandshakeTests {
 
   static let cases: [Bad] = [
     Bad("another magic number", .wrongHeader(1 << 32 | 1 << 48)) { $0.words[0] = 1 << 32 | 1 << 48 },
-    Bad("another version", .wrongVersion(2)) { $0.words[0] += 1 << 32 },
-    Bad("a kind that is none", .wrongHeader(DeviceMessage.magic | 1 << 32 | 9 << 48)) {
-      $0.words[0] = DeviceMessage.magic | 1 << 32 | 9 << 48
+    Bad("another version", .wrongVersion(3)) { $0.words[0] += 1 << 32 },
+    Bad("a kind that is none", .wrongHeader(DeviceMessage.magic | 2 << 32 | 9 << 48)) {
+      $0.words[0] = DeviceMessage.magic | 2 << 32 | 9 << 48
     },
     Bad("a reply from the driver", descriptors: 0, .unexpected(kind: 4)) {
       $0.words[0] = DeviceMessage(.reply).words[0]
@@ -74,7 +74,7 @@ struct MalformedHandshakeTests {
     Bad("features of the other layout", queue: true, .wrongField("features", 5 << 32)) { $0.words[4] = 5 << 32 },
     Bad("a side that does not poll", queue: true, .wrongField("polling", 1)) { $0.words[8] = 1 },
     Bad("a position of 17 bits", queue: true, .wrongField("position", 1 << 16)) { $0.words[9] = 1 << 16 },
-    Bad("a translation that is none", queue: true, .wrongField("translation", 3)) { $0.words[10] = 3 },
+    Bad("a translation that is none", queue: true, .wrongField("translation", 4)) { $0.words[10] = 4 },
     Bad("windows without translation", queue: true, .wrongField("window count", 1)) { $0.words[12] = 1 },
     Bad("sets without an IOTLB", queue: true, .wrongField("IOTLB sets", 64)) { $0.words[11] = 64 },
     Bad("65 sets", queue: true, .wrongField("IOTLB sets", 65)) {
@@ -101,7 +101,31 @@ struct MalformedHandshakeTests {
       $0.words[14] = 100
       $0.words[15] = 4096
     },
+    domain("a shared domain without its files", descriptors: 0, .wrongDescriptors(expected: 2, found: 0)),
+    domain("a shared domain with one file", descriptors: 1, .wrongDescriptors(expected: 2, found: 1)),
+    domain("a shared domain with three files", descriptors: 3, .wrongDescriptors(expected: 2, found: 3)),
+    Bad("windows with the files of a domain", queue: true, descriptors: 2, .wrongDescriptors(expected: 0, found: 2)),
+    domain("a domain of another layout", .wrongField("domain layout", 2)) { $0.words[12] = 2 },
+    domain("tables of all bytes", .wrongField("table size", .max)) { $0.words[13] = .max },
+    domain("tables without a root", .wrongField("table size", 8192)) { $0.words[13] = 8192 },
+    domain("tables of no bytes", .memory(.invalidSize(0))) { $0.words[13] = 0 },
+    domain(
+      "tables beyond their file", .memory(.system(operation: "reading 65537 bytes of shared memory", errno: EINVAL))
+    ) { $0.words[13] = 65_537 },
+    domain("two pages of answers", .wrongField("answer size", 8192)) { $0.words[14] = 8192 },
+    domain("a word of a domain that means nothing yet", .wrongField("word 15", 1)) { $0.words[15] = 1 },
+    domain("a domain and no sets", .wrongField("IOTLB sets", 0)) { $0.words[11] = 0 },
   ]
+
+  private static func domain(
+    _ name: String, descriptors: Int = 2, _ expected: DeviceHandshakeError,
+    _ change: @escaping @Sendable (inout DeviceMessage) -> Void = { _ in }
+  ) -> Bad {
+    Bad(name, queue: true, descriptors: descriptors, expected) {
+      ($0.words[10], $0.words[11], $0.words[12], $0.words[13], $0.words[14]) = (3, 64, 1, 65_536, 4096)
+      change(&$0)
+    }
+  }
 
   @Test("a typed error, the reason to the driver, the connection closed, every descriptor given back", arguments: cases)
   func refused(_ bad: Bad) throws {
@@ -168,7 +192,8 @@ struct MalformedHandshakeTests {
         message.words[Int.random(in: 2..<32, using: &generator)] = value
       }
       do throws(DeviceHandshakeError) {
-        let found = try DeviceQueueDescription(message)
+        var files: [Int32] = []
+        let found = try DeviceQueueDescription(message, &files)
         // What is taken says what came, word for word.
         #expect(try found.message().words[2] == message.words[2] && found.addresses.count == 3)
         _ = found.isPacked ? nil : try? found.splitRing(in: guest.memory)

@@ -32,7 +32,7 @@ public final class DeviceEndpoint: @unchecked Sendable {
       defer { Self.close(rest) }
       received += 1
       guard message.words[1] == received else { throw .wrongSequence(expected: received, found: message.words[1]) }
-      if message.kind != .memory, !descriptors.isEmpty {
+      if message.kind != .memory, message.kind != .queue, !descriptors.isEmpty {
         throw .wrongDescriptors(expected: 0, found: descriptors.count)
       }
       switch message.kind {
@@ -43,7 +43,7 @@ public final class DeviceEndpoint: @unchecked Sendable {
       case .queue where hasMemory && !hasStarted:
         guard queueCount < Self.mostQueues else { throw .wrongField("queue", UInt64(queueCount)) }
         queueCount += 1
-        return .queue(try DeviceQueueDescription(message))
+        return .queue(try DeviceQueueDescription(message, &rest))
       case .start where hasMemory && !hasStarted:
         try message.requireZero(2..<DeviceMessage.configurationWords.lowerBound)
         hasStarted = true

@@ -70,7 +70,7 @@ public final class DeviceLink: @unchecked Sendable {
   ///
   /// - Throws: ``DeviceHandshakeError``; ``DeviceHandshakeError/refused(_:)`` when the device does not take it.
   public func attach(_ queue: DeviceQueueDescription) throws(DeviceHandshakeError) {
-    try ask(try queue.message(), [])
+    try ask(try queue.message(), queue.descriptors)
   }
 
   /// Lets the device begin.

@@ -1,11 +1,14 @@
 /// What driver and device say to each other while a device is set up: 256 bytes, 32 words in the order of the machine.
 ///
+/// Version 2; in version 1 there were no shared domains.
+///
 /// Word 0: the magic number, the version in bits 32...47, the kind in bits 48...63. Word 1: the message's number, counted
 /// by each side from 1. What a kind does not use is 0.
 ///
 /// - memory: word 2 the number of regions, 1 to 8; from word 3 on, guest-physical address and size of each. One memfd a
 ///   region comes along, in the same order.
-/// - queue: ``DeviceQueueDescription/init(_:)``.
+/// - queue: ``DeviceQueueDescription/init(_:_:)``. Of one behind a shared domain two memfds come along: page table and
+///   requests, sealed against writing, and the page in which this device answers.
 /// - start: words 24...31 are the program's own.
 /// - reply, and report (what became of the device, its last message): word 2 the status, word 3 the length of a text, which
 ///   is UTF-8 from word 4 on.
@@ -27,7 +30,7 @@ struct DeviceMessage: Sendable {
 
   static let byteCount = 256
   static let magic: UInt64 = 0x5644_4b52
-  static let version: UInt64 = 1
+  static let version: UInt64 = 2
   static let mostRegions = 8
   static let mostTextBytes = 8 * 28
   static let configurationWords = 24..<32
