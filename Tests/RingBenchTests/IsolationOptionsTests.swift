@@ -11,14 +11,14 @@ import Testing
 
   @Test func isolationMeasuresWhatAnotherProcessCanServe() throws {
     #expect(try parse("").isolation == IsolationParameters())
-    #expect(try parse("--isolate").isolation.paths == DMAPath.allCases.filter { $0.isolationRefusal == nil })
+    #expect(try parse("--isolate").isolation.paths == DMAPath.allCases.filter { $0.isolationRefusal() == nil })
     let named = try parse("--isolate --path swiotlb --device-socket /run/d")
     #expect(named.isolation == IsolationParameters(paths: [.swiotlb], isForced: false, socketPath: "/run/d"))
     // The baseline stays what it is: two threads.
     #expect(named.measuredPaths == [.direct, .swiotlb])
   }
 
-  @Test(arguments: DMAPath.allCases.filter { $0.isolationRefusal != nil })
+  @Test(arguments: DMAPath.allCases.filter { $0.isolationRefusal() != nil })
   func aPathThatNeedsPrivateMemoryIsRefusedOnASecurePlatform(_ path: DMAPath) throws {
     let error = #expect(throws: BenchError.self) { try parse("--isolate --path swiotlb,\(path.name)") }
     #expect(error?.exitCode == 3)
@@ -40,8 +40,18 @@ import Testing
   @Test func onlyWhatCanFaultCanBeForced() throws {
     #expect(try parse("--isolate --path direct --unsafe-force").isolation.isForced)
     #expect(try parse("--isolate --path identity,swiotlb --unsafe-force").isolation.paths == [.identity, .swiotlb])
-    let error = #expect(throws: BenchError.self) { try parse("--isolate --path iommu-strict --unsafe-force") }
-    #expect(error?.exitCode == 3)
+    for (path, code) in [("mmu", 3), ("iommu-strict", 2)] as [(String, Int32)] {
+      let error = #expect(throws: BenchError.self) { try parse("--isolate --path \(path) --unsafe-force") }
+      #expect(error?.exitCode == code)
+    }
+  }
+
+  @Test func viommuIsolatesWhereNoThirdProcessIsAsked() throws {
+    let injected = try parse("--isolate --path viommu --viommu-price injected --viommu-ns 5")
+    #expect(injected.isolation.paths == [.viommu])
+    let all = try parse("--isolate --viommu-price injected --viommu-ns 5")
+    #expect(all.isolation.paths.contains(.viommu) && !all.isolation.paths.contains(.mmu))
+    #expect(try !parse("--isolate").isolation.paths.contains(.viommu))
   }
 
   @Test(arguments: [
@@ -65,10 +75,11 @@ import Testing
     load.touch = .none
     load.bytes = 1500
     load.batch = 32
+    load.prefersLargePages = true
     load.sequence = .max
     load.counts = GuestPhysicalAddress(4096)
     #expect(IsolatedLoad(load.words) == load)
-    for (place, value) in [(0, 8), (1, 1 << 30), (2, 0), (2, 1 << 20)] as [(Int, UInt64)] {
+    for (place, value) in [(0, 16), (1, 1 << 30), (2, 0), (2, 1 << 20)] as [(Int, UInt64)] {
       var words = load.words
       words[place] = value
       #expect(IsolatedLoad(words) == nil, "word \(place) is \(value)")

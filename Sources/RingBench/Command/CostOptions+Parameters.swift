@@ -13,7 +13,8 @@ extension CostOptions {
     var parameters = defaults
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
     parameters.paths = try paths(defaults: parameters.paths)
-    parameters.isolation = try isolation.parameters(paths: path.isEmpty ? nil : parameters.paths)
+    parameters.isolation = try isolation.parameters(
+      paths: path.isEmpty ? nil : parameters.paths, ViommuPrice.parse(iommu.viommuPrice))
     if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
     if !size.isEmpty { parameters.sizes = try Self.sizes(size) }
     if !features.isEmpty, ListArgument.elements(features) != ["none"] {

@@ -3,21 +3,19 @@ import RingKit
 extension DMAPath {
   /// Why the path does not lead to a device in another process that sees the shared pages of a secure guest and nothing
   /// else; `nil` when it does.
-  var isolationRefusal: String? {
+  ///
+  /// Paths that map a buffer, or hand it over below the mask, have their payload in shared pages, as a driver of a secure
+  /// guest that allocates its buffers there.
+  func isolationRefusal(viommuPrice: ViommuPrice = .process) -> String? {
     switch self {
-    case .premapped, .swiotlb, .shadow: nil
+    case .premapped, .swiotlb, .shadow, .iommuStrict, .iommuLazy, .dmaMask, .hybrid: nil
     case .direct, .identity:
       "\(name) hands the device addresses of the guest's private memory, which a secure platform never shares"
         + " (--unsafe-force shows the fault)"
-    case .iommuStrict, .iommuLazy, .viommu:
-      "\(name) maps the guest's private memory, which a secure platform never shares, and its page table and"
-        + " invalidation queue lie in the memory of one process, where a device in another cannot walk or answer them"
-    case .dmaMask:
-      "dma-mask hands the device what lies below its mask as it is, and on a secure platform that is the guest's private"
-        + " memory; swiotlb and shadow bounce all of it"
-    case .hybrid:
-      "hybrid maps long buffers of the guest's private memory, which a secure platform never shares; shadow copies all of"
-        + " them"
+    case .viommu where viommuPrice == .injected: nil
+    case .viommu:
+      "viommu asks a third process for each translation, and the device in another process has no connection to that;"
+        + " add --viommu-price injected and --viommu-ns"
     case .mmu:
       "mmu changes the page table of the process it runs in, so a device in another process sees none of its mappings"
     }

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The options of a secure platform, as text; ``parameters(paths:)`` gives them a meaning.
+/// The options of a secure platform, as text; ``parameters(paths:_:)`` gives them a meaning.
 struct IsolationOptions: ParsableArguments {
   @Flag(
     help: """
@@ -16,7 +16,7 @@ struct IsolationOptions: ParsableArguments {
   var deviceSocket: String?
 
   /// What they mean for the paths that were named, `nil` when none was; or the one reason why they mean nothing.
-  func parameters(paths: [DMAPath]?) throws(BenchError) -> IsolationParameters {
+  func parameters(paths: [DMAPath]?, _ viommuPrice: ViommuPrice) throws(BenchError) -> IsolationParameters {
     var parameters = IsolationParameters()
     guard isolate else {
       if unsafeForce { throw .usage("--unsafe-force concerns a secure platform: add --isolate") }
@@ -26,11 +26,11 @@ struct IsolationOptions: ParsableArguments {
     parameters.socketPath = deviceSocket
     guard let paths else {
       if unsafeForce { throw .usage("--unsafe-force concerns direct and identity: name one with --path") }
-      parameters.paths = DMAPath.allCases.filter { $0.isolationRefusal == nil }
+      parameters.paths = DMAPath.allCases.filter { $0.isolationRefusal(viommuPrice: viommuPrice) == nil }
       return parameters
     }
     for path in paths {
-      guard let refusal = path.isolationRefusal else { continue }
+      guard let refusal = path.isolationRefusal(viommuPrice: viommuPrice) else { continue }
       guard unsafeForce, path.canBeForced else { throw .machine(refusal) }
       parameters.isForced = true
     }

@@ -47,10 +47,13 @@ extension Contender {
   }
 
   /// A contender whose device end another process has, as its queue of that number.
+  ///
+  /// `leave` ends what the driver's end would wait for when that process no longer serves.
   @inline(__always)
   convenience init<Driver: DriverQueue & ~Copyable>(
     _ label: String, _ plan: LoadPlan, _ driver: consuming Driver, isolated queue: Int,
-    deviceWork: @escaping () -> WorkCounts, figures: @escaping () -> [String: Double] = { [:] }
+    deviceWork: @escaping () -> WorkCounts, leave: @escaping () -> Void = {},
+    figures: @escaping () -> [String: Double] = { [:] }
   ) {
     driver.disableNotifications()
     let driverEnd = Box(driver)
@@ -58,11 +61,20 @@ extension Contender {
     self.init(
       label: label,
       runDriver: { count, gate throws(SliceFailure) in
-        try driverLoop.value.run(&driverEnd.value, count: count, gate: gate)
+        do throws(SliceFailure) {
+          return try driverLoop.value.run(&driverEnd.value, count: count, gate: gate)
+        } catch {
+          guard case .queue(.mapping(.deviceUnreachable)) = error else { throw error }
+          leave()
+          var left = 0
+          try? driverEnd.value.reset { _ in left += 1 }
+          throw .deviceUnreachable(left: left)
+        }
       },
       runDevice: { _ throws(SliceFailure) in throw .other },
       work: { driverEnd.value.work.counts + deviceWork() }, figures: figures)
     warmingBuffers = plan.depth
     isolatedQueue = queue
+    leaveDevice = leave
   }
 }

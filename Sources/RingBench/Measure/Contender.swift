@@ -23,6 +23,8 @@ final class Contender: @unchecked Sendable {
   var wakeDevice: (() -> Void)?
   /// The queue's number at a device in another process; `nil` when the device is a thread of this one.
   var isolatedQueue: Int?
+  /// Ends the waiting for a device in another process.
+  var leaveDevice: (() -> Void)?
   /// Buffers of a slice, set by calibration.
   var buffersPerSlice = 0
   /// Buffers of the first slice of the calibration, and of a slice whose work is counted: fewer where each is large.
@@ -73,6 +75,8 @@ final class Contender: @unchecked Sendable {
     runOnOneThread = { _ throws(SliceFailure) in throw .other }
     runDevice = { _ throws(SliceFailure) in throw .other }
     turnDevice = nil
+    leaveDevice?()
+    leaveDevice = nil
   }
 
   private func closeDriver() {

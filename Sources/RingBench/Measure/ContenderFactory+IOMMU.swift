@@ -7,12 +7,16 @@ extension ContenderFactory {
 
   func domain() -> IOMMUDomain {
     if let sharedDomain { return sharedDomain }
+    return IOMMUDomain(memory: guest.memory, configuration: iommuConfiguration)
+  }
+
+  var iommuConfiguration: IOMMUConfiguration {
     var configuration = IOMMUConfiguration()
     configuration.servedBy = servedBy
     configuration.flushInterval = flushInterval
     configuration.cpuCount = cpuCount
     configuration.usesLargePages = parameters.iommu.pages != .small
-    return IOMMUDomain(memory: guest.memory, configuration: configuration)
+    return configuration
   }
 
   private var cpuCount: Int { (parameters.laneCPUs.map { max($0.driver, $0.device) }.max() ?? 0) + 1 }

@@ -55,7 +55,7 @@ struct ContenderFactory {
         return try assemble(
           key, SwiotlbMapper(memory: guest.memory, pool: pool, cpu: parameters.driverCPU, counter: counter),
           region(counter), figures: { ["poolHighWaterSlots": Double(pool.highWaterSlots)] })
-      case .dmaMask: return try dmaMask(key, counter)
+      case .dmaMask: return try assemble(key, dmaMaskMapper(counter), region(counter))
       case .shadow:
         return try assemble(
           key,
@@ -71,22 +71,47 @@ struct ContenderFactory {
     }
   }
 
-  private mutating func dmaMask<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
+  func dmaMaskMapper<Counter: WorkCounter>(_ counter: Counter) throws -> DMAMaskMapper<Counter> {
     guard let pool = guest.pool else { throw BenchError.machine("no bounce pool was set up for dma-mask") }
     let mask = parameters.maskBits == 64 ? UInt64.max : (1 << UInt64(parameters.maskBits)) - 1
-    return try assemble(
-      key,
-      DMAMaskMapper(
-        mask: mask, memory: guest.memory, pool: pool, cpu: parameters.driverCPU,
-        dispatch: parameters.retpoline ? .retpoline : .indirect, counter: counter), region(counter))
+    return try DMAMaskMapper(
+      mask: mask, memory: guest.memory, pool: pool, cpu: parameters.driverCPU,
+      dispatch: parameters.retpoline ? .retpoline : .indirect, counter: counter)
   }
 
   private mutating func hybrid<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
-    let findings = try findings(key.ring)
+    let (threshold, control, findings) = try hybridSetting(key.ring)
+    let domain = domain()
+    let contender = try assemble(
+      key, hybridMapper(key, control, domain, counter), HybridTranslator(translator(domain, counter)),
+      figures: { ["thresholdBytes": Double(threshold[key.direction])] })
+    Self.adapt(contender, control, findings)
+    return contender
+  }
+
+  /// The threshold to begin with, what holds it, and what else was found.
+  mutating func hybridSetting(
+    _ ring: RingLayout
+  ) throws(BenchError) -> (threshold: HybridThreshold, control: HybridControl, findings: [HybridFinding]) {
+    let findings = try findings(ring)
     let given = parameters.hybridThreshold.map { HybridThreshold(UInt32(clamping: $0)) }
     let threshold = given ?? findings.first?.calibration.threshold ?? HybridThreshold(0)
-    let control = HybridControl(threshold)
-    let domain = domain()
+    return (threshold, HybridControl(threshold), findings)
+  }
+
+  /// Lets the threshold follow the CPUs, where more than one was found.
+  static func adapt(_ contender: Contender, _ control: HybridControl, _ findings: [HybridFinding]) {
+    guard findings.count > 1 else { return }
+    contender.adapt = { roundTrip in
+      if let finding = HybridFinding.nearest(findings, to: roundTrip) {
+        control.threshold = finding.calibration.threshold
+      }
+    }
+  }
+
+  func hybridMapper<Counter: WorkCounter>(
+    _ key: CostKey, _ control: HybridControl, _ domain: IOMMUDomain, _ counter: Counter
+  ) throws -> HybridMapper<IOMMUMapper<Counter>> {
     let buffer = try guest.shadow(bytes: key.bytes, lane, parameters)
     // As with premapped: mapped while nobody is attached. In leaves of 2 MiB, unless another queue has a part in them.
     let hasLargePages = parameters.iommu.pages != .small && parameters.queues == 1
@@ -97,18 +122,7 @@ struct ContenderFactory {
       memory: guest.memory, buffer: buffer, slotByteCount: BenchGuest.shadowSlot(key.bytes, parameters),
       window: window, counter: counter)
     let mapping = IOMMUMapper(domain: domain, policy: .strict, cpu: parameters.driverCPU, counter: counter)
-    let contender = try assemble(
-      key, HybridMapper(control: control, copying: copying, mapping: mapping),
-      HybridTranslator(translator(domain, counter)),
-      figures: { ["thresholdBytes": Double(threshold[key.direction])] })
-    if findings.count > 1 {
-      contender.adapt = { roundTrip in
-        if let finding = HybridFinding.nearest(findings, to: roundTrip) {
-          control.threshold = finding.calibration.threshold
-        }
-      }
-    }
-    return contender
+    return HybridMapper(control: control, copying: copying, mapping: mapping)
   }
 
   /// What was found for a ring, the class that was seen most first; none where the threshold is given or not wanted.

@@ -16,6 +16,8 @@ enum SliceFailure: Error, Sendable {
   case other
   /// The device's process is gone; what it completed came back, and this many buffers had not.
   case deviceGone(inFlight: Int)
+  /// The device's process is gone, which an unmap waited for; this many buffers had not come back until then.
+  case deviceUnreachable(left: Int)
   /// The other side did not end its step for ten seconds.
   case silent
   /// Nothing came back for ten seconds.
@@ -30,6 +32,7 @@ enum SliceFailure: Error, Sendable {
     case .queue(let error): error.description
     case .other: "the other end failed"
     case .deviceGone(let count): "with \(count) buffers in flight that it had not completed"
+    case .deviceUnreachable(let count): "while an unmap waited for it, with \(count) buffers that had not come back"
     case .silent: "the other side did not end its slice for ten seconds"
     case .stalled(let done, let total): "no buffer came back for ten seconds (\(done) of \(total) had)"
     }

@@ -44,8 +44,9 @@ struct SliceSession {
       throw .check("\(label): \(failure.text)")
     }
     let failures = followers.compactMap { $0.join() }
-    for contender in schedule.counted + schedule.timed { contender.close() }
+    // A process before what waits for it: what it could still reach is given up after it has ended.
     let isolatedEnd = isolated?.finish()
+    for contender in schedule.counted + schedule.timed { contender.close() }
     if let (label, failure) = run.failure {
       var cause = failure.text
       switch failure {
@@ -53,7 +54,7 @@ struct SliceSession {
         // Whoever only says that another failed is not the one to quote.
         let first = failures.first { if case .other = $0 { false } else { true } }
         cause = first?.text ?? isolatedEnd?.text ?? cause
-      case .deviceGone: cause = "\(isolatedEnd?.text ?? "the device is gone"), \(failure.text)"
+      case .deviceGone, .deviceUnreachable: cause = "\(isolatedEnd?.text ?? "the device is gone"), \(failure.text)"
       default: break
       }
       throw .check("\(label): \(cause)")

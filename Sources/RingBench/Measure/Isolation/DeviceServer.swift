@@ -52,6 +52,12 @@ struct DeviceServer {
     _ description: DeviceQueueDescription, _ load: IsolatedLoad, _ counter: Counter, _ counts: WorkArea?
   ) throws(DeviceHandshakeError) -> ServedQueue {
     guard let memory else { throw .closed }
+    if let domain = description.domain {
+      let translator = RemoteIOMMUTranslator(
+        domain: domain, memory: memory, iotlbSets: description.iotlbSets, counter: counter)
+      if load.prefersLargePages { return try queue(description, load, HybridTranslator(translator), counts) }
+      return try queue(description, load, translator, counts)
+    }
     guard let windows = description.windows else {
       return try queue(description, load, RegionTranslator(memory: memory, counter: counter), counts)
     }

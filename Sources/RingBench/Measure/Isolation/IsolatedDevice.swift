@@ -12,6 +12,8 @@ final class IsolatedDevice: Sendable {
 
   private final class State: @unchecked Sendable {
     var queues = 0
+    /// Who has to be told when the process ends.
+    var seats: [DomainSeat] = []
     var watcher: PinnedThread<IsolatedEnd>?
   }
 
@@ -60,12 +62,17 @@ final class IsolatedDevice: Sendable {
   }
 
   /// Hands a queue over; returns its number there.
-  func attach(_ description: DeviceQueueDescription, _ load: IsolatedLoad, counts: Bool) throws(BenchError) -> Int {
+  ///
+  /// Whoever waits for `seat` is told when the process has ended.
+  func attach(
+    _ description: DeviceQueueDescription, _ load: IsolatedLoad, counts: Bool, seat: DomainSeat? = nil
+  ) throws(BenchError) -> Int {
     var (description, load) = (description, load)
     if counts { load.counts = area(state.queues).address }
     description.program = load.words
     do throws(DeviceHandshakeError) { try link.attach(description) } catch { throw Self.refusal(error) }
     state.queues += 1
+    if let seat { state.seats.append(seat) }
     return state.queues - 1
   }
 
@@ -83,7 +90,7 @@ final class IsolatedDevice: Sendable {
     do throws(DeviceHandshakeError) {
       try link.start([Self.controlBase, UInt64(deviceCPU)])
     } catch { throw Self.refusal(error) }
-    let (link, gate) = (link, peer.gate)
+    let (link, gate, seats) = (link, peer.gate, state.seats)
     // Asleep until the device has something to say, which is its end.
     state.watcher = try PinnedThread(cpu: watcherCPU) {
       let end: IsolatedEnd
@@ -91,6 +98,7 @@ final class IsolatedDevice: Sendable {
         end = try link.report().map { .failed($0) } ?? .done
       } catch {
         gate.abandon()
+        for seat in seats { seat.processEnded() }
         end = error == .closed ? .gone(link.process.map { Self.bury($0) }) : .failed("\(error)")
       }
       return end
