@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import RingKit
 import Testing
@@ -27,6 +28,60 @@ struct IsolatedCostTests {
     let lines = errors.split(separator: "\n").filter { !$0.contains("debug build") }
     #expect(lines.count == 1, "\(errors)")
     #expect(errors.contains("killed by signal 9") && errors.contains("buffers in flight that it had not completed"))
+  }
+
+  @Test(
+    "a device that is killed while its answers are waited for ends the run as shortly",
+    arguments: [
+      "iommu-strict", "iommu-lazy",
+    ])
+  func killedMapped(path: String) throws {
+    let run = try ProgramRun("cost --isolate --path \(path) \(Self.short) --slices 100000 --time-limit 600")
+    var devices: [pid_t] = []
+    while devices.isEmpty, run.process.end == nil {
+      devices = run.children
+      usleep(1000)
+    }
+    usleep(2_000_000)
+    for device in devices { kill(device, SIGKILL) }
+    let (end, output, errors) = run.end()
+    #expect(end == .exited(code: 1) && output.isEmpty, "\(errors)")
+    let lines = errors.split(separator: "\n").filter { !$0.contains("debug build") }
+    #expect(lines.count == 1 && errors.contains("killed by signal 9"), "\(errors)")
+    // While an unmap waited, or while nothing was to be waited for.
+    #expect(errors.contains("that had not come back") || errors.contains("buffers in flight"), "\(errors)")
+  }
+
+  @Test(
+    "a path that maps each buffer is measured with the work per buffer that it has with two threads",
+    arguments: [
+      ("iommu-strict", ""), ("iommu-lazy", ""), ("iommu-strict", "--iommu-merge 64k"),
+      ("hybrid", "--hybrid-threshold 2k"),
+      ("dma-mask", ""), ("viommu", "--viommu-price injected --viommu-ns 0"),
+    ])
+  func counted(path: String, options: String) throws {
+    let run = try ProgramRun(
+      "cost --isolate --path \(path) \(options) --ring split --direction device-readable --size 4096 --slices 6"
+        + " --slice-ms 1 --format json")
+    let (end, output, errors) = run.end()
+    #expect(end == .exited(code: 0), "\(errors)")
+    let report = try JSONDecoder().decode(Counted.self, from: Data(output.utf8))
+    let rows = report.results.filter { $0.path == path }
+    // What a lazy device still has cached, and when its timer strikes, is a matter of time.
+    let timed: [WorkEvent] =
+      path == "iommu-lazy" ? [.iotlbHits, .iotlbMisses, .invalidations, .invalidationWaits] : []
+    let counters = Set(rows.map { $0.counters.filter { counter in !timed.contains { $0.rawValue == counter.key } } })
+    #expect(Set(rows.map(\.isolated)) == [false, true], "\(output)")
+    #expect(counters.count == 1, "\(rows)")
+  }
+
+  private struct Counted: Decodable {
+    struct Row: Decodable {
+      let path: String
+      let isolated: Bool
+      let counters: [String: Double]
+    }
+    let results: [Row]
   }
 
   @Test("what is forced faults at the device, and the driver says it in one line", arguments: ["direct", "identity"])

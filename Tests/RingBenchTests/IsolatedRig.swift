@@ -7,15 +7,19 @@ import Testing
 
 /// A driver of a secure guest, whose device is a process that can be killed and replaced.
 ///
-/// The payload is private, the bounce pool shared. Buffers have numbers, which are their tokens and what their bytes are
-/// made of.
+/// The payload is private and the bounce pool shared; or, where each buffer is mapped, the payload is shared and behind a
+/// domain that is. Buffers have numbers, which are their tokens and what their bytes are made of.
 final class IsolatedRig {
   struct Kind: Sendable, CustomStringConvertible {
     var ring: RingLayout
     var isInOrder: Bool
     var direction: DMADirection
+    var path = DMAPath.swiotlb
 
-    var description: String { "\(ring.name)\(isInOrder ? ", in-order" : ""), \(direction.name)" }
+    var description: String { "\(path.name), \(ring.name)\(isInOrder ? ", in-order" : ""), \(direction.name)" }
+
+    /// The policy of a path that maps each buffer.
+    var policy: IOMMUPolicy? { path == .iommuStrict ? .strict : path == .iommuLazy ? .lazy : nil }
 
     static let all: [Kind] = RingLayout.allCases.flatMap { ring in
       [false, true].flatMap { inOrder in
@@ -36,6 +40,9 @@ final class IsolatedRig {
   private let payload: PayloadPool
   private let description: DeviceQueueDescription
   private let end: End
+  private let domain: IOMMUDomain?
+  /// The device's place in the domain.
+  private(set) var seat: DomainSeat?
   private var steps = 0
 
   /// The queue, whatever its layout.
@@ -43,7 +50,8 @@ final class IsolatedRig {
     var add: (DMADirection, (Int) -> (segment: MemorySegment, token: UInt64)) throws -> Int
     var publish: () -> Void
     var next: () throws -> Completion?
-    var batch: () throws -> [Completion]
+    var batch: () -> (found: [Completion], failure: (any Error)?)
+    var reset: () throws -> [UInt64]
     var position: () -> UInt16?
     var inFlight: () -> Int
 
@@ -52,14 +60,23 @@ final class IsolatedRig {
       add = { try box.value.add(atMost: IsolatedRig.batch, $0, $1) }
       publish = { box.value.publish() }
       next = { try box.value.nextUsed() }
-      batch = { try Self.reclaim(&box.value) }
+      batch = { Self.reclaim(&box.value) }
+      reset = {
+        var tokens: [UInt64] = []
+        try box.value.reset { tokens.append($0) }
+        return tokens
+      }
       position = { box.value.devicePosition }
       inFlight = { box.value.inFlightCount }
     }
 
-    private static func reclaim<Driver: DriverQueue & ~Copyable>(_ driver: inout Driver) throws -> [Completion] {
-      let count = try driver.reclaim(atMost: IsolatedRig.batch)
-      return (0..<count).map { driver.completions[$0] }
+    private static func reclaim<Driver: DriverQueue & ~Copyable>(
+      _ driver: inout Driver
+    ) -> (found: [Completion], failure: (any Error)?) {
+      var failure: (any Error)?
+      do { _ = try driver.reclaim(atMost: IsolatedRig.batch) } catch { failure = error }
+      // What came before the failure came.
+      return (driver.completions.indices.map { driver.completions[$0] }, failure)
     }
   }
 
@@ -69,29 +86,46 @@ final class IsolatedRig {
     let pool = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: 1 << 20)
     let hidden = try MemoryRegion(
       at: GuestPhysicalAddress(16 << 30), byteCount: PayloadPool.stride(for: Self.bytes) * Self.depth,
-      visibility: .private)
+      visibility: kind.policy == nil ? .private : .shared)
     regions = [rings, pool, hidden]
     let memory = try GuestMemory(regions)
-    var allocator = RegionAllocator(pool)
-    let mapper = SwiotlbMapper(
-      memory: memory, pool: try SwiotlbPool(try allocator.allocate(1 << 20, alignment: 4096)), counter: NoWork())
     var hiddenAllocator = RegionAllocator(hidden)
     payload = PayloadPool(try hiddenAllocator.allocate(hidden.byteCount), bytes: Self.bytes)
     var ringAllocator = RegionAllocator(rings)
     let buffer = try ringAllocator.allocate(32 << 10, alignment: 128)
+    if let policy = kind.policy {
+      var configuration = IOMMUConfiguration()
+      // Longer than any test may wait: what ends a wait here is the end of the device.
+      configuration.invalidationTimeout = 300_000_000_000
+      let domain = try IOMMUDomain(sharing: memory, tablePages: 64, configuration: configuration)
+      self.domain = domain
+      (description, end) = try Self.connect(
+        kind, buffer, IOMMUMapper(domain: domain, policy: policy, counter: NoWork()))
+    } else {
+      domain = nil
+      var allocator = RegionAllocator(pool)
+      let bounce = try SwiotlbPool(try allocator.allocate(1 << 20, alignment: 4096))
+      (description, end) = try Self.connect(
+        kind, buffer, SwiotlbMapper(memory: memory, pool: bounce, counter: NoWork()))
+    }
+  }
+
+  private static func connect<Mapper: DMAMapper & ~Copyable>(
+    _ kind: Kind, _ buffer: GuestBuffer, _ mapper: consuming Mapper
+  ) throws -> (DeviceQueueDescription, End) {
     var features: VirtioFeatures = [.version1, .accessPlatform]
     if kind.isInOrder { features.insert(.inOrder) }
     if kind.ring == .packed { features.insert(.packedRing) }
-    let configuration = QueueConfiguration(size: Self.size, features: features)
+    let configuration = QueueConfiguration(size: size, features: features)
     switch kind.ring {
     case .split:
-      let ring = try SplitRing(in: buffer, size: Self.size)
-      description = DeviceQueueDescription(configuration, ring)
-      end = End(try SplitDriverQueue(configuration, ring: ring, mapper: mapper))
+      let ring = try SplitRing(in: buffer, size: size)
+      let description = DeviceQueueDescription(configuration, ring)
+      return (description, End(try SplitDriverQueue(configuration, ring: ring, mapper: mapper)))
     case .packed:
-      let ring = try PackedRing(in: buffer, size: Self.size)
-      description = DeviceQueueDescription(configuration, ring)
-      end = End(try PackedDriverQueue(configuration, ring: ring, mapper: mapper))
+      let ring = try PackedRing(in: buffer, size: size)
+      let description = DeviceQueueDescription(configuration, ring)
+      return (description, End(try PackedDriverQueue(configuration, ring: ring, mapper: mapper)))
     }
   }
 
@@ -123,7 +157,10 @@ final class IsolatedRig {
     // A batch that is cut off must not leave anything behind: see PackedDeviceQueue.resume(at:).
     load.batch = kind.ring == .packed && !kind.isInOrder ? 1 : Self.batch
     load.sequence = returned
-    #expect(try device.attach(queue, load, counts: false) == 0)
+    let seat = try domain.map { try DomainSeat($0) }
+    queue.domain = seat?.shared
+    #expect(try device.attach(queue, load, counts: false, seat: seat) == 0)
+    self.seat = seat
     let cpus = Machine.read().cpus
     try device.start(deviceCPU: cpus[cpus.count - 1], watcherCPU: cpus[0])
     device.peer.gate.open(.slice(contender: 0))
@@ -139,11 +176,30 @@ final class IsolatedRig {
     // Batches are counted through, single ones looked up: a position is right after either.
     steps += 1
     while true {
-      let found = try steps % 3 == 0 ? [end.next()].compactMap(\.self) : end.batch()
-      if found.isEmpty { break }
+      let (found, failure) = try steps % 3 == 0 ? ([end.next()].compactMap(\.self), nil) : end.batch()
       for done in found { try take(done) }
+      if let failure { throw failure }
+      if found.isEmpty { break }
     }
     return before != (added, returned)
+  }
+
+  /// After the device's end: its place is given up, what it had completed is taken back, and what a queue that broke over
+  /// an unmap had not returned is sent once more.
+  ///
+  /// - Returns: whether the queue was broken.
+  func leave() throws -> Bool {
+    seat?.detach()
+    seat = nil
+    do {
+      while try step(adding: false) {}
+      return false
+    } catch is QueueError {
+      let left = try end.reset()
+      #expect(left == Array(returned..<added), "\(kind): each buffer that did not come back is reported once")
+      added = returned
+      return true
+    }
   }
 
   private func take(_ done: Completion) throws {

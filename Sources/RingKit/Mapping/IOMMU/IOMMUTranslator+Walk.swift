@@ -56,15 +56,15 @@ extension IOMMUTranslator where Counter: WorkCounter {
     _ address: IOVA, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
     work.add(.iotlbMisses, 1)
-    return try Self.walk(address, for: access, core, iotlb)
+    return try Self.walk(address, for: access, core.pageTable, core.deviceTable, iotlb)
   }
 
   @usableFromInline
   static func walk(
-    _ address: IOVA, for access: DMADirection, _ core: IOMMUCore, _ iotlb: IOTLB
+    _ address: IOVA, for access: DMADirection, _ pageTable: PageTable, _ memory: RegionTable, _ iotlb: IOTLB
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    let (entry, level) = core.pageTable.walk(address.rawValue >> IOMMUPage.shift)
-    return try resolve(address, for: access, entry, level: level, core.deviceTable, iotlb)
+    let (entry, level) = pageTable.walk(address.rawValue >> IOMMUPage.shift)
+    return try resolve(address, for: access, entry, level: level, memory, iotlb)
   }
 
   /// Where a leaf leads in the memory that the device sees, and enters that.

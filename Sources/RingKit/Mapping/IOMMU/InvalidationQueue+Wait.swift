@@ -5,9 +5,12 @@ extension InvalidationQueue {
   init(servedBy: InvalidationServer, timeout: UInt64) {
     unsafe block = RawBlock.allocate(Self.slotOffset + Int(Self.slotCount) * 16)
     self.servedBy = servedBy
-    self.timeout = timeout
+    unsafe (block + Self.timeoutOffset).storeBytes(of: timeout, as: UInt64.self)
     for server in 0..<Self.serverLimit { unsafe cring_store_relaxed_64(status(server), Self.detached) }
   }
+
+  // Not in the handle, which is passed from hand to hand: asked for when a wait has become long.
+  var timeout: UInt64 { unsafe (block + Self.timeoutOffset).load(as: UInt64.self) }
 
   /// Frees the state; no copy of the handle may be used again.
   func deallocate() { unsafe RawBlock.free(block) }

@@ -32,10 +32,11 @@ struct InvalidationQueue: @unchecked Sendable {
   @inlinable
   static var largestOrder: UInt64 { 18 }
 
-  // Offsets: the lock; how often it was waited for; where requests are published, in a shared domain; how many servers
-  // there have ever been; the tail; a line pair per server; the slots.
+  // Offsets: the lock; how often it was waited for; where requests are published, in a shared domain; how long to wait, in
+  // nanoseconds; how many servers there have ever been; the tail; a line pair per server; the slots.
   static let waitsOffset = 8
   static let publishedOffset = 16
+  static let timeoutOffset = 24
   static let serverCountOffset = 64
   @inlinable
   static var tailOffset: Int { 128 }
@@ -47,7 +48,6 @@ struct InvalidationQueue: @unchecked Sendable {
 
   @usableFromInline let block: UnsafeMutableRawPointer
   @usableFromInline let servedBy: InvalidationServer
-  @usableFromInline let timeout: UInt64
 
   /// Whether a server has nothing to take: one load of a line that nobody writes until something is posted.
   @inlinable @inline(__always)

@@ -35,7 +35,7 @@ extension InvalidationQueue {
     let server = freePlace()
     // Its cache is empty: nothing posted before can concern it.
     unsafe cring_store_release_64(completions.pointer, tail)
-    unsafe (status(server) + 8).storeBytes(of: completions.rawValue, as: UInt.self)
+    unsafe cring_store_relaxed_64(status(server) + 8, UInt64(completions.rawValue))
     unsafe (status(server) + 16).storeBytes(of: 0, as: UInt.self)
     unsafe cring_store_release_64(status(server), Self.attached)
     countPlaces(upTo: server)
@@ -68,6 +68,7 @@ extension InvalidationQueue {
   }
 
   /// Posts an invalidation and a wait descriptor where devices read them, and waits.
+  @inline(never)
   func flush(_ descriptor: InvalidationDescriptor, _ requests: UnsafeMutableRawPointer) throws(DMAError) {
     unsafe cring_lock_counting(block, waitsWord)
     var end = tail &+ 2
@@ -102,7 +103,7 @@ extension InvalidationQueue {
 
   private func completionWord(_ server: Int) -> HostAddress {
     // SAFETY: `attach` stored the address of a page that stays mapped; asked for only where the state is not `detached`.
-    unsafe HostAddress(rawValue: (status(server) + 8).load(as: UInt.self))
+    unsafe HostAddress(rawValue: UInt(cring_load_relaxed_64(status(server) + 8)))
   }
 
   /// How far the device has come that is furthest behind; one that ended reads nothing any more.

@@ -1,0 +1,89 @@
+import Glibc
+import RingKit
+import RingKitTestSupport
+import Testing
+
+@testable import RingBench
+
+/// Where each buffer is mapped the driver waits for the device's process: at an unmap, or at a flush.
+@Suite("A device's process that is killed while its answers are waited for")
+struct MappedDeviceKillTests {
+  private static let kinds = IsolatedRig.Kind.all.flatMap { kind in
+    [DMAPath.iommuStrict, .iommuLazy].map { path in
+      var kind = kind
+      kind.path = path
+      return kind
+    }
+  }
+
+  @Test("kill -9 under iommu-strict and iommu-lazy, 64 times under load, with nothing lost")
+  func kills() throws {
+    var generator = SeededGenerator(for: "kill -9, mapped")
+    let rigs = try Self.kinds.map { try IsolatedRig($0) }
+    var (inAWait, atRest) = (0, 0)
+    for number in 0..<64 {
+      let rig = rigs[number % rigs.count]
+      let (device, process) = try rig.startDevice()
+      try rig.exchange(UInt64(2 * IsolatedRig.depth), device)
+      let delay = UInt32.random(in: 0...2000, using: &generator)
+      let killer = TestThread {
+        usleep(delay)
+        kill(process.processIdentifier, SIGKILL)
+      }
+      var failure: (any Error)?
+      while !device.isGone, failure == nil {
+        do { if try !rig.step() { sched_yield() } } catch { failure = error }
+      }
+      killer.join()
+      #expect(device.finish() == .gone(.killed(signal: SIGKILL)))
+      if let failure {
+        #expect(failure as? QueueError == .mapping(.deviceUnreachable), "\(rig.kind): \(failure)")
+      }
+      let wasBroken = try rig.leave()
+      if failure != nil { #expect(wasBroken, "\(rig.kind)") }
+      if wasBroken { inAWait += 1 } else { atRest += 1 }
+      #expect(rig.inFlight == Int(rig.added - rig.returned))
+    }
+    // The last ones serve what the others left; then a place is waited for no more, and all is unmapped.
+    for rig in rigs {
+      let (device, _) = try rig.startDevice()
+      try rig.exchange(nil, device)
+      device.peer.gate.endSlice()
+      try device.peer.gate.waitUntilIdle()
+      device.peer.gate.open(.finish)
+      #expect(device.finish() == .done)
+      #expect(try !rig.leave())
+      #expect(rig.returned == rig.added && rig.inFlight == 0)
+    }
+    print("kill -9, mapped: \(inAWait) kills ended a wait, \(atRest) fell elsewhere")
+    #expect(inAWait > 0, "no kill ended a wait")
+  }
+
+  @Test("a wait that only the process's end can end ends with it, in type")
+  func inTheMiddle() throws {
+    let rig = try IsolatedRig(
+      IsolatedRig.Kind(ring: .split, isInOrder: false, direction: .deviceWritable, path: .iommuStrict))
+    let (device, process) = try rig.startDevice()
+    try rig.exchange(100, device)
+    let seat = try #require(rig.seat)
+    kill(process.processIdentifier, SIGSTOP)
+    var status: Int32 = 0
+    #expect(unsafe waitpid(process.processIdentifier, &status, WUNTRACED) == process.processIdentifier)
+    // It stands, so what is asked now is not answered.
+    var mapper = IOMMUMapper(domain: seat.domain, policy: .strict, counter: NoWork())
+    let (_, mapping) = try mapper.map(
+      MemorySegment(GuestPhysicalAddress(1 << 30), length: 64), .deviceReadable)
+    let killer = TestThread {
+      usleep(20_000)
+      kill(process.processIdentifier, SIGKILL)
+    }
+    #expect(throws: DMAError.deviceUnreachable) { try mapper.unmap(mapping, .deviceReadable) }
+    killer.join()
+    #expect(device.finish() == .gone(.killed(signal: SIGKILL)))
+    _ = try rig.leave()
+    let (next, _) = try rig.startDevice()
+    try rig.exchange(1000, next)
+    try rig.exchange(nil, next)
+    #expect(rig.returned == rig.added)
+  }
+}
