@@ -92,6 +92,7 @@ extension VhostUserBackend {
     _ wanted: InflightDescription, _ message: VhostUserMessage
   ) throws(VhostUserError) -> VhostUserMessage {
     try check(wanted)
+    try checkInflightIsFree(.getInflight)
     let made = try InflightMemory(queueCount: wanted.queueCount, queueSize: wanted.queueSize)
     guard let file = made.file else { throw .inflight("the kernel gave it no file") }
     // The front-end hands it back with the next message, and to whoever comes after us.
@@ -101,10 +102,14 @@ extension VhostUserBackend {
 
   private func takeInflight(_ description: InflightDescription, _ file: PassedDescriptor) throws(VhostUserError) {
     try check(description)
-    if let running = vrings.first(where: \.isRunning) {
-      throw .vringRuns(index: running.index, request: FrontendRequest.setInflight.rawValue)
-    }
+    try checkInflightIsFree(.setInflight)
     inflight = try InflightMemory(description, file: file)
+  }
+
+  /// A queue that runs writes its notes to the memory that it began with, which goes when it is replaced.
+  private func checkInflightIsFree(_ request: FrontendRequest) throws(VhostUserError) {
+    guard let running = vrings.first(where: \.isRunning) else { return }
+    throw .vringRuns(index: running.index, request: request.rawValue)
   }
 
   private func check(_ description: InflightDescription) throws(VhostUserError) {

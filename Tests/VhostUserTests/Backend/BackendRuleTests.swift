@@ -132,6 +132,19 @@ import VhostUser
       try failure(InflightDescription(byteCount: 8192, queueCount: 1, queueSize: 16)) == .memory(tooLong))
   }
 
+  @Test func inflightMemoryIsNotReplacedUnderARunningQueue() throws {
+    let wanted = InflightDescription(queueCount: 1, queueSize: 16)
+    let frontend = try frontend()
+    let given = try frontend.ask(.getInflight(wanted)).inflight()
+    try frontend.tell(.setInflight(given.0, given.1))
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: 0)
+    #expect(try driver.perform(4, sector: 0).status == 0)
+    // The queue's notes would go to memory that is no longer there.
+    #expect(try frontend.failure(.getInflight(wanted)) == .vringRuns(index: 0, request: 31))
+    #expect(try frontend.failure(.setInflight(given.0, given.1)) == .vringRuns(index: 0, request: 32))
+  }
+
   @Test(arguments: [false, true]) func everythingIsFreedWithTheConnection(isWrong: Bool) throws {
     let file = unsafe cvhost_file("guest", 1 << 20)
     defer { cring_channel_close(file) }
