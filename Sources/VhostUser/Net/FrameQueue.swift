@@ -2,23 +2,27 @@
 struct FrameQueue {
   /// Bytes of the longest frame that is kept.
   static let mostBytes = 16_384
-  /// Frames that are kept at most, a power of two.
-  static let mostFrames = 256
 
-  private var bytes = [UInt8](repeating: 0, count: mostBytes * mostFrames)
-  private var lengths = [Int](repeating: 0, count: mostFrames)
+  private var bytes: [UInt8]
+  private var lengths: [Int]
   private var head = 0
   private var tail = 0
 
+  /// An empty one that keeps a power of two of frames.
+  init(capacity: Int) {
+    bytes = [UInt8](repeating: 0, count: Self.mostBytes * capacity)
+    lengths = [Int](repeating: 0, count: capacity)
+  }
+
   var isEmpty: Bool { head == tail }
-  var isFull: Bool { tail &- head == Self.mostFrames }
+  var isFull: Bool { tail &- head == lengths.count }
 
   /// Bytes of the oldest frame.
-  var firstCount: Int { lengths[head & (Self.mostFrames - 1)] }
+  var firstCount: Int { lengths[head & (lengths.count - 1)] }
 
   /// Enters a frame; there is room for it.
   mutating func append(_ part: ChainBytes, _ range: Range<Int>) {
-    let slot = tail & (Self.mostFrames - 1)
+    let slot = tail & (lengths.count - 1)
     var place = slot * Self.mostBytes
     unsafe part.forEach(range) { from in
       unsafe bytes.withUnsafeMutableBytes { to in
@@ -33,7 +37,7 @@ struct FrameQueue {
 
   /// Copies a part of the oldest frame to a chain.
   func copy(_ range: Range<Int>, to part: ChainBytes, at place: Int) {
-    let start = (head & (Self.mostFrames - 1)) * Self.mostBytes + range.lowerBound
+    let start = (head & (lengths.count - 1)) * Self.mostBytes + range.lowerBound
     var done = 0
     unsafe part.forEach(place..<(place + range.count)) { to in
       unsafe bytes.withUnsafeBytes { from in

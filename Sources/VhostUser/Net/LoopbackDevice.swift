@@ -19,10 +19,15 @@ public final class LoopbackDevice: VhostUserDevice {
   var isMergeable = false
 
   /// A device of some pairs of queues.
-  public init(pairCount: Int = 1) {
+  ///
+  /// - Parameters:
+  ///   - pairCount: how many, 1 to 128.
+  ///   - frameCapacity: frames of up to 16 KiB that each pair keeps while there are no buffers for them, a power of two.
+  public init(pairCount: Int = 1, frameCapacity: Int = 256) {
     precondition((1...128).contains(pairCount), "a network device has 1 to 128 pairs of queues")
+    precondition(frameCapacity > 0 && frameCapacity.nonzeroBitCount == 1, "frames are kept in a power of two of places")
     self.pairCount = pairCount
-    frames = (0..<pairCount).map { _ in FrameQueue() }
+    frames = (0..<pairCount).map { _ in FrameQueue(capacity: frameCapacity) }
     held = (0..<pairCount).map { _ in [] }
   }
 
