@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A further fuzzer is one file in a folder of its own, its name here, and a folder of seeds in Corpus.
-let fuzzers = ["HostileDevice", "HostileDriver", "HostileSocket", "HostileState"]
+// A further fuzzer is a folder of its own, its name here, and a folder of seeds in Corpus.
+let fuzzers = ["HostileDevice", "HostileDriver", "HostileFrontend", "HostileSocket", "HostileState"]
 
 let package = Package(
   name: "Fuzz",
@@ -11,7 +11,11 @@ let package = Package(
     .target(name: "FuzzSupport", dependencies: [.product(name: "RingKit", package: "RingKit")])
   ]
     + fuzzers.map {
-      .executableTarget(name: $0, dependencies: ["FuzzSupport", .product(name: "RingKit", package: "RingKit")])
+      .executableTarget(
+        name: $0,
+        dependencies: [
+          "FuzzSupport", .product(name: "RingKit", package: "RingKit"), .product(name: "VhostUser", package: "RingKit"),
+        ])
     },
   swiftLanguageModes: [.v6]
 )

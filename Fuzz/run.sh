@@ -19,32 +19,50 @@ ${SWIFT:-swift} build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -
   exit 1
 }
 binaries=.build/release
-status=0
-closing=()
-for corpus in Corpus/*/; do
-  name=$(basename "$corpus")
-  [ -z "${2:-}" ] || [ "$2" = "$name" ] || continue
-  fuzzer=$binaries/$name
-  log=.build/$name.log
-  work=$(mktemp -d)
-  mkdir "$work/found"
-  code=0
-  executions=0
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+
+# fuzz NAME: its corpus, then on; the closing line goes to a file of its own, and what was found to standard error.
+fuzz() {
+  local name=$1 corpus=Corpus/$1/ code=0 executions=0 files work
+  local fuzzer=$binaries/$name log=.build/$name.log
+  work=$results/$name.work
+  mkdir -p "$work"
   files=("$corpus"*)
   "$fuzzer" -timeout=10 -artifact_prefix=.build/findings/ "${files[@]}" >"$log" 2>&1 || code=$?
   if [ "$code" -eq 0 ] && [ "$seconds" -gt 0 ]; then
     "$fuzzer" -max_len=256 -len_control=0 -timeout=10 -rss_limit_mb=4096 -max_total_time="$seconds" -print_final_stats=1 \
-      -artifact_prefix=.build/findings/ "$work/found" "$corpus" >"$log" 2>&1 || code=$?
+      -artifact_prefix=.build/findings/ "$work" "$corpus" >"$log" 2>&1 || code=$?
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   fi
-  rm -rf "$work"
   if [ "$code" -eq 0 ]; then
-    closing+=("fuzz: $name: ${#files[@]} inputs of the corpus, ${executions:-0} executions in $seconds s, no finding")
+    echo "fuzz: $name: ${#files[@]} inputs of the corpus, ${executions:-0} executions in $seconds s, no finding" >"$results/$name"
   else
-    status=1
-    grep -E 'finding:|Fatal error|ERROR|Test unit written' "$log" >&2 || tail -n 5 "$log" >&2
-    closing+=("fuzz: $name: A FINDING; repeat it with Fuzz/$fuzzer and the file named above; all of it in Fuzz/$log")
+    grep -aE 'finding:|Fatal error|ERROR|Test unit written' "$log" >&2 || tail -n 5 "$log" >&2
+    echo "fuzz: $name: A FINDING; repeat it with Fuzz/$fuzzer and the file named above; all of it in Fuzz/$log" \
+      >"$results/$name"
   fi
+}
+
+names=()
+for corpus in Corpus/*/; do
+  name=$(basename "$corpus")
+  [ -z "${2:-}" ] || [ "$2" = "$name" ] || continue
+  names+=("$name")
+  # Two at a time: each is one thread.
+  while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || true; done
+  fuzz "$name" &
 done
-printf '%s\n' "${closing[@]}"
+wait
+[ "${#names[@]}" -gt 0 ] || {
+  echo "fuzz: there is no fuzzer '$2'; there are $(cd Corpus && echo *)" >&2
+  exit 2
+}
+status=0
+for name in "${names[@]}"; do
+  # One whose run ended otherwise left no line.
+  [ -s "$results/$name" ] || echo "fuzz: $name: A FINDING; it did not come to its end" >"$results/$name"
+  cat "$results/$name"
+  grep -q 'no finding$' "$results/$name" || status=1
+done
 exit "$status"

@@ -127,34 +127,11 @@ final class SocketPeer {
     let count = 1 + Int(input.word16()) % 600
     var bytes = [UInt8](repeating: input.byte(), count: count)
     for i in 0..<min(count, input.below(64)) { bytes[i] = input.byte() }
-    send(bytes, Files(input.byte(), or: .none).descriptors)
+    sendRaw(own, bytes, Files(input.byte(), or: .none).descriptors)
   }
 
   private func send(_ words: [UInt64], _ files: Files) {
-    words.withUnsafeBytes { send([UInt8]($0), files.descriptors) }
-  }
-
-  private func send(_ bytes: [UInt8], _ descriptors: [CInt]) {
-    var bytes = bytes
-    // As <sys/socket.h> lays a control message out: length, level and kind, then the descriptors, in whole words.
-    var control = [UInt64](repeating: 0, count: 2 + (descriptors.count + 1) / 2)
-    control[0] = UInt64(16 + 4 * descriptors.count)
-    control[1] = UInt64(SOL_SOCKET) | UInt64(SCM_RIGHTS) << 32
-    for (i, descriptor) in descriptors.enumerated() {
-      control[2 + i / 2] |= UInt64(UInt32(bitPattern: descriptor)) << UInt64(32 * (i % 2))
-    }
-    bytes.withUnsafeMutableBytes { bytes in
-      control.withUnsafeMutableBytes { control in
-        var part = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
-        withUnsafeMutablePointer(to: &part) { part in
-          var header = msghdr()
-          (header.msg_iov, header.msg_iovlen) = (part, 1)
-          if !descriptors.isEmpty { (header.msg_control, header.msg_controllen) = (control.baseAddress, control.count) }
-          // One that has closed its end gets nothing.
-          _ = sendmsg(own, &header, CInt(MSG_NOSIGNAL))
-        }
-      }
-    }
+    words.withUnsafeBytes { sendRaw(own, [UInt8]($0), files.descriptors) }
   }
 
   // MARK: what comes back

@@ -1,0 +1,89 @@
+import FuzzSupport
+import RingKit
+import VhostUser
+
+/// A device of the library's, or one that only holds buffers for a while: each stretch it is handed is looked at.
+final class WatchedDevice: VhostUserDevice {
+  enum Kind {
+    case block(BlockDevice)
+    case loopback(LoopbackDevice)
+    /// Completes a buffer when so many more were fetched.
+    case holder(Int)
+  }
+
+  let kind: Kind
+  let model: SessionModel
+  private var held: [[DeviceChain]]
+
+  init(_ kind: Kind, _ model: SessionModel) {
+    self.kind = kind
+    self.model = model
+    held = [[], []]
+  }
+
+  private var base: (any VhostUserDevice)? {
+    switch kind {
+    case .block(let device): device
+    case .loopback(let device): device
+    case .holder: nil
+    }
+  }
+
+  var deviceFeatures: VirtioFeatures { base?.deviceFeatures ?? [] }
+  var queueCount: Int { base?.queueCount ?? 2 }
+  var configuration: [UInt8] { base?.configuration ?? [1, 2, 3] }
+  func configure(_ features: VirtioFeatures) { base?.configure(features) }
+  func write(_ access: ConfigAccess) -> Bool { base?.write(access) ?? (access.offset == 0) }
+  func partner(of index: Int) -> Int? { base?.partner(of: index) }
+
+  func forget(index: Int) {
+    if case .holder = kind { held[index] = [] }
+    base?.forget(index: index)
+  }
+
+  func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
+    if case .holder(let most) = kind { return try hold(&queue, index, limit, most) }
+    // Of a receive queue the last buffers may be those of an earlier call.
+    let isFresh = if case .loopback = kind { index & 1 == 1 } else { true }
+    for _ in 0..<limit {
+      let before = queue.completedCount
+      let progress = try base?.serve(&queue, index: index, limit: 1) ?? .idle
+      if isFresh && queue.completedCount != before { for segment in queue.segments { model.check(segment) } }
+      if case .more = progress { continue }
+      return progress
+    }
+    return .more
+  }
+
+  private func hold(
+    _ queue: inout VringQueue, _ index: Int, _ limit: Int, _ most: Int
+  ) throws(VringFailure) -> VringProgress {
+    var completed = 0
+    while completed < limit {
+      if held[index].count > most {
+        let chain = held[index].removeFirst()
+        queue.complete(chain, written: UInt32(clamping: chain.writableByteCount))
+        completed += 1
+      }
+      do throws(QueueError) {
+        guard let chain = try queue.next() else { return .empty }
+        let sum = queue.segments.reduce(0) { $0 + UInt64($1.byteCount) }
+        check(sum == chain.readableByteCount + chain.writableByteCount, "stretches of \(sum) bytes")
+        for segment in queue.segments {
+          model.check(segment)
+          touch(segment)
+        }
+        held[index].append(chain)
+      } catch { throw .queue(error) }
+    }
+    return .more
+  }
+
+  /// What may be written is, at both ends; what may be read is read.
+  private func touch(_ segment: TranslatedSegment) {
+    if segment.byteCount == 0 { return }
+    for i in [0, segment.byteCount - 1] {
+      if segment.access == .deviceWritable { segment.bytes[i] = FuzzGuest.reply } else { _ = segment.bytes[i] &+ 1 }
+    }
+  }
+}
