@@ -2,7 +2,7 @@
 import PackageDescription
 
 // A further fuzzer is a folder of its own, its name here, and a folder of seeds in Corpus.
-let fuzzers = ["HostileDevice", "HostileDriver", "HostileFrontend", "HostileSocket", "HostileState"]
+let fuzzers = ["HostileBackend", "HostileDevice", "HostileDriver", "HostileFrontend", "HostileSocket", "HostileState"]
 
 let package = Package(
   name: "Fuzz",

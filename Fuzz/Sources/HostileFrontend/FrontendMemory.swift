@@ -23,13 +23,7 @@ struct FrontendMemory {
   private static let region = make(byteCount: byteCount)
   /// The file, and one that its owner can shrink.
   static let sealed = region.fileDescriptor ?? -1
-  static let unsealed = {
-    var name = [CChar]("/tmp/ringkit-fuzz-XXXXXX".utf8CString)
-    let file = mkstemp(&name)
-    unlink(name)
-    check(file >= 0 && ftruncate(file, byteCount) == 0, "no file")
-    return file
-  }()
+  static let unsealed = makeUnsealed("/tmp", byteCount: byteCount)
   /// Where it is mapped here.
   static var base: UnsafeMutableRawPointer { region.hostBase.pointer }
 
@@ -63,5 +57,14 @@ struct FrontendMemory {
   /// An anonymous file that cannot shrink, mapped.
   static func make(byteCount: Int) -> MemoryRegion {
     must { try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: byteCount) }
+  }
+
+  /// A file in a folder, without a name there any more.
+  static func makeUnsealed(_ folder: String, byteCount: Int) -> CInt {
+    var name = [CChar]("\(folder)/ringkit-fuzz-XXXXXX".utf8CString)
+    let file = mkstemp(&name)
+    unlink(name)
+    check(file >= 0 && ftruncate(file, off_t(byteCount)) == 0, "no file")
+    return file
   }
 }

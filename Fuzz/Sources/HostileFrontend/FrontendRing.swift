@@ -32,10 +32,13 @@ struct FrontendRing {
     let choice = input.byte()
     let count = min(1 + Int(choice & 3), Int(size))
     let isIndirect = choice & 0xc0 == 0xc0
+    // As long a frame as there is, or longer than any.
+    let isBulk = choice & 0x30 == 0x30
     let start = next
     for i in 0..<count {
       var (address, length, isWritable) = part(i, of: count, &input)
       if isIndirect && i == 0 { (address, length, isWritable) = (table(count, &input), UInt32(16 * count), false) }
+      if isBulk && i > 0 { (address, length, isWritable) = (FrontendMemory.regions[1].guest, 0x4000, false) }
       let isLast = i == count - 1 || isIndirect
       write(address, length, (isLast ? 0 : 1) | (isWritable ? 2 : 0) | (isIndirect ? 4 : 0))
       if isIndirect { break }

@@ -90,10 +90,24 @@ extension FrontendSession {
     sendRaw(peer.own, bytes, [])
   }
 
+  /// Up to eight bytes of the notes become others, or up to four of the fields in front of them; asks for them first.
   private func spoilInflight(_ input: inout FuzzInput) {
-    guard peer.inflight >= 0 else { return }
-    var bytes = (0..<1 + input.below(8)).map { _ in input.byte() }
-    pwrite(peer.inflight, &bytes, bytes.count, off_t(input.below(256)))
+    guard peer.inflight >= 0 else { return handOverInflight(input.byte() & ~3) }
+    let choice = input.byte()
+    if choice & 1 == 0 {
+      var bytes = (0..<1 + input.below(8)).map { _ in input.byte() }
+      pwrite(peer.inflight, &bytes, bytes.count, off_t(input.below(256)))
+      return
+    }
+    for _ in 0...(choice >> 6) {
+      // Version, entries, and of a split queue the last batch's head and the used index; of a packed one the free list's
+      // head and the old one, the used index and the old one, and the wrap counters. Then what the first entries hold.
+      let field = input.byte()
+      let kinds: [UInt16] = [0, 1, 2, 7, 8, 16, 0x100, 0xffff]
+      var word = field & 0x80 == 0 ? kinds[Int(field >> 4 & 7)] : input.word16()
+      let at = [8, 10, 12, 14, 16, 18, 20, 22, 30, 32, 38, 48][Int(field & 15) % 12]
+      pwrite(peer.inflight, &word, 2, off_t(at))
+    }
   }
 
   private func handOverInflight(_ choice: UInt8) {

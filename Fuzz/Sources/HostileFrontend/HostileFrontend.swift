@@ -25,8 +25,12 @@ public func hostileFrontend(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt 
 /// The file behind the disk.
 enum Disk {
   static let byteCount = 16_384
-  private static let region = FrontendMemory.make(byteCount: byteCount)
-  static let file = region.fileDescriptor ?? -1
-  static var content: UnsafeMutableRawPointer { region.hostBase.pointer }
+  /// One that grows when it is written beyond its end.
+  static let file = FrontendMemory.makeUnsealed("/dev/shm", byteCount: byteCount)
+  nonisolated(unsafe) static let content: UnsafeMutableRawPointer = {
+    let at = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
+    guard let at, at != MAP_FAILED else { fatalError("set-up: no disk") }
+    return at
+  }()
   static func reset() { memset(content, 0x77, byteCount) }
 }
