@@ -18,6 +18,7 @@ public struct VringQueue: ~Copyable {
   public private(set) var segments: [TranslatedSegment] = []
   /// Buffers completed since the queue was started.
   public private(set) var completedCount: UInt64 = 0
+  private var fetchedCount: UInt64 = 0
 
   init(_ queue: consuming SplitDeviceQueue<VhostTranslator>, inflight: SplitInflight?) {
     isPacked = false
@@ -40,6 +41,7 @@ public struct VringQueue: ~Copyable {
     let chain: DeviceChain?
     if isPacked { chain = try packed?.next() } else { chain = try split?.next() }
     guard let chain else { return nil }
+    fetchedCount &+= 1
     segments.removeAll(keepingCapacity: true)
     if chain.segmentCount == 1 {
       segments.append(chain.first)
@@ -76,6 +78,9 @@ public struct VringQueue: ~Copyable {
     split?.publish()
     if let position = split?.position { splitInflight?.published(position) }
   }
+
+  /// Whether the device has buffers that it did not complete.
+  var holdsBuffers: Bool { fetchedCount != completedCount }
 
   /// Where processing ends: what a vring's base is.
   var position: UInt16 {
