@@ -23,6 +23,9 @@ final class FrontendPeer {
   private(set) var inflight: CInt = -1
   private(set) var inflightWords: [UInt64] = []
 
+  private static let guardByteCount = 2 << 20
+  private var guards: [UnsafeMutableRawPointer] = []
+
   init(_ socket: CInt, _ model: SessionModel) {
     own = socket
     self.model = model
@@ -39,7 +42,15 @@ final class FrontendPeer {
     (own, channel) = (socket, -1)
   }
 
+  /// Pages that nobody can touch, below which the kernel puts what is mapped next, as long as no gap above is as large.
+  private func guardNextMapping() {
+    if guards.count == 12 { return }
+    let at = mmap(nil, Self.guardByteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    if let at, at != MAP_FAILED { guards.append(at) }
+  }
+
   func close() {
+    for guarded in guards { munmap(guarded, Self.guardByteCount) }
     for descriptor in [own, channel, inflight] where descriptor >= 0 { Glibc.close(descriptor) }
   }
 
@@ -55,6 +66,7 @@ final class FrontendPeer {
     for word in [message.request, flags, claimed ?? UInt32(count)] {
       withUnsafeBytes(of: word) { bytes.append(contentsOf: $0) }
     }
+    if message.request == 5 || message.request == 32 { guardNextMapping() }
     note(message)
     sendRaw(own, bytes + payload, message.descriptors)
   }

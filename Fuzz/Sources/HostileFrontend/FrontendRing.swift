@@ -47,7 +47,11 @@ struct FrontendRing {
     let header = FrontendMemory.base + Int(FrontendMemory.regions[0].offset) + 0x4000
     header.storeBytes(of: UInt32([1, 0, 4, 8, 11, 13, 0, 1][input.below(8)]), as: UInt32.self)
     header.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
-    header.storeBytes(of: UInt64(input.byte() & 31), toByteOffset: 8, as: UInt64.self)
+    let place = input.byte()
+    // Of 32 sectors.
+    let sectors: [UInt64] = [31, 30, 32, 33, .max, 1 << 55, 1 << 63, .max >> 9]
+    header.storeBytes(
+      of: place & 0x80 == 0 ? UInt64(place & 31) : sectors[Int(place & 7)], toByteOffset: 8, as: UInt64.self)
     if isPacked { return }
     at(1, 4 + 2 * Int(start % size)).storeBytes(of: start % size, as: UInt16.self)
     at(1, 2).storeBytes(of: start &+ 1, as: UInt16.self)
@@ -65,7 +69,8 @@ struct FrontendRing {
     case 2: address = [0, second.guest + second.byteCount - 1, 0x10_7f7f, .max - 15][Int(choice & 3)]
     default: break
     }
-    return (address, i == count - 1 && choice & 8 == 0 ? 1 : length, i == count - 1 || choice & 16 != 0)
+    if i == count - 1 { return (address, choice & 8 == 0 ? 1 : length, true) }
+    return (address, length, choice >> 6 == 3)
   }
 
   /// An indirect table in the first region.
