@@ -8,6 +8,16 @@ public struct FuzzInput {
     bytes = UnsafeBufferPointer(start: data, count: count)
   }
 
+  /// As many bytes as an input of its own, as far as there are any.
+  public mutating func take(_ count: Int) -> FuzzInput {
+    let end = min(position + count, bytes.count)
+    let part = UnsafeBufferPointer(rebasing: bytes[min(position, end)..<end])
+    position = max(position, end)
+    return FuzzInput(part)
+  }
+
+  private init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+
   /// Whether everything was taken.
   public var isEmpty: Bool { position >= bytes.count }
 

@@ -1,8 +1,11 @@
 import FuzzSupport
 import Glibc
+import Synchronization
 
 /// The hostile end of a vhost-user connection whose other end is a front-end: answers by the protocol's text, or others.
-final class BackendPeer {
+///
+/// A thread of its own answers, because a front-end waits for each answer and takes none before it asked.
+final class BackendPeer: @unchecked Sendable {
   /// A translation that the front-end gave.
   struct Update {
     let address: UInt64
@@ -11,16 +14,42 @@ final class BackendPeer {
     let permissions: UInt8
   }
 
+  private struct Heard {
+    var messages: UInt64 = 0
+    var updates: [Update] = []
+    var channel: CInt = -1
+    var isOver = false
+  }
+
   let own: CInt
-  /// The front-end's channel for requests, once it was passed.
-  private(set) var channel: CInt = -1
-  /// Translations given since the last look.
-  private(set) var updates: [Update] = []
+  private let heard = Mutex(Heard())
+  private var thread = pthread_t()
+  // The thread's alone.
+  private var input: FuzzInput
   private var pending: [UInt8] = []
+  private let extensions: UInt64
 
-  init(_ socket: CInt) { own = socket }
+  /// Answers with what `input` says, until the other end is gone.
+  init(_ socket: CInt, extensions: UInt64, _ input: FuzzInput) {
+    own = socket
+    self.input = input
+    self.extensions = extensions
+    let me = Unmanaged.passRetained(self).toOpaque()
+    let code = pthread_create(
+      &thread, nil,
+      { context in
+        guard let context else { return nil }
+        Unmanaged<BackendPeer>.fromOpaque(context).takeRetainedValue().listen()
+        return nil
+      }, me)
+    check(code == 0, "no thread")
+  }
 
+  /// The other end must be gone.
   func close() {
+    shutdown(own, CInt(SHUT_RDWR))
+    pthread_join(thread, nil)
+    let channel = heard.withLock { $0.channel }
     if channel >= 0 { Glibc.close(channel) }
     Glibc.close(own)
   }
@@ -28,11 +57,38 @@ final class BackendPeer {
   /// Nothing more will come.
   func finish() { shutdown(own, CInt(SHUT_WR)) }
 
+  private func listen() {
+    while true {
+      var watch = pollfd(fd: own, events: Int16(POLLIN), revents: 0)
+      _ = poll(&watch, 1, -1)
+      guard let (bytes, descriptors) = receiveRaw(own) else { break }
+      pending += bytes
+      for descriptor in descriptors { take(descriptor) }
+      parse()
+    }
+    heard.withLock { $0.isOver = true }
+  }
+
+  /// What is answered to one request.
+  private func reply(_ request: UInt32, _ flags: UInt32, _ payload: [UInt8]) {
+    func word(_ i: Int) -> UInt64 {
+      payload.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 8 * i, as: UInt64.self) }
+    }
+    switch request {
+    case 1: answer(1, [0xf_7000_0000])
+    case 15: answer(15, [extensions])
+    case 17: answer(17, [16])
+    case 11: answer(11, [word(0) & 0xffff_ffff | UInt64(input.word16()) << 32])
+    case 24: answer(24, [word(0), 0] + [UInt64](repeating: 7, count: 32), count: payload.count)
+    default: if flags & 8 != 0 { answer(request, [0]) }
+    }
+  }
+
   // MARK: what is answered
 
   /// An answer of words, more or less as it should be.
-  func answer(_ request: UInt32, _ words: [UInt64], _ input: inout FuzzInput, count: Int? = nil, files: [CInt] = []) {
-    var (request, words, flags, files) = (request, words, UInt32(5), files)
+  private func answer(_ request: UInt32, _ words: [UInt64], count: Int? = nil) {
+    var (request, words, flags, files) = (request, words, UInt32(5), [CInt]())
     var byteCount = count ?? 8 * words.count
     var claimed: Int?
     let choice = input.byte()
@@ -43,7 +99,9 @@ final class BackendPeer {
     case 0xe3: byteCount = input.below(256)
     case 0xe4: claimed = Int(input.word16())
     case 0xe5...0xe7: files = [CInt](repeating: own, count: input.below(24))
-    case 0xe8: files = []
+    // Twice.
+    case 0xe8:
+      sendRaw(own, Self.header(request, flags, byteCount) + words.withUnsafeBytes { [UInt8]($0.prefix(byteCount)) }, [])
     case 0xe9: return sendRaw(own, (0..<input.below(64)).map { _ in input.byte() }, [])
     case 0xea...0xef: if !words.isEmpty { words[input.below(words.count)] = input.word64() }
     case 0xf0...0xff: if !words.isEmpty { words[0] ^= 1 << UInt64(input.byte() & 63) }
@@ -61,6 +119,7 @@ final class BackendPeer {
 
   /// A request of the back-end's own: a miss, or anything.
   func ask(_ address: UInt64, _ input: inout FuzzInput) {
+    let channel = heard.withLock { $0.channel }
     guard channel >= 0 else { return }
     let choice = input.byte()
     if choice & 0x7f == 0x7f { return sendRaw(channel, (0..<input.below(64)).map { _ in input.byte() }, []) }
@@ -73,41 +132,54 @@ final class BackendPeer {
   }
 
   func closeChannel() {
-    if channel >= 0 { Glibc.close(channel) }
-    channel = -1
+    heard.withLock { heard in
+      if heard.channel >= 0 { Glibc.close(heard.channel) }
+      heard.channel = -1
+    }
   }
 
   // MARK: what was said
 
-  /// Takes what the front-end sent: its channel, and the translations it gave.
-  func drain() {
-    updates = []
-    while let (bytes, descriptors) = receiveRaw(own) {
-      pending += bytes
-      for descriptor in descriptors { take(descriptor) }
+  /// The translations given since the last look, once all that was sent is here.
+  func updates(after messages: UInt64) -> [Update] {
+    while true {
+      let found: [Update]? = heard.withLock { heard in
+        guard heard.messages >= messages || heard.isOver else { return nil }
+        defer { heard.updates = [] }
+        return heard.updates
+      }
+      if let found { return found }
+      sched_yield()
     }
-    while channel >= 0, let (_, descriptors) = receiveRaw(channel) {
-      check(descriptors.isEmpty, "descriptors came with an answer")
-    }
+  }
+
+  private func parse() {
     var at = 0
     func number<Number: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, _ type: Number.Type) -> Number {
       pending.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: type) }
     }
     while pending.count - at >= 12 {
-      let count = Int(number(at + 8, UInt32.self))
-      check(number(at + 4, UInt32.self) & ~8 == 1 && count <= 272, "a message of \(count) bytes")
+      let (request, flags, count) = (
+        number(at, UInt32.self), number(at + 4, UInt32.self), Int(number(at + 8, UInt32.self))
+      )
+      check(flags & ~8 == 1 && count <= 272, "a message of \(count) bytes")
       guard pending.count - at >= 12 + count else { break }
-      if number(at, UInt32.self) == 22 {
+      var update: Update?
+      if request == 22 {
         check(count == 32, "an IOTLB message of \(count) bytes")
         let bits = number(at + 36, UInt16.self)
         check(bits >> 8 == 2 || bits >> 8 == 3, "an IOTLB message of kind \(bits >> 8)")
         if bits >> 8 == 2 {
-          updates.append(
-            Update(
-              address: number(at + 12, UInt64.self), byteCount: number(at + 20, UInt64.self),
-              user: number(at + 28, UInt64.self), permissions: UInt8(bits & 0xff)))
+          update = Update(
+            address: number(at + 12, UInt64.self), byteCount: number(at + 20, UInt64.self),
+            user: number(at + 28, UInt64.self), permissions: UInt8(bits & 0xff))
         }
       }
+      heard.withLock { heard in
+        if let update { heard.updates.append(update) }
+        heard.messages += 1
+      }
+      reply(request, flags, [UInt8](pending[(at + 12)..<(at + 12 + count)]))
       at += 12 + count
     }
     pending.removeSubrange(..<at)
@@ -117,11 +189,11 @@ final class BackendPeer {
   private func take(_ descriptor: CInt) {
     var status = stat()
     fstat(descriptor, &status)
-    if status.st_mode & S_IFMT == S_IFSOCK && channel < 0 {
-      channel = descriptor
-      _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-    } else {
-      Glibc.close(descriptor)
+    let isKept = heard.withLock { heard in
+      guard status.st_mode & S_IFMT == S_IFSOCK && heard.channel < 0 else { return false }
+      heard.channel = descriptor
+      return true
     }
+    if !isKept { Glibc.close(descriptor) }
   }
 }

@@ -5,7 +5,7 @@ import VhostUser
 
 /// One input: a front-end that does what its user wants, against answers that are more or less as they should be.
 ///
-/// All answers to a call wait in the socket before it is made. Where they do not suffice the call ends when its time is up.
+/// Where no answer comes the call ends when its time is up.
 final class BackendSession {
   private let peer: BackendPeer
   private let memory: GuestMemory
@@ -19,8 +19,6 @@ final class BackendSession {
   private let kick = must { try EventDoorbell() }
 
   private var isTranslating: Bool { bits & 1 != 0 }
-  private var acknowledges: Bool { frontend?.protocolFeatures.contains(.replyAck) == true }
-
   init(_ memory: GuestMemory, _ input: inout FuzzInput) {
     bits = input.byte()
     self.memory = memory
@@ -30,8 +28,11 @@ final class BackendSession {
     var pair: [CInt] = [-1, -1]
     check(
       socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0, &pair) == 0, "no sockets")
-    peer = BackendPeer(pair[0])
-    frontend = VhostUserFrontend(must { try VhostUserConnection(attaching: pair[1]) }, timeout: 1)
+    // The first part is the back-end's answers, one byte or more for each; the rest what the front-end's user does.
+    let isTranslating = bits & 1 != 0
+    let answers = input.take(input.below(64))
+    peer = BackendPeer(pair[0], extensions: bits & 8 == 0 ? 0x1229 : isTranslating ? 0x229 : 0x201, answers)
+    frontend = VhostUserFrontend(must { try VhostUserConnection(attaching: pair[1]) }, timeout: 20)
     frontend?.grantsReadWithWrite = bits & 2 != 0
   }
 
@@ -62,59 +63,34 @@ final class BackendSession {
     _ mapper: inout IOMMUMapper<NoWork>, _ input: inout FuzzInput
   ) throws(FrontendError) {
     guard let frontend else { return }
-    try negotiate(frontend, &input)
-    peer.drain()
+    try frontend.negotiate(
+      [.indirectDescriptors, .eventIndex], required: isTranslating ? .accessPlatform : [], protocolFeatures: .config,
+      queues: 2)
+    check(frontend.features.contains(.version1), "agreed on \(frontend.features)")
     if isTranslating { frontend.attach(domain) }
     var steps = 0
     while !input.isEmpty && steps < 32 {
       steps += 1
       let choice = input.byte()
       switch choice & 15 {
-      case 0:
-        acknowledge(5, &input)
-        try frontend.share(memory)
+      case 0: try frontend.share(memory)
       case 1:
-        let (offset, count) = (Int(choice >> 4), 1 + input.below(64))
-        let words = [UInt64(offset) | UInt64(count) << 32, 0] + [UInt64](repeating: 7, count: 8)
-        peer.answer(24, words, &input, count: 12 + count)
-        _ = try frontend.config(offset: offset, byteCount: count)
-      case 2: try start(frontend, Int(choice >> 4), &input)
-      case 3:
-        peer.answer(11, [UInt64(choice >> 4) | UInt64(input.word16()) << 32], &input)
-        _ = try frontend.stop(Int(choice >> 4))
+        _ = try frontend.config(offset: Int(choice >> 4), byteCount: 1 + input.below(64))
+      case 2: try start(frontend, Int(choice >> 4))
+      case 3: _ = try frontend.stop(Int(choice >> 4))
       case 4, 5: map(&mapper, choice >> 4, &input)
-      case 6, 7: unmap(&mapper, Int(choice >> 4), &input)
+      case 6, 7: unmap(&mapper, Int(choice >> 4))
       case 8, 9, 10, 11:
         peer.ask(address(choice >> 4, &input), &input)
-        if choice & 1 == 0 { acknowledge(22, &input) }
         try frontend.service()
-      case 12: acknowledge(UInt32(input.byte()), &input)
-      case 13: if choice >> 4 == 0 { peer.finish() } else if choice >> 4 == 1 { peer.closeChannel() }
+      case 12, 13: if choice >> 4 == 0 { peer.finish() } else if choice >> 4 == 1 { peer.closeChannel() }
       default: try frontend.service()
       }
       look()
     }
   }
 
-  /// An acknowledgement, where the front-end asks for any.
-  private func acknowledge(_ request: UInt32, _ input: inout FuzzInput) {
-    if acknowledges { peer.answer(request, [0], &input) }
-  }
-
-  private func negotiate(_ frontend: VhostUserFrontend, _ input: inout FuzzInput) throws(FrontendError) {
-    let features: UInt64 = 1 << 28 | 1 << 29 | 1 << 30 | 1 << 32 | 1 << 33 | 1 << 34 | 1 << 35
-    let extensions: UInt64 = bits & 8 == 0 ? 0x1229 : isTranslating ? 0x229 : 0x201
-    peer.answer(1, [features], &input)
-    peer.answer(15, [extensions], &input)
-    let answers: [(UInt32, UInt64)] = extensions & 8 == 0 ? [(17, 16)] : [(3, 0), (17, 16), (2, 0), (21, 0)]
-    for (request, value) in answers where request != 21 || isTranslating { peer.answer(request, [value], &input) }
-    try frontend.negotiate(
-      [.indirectDescriptors, .eventIndex], required: isTranslating ? .accessPlatform : [], protocolFeatures: .config,
-      queues: 2)
-    check(frontend.features.contains(.version1), "agreed on \(frontend.features)")
-  }
-
-  private func start(_ frontend: VhostUserFrontend, _ index: Int, _ input: inout FuzzInput) throws(FrontendError) {
+  private func start(_ frontend: VhostUserFrontend, _ index: Int) throws(FrontendError) {
     let all = GuestBuffer(whole: memory.regions[0])
     let ring = must { try SplitRing(in: all.slice(at: 0, byteCount: SplitRing.byteCount(size: 16)), size: 16) }
     var window: PremappedBuffer?
@@ -124,7 +100,6 @@ final class BackendSession {
       give(made.address.rawValue, 4096, UInt64(all.host.rawValue), 3)
       window = made
     }
-    for request in [8, 10, 9, 13, 12, 18] as [UInt32] { acknowledge(request, &input) }
     try frontend.start(index, VringSetup(ring, window: window, kick: kick, call: kick))
   }
 
@@ -147,13 +122,13 @@ final class BackendSession {
     } catch { check(error != .deviceUnreachable, "a map asks nobody, and \(error)") }
   }
 
-  private func unmap(_ mapper: inout IOMMUMapper<NoWork>, _ choice: Int, _ input: inout FuzzInput) {
+  private func unmap(_ mapper: inout IOMMUMapper<NoWork>, _ choice: Int) {
     if mapped.isEmpty { return }
     let part = mapped.remove(at: choice % mapped.count)
-    acknowledge(22, &input)
     do throws(DMAError) {
       try mapper.unmap(part.mapping, part.direction)
     } catch { check(error == .deviceUnreachable && frontend?.failure != nil, "an unmap ended with \(error)") }
+    look()
     // From here on nobody may be told where that was.
     let first = part.mapping.address.rawValue & ~4095
     given.removeAll { $0.first == first }
@@ -172,8 +147,7 @@ final class BackendSession {
 
   /// Each translation that went out is of what is mapped, to where it is, and for what it is mapped for.
   private func look() {
-    peer.drain()
-    for update in peer.updates {
+    for update in peer.updates(after: frontend?.counts.messages ?? 0) {
       let last = update.address &+ (update.byteCount &- 1)
       guard let part = given.first(where: { $0.first <= update.address && last <= $0.last }), update.byteCount > 0
       else {

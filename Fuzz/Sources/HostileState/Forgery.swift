@@ -3,7 +3,7 @@ import RingKit
 
 /// Changes one thing in a state, as a forger would who gets the digests right.
 func forge(_ state: inout QueueState, _ input: inout FuzzInput) {
-  switch input.below(20) {
+  switch input.below(22) {
   case 0: state.role = state.role == .driver ? .device : .driver
   case 1: state.layout = state.layout == .split ? .packed : .split
   case 2: state.size = [0, -1, 1, 2, 3, 8, 16, 32_768, 65_536, .max, .min][input.below(11)]
@@ -31,6 +31,7 @@ func forge(_ state: inout QueueState, _ input: inout FuzzInput) {
       default: shake(&buffer.segments, &input, forge)
       }
     }
+  case 19, 20: doubleSlot(&state, &input)
   default:
     shake(&state.held, &input) { chain, input in
       switch input.below(3) {
@@ -39,6 +40,19 @@ func forge(_ state: inout QueueState, _ input: inout FuzzInput) {
       default: shake(&chain.segments, &input, forge)
       }
     }
+  }
+}
+
+/// A slot of one buffer becomes one that another has, or that is free: as many as before, and one of them twice.
+private func doubleSlot(_ state: inout QueueState, _ input: inout FuzzInput) {
+  let (from, to) = (input.byte(), input.byte())
+  guard !state.inFlight.isEmpty else { return }
+  let (a, b) = (Int(from) % state.inFlight.count, Int(to) % state.inFlight.count)
+  guard let slot = state.inFlight[a].slots.first, !state.inFlight[b].slots.isEmpty else { return }
+  if to & 0x80 != 0, !state.free.isEmpty {
+    state.free[Int(to & 0x7f) % state.free.count] = slot
+  } else {
+    state.inFlight[b].slots[state.inFlight[b].slots.count - 1] = slot
   }
 }
 
