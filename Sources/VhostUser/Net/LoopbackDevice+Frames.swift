@@ -57,6 +57,8 @@ extension LoopbackDevice {
       frames[pair].copy(done..<(done + count), to: buffer.bytes, at: start)
       done += count
       queue.complete(buffer.chain, written: UInt32(clamping: start + count))
+      // A driver that was told how many buffers a frame takes may look for the entry of each (DPDK does).
+      queue.endBatch()
     }
     // A buffer that is too short comes back with a header alone: there is no way to give it back unused.
     if isKept { returned += 1 } else { dropped += 1 }

@@ -72,6 +72,14 @@ public struct VringQueue: ~Copyable {
     }
   }
 
+  /// Gives the buffer that was completed last a used entry of its own, where IN_ORDER lets a batch share one.
+  ///
+  /// For drivers that look for one entry a buffer, as DPDK's network driver does where a frame fills several.
+  public mutating func endBatch() {
+    packed?.endBatch()
+    split?.endBatch()
+  }
+
   /// Makes the completions noted so far visible to the driver.
   mutating func publish() {
     packed?.publish()

@@ -52,6 +52,29 @@ import VhostUser
     #expect(device.returned == 1)
   }
 
+  @Test(arguments: [VirtioFeatures.inOrder, [.packedRing, .inOrder]])
+  func eachBufferOfAFrameHasAUsedEntryOfItsOwn(layout: VirtioFeatures) throws {
+    let driver = try FrameDriver(LoopbackDevice(), features: layout.union([.version1, Self.mergeable]))
+    for token in 0..<3 as Range<UInt64> { try driver.give(400, token: token) }
+    try driver.send(FrameDriver.frame(3, 1000))
+    let parts = driver.queues[0].parts
+    let isPacked = layout.contains(.packedRing)
+    let place = isPacked ? parts.0 : parts.used
+    let region = driver.frontend.region
+    let host = region.hostBase.advanced(by: Int(place.rawValue - region.guestBase.rawValue))
+    let ring = SharedMemory(host, byteCount: 256)
+    // Split: id and length behind flags and index. Packed: length, id and flags behind the address.
+    let lengths = (0..<3).map { ring.load32(isPacked ? 16 * $0 + 8 : 8 * $0 + 8) }
+    #expect(lengths == [400, 400, 212])
+    if isPacked {
+      // Available and used as the first lap has them: both bits set.
+      for i in 0..<3 { #expect(ring.load16(16 * i + 14) & 0x8080 == 0x8080) }
+    } else {
+      #expect(ring.load16(2) == 3)
+    }
+    #expect(try driver.queues[0].used().map(\.writtenByteCount) == lengths)
+  }
+
   @Test func aBufferThatIsTooShortAndMayNotBeMergedComesBackWithAHeaderAlone() throws {
     let device = LoopbackDevice()
     let driver = try FrameDriver(device, features: .version1)

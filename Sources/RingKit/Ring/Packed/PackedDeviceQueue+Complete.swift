@@ -24,6 +24,15 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     }
   }
 
+  /// Gives the buffer that was completed last a used descriptor of its own, instead of one that it shares with its batch.
+  ///
+  /// For drivers that look for one descriptor a buffer although IN_ORDER lets a device retire a batch with one. Without IN_ORDER each has its own
+  /// anyway. Nothing becomes visible by it.
+  @inlinable @inline(__always)
+  public mutating func endBatch() {
+    if batchCount != 0 { writeBatch() }
+  }
+
   /// Makes the completions noted so far visible, with one store of the first one's flags.
   @inlinable
   public mutating func publish() {

@@ -19,6 +19,15 @@ extension SplitDeviceQueue where Translator: ~Copyable {
     }
   }
 
+  /// Gives the buffer that was completed last a used entry of its own, instead of one that it shares with its batch.
+  ///
+  /// For drivers that look for one entry a buffer although IN_ORDER lets a device retire a batch with one. Without IN_ORDER each has its own
+  /// anyway. Nothing becomes visible by it.
+  @inlinable @inline(__always)
+  public mutating func endBatch() {
+    if batchCount != 0 { writeBatch() }
+  }
+
   /// Makes the completions noted so far visible, with one store of the used index (S27, S28).
   @inlinable
   public mutating func publish() {
