@@ -88,7 +88,10 @@ struct CostOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: "Bytes below which hybrid copies; 0 maps everything. (default: measured at start-up, for each direction)")
+    help: """
+      Bytes below which hybrid copies; 0 maps everything. (default: measured at start-up, for each direction and \
+      placement)
+      """)
   var hybridThreshold: String?
 
   @Option(parsing: .unconditional, help: "Sets of the device's IOTLB, four pages each; a power of two.")
