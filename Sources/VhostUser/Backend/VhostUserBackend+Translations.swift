@@ -1,6 +1,9 @@
 internal import RingKit
 
 extension VhostUserBackend {
+  /// Misses without an answer at most.
+  private var mostAsked: Int { 1024 }
+
   /// Times in a row that the same translation is asked for before the access counts as refused.
   private var mostTries: Int { 64 }
 
@@ -71,6 +74,8 @@ extension VhostUserBackend {
     vring.stuck = (miss, tries)
     vring.waiting = miss
     if asked.contains(miss) { return }
+    // One a vring is what waits; a front-end that restarts rings without answering makes more of them.
+    guard asked.count < mostAsked else { throw .missesUnanswered(asked.count) }
     counted.misses += 1
     asked.append(miss)
     do throws(VhostUserError) {

@@ -68,18 +68,24 @@ public final class VhostUserConnection {
 
   // MARK: Sending
 
+  /// Messages that wait for a peer to read at most.
+  static let mostWaiting = 1024
+
   /// Whether messages wait for the socket to take them.
   public var isSending: Bool { !outgoing.isEmpty }
 
   /// Sends a message behind those that wait already; what the socket does not take now is kept for ``flush()``.
   ///
-  /// - Throws: ``VhostUserError/closed``, ``VhostUserError/system(operation:errno:)``.
+  /// - Throws: ``VhostUserError/closed``, ``VhostUserError/system(operation:errno:)``,
+  ///   ``VhostUserError/notRead(messages:)``.
   public func send(_ message: VhostUserMessage) throws(VhostUserError) {
     precondition(
       message.payload.count <= VhostUserMessage.mostPayloadBytes
         && message.descriptors.count <= VhostUserMessage.mostDescriptors, "a message larger than any may be")
     outgoing.append(((message.headerBytes + message.payload)[...], message.descriptors))
     try flush()
+    // A peer that asks and never reads must not have everything kept for it.
+    guard outgoing.count <= Self.mostWaiting else { throw .notRead(messages: outgoing.count) }
   }
 
   /// Sends what was kept.

@@ -20,6 +20,10 @@ public enum VhostUserError: Error, Equatable, Sendable {
   case unknownRequest(UInt32)
   /// A reply where a request belongs, or one to nothing that was asked.
   case unexpectedReply(request: UInt32)
+  /// So many messages wait, and the peer does not read them.
+  case notRead(messages: Int)
+  /// So many misses wait for their answers.
+  case missesUnanswered(Int)
   /// A payload of the wrong length, in bytes.
   case payloadLength(request: UInt32, byteCount: Int, expected: Int)
   /// The wrong number of descriptors.
@@ -81,6 +85,8 @@ extension VhostUserError: CustomStringConvertible {
     case .tooManyDescriptors(let limit): "more than \(limit) descriptors came with a message"
     case .unknownRequest(let request): "request \(request) is not known"
     case .unexpectedReply(let request): "a reply to request \(request) came that nobody waits for"
+    case .notRead(let count): "the peer does not read: \(count) messages wait for it"
+    case .missesUnanswered(let count): "\(count) misses were not answered"
     case .payloadLength(let request, let count, let expected):
       "request \(request) came with \(count) bytes instead of \(expected)"
     case .descriptorCount(let request, let count, let expected):
