@@ -22,7 +22,7 @@ extension IOMMUDomain {
     configuration.usesLargePages = usesLargePages
     configuration.servedBy = .waiter
     self.init(memory: memory, configuration: configuration)
-    var unseen = NoWork()
+    var unseen = CountedWork()
     for window in windows {
       try core.pageTable.map(
         window.address.rawValue >> IOMMUPage.shift, to: window.target.rawValue >> IOMMUPage.shift,
