@@ -158,11 +158,12 @@ struct SliceLeader {
         at = contender.label
         contender.adapt?(before.roundTrip)
         try warm(number)
+        let taken = taken()
         let time = try slice(number + schedule.counted.count, buffers: contender.buffersPerSlice)
         let after = try look()
         let conditions = SliceConditions(
           roundTripBefore: before.roundTrip, roundTripAfter: after.roundTrip,
-          stolenTicks: after.stolen &- before.stolen, involuntarySwitches: after.switches &- before.switches)
+          stolenTicks: after.stolen &- taken.stolen, involuntarySwitches: after.switches &- taken.switches)
         if conditions.stolenTicks == 0 && conditions.involuntarySwitches == 0 { undisturbed[number] += 1 }
         run.records.append(
           SliceRecord(
@@ -190,12 +191,18 @@ struct SliceLeader {
     let roundTrip = peer.probe.ping()
     try peer.gate.waitUntilIdle()
     if roundTrip < 0 { peer.probe.reset() }
+    let taken = taken()
+    return (roundTrip, taken.stolen, taken.switches)
+  }
+
+  /// What was taken from the two CPUs so far.
+  private func taken() -> (stolen: UInt64, switches: UInt64) {
     var stolen: UInt64 = 0
     for cpu in [schedule.driverCPU] + schedule.followers.map(\.cpu) {
       var ticks: UInt64 = 0
       if unsafe cring_stolen_ticks(Int32(cpu), &ticks) == 0 { stolen &+= ticks }
     }
     let switches = schedule.peers.reduce(cring_involuntary_switches()) { $0 &+ $1.gate.switchCount }
-    return (roundTrip, stolen, switches)
+    return (stolen, switches)
   }
 }
