@@ -177,7 +177,10 @@ struct ContenderFactory {
   func plan(_ key: CostKey) -> LoadPlan {
     let payload =
       switch key.path {
-      case .swiotlb, .shadow: guest.privatePayload ?? guest.sharedPayload
+      case .swiotlb: guest.privatePayload ?? guest.sharedPayload
+      // The pages that hybrid has, which maps some of them: others may lie better in the caches, or worse.
+      case .shadow:
+        parameters.isolation.paths.contains(.shadow) ? guest.privatePayload ?? guest.sharedPayload : guest.sharedPayload
       case .dmaMask: guest.payload(bytes: key.bytes, parameters)
       // Forced: what a secure guest would hand over is its own.
       case .direct, .identity: key.isolated ? guest.privatePayload ?? guest.sharedPayload : guest.sharedPayload
