@@ -12,7 +12,7 @@ public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
   private let slots: GuestBuffer
   private let cells: SharedMemory
   private var free: [Int]
-  private var requests: [(token: UInt64, dataByteCount: UInt32)]
+  private var requests: [BlockSubmission?]
 
   /// Bytes of driver memory for each request in flight.
   public static var slotByteCount: Int { 64 }
@@ -33,7 +33,7 @@ public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
     cells = SharedMemory(slots.host, byteCount: slots.byteCount)
     let count = slots.byteCount / Self.slotByteCount
     free = (0..<count).reversed()
-    requests = Array(repeating: (0, 0), count: count)
+    requests = Array(repeating: nil, count: count)
   }
 
   /// The slot that the next request gets, so that its data can have the same place; `nil` when all are in flight.
@@ -53,18 +53,43 @@ public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
   ) throws(QueueError) -> AddResult {
     precondition((data == nil) == (operation == .flush), "a flush has no data, and everything else some")
     guard let slot = free.last else { return .full }
+    let request = BlockSubmission(operation: operation, sector: sector, data: data, token: token)
+    let result = try add(request, slot)
+    guard result == .added else { return result }
+    free.removeLast()
+    requests[slot] = request
+    return .added
+  }
+
+  /// Takes the ring as new, and adds every request that is outstanding again, the oldest first; visible after
+  /// `queue.publish()`.
+  ///
+  /// For a device that takes the place of one that is gone and left no notes: what is outstanding is what this driver
+  /// remembers, never what the ring says. Collect what the last one completed before (``next()`` until `nil`). Allocates.
+  ///
+  /// - Returns: how many there are.
+  /// - Throws: ``QueueError``; the driver is of no more use then.
+  public mutating func resubmit() throws(QueueError) -> Int {
+    var outstanding: [Int] = []
+    try queue.reset { outstanding.append(Int($0)) }
+    for slot in outstanding {
+      guard let request = requests[slot] else { preconditionFailure("a queue abandons what was added") }
+      let result = try add(request, slot)
+      precondition(result == .added, "an empty ring has room for what was in it")
+    }
+    return outstanding.count
+  }
+
+  /// Writes a request into its slot, and adds it.
+  private mutating func add(_ request: BlockSubmission, _ slot: Int) throws(QueueError) -> AddResult {
     let at = slot * Self.slotByteCount
-    cells.store32(operation.rawValue, at)
+    cells.store32(request.operation.rawValue, at)
     cells.store32(0, at + 4)
-    cells.store64(sector, at + 8)
+    cells.store64(request.sector, at + 8)
     cells.store32(0xff, at + Self.statusOffset)
     let header = slots.segment(at: at, length: 16)
     let status = slots.segment(at: at + Self.statusOffset, length: 1)
-    let result = try add(operation, header, data ?? status, status, UInt64(slot))
-    guard result == .added else { return result }
-    free.removeLast()
-    requests[slot] = (token, operation == .write ? 0 : data?.length ?? 0)
-    return .added
+    return try add(request.operation, header, request.data ?? status, status, UInt64(slot))
   }
 
   private mutating func add(
@@ -90,11 +115,12 @@ public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
     guard let used = try queue.nextUsed() else { return nil }
     // The queue gives back no token but those it was given.
     let slot = Int(used.token)
-    let (token, expected) = requests[slot]
+    guard let request = requests[slot] else { preconditionFailure("a queue gives back what was added") }
+    requests[slot] = nil
     free.append(slot)
     let status = UInt8(truncatingIfNeeded: cells.load32(slot * Self.slotByteCount + Self.statusOffset))
     return BlockCompletion(
-      token: token, slot: slot, status: BlockStatus(status),
-      dataByteCount: min(used.writtenByteCount == 0 ? 0 : used.writtenByteCount - 1, expected))
+      token: request.token, slot: slot, status: BlockStatus(status),
+      dataByteCount: min(used.writtenByteCount == 0 ? 0 : used.writtenByteCount - 1, request.writableByteCount))
   }
 }

@@ -14,6 +14,8 @@ public struct FrontendCounts: Equatable, Sendable {
   public var invalidations: UInt64 = 0
   /// Accesses that the back-end reports as refused.
   public var refusedAccesses: UInt64 = 0
+  /// Successors of back-ends that were gone, tried ones among them.
+  public var reconnections: UInt64 = 0
   /// Messages sent on the connection, whatever they are.
   public var messages: UInt64 = 0
 

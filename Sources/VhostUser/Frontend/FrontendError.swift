@@ -24,6 +24,8 @@ public enum FrontendError: Error, Equatable, Sendable {
   case regions(Int, limit: Int)
   /// A vring's part does not lie in shared memory.
   case vringMemory(index: Int, GuestPhysicalAddress)
+  /// The memory that the back-end gave for its notes of what is in flight is none.
+  case inflight(InflightError)
   /// The back-end says that a vring stopped at a position that is none of its ring.
   case vringBase(index: Int, UInt32)
 }
@@ -48,6 +50,7 @@ extension FrontendError: CustomStringConvertible {
     case .wrongIOTLBMessage(let message): "the back-end sent an IOTLB message of kind \(message.kind)"
     case .regions(let count, let limit): "\(count) shared regions; a memory table has 1 to \(limit)"
     case .vringMemory(let index, let address): "vring \(index) has a part at \(address), which is not shared memory"
+    case .inflight(let error): error.description
     case .vringBase(let index, let base): "vring \(index) stopped at 0x\(String(base, radix: 16)), which is no position"
     }
   }

@@ -32,7 +32,7 @@ extension VhostUserFrontend {
         counts.invalidations &+= 1
         try order(.iotlb(IOTLBMessage(.invalidate, address: part.address, byteCount: part.byteCount)))
       } catch {
-        return false
+        return awaitsSuccessor && hasLostBackend
       }
     }
     return true
@@ -90,7 +90,8 @@ extension VhostUserFrontend {
       do throws(FrontendError) {
         try order(.iotlb(found.update(permissions(of: found, for: [.read, .write]))))
       } catch {
-        return false
+        // Its successor asks.
+        return awaitsSuccessor && hasLostBackend
       }
       at = found.range.address.rawValue + found.range.byteCount
     }

@@ -11,14 +11,20 @@ extension VhostUserFrontend {
     precondition((0...255).contains(index), "a vring's index is 0 to 255")
     precondition(
       (vring.window != nil) == features.contains(.accessPlatform), "a vring has a window with ACCESS_PLATFORM only")
-    let number = UInt32(index)
     if let window = vring.window {
       let first = window.address.rawValue & ~4095
       let end = (window.address.rawValue + UInt64(window.buffer.byteCount) + 4095) & ~4095
       windows.append(IOMMURange(IOVA(first), byteCount: end - first))
     }
+    vrings[index] = vring
+    try handOver(index, vring, base: vring.firstPosition)
+  }
+
+  /// Tells the back-end all of a vring.
+  func handOver(_ index: Int, _ vring: VringSetup, base: UInt32) throws(FrontendError) {
+    let number = UInt32(index)
     try order(.setVringSize(VringState(index: number, value: UInt32(vring.size))))
-    try order(.setVringBase(VringState(index: number, value: vring.firstPosition)))
+    try order(.setVringBase(VringState(index: number, value: base)))
     try order(
       .setVringAddress(
         VringAddress(
@@ -42,6 +48,7 @@ extension VhostUserFrontend {
     guard state.index == UInt32(index), features.contains(.packedRing) || state.value <= 0xffff else {
       throw fail(.vringBase(index: index, state.value))
     }
+    vrings[index] = nil
     return state.value
   }
 

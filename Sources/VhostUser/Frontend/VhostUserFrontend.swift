@@ -9,14 +9,16 @@ public import RingKit
 /// misses are answered meanwhile. It does not touch the rings: that is for a `DriverQueue` over the same memory.
 ///
 /// The order of calls: ``negotiate(_:required:protocolFeatures:queues:)``, ``config(offset:byteCount:)`` as wanted,
-/// ``share(_:)``, ``attach(_:)`` with ACCESS_PLATFORM, ``start(_:_:)`` for each vring, and ``stop(_:)`` at the end.
+/// ``share(_:)``, ``trackInflight(queues:size:)`` as wanted, ``attach(_:)`` with ACCESS_PLATFORM, ``start(_:_:)`` for each
+/// vring, and ``stop(_:)`` at the end. A back-end that went (``hasLostBackend``) is replaced by ``reconnect(_:)`` and
+/// ``resume(_:at:)``.
 public final class VhostUserFrontend {
   /// The features both sides agreed on.
   public private(set) var features = VirtioFeatures()
   /// The features that the device offered.
   public private(set) var offeredFeatures = VirtioFeatures()
   /// The extensions of the protocol both sides agreed on.
-  public private(set) var protocolFeatures = ProtocolFeatures()
+  public internal(set) var protocolFeatures = ProtocolFeatures()
   /// What was done so far.
   public internal(set) var counts = FrontendCounts()
   /// Whether a back-end that asks to read and write where it may only write is told that it may do both.
@@ -24,18 +26,25 @@ public final class VhostUserFrontend {
   /// rte_vhost asks so for every buffer it receives into and takes no less; on a real IOMMU it is what Linux maps on a VT-d
   /// unit without zero-length reads. What it costs in protection is counted: ``FrontendCounts/widenedUpdates``.
   public var grantsReadWithWrite = false
+  /// Whether a back-end that is gone is to be replaced, so that its end is no reason for a driver's unmap to fail: who is gone
+  /// has no translation any more.
+  public var awaitsSuccessor = false
   /// How long a request waits for its answer, in milliseconds.
   public let timeout: Int
 
   /// Whether the device has feature bit 30, with which vrings are enabled one by one.
   var hasProtocolFeatures = false
-  let connection: VhostUserConnection
+  var connection: VhostUserConnection
   /// The back-end's own requests; `nil` until ACCESS_PLATFORM is agreed on.
   var channel: VhostUserConnection?
   var remote: RemoteIOTLB?
   /// Ranges that stay mapped while the device works, so nobody needs to take them back.
   var windows: [IOMMURange] = []
   var memory: GuestMemory?
+  /// What a successor has to agree on, and what it is handed.
+  var agreed: (features: VirtioFeatures, protocolFeatures: ProtocolFeatures, queues: Int)?
+  var vrings: [Int: VringSetup] = [:]
+  var inflight: KeptInflight?
   /// Requests whose replies have not come, oldest first, and the number of the first of them.
   var awaited: [FrontendRequest] = []
   var answeredCount = 0
@@ -62,10 +71,12 @@ public final class VhostUserFrontend {
   ///   - wanted: features to agree on where the device offers them.
   ///   - required: features without which there is no session; VERSION_1 is always one.
   ///   - needed: extensions that the caller cannot do without.
+  ///   - optional: extensions to agree on where the back-end offers them.
   ///   - queues: vrings that will be used.
   /// - Throws: ``FrontendError``.
   public func negotiate(
-    _ wanted: VirtioFeatures, required: VirtioFeatures, protocolFeatures needed: ProtocolFeatures = [], queues: Int
+    _ wanted: VirtioFeatures, required: VirtioFeatures, protocolFeatures needed: ProtocolFeatures = [],
+    optional: ProtocolFeatures = [], queues: Int
   ) throws(FrontendError) {
     let required = required.union(.version1)
     let bit = VirtioFeatures(rawValue: ProtocolFeatures.deviceBit)
@@ -81,7 +92,7 @@ public final class VhostUserFrontend {
     guard extensions.isSuperset(of: needed) else {
       throw fail(.missingProtocolFeatures(needed.subtracting(extensions), offered: extensions))
     }
-    let agreed = extensions.intersection(needed.union([.queueCount, .replyAck]))
+    let agreed = extensions.intersection(needed.union(optional).union([.queueCount, .replyAck]))
     hasProtocolFeatures = offered.contains(bit)
     if hasProtocolFeatures {
       // Whether it is answered is what it decides.
@@ -96,6 +107,7 @@ public final class VhostUserFrontend {
     try order(.setFeatures(offered.contains(bit) ? chosen.union(bit) : chosen))
     features = chosen
     if agreed.contains(.backendRequests) { try openChannel() }
+    self.agreed = self.agreed ?? (chosen, agreed, queues)
   }
 
   private func openChannel() throws(FrontendError) {

@@ -15,7 +15,9 @@ final class ScriptedBackend: @unchecked Sendable {
   static let extensions: ProtocolFeatures = [.queueCount, .replyAck, .backendRequests, .config]
 
   let frontend: VhostUserFrontend
-  private let near: VhostUserConnection
+  /// The front-end's end of the connection, for another front-end that is to go on here.
+  let far: VhostUserConnection
+  private var near: VhostUserConnection?
   private let script: Script
   private let asked = Mutex<[FrontendMessage]>([])
   private let isOver = Atomic<Bool>(false)
@@ -26,7 +28,7 @@ final class ScriptedBackend: @unchecked Sendable {
   /// A front-end that speaks with a back-end which answers as a good one does, but where `script` says otherwise.
   init(timeout: Int = 60_000, _ script: @escaping Script = { _, _ in [] }) throws {
     let (near, far) = try VhostUserConnection.pair()
-    self.near = near
+    (self.near, self.far) = (near, far)
     self.script = script
     frontend = VhostUserFrontend(far, timeout: timeout)
   }
@@ -36,6 +38,7 @@ final class ScriptedBackend: @unchecked Sendable {
   /// Answers until ``stop()``, or until the front-end is gone.
   func start() {
     thread = TestThread { [unowned self] in
+      guard let near else { return }
       while !isOver.load(ordering: .acquiring) {
         guard (try? near.wait(milliseconds: 5)) != nil else { return }
         while let message = try? near.receive() {
@@ -55,6 +58,13 @@ final class ScriptedBackend: @unchecked Sendable {
     isOver.store(true, ordering: .releasing)
     thread?.join()
     thread = nil
+  }
+
+  /// Goes without a word, as one that was killed.
+  func hangUp() {
+    stop()
+    near = nil
+    channel.withLock { $0 = nil }
   }
 
   /// The back-end's end of its own channel.

@@ -14,6 +14,7 @@ struct DriveCommand: ParsableCommand {
       Examples:
         ringbench drive blk --socket /run/blk.sock --verify --features indirect,event-idx
         ringbench drive net --socket /run/net.sock --layout packed --in-order --path iommu-strict --format json
+        ringbench drive blk --socket /run/blk.sock --verify --reconnect     # and kill -9 the back-end
       """)
 
   @OptionGroup var options: DriveOptions

@@ -62,6 +62,14 @@ struct DriveOptions: ParsableArguments {
       """)
   var verify = false
 
+  @Flag(
+    help: """
+      Go on with the next back-end at the socket when one goes, for as long as --timeout-ms each time. What is outstanding is \
+      handed over with the back-end's notes (INFLIGHT_SHMFD) where it keeps them; otherwise the driver adds it again to an \
+      empty ring. Each request comes back once, and may have been done twice.
+      """)
+  var reconnect = false
+
   @Option(parsing: .unconditional, help: "Milliseconds to wait for an answer, or for anything to come back.")
   var timeoutMs = 10_000
 
@@ -89,6 +97,7 @@ struct DriveOptions: ParsableArguments {
     parameters.depth = try depth(for: parameters)
     guard !verify || parameters.device == .block else { throw .usage("--verify is for blk; net always compares") }
     parameters.verifies = verify || parameters.device == .net
+    parameters.reconnects = reconnect
     guard (1...600_000).contains(timeoutMs) else { throw .usage("--timeout-ms is 1 to 600000, not \(timeoutMs)") }
     parameters.timeoutMilliseconds = timeoutMs
     return parameters

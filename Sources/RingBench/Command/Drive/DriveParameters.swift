@@ -17,6 +17,8 @@ struct DriveParameters: Encodable, Sendable {
   /// Whether the device is told of each mapping before it can ask.
   var announces = false
   var verifies = false
+  /// Whether a back-end that goes is replaced by the next one at the socket.
+  var reconnects = false
   var timeoutMilliseconds = 10_000
 
   private enum CodingKeys: String, CodingKey {
@@ -25,6 +27,7 @@ struct DriveParameters: Encodable, Sendable {
     case listens = "listen"
     case bytes = "size"
     case verifies = "verify"
+    case reconnects = "reconnect"
     case timeoutMilliseconds = "timeoutMs"
   }
 

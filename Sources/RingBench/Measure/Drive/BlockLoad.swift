@@ -152,6 +152,7 @@ struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   }
 
   private mutating func rest(hasProgress: Bool) throws(DriveFailure) {
+    if port.isLost { return try recover() }
     turns = hasProgress ? 0 : turns + 1
     if hasProgress { return try port.progress() }
     guard try port.isTired(turns) else { return }
@@ -161,11 +162,34 @@ struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     driver.queue.disableNotifications()
   }
 
+  /// Goes on with the back-end's successor, once all that the last one completed was collected.
+  private mutating func recover() throws(DriveFailure) {
+    guard let position = driver.queue.devicePosition else { return }
+    let outstanding = driver.queue.inFlightCount
+    var start: UInt16? = position
+    if !port.hasNotes {
+      do throws(QueueError) { _ = try driver.resubmit() } catch { throw port.reason(error) }
+      driver.queue.disableNotifications()
+      driver.queue.publish()
+      start = nil
+    }
+    guard try port.resume([start]) else { return }
+    turns = 0
+    tally.reconnects += 1
+    if port.hasNotes { tally.handedOver += outstanding } else { tally.resubmitted += outstanding }
+  }
+
   /// Takes the ring back; the device must have come exactly as far as the driver.
   private mutating func finish() throws(DriveFailure) {
     do throws(QueueError) { try driver.queue.flush() } catch { throw port.reason(error) }
+    var stopped = try port.stop(0)
+    while stopped == nil {
+      // Nothing is outstanding: whoever comes has to stop where it begins.
+      guard try next() == nil else { preconditionFailure("a queue gives back what was added") }
+      try recover()
+      stopped = try port.stop(0)
+    }
     let expected = UInt16(truncatingIfNeeded: driver.queue.notificationData(queue: 0).rawValue >> 16)
-    let stopped = try port.stop(0)
-    guard stopped == expected else { throw .position(vring: 0, expected: expected, got: stopped) }
+    guard stopped == expected else { throw .position(vring: 0, expected: expected, got: stopped ?? 0) }
   }
 }

@@ -17,6 +17,10 @@ enum DriveFailure: Error, Sendable {
   case strangeFrame(number: UInt64, byteCount: Int)
   /// Nothing came back for that long.
   case stalled(done: Int, of: Int, milliseconds: Int)
+  /// The back-end went, and no other came in its place for that long.
+  case noSuccessor(milliseconds: Int)
+  /// The back-end's successor has another disk, or another size of it.
+  case otherDisk
   /// The device stopped at another position than the driver's.
   case position(vring: Int, expected: UInt16, got: UInt16)
 
@@ -30,6 +34,8 @@ enum DriveFailure: Error, Sendable {
     case .strangeFrame(let number, let count):
       "a frame of \(count) bytes with number \(number) came, which is not outstanding"
     case .stalled(let done, let total, let time): "nothing came back for \(time) ms (\(done) of \(total) had)"
+    case .noSuccessor(let time): "the back-end went, and none came in its place within \(time) ms"
+    case .otherDisk: "the back-end's successor has another disk: its configuration space is not the same"
     case .position(let vring, let expected, let got):
       "the device stopped vring \(vring) at \(got); everything up to \(expected) was done"
     }

@@ -18,19 +18,23 @@ struct DriveMeasurement {
       let frontend = VhostUserFrontend(try connect(), timeout: parameters.timeoutMilliseconds)
       // The network device one meets is DPDK's, which asks to read what it only writes.
       frontend.grantsReadWithWrite = parameters.device == .net
+      frontend.awaitsSuccessor = parameters.reconnects
       let wanted = parameters.device == .block ? BlockLimits.features : VirtioFeatures()
-      let limits = try negotiate(frontend, wanted)
+      let config = try negotiate(frontend, wanted)
+      let limits = config.isEmpty ? nil : BlockLimits(config, features: frontend.features)
       if let limits { try check(limits) }
       let guest = try DriveGuest(parameters)
       try frontend.share(guest.memory)
       let domain = parameters.isTranslated ? domain(guest.memory) : nil
       if let domain { frontend.attach(domain) }
       let port = try DrivePort(
-        frontend, queues: parameters.device.queueCount, timeoutMilliseconds: parameters.timeoutMilliseconds)
+        frontend, queues: parameters.device.queueCount, timeoutMilliseconds: parameters.timeoutMilliseconds,
+        succession: try parameters.reconnects ? succession(frontend, config) : nil)
       let session = DriveSession(
         parameters: parameters, guest: guest, domain: domain, port: port, limits: limits, progress: progress)
       let tally = try session.run()
-      return DriveReport(machine, parameters, frontend, limits, tally, sleeps: port.sleeps)
+      return DriveReport(
+        machine, parameters, frontend, limits, tally, sleeps: port.sleeps, hasNotes: port.hasNotes)
     } catch let error as BenchError {
       throw error
     } catch let error as FrontendError {
@@ -45,9 +49,7 @@ struct DriveMeasurement {
 
   private func connect() throws -> VhostUserConnection {
     do throws(VhostUserError) {
-      if let connection = try parameters.listens ? accept() : VhostUserConnection(connectingTo: parameters.socket) {
-        return connection
-      }
+      if let connection = try address.connect(milliseconds: parameters.timeoutMilliseconds) { return connection }
     } catch {
       guard case .system(_, let errno) = error else { throw BenchError.machine("\(parameters.socket): \(error)") }
       throw BenchError.machine(
@@ -57,23 +59,21 @@ struct DriveMeasurement {
       "no back-end connected to \(parameters.socket) within \(parameters.timeoutMilliseconds) ms")
   }
 
-  /// The first back-end that connects, `nil` when none does in time.
-  private func accept() throws(VhostUserError) -> VhostUserConnection? {
-    let listener = try VhostUserListener(at: parameters.socket)
-    var set = PollSet()
-    set.add(listener.fileDescriptor)
-    guard try set.wait(milliseconds: Int32(parameters.timeoutMilliseconds)) else { return nil }
-    return try listener.accept()
+  private var address: DriveAddress { DriveAddress(socket: parameters.socket, listens: parameters.listens) }
+
+  /// Who goes on for a back-end that is gone, with its notes where it takes any.
+  private func succession(_ frontend: VhostUserFrontend, _ config: [UInt8]) throws -> DriveSuccession {
+    let hasNotes = try frontend.trackInflight(queues: parameters.device.queueCount, size: parameters.queueSize)
+    return DriveSuccession(address: address, hasNotes: hasNotes, config: config)
   }
 
-  private func negotiate(_ frontend: VhostUserFrontend, _ wanted: VirtioFeatures) throws -> BlockLimits? {
+  /// Agrees on features; what the configuration space of a block device says.
+  private func negotiate(_ frontend: VhostUserFrontend, _ wanted: VirtioFeatures) throws -> [UInt8] {
     let isBlock = parameters.device == .block
     try frontend.negotiate(
       wanted, required: parameters.requiredFeatures, protocolFeatures: isBlock ? .config : [],
-      queues: isBlock ? 1 : 2)
-    guard isBlock else { return nil }
-    return BlockLimits(
-      try frontend.config(offset: 0, byteCount: BlockLimits.byteCount), features: frontend.features)
+      optional: parameters.reconnects ? .inflight : [], queues: isBlock ? 1 : 2)
+    return isBlock ? try frontend.config(offset: 0, byteCount: BlockLimits.byteCount) : []
   }
 
   /// Refuses a size that the device does not take.

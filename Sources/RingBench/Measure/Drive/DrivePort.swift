@@ -9,7 +9,11 @@ final class DrivePort {
   let frontend: VhostUserFrontend
   let kicks: [EventDoorbell]
   let calls: [EventDoorbell]
-  private let timeout: UInt64
+  /// Who goes on for a back-end that is gone; `nil`: nobody, and the run ends with it.
+  let succession: DriveSuccession?
+  /// When the back-end was found gone, until a successor serves.
+  var lostSince: UInt64?
+  let timeout: UInt64
   /// Times the driver slept until something came.
   private(set) var sleeps: UInt64 = 0
   private var busyTurns = 0
@@ -18,8 +22,11 @@ final class DrivePort {
   // Some 50 µs of looking before the CPU is given away: the device may need it.
   private static let spins = 2000
 
-  init(_ frontend: VhostUserFrontend, queues: Int, timeoutMilliseconds: Int) throws(MemoryError) {
+  init(
+    _ frontend: VhostUserFrontend, queues: Int, timeoutMilliseconds: Int, succession: DriveSuccession?
+  ) throws(MemoryError) {
     self.frontend = frontend
+    self.succession = succession
     var doorbells: [EventDoorbell] = []
     for _ in 0..<2 * queues { doorbells.append(try EventDoorbell()) }
     kicks = Array(doorbells.prefix(queues))
@@ -27,9 +34,10 @@ final class DrivePort {
     timeout = UInt64(timeoutMilliseconds) * 1_000_000
   }
 
-  /// Answers what the back-end asks.
+  /// Answers what the back-end asks; nothing of one whose successor is waited for.
   func service() throws(DriveFailure) {
-    do throws(FrontendError) { try frontend.service() } catch { throw .session(error) }
+    if isLost { return }
+    do throws(FrontendError) { try frontend.service() } catch { if !isLost { throw .session(error) } }
   }
 
   /// Something came back; a device that translates may ask for more all the same.
@@ -73,8 +81,12 @@ final class DrivePort {
   }
 
   /// Stops a vring; how far the device has come: an available index, or offset and wrap counter.
-  func stop(_ vring: Int) throws(DriveFailure) -> UInt16 {
+  ///
+  /// - Returns: `nil` when the back-end is gone and has a successor.
+  func stop(_ vring: Int) throws(DriveFailure) -> UInt16? {
+    if isLost { return nil }
     do throws(FrontendError) { return UInt16(truncatingIfNeeded: try frontend.stop(vring)) } catch {
+      if isLost { return nil }
       throw .session(error)
     }
   }

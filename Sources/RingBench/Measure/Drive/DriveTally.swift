@@ -13,6 +13,11 @@ struct DriveTally: Sendable {
   /// Frames that were sent again, and frames that came more than once.
   var resends = 0
   var duplicates = 0
+  /// Back-ends that took the place of one that was gone; what was outstanding then and was handed over with the back-end's
+  /// notes, and what the driver added again.
+  var reconnects = 0
+  var handedOver = 0
+  var resubmitted = 0
   var nanoseconds: UInt64 = 0
   /// The device's own name, of a block device.
   var name: String?

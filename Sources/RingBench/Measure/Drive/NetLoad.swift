@@ -159,6 +159,7 @@ struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   // MARK: Waiting
 
   private mutating func rest(hasProgress: Bool) throws(DriveFailure) {
+    if port.isLost { return try recover() }
     turns = hasProgress ? 0 : turns + 1
     if hasProgress { return try port.progress() }
     guard try port.isTired(turns) else { return }
@@ -176,8 +177,41 @@ struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     transmit.disableNotifications()
   }
 
+  /// Goes on with the back-end's successor, once all that the last one completed was collected.
+  ///
+  /// Frames that the last one had taken and not sent back are lost, as on any wire, and sent again when they are late.
+  private mutating func recover() throws(DriveFailure) {
+    guard let received = receive.devicePosition, let sent = transmit.devicePosition else { return }
+    let outstanding = receive.inFlightCount + transmit.inFlightCount
+    var positions: [UInt16?] = [received, sent]
+    if !port.hasNotes {
+      do throws(QueueError) { try abandon() } catch { throw port.reason(error) }
+      receive.disableNotifications()
+      transmit.disableNotifications()
+      positions = [nil, nil]
+    }
+    guard try port.resume(positions) else { return }
+    turns = 0
+    tally.reconnects += 1
+    if port.hasNotes { tally.handedOver += outstanding } else { tally.resubmitted += outstanding }
+  }
+
+  /// Makes both rings new: what was posted is posted again, and what was sent and has not come back is late.
+  private mutating func abandon() throws(QueueError) {
+    var places: [Int] = []
+    try receive.reset { places.append(Int($0)) }
+    unposted += places
+    places = []
+    try transmit.reset { places.append(Int($0)) }
+    for place in places {
+      frames[place].isInQueue = false
+      if !frames[place].isWaiting { free.append(place) }
+    }
+  }
+
   /// Takes both rings back, and what was posted to receive into.
   private mutating func finish() throws(DriveFailure) {
+    // One that has gone by now has stopped as well.
     _ = try port.stop(0)
     _ = try port.stop(1)
     do throws(QueueError) {

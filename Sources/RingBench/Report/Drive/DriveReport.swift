@@ -13,11 +13,13 @@ struct DriveReport: Sendable {
   let limits: BlockLimits?
   let tally: DriveTally
   let sleeps: UInt64
+  /// Whether the back-end notes what is in flight for its successor.
+  let hasNotes: Bool
   let messages: FrontendCounts
 
   init(
     _ machine: Machine, _ parameters: DriveParameters, _ frontend: VhostUserFrontend, _ limits: BlockLimits?,
-    _ tally: DriveTally, sleeps: UInt64
+    _ tally: DriveTally, sleeps: UInt64, hasNotes: Bool
   ) {
     self.machine = machine
     self.parameters = parameters
@@ -29,6 +31,7 @@ struct DriveReport: Sendable {
     self.limits = limits
     self.tally = tally
     self.sleeps = sleeps
+    self.hasNotes = hasNotes
     messages = frontend.counts
   }
 
@@ -52,7 +55,7 @@ struct DriveReport: Sendable {
 extension DriveReport: Encodable {
   private enum Key: String, CodingKey {
     case schema, machine, parameters, interrupted, negotiated, negotiatedBits, protocolFeatures, disk, results, iotlb
-    case messages
+    case messages, reconnect
   }
 
   private enum DiskKey: String, CodingKey { case name, sectors, blockBytes, readOnly, flush }
@@ -61,6 +64,8 @@ extension DriveReport: Encodable {
     case requests, bytesOut, bytesIn, bytesVerified, flushes, resends, duplicates, nanoseconds, nsPerRequest
     case requestsPerSecond, latencyNs, counters, sleeps
   }
+
+  private enum ReconnectKey: String, CodingKey { case backEndNotes, reconnects, handedOver, resubmitted }
 
   private enum IOTLBKey: String, CodingKey {
     case misses, unmappedMisses, updates, announcements, widenedUpdates, invalidations, refusedAccesses
@@ -93,6 +98,13 @@ extension DriveReport: Encodable {
       try iotlb.encode(messages.widenedUpdates, forKey: .widenedUpdates)
       try iotlb.encode(messages.invalidations, forKey: .invalidations)
       try iotlb.encode(messages.refusedAccesses, forKey: .refusedAccesses)
+    }
+    if parameters.reconnects {
+      var reconnect = values.nestedContainer(keyedBy: ReconnectKey.self, forKey: .reconnect)
+      try reconnect.encode(hasNotes, forKey: .backEndNotes)
+      try reconnect.encode(tally.reconnects, forKey: .reconnects)
+      try reconnect.encode(tally.handedOver, forKey: .handedOver)
+      try reconnect.encode(tally.resubmitted, forKey: .resubmitted)
     }
     var results = values.nestedContainer(keyedBy: ResultKey.self, forKey: .results)
     try results.encode(tally.requests, forKey: .requests)

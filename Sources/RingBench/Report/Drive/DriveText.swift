@@ -39,6 +39,13 @@ struct DriveText {
 
         """
     }
+    if parameters.reconnects {
+      let outstanding =
+        report.hasNotes
+        ? "\(NumberText.grouped(tally.handedOver)) outstanding handed over with the back-end's notes"
+        : "\(NumberText.grouped(tally.resubmitted)) outstanding added again by the driver (the back-end keeps no notes)"
+      text += "Successors of back-ends that went: \(tally.reconnects); \(outstanding). The times include the waiting.\n"
+    }
     if tally.resends + tally.duplicates > 0 {
       text += "\(NumberText.grouped(tally.resends)) frames sent again, "
       text += "\(NumberText.grouped(tally.duplicates)) came twice\n"

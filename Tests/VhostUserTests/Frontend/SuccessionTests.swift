@@ -1,0 +1,151 @@
+import RingKit
+import RingKitTestSupport
+import Synchronization
+import Testing
+
+@testable import VhostUser
+
+/// Our driver over one back-end after the other, each of which dies with requests in flight.
+@Suite(.timeLimit(.minutes(20))) struct SuccessionTests {
+  /// A disk that stops after so many requests, with some more fetched.
+  private final class Mortal: VhostUserDevice {
+    let disk: BlockDevice
+    var lives: Int
+    let isDead: (() -> Void)
+    init(_ disk: BlockDevice, lives: Int, isDead: @escaping () -> Void) {
+      (self.disk, self.lives, self.isDead) = (disk, lives, isDead)
+    }
+
+    var deviceFeatures: VirtioFeatures { disk.deviceFeatures }
+    var queueCount: Int { disk.queueCount }
+    var configuration: [UInt8] { disk.configuration }
+    func configure(_ features: VirtioFeatures) {}
+
+    func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
+      while lives > 0 {
+        let progress = try disk.serve(&queue, index: index, limit: 1)
+        if case .empty = progress { return progress }
+        lives -= 1
+      }
+      do throws(QueueError) { for _ in 0..<2 { _ = try queue.next() } } catch { throw .queue(error) }
+      isDead()
+      return .idle
+    }
+  }
+
+  /// A back-end on a thread of its own that goes without a word once its device is dead.
+  private final class Host: @unchecked Sendable {
+    private let isDead = Atomic<Bool>(false)
+    private var thread: TestThread?
+
+    /// Begins to serve; the other end of its connection.
+    func serve(path: String, lives: Int, notes: Bool) throws -> VhostUserConnection {
+      thread?.join()
+      isDead.store(false, ordering: .releasing)
+      let (near, far) = try VhostUserConnection.channel()
+      // The thread's alone, so that it is closed when the thread is done.
+      let socket = try far.duplicate()
+      thread = TestThread { [unowned self] in
+        guard let connection = try? VhostUserConnection(attaching: socket) else { return }
+        var options = VhostUserOptions()
+        if !notes { options.protocolFeatures.remove(.inflight) }
+        guard let disk = try? BlockDevice(path: path) else { return }
+        let device = Mortal(disk, lives: lives) { [unowned self] in isDead.store(true, ordering: .releasing) }
+        let backend = VhostUserBackend(connection, device: device, options: options)
+        while !isDead.load(ordering: .acquiring), (try? backend.step(milliseconds: 5)) != nil {}
+      }
+      return near
+    }
+
+    deinit { thread?.join() }
+  }
+
+  /// The guest's memory, and what of it the ring takes.
+  private struct Guest {
+    let region: MemoryRegion
+    var allocator: RegionAllocator
+    let configuration: QueueConfiguration
+    let ring: GuestBuffer
+    let tables: GuestBuffer?
+
+    init(_ features: VirtioFeatures) throws {
+      region = try MemoryRegion(at: GuestPhysicalAddress(0x10_0000), byteCount: 1 << 20)
+      allocator = RegionAllocator(region)
+      configuration = QueueConfiguration(size: 64, features: features)
+      ring = try allocator.allocate(8192, alignment: 4096)
+      tables =
+        features.contains(.indirectDescriptors)
+        ? try allocator.allocate(configuration.indirectByteCount, alignment: 16) : nil
+    }
+  }
+
+  @Test(arguments: [VirtioFeatures(), .packedRing, .inOrder, .indirectDescriptors], [true, false])
+  func eachRequestComesBackOnce(layout: VirtioFeatures, notes: Bool) throws {
+    let features = layout.union(.version1)
+    let guest = try Guest(features)
+    let (kick, call) = (try EventDoorbell(), try EventDoorbell())
+    if features.contains(.packedRing) {
+      let ring = try PackedRing(in: guest.ring, size: 64)
+      let queue = try PackedDriverQueue(
+        guest.configuration, ring: ring, indirectTables: guest.tables, mapper: DirectMapper(counter: NoWork()))
+      try run(guest, queue, VringSetup(ring, kick: kick, call: call), notes: notes)
+    } else {
+      let ring = try SplitRing(in: guest.ring, size: 64)
+      let queue = try SplitDriverQueue(
+        guest.configuration, ring: ring, indirectTables: guest.tables, mapper: DirectMapper(counter: NoWork()))
+      try run(guest, queue, VringSetup(ring, kick: kick, call: call), notes: notes)
+    }
+  }
+
+  private func run<Queue: DriverQueue & ~Copyable>(
+    _ guest: Guest, _ queue: consuming Queue, _ setup: VringSetup, notes: Bool
+  ) throws {
+    let (count, file, host, kick) = (100, ScratchFile(sectors: 100), Host(), setup.kick)
+    var allocator = guest.allocator
+    let slots = try allocator.allocate(16 * BlockDriver<Queue>.slotByteCount, alignment: 8)
+    let payload = try allocator.allocate(16 * 512, alignment: 512)
+    var driver = BlockDriver(queue, slots: slots)
+
+    let frontend = VhostUserFrontend(try host.serve(path: file.path, lives: 17, notes: notes), timeout: 60_000)
+    frontend.awaitsSuccessor = true
+    try frontend.negotiate([], required: guest.configuration.features, optional: .inflight, queues: 1)
+    try frontend.share(try GuestMemory([guest.region]))
+    #expect(try frontend.trackInflight(queues: 1, size: 64) == notes)
+    try frontend.start(0, setup)
+
+    var (sent, returned, successors) = (0, [Int](repeating: 0, count: count), 0)
+    while returned.contains(0) {
+      while sent < count, let slot = driver.nextSlot {
+        unsafe payload.bytes.storeBytes(of: UInt64(1000 + sent), toByteOffset: slot * 512, as: UInt64.self)
+        let data = payload.segment(at: slot * 512, length: 512)
+        let result = try driver.submit(.write, sector: UInt64(sent), data: data, token: UInt64(sent))
+        guard result == .added else { break }
+        sent += 1
+      }
+      driver.queue.publish()
+      if driver.queue.isNotificationDue() { kick.ring() }
+      while let completion = try driver.next() {
+        #expect(completion.status == .done)
+        returned[Int(completion.token)] += 1
+      }
+      try? frontend.service()
+      guard frontend.hasLostBackend, let position = driver.queue.devicePosition else { continue }
+      #expect(driver.queue.inFlightCount > 0)
+      successors += 1
+      if !notes {
+        let outstanding = driver.queue.inFlightCount
+        let added = try driver.resubmit()
+        #expect(added == outstanding)
+        driver.queue.publish()
+      }
+      try frontend.reconnect(try host.serve(path: file.path, lives: 17, notes: notes))
+      try frontend.resume(0, at: notes ? position : nil)
+      kick.ring()
+    }
+    #expect(returned.allSatisfy { $0 == 1 } && successors == 5)
+    for sector in 0..<count {
+      let bytes = file.read(sector: sector, count: 512)
+      #expect(unsafe bytes.withUnsafeBytes { unsafe $0.load(as: UInt64.self) } == UInt64(1000 + sector))
+    }
+  }
+}
