@@ -63,4 +63,35 @@ import VhostUser
     #expect(try frontend.ask(.getVringBase(VringState(index: 0, value: 0))).vringState().value == 0)
     _ = channel
   }
+
+  /// Each start of a ring where another one lies asks for another page, and what was asked before stays unanswered.
+  @Test func aFrontendThatAnswersNoneOf1024MissesIsLeft() throws {
+    let file = ScratchFile(sectors: 8)
+    let frontend = try ScriptedFrontend(try BlockDevice(path: file.path), features: [.version1, .accessPlatform])
+    try frontend.negotiate()
+    let channel = try #require(frontend.channel)
+    frontend.channel = nil
+    let driver = try DiskDriver(frontend)
+    func restart(_ page: Int) throws {
+      let base = GuestPhysicalAddress(UInt64(1 << 40 + page * 4096))
+      _ = try frontend.ask(.getVringBase(VringState(index: 0, value: 0)))
+      try frontend.start(size: driver.size, base: 0, parts: (base, driver.parts.available, driver.parts.used))
+    }
+    var misses = 0
+    for page in 0..<1024 {
+      try restart(page)
+      // Read, or the socket would fill up first.
+      while let message = try channel.receive() {
+        guard case .iotlb(let miss) = try BackendMessage(message) else { continue }
+        #expect(miss.address == IOVA(UInt64(1 << 40 + page * 4096)))
+        misses += 1
+      }
+    }
+    #expect(misses == 1024 && frontend.backend.counts.misses == 1024)
+    // One that was asked already is not asked again, so it does not count.
+    try restart(7)
+    #expect(frontend.backend.counts.misses == 1024)
+    #expect(throws: VhostUserError.missesUnanswered(1024)) { try restart(1024) }
+    #expect(frontend.backend.counts.misses == 1024)
+  }
 }
