@@ -9,7 +9,7 @@ PATHS = {
     "direct", "identity", "iommu-strict", "iommu-lazy", "viommu", "mmu", "premapped", "swiotlb", "dma-mask", "shadow",
     "hybrid",
 }
-REASONS = {"placementChanged", "stolenTime", "involuntarySwitch", "probeFailed"}
+REASONS = {"placementChanged", "stolenTime", "involuntarySwitch", "probeFailed", "otherThreshold"}
 
 problems = []
 

@@ -67,23 +67,30 @@ import Testing
     let known = [
       finding(.split, .sameL3), finding(.split, .crossL3), finding(.packed, .sameL3),
     ]
-    #expect(HybridFinding.warning(known, rows: [(.split, .sameL3), (.split, .crossL3), (.packed, .sameL3)]) == nil)
-    #expect(HybridFinding.warning(known, rows: []) == nil)
-    #expect(HybridFinding.warning([], rows: [(.split, .crossL3)]) == nil, "a threshold that was given is nobody's")
-    let warning = try #require(HybridFinding.warning(known, rows: [(.split, .sameL3), (.packed, .crossL3)]))
+    var outcome = HybridOutcome(findings: known)
+    #expect(outcome.warning(rows: [(.split, .sameL3), (.split, .crossL3), (.packed, .sameL3)]) == nil)
+    #expect(outcome.warning(rows: []) == nil)
+    #expect(HybridOutcome().warning(rows: [(.split, .crossL3)]) == nil, "a threshold that was given is nobody's")
+    let rows: [(ring: RingLayout, placement: PlacementClass)] = [(.split, .sameL3), (.packed, .crossL3)]
+    let warning = try #require(outcome.warning(rows: rows))
     #expect(warning.contains("measured in class same-l3, but rows were in class cross-l3 too"))
-    #expect(warning.contains("--hybrid-threshold"))
+    #expect(warning.contains("did not stay") && warning.contains("--hybrid-threshold"))
+    outcome.add(HybridGap(ring: .packed, placement: .crossL3, roundTrip: 500, reason: .noTime))
+    #expect(outcome.warning(rows: rows)?.contains("too little of the time limit was left") == true)
+    outcome.add(finding(.packed, .crossL3))
+    #expect(outcome.gaps.isEmpty && outcome.warning(rows: rows) == nil)
   }
 
   @Test func theThresholdOfTheNearestClassIsUsed() {
     var (near, far) = (finding(.split, .sameL3), finding(.split, .crossL3))
     (near.roundTrip, far.roundTrip) = (100, 500)
-    let nearest = { HybridFinding.nearest([far, near], to: $0)?.placement }
+    let findings = [finding(.packed, .sameL3), far, near]
+    let nearest = { HybridFinding.nearest(findings, .split, to: $0).map { findings[$0].placement } }
     // Halfway is 224, as many times 100 as 500 is of it.
     #expect(nearest(40) == .sameL3 && nearest(220) == .sameL3 && nearest(230) == .crossL3 && nearest(900) == .crossL3)
     // A probe that failed says nothing, and traps nowhere.
     #expect(nearest(-1) == .sameL3)
-    #expect(HybridFinding.nearest([], to: 100) == nil)
+    #expect(HybridFinding.nearest(findings, .split, to: 100) == 2 && HybridFinding.nearest([], .split, to: 100) == nil)
   }
 
   @Test func theLadderEndsWhereTheRunOrTheBufferDoes() {
@@ -107,13 +114,16 @@ import Testing
         let iommuStrictNs: Double
       }
       let ring: String
+      let taken: String
       let placement: Placement
       let thresholdBytes: [String: Int]
       let samples: [Sample]
     }
-    let text = try JSONText.encode([finding(.packed, .crossL3)])
+    var later = finding(.packed, .crossL3)
+    later.occasion = .later
+    let text = try JSONText.encode([later])
     let shape = try #require(try JSONDecoder().decode([Shape].self, from: Data(text.utf8)).first)
-    #expect(shape.ring == "packed" && shape.placement.class == "cross-l3")
+    #expect(shape.ring == "packed" && shape.placement.class == "cross-l3" && shape.taken == "later")
     // A direction that nobody looked at has no threshold.
     #expect(shape.thresholdBytes == ["device-writable": 425])
     #expect(shape.samples.map(\.bytes) == [256, 512])

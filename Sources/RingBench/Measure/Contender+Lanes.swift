@@ -37,9 +37,8 @@ extension Contender {
     self.lockWaits = lockWaits
     countedBuffers = SliceLeader.countedBuffers * count
     warmingBuffers = lanes.map(\.warmingBuffers).reduce(0, +)
-    if lanes.contains(where: { $0.adapt != nil }) {
-      adapt = { roundTrip in for lane in lanes { lane.adapt?(roundTrip) } }
-    }
+    // All lanes go by it.
+    hybrid = lanes[0].hybrid
   }
 
   /// All driver ends on this thread, in turn.

@@ -33,8 +33,10 @@ final class Contender: @unchecked Sendable {
   /// Buffers that go round before a slice is timed: as many as there are in its memory, so that no slice pays for where
   /// the one before it, another path's, left them.
   var warmingBuffers = 0
-  /// Told the round trip between the CPUs in nanoseconds before each of its slices, on the driver's thread.
-  var adapt: ((_ roundTrip: Double) -> Void)?
+  /// Slices are a multiple of this many buffers.
+  var batchMultiple: Int { 128 * max(1, lanes.count) }
+  /// What finds the threshold that it goes by, where that is measured.
+  var hybrid: HybridCalibrator?
   /// Its queues, where there are several; each is led by a thread of its own or takes turns with the others.
   var lanes: [Contender] = []
   /// The driver's end a turn at a time.
@@ -67,6 +69,9 @@ final class Contender: @unchecked Sendable {
 
   /// The queue that a thread of its own leads.
   func lane(_ number: Int) -> Contender { lanes.isEmpty ? self : lanes[number] }
+
+  /// Whether that thread has a queue here: a single one is the first's alone.
+  func hasLane(_ number: Int) -> Bool { number < max(1, lanes.count) }
 
   private func closeDevice() {
     for lane in lanes { lane.closeDevice() }

@@ -9,8 +9,9 @@ struct ContenderFactory {
   var servedBy = InvalidationServer.deviceThread
   /// Nanoseconds a deferred unmap may wait; a run that must not depend on time sets more than it takes.
   var flushInterval = IOMMUConfiguration().flushInterval
-  /// Where the lengths come from below which `hybrid` copies; measured when a ring's is first asked for, unless given.
-  private(set) var hybridFindings: [HybridFinding] = []
+  /// What finds the lengths below which `hybrid` copies, and its memory; set up when a ring's is first asked for.
+  private(set) var calibrators: [HybridCalibrator] = []
+  private(set) var calibrationGuest: BenchGuest?
 
   /// Which queue of a contender is set up.
   var lane = 0
@@ -80,33 +81,27 @@ struct ContenderFactory {
   }
 
   private mutating func hybrid<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
-    let (threshold, control, findings) = try hybridSetting(key.ring)
+    let (control, calibrator) = try hybridSetting(key.ring)
     let domain = domain()
     let contender = try assemble(
       key, hybridMapper(key, control, domain, counter), HybridTranslator(translator(domain, counter)),
-      figures: { ["thresholdBytes": Double(threshold[key.direction])] })
-    Self.adapt(contender, control, findings)
+      figures: { ["thresholdBytes": Double(control.threshold[key.direction])] })
+    contender.hybrid = calibrator
     return contender
   }
 
-  /// The threshold to begin with, what holds it, and what else was found.
+  /// What holds the threshold, and what finds it during the run; nothing does where it is given or not wanted.
   mutating func hybridSetting(
     _ ring: RingLayout
-  ) throws(BenchError) -> (threshold: HybridThreshold, control: HybridControl, findings: [HybridFinding]) {
-    let findings = try findings(ring)
-    let given = parameters.hybridThreshold.map { HybridThreshold(UInt32(clamping: $0)) }
-    let threshold = given ?? findings.first?.calibration.threshold ?? HybridThreshold(0)
-    return (threshold, HybridControl(threshold), findings)
-  }
-
-  /// Lets the threshold follow the CPUs, where more than one was found.
-  static func adapt(_ contender: Contender, _ control: HybridControl, _ findings: [HybridFinding]) {
-    guard findings.count > 1 else { return }
-    contender.adapt = { roundTrip in
-      if let finding = HybridFinding.nearest(findings, to: roundTrip) {
-        control.threshold = finding.calibration.threshold
-      }
+  ) throws(BenchError) -> (control: HybridControl, calibrator: HybridCalibrator?) {
+    if let given = parameters.hybridThreshold {
+      return (HybridControl(HybridThreshold(UInt32(clamping: given))), nil)
     }
+    guard form == .ring else { return (HybridControl(HybridThreshold(0)), nil) }
+    if let known = calibrators.first(where: { $0.ring == ring }) { return (known.control, known) }
+    let calibrator = try HybridCalibrator(parameters, ring, .read(), guest: &calibrationGuest)
+    calibrators.append(calibrator)
+    return (calibrator.control, calibrator)
   }
 
   func hybridMapper<Counter: WorkCounter>(
@@ -123,16 +118,6 @@ struct ContenderFactory {
       window: window, counter: counter)
     let mapping = IOMMUMapper(domain: domain, policy: .strict, cpu: parameters.driverCPU, counter: counter)
     return HybridMapper(control: control, copying: copying, mapping: mapping)
-  }
-
-  /// What was found for a ring, the class that was seen most first; none where the threshold is given or not wanted.
-  private mutating func findings(_ ring: RingLayout) throws(BenchError) -> [HybridFinding] {
-    let known = hybridFindings.filter { $0.ring == ring }
-    // Nothing is measured any more after an interrupt; or nothing of what the threshold is for.
-    if parameters.hybridThreshold != nil || !known.isEmpty || Interrupt.isRequested || form != .ring { return known }
-    let found = try HybridCalibrator(parameters, ring, .read()).run()
-    hybridFindings += found
-    return found
   }
 
   private func region<Counter: WorkCounter>(_ counter: Counter) -> RegionTranslator<Counter> {

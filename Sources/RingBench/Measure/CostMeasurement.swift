@@ -17,7 +17,6 @@ struct CostMeasurement {
     let (run, keys, factory) = try measure(progress)
     var report = report(run, keys)
     report.memory = try factory.guest.placements()
-    report.hybridCalibration = factory.hybridFindings
     return report
   }
 
@@ -51,7 +50,6 @@ struct CostMeasurement {
       counted: counted, timed: timed, groups: groups(timed.count), rounds: parameters.slices,
       sliceMilliseconds: parameters.sliceMilliseconds,
       timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
-      queues: parameters.queues,
       otherLanes: parameters.queueThreads == .own ? Array(parameters.laneCPUs.dropFirst()) : [],
       isolated: device?.peer)
     return (try SliceSession(schedule, isolated: device).run(progress: progress), keys, factory)
@@ -86,8 +84,10 @@ struct CostMeasurement {
     let classifier = PlacementClassifier(
       pair: machine.pair(parameters.driverCPU, parameters.deviceCPU), underHypervisor: machine.underHypervisor,
       roundTrips: conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
+    let hybrid = run.hybrid.named(by: classifier)
     let sorter = SliceSorter(
-      run.records, contenders: keys.count, fewest: min(Self.fewestSlices, parameters.slices), classifier: classifier)
+      run.records, contenders: keys.count, fewest: min(Self.fewestSlices, parameters.slices), classifier: classifier,
+      hybrid: hybrid)
     var rows: [CostRow] = []
     for (number, key) in keys.enumerated() {
       let baseline = keys.firstIndex(of: key.baseline)
@@ -113,7 +113,7 @@ struct CostMeasurement {
       }
     }
     return CostReport(
-      machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: sorter.reasons,
+      machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: sorter.reasons, hybridCalibration: hybrid,
       disturbed: sorter.isDisturbed, interrupted: run.interrupted)
   }
 }

@@ -3,9 +3,12 @@ extension FollowerRole {
   func run(_ contender: Contender, _ gate: SliceGate) throws(SliceFailure) {
     switch self {
     case .device(0): try contender.runDevice(gate)
-    case .device(let lane): try contender.lane(lane).runDevice(gate)
+    case .device(let lane):
+      guard contender.hasLane(lane) else { return }
+      try contender.lane(lane).runDevice(gate)
     case .driver(let lane):
       defer { gate.driverFinished() }
+      guard contender.hasLane(lane) else { return }
       do throws(SliceFailure) {
         _ = try contender.lane(lane).runDriver(gate.buffersEach, gate)
       } catch {

@@ -5,6 +5,8 @@ struct PairedRun: Sendable {
 
   let run: SliceRun
   let sorter: SliceSorter
+  /// Where hybrids' thresholds came from, by the classes of this run.
+  let hybrid: HybridOutcome
   private let contenders: Int
   private let fewest: Int
   private let seed: UInt64
@@ -18,7 +20,9 @@ struct PairedRun: Sendable {
     let classifier = PlacementClassifier(
       pair: machine.pair(parameters.driverCPU, parameters.deviceCPU), underHypervisor: machine.underHypervisor,
       roundTrips: conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
-    sorter = SliceSorter(run.records, contenders: contenders, fewest: fewest, classifier: classifier)
+    hybrid = run.hybrid.named(by: classifier)
+    sorter = SliceSorter(
+      run.records, contenders: contenders, fewest: fewest, classifier: classifier, hybrid: hybrid)
   }
 
   /// The class with most slices; `nil` when none was kept.

@@ -11,7 +11,7 @@ struct SliceLeader {
   private static let fewestUndisturbed = 10
 
   let schedule: SliceSchedule
-  private var run = SliceRun()
+  var run = SliceRun()
   // The peer that is awake; the others sleep.
   private var current = 0
 
@@ -21,22 +21,8 @@ struct SliceLeader {
     var at = ""
     do throws(SliceFailure) {
       for peer in schedule.peers.dropFirst() { try Self.park(peer) }
-      for number in schedule.counted.indices {
-        at = schedule.counted[number].label
-        if Interrupt.isRequested { break }
-        try count(number)
-      }
-      for number in schedule.timed.indices {
-        at = schedule.timed[number].label
-        if Interrupt.isRequested { break }
-        try calibrate(number)
-      }
-      for number in schedule.timed.indices {
-        at = schedule.timed[number].label
-        if Interrupt.isRequested { break }
-        try timeRoundTrips(number)
-      }
-      try takeTurns(&at)
+      try calibrateHybrids(&at)
+      if run.refusal == nil { try measure(&at) }
     } catch {
       run.failure = (at, error)
     }
@@ -46,6 +32,25 @@ struct SliceLeader {
     }
     run.interrupted = Interrupt.isRequested
     return run
+  }
+
+  private mutating func measure(_ at: inout String) throws(SliceFailure) {
+    for number in schedule.counted.indices {
+      at = schedule.counted[number].label
+      if Interrupt.isRequested { break }
+      try count(number)
+    }
+    for number in schedule.timed.indices {
+      at = schedule.timed[number].label
+      if Interrupt.isRequested { break }
+      try fill(number + schedule.counted.count, nanoseconds: schedule.sliceNanoseconds)
+    }
+    for number in schedule.timed.indices {
+      at = schedule.timed[number].label
+      if Interrupt.isRequested { break }
+      try timeRoundTrips(number)
+    }
+    try takeTurns(&at)
   }
 
   private static func park(_ peer: SlicePeer) throws(SliceFailure) {
@@ -114,18 +119,19 @@ struct SliceLeader {
   }
 
   /// As many buffers as a slice takes, by the fastest of a few short ones.
-  private mutating func calibrate(_ number: Int) throws(SliceFailure) {
-    let contender = schedule.timed[number]
+  mutating func fill(_ number: Int, nanoseconds: Double) throws(SliceFailure) {
+    let contender = schedule.contender(number)
     var buffers = contender.trialBuffers
     var best = Double.infinity
     for _ in 0..<6 {
-      let time = Double(try slice(number + schedule.counted.count, buffers: buffers))
+      let time = Double(try slice(number, buffers: buffers))
       best = min(best, time / Double(buffers))
-      if time < schedule.sliceNanoseconds / 4 { buffers *= 2 }
+      if time < nanoseconds / 4 { buffers *= 2 }
     }
     // Whole batches: a floor that moves groups of descriptors has no other way to count.
-    let wanted = max(Double(schedule.batchMultiple), schedule.sliceNanoseconds / max(best, 1))
-    contender.buffersPerSlice = Int(wanted) / schedule.batchMultiple * schedule.batchMultiple
+    let multiple = contender.batchMultiple
+    let wanted = max(Double(multiple), nanoseconds / max(best, 1))
+    contender.buffersPerSlice = Int(wanted) / multiple * multiple
   }
 
   /// Percentiles of single round trips; not part of the timed slices, because reading the counter twice would be.
@@ -146,63 +152,79 @@ struct SliceLeader {
     var before = try look()
     var undisturbed = [Int](repeating: 0, count: schedule.timed.count)
     var round = 0
+    // The last slice, unless the CPUs did something else since.
+    var last: SliceConditions?
     // On a machine that is busy with something else, more rounds until there is something to tell; within limits.
     while round < schedule.rounds
       || round < 3 * schedule.rounds && undisturbed.contains(where: { $0 < Self.fewestUndisturbed })
     {
       defer { round += 1 }
-      if round >= schedule.fewestRounds && cring_nanoseconds() > end { return }
+      // One at least: whoever asked for a long slice gets it.
+      if round > 0 && cring_nanoseconds() > end { return }
       for number in schedule.order(round: round) {
         if Interrupt.isRequested { return }
-        let contender = schedule.timed[number]
-        at = contender.label
-        contender.adapt?(before.roundTrip)
-        try warm(number)
-        let taken = taken()
-        let time = try slice(number + schedule.counted.count, buffers: contender.buffersPerSlice)
-        let after = try look()
-        let conditions = SliceConditions(
-          roundTripBefore: before.roundTrip, roundTripAfter: after.roundTrip,
-          stolenTicks: after.stolen &- taken.stolen, involuntarySwitches: after.switches &- taken.switches)
-        if conditions.stolenTicks == 0 && conditions.involuntarySwitches == 0 { undisturbed[number] += 1 }
-        run.records.append(
-          SliceRecord(
-            contender: number, round: round,
-            nanosecondsPerBuffer: Double(time) / Double(contender.buffersPerSlice), conditions: conditions))
-        before = after
+        if let slice = last, try recalibrateHybrids(after: slice, until: end, &at) { before = try look() }
+        at = schedule.timed[number].label
+        let record = try take(number + schedule.counted.count, as: number, round: round, &before)
+        if record.conditions.stolenTicks == 0 && record.conditions.involuntarySwitches == 0 { undisturbed[number] += 1 }
+        run.records.append(record)
+        last = record.conditions
         schedule.finished.wrappingAdd(1, ordering: .relaxed)
       }
     }
   }
 
+  /// A timed slice of a contender, after what looked at the CPUs `before`, and a look after it.
+  mutating func take(
+    _ all: Int, as number: Int, round: Int, _ before: inout CPUState
+  ) throws(SliceFailure) -> SliceRecord {
+    let contender = schedule.contender(all)
+    let finding = follow(contender, before.roundTrip)
+    try warm(all)
+    let taken = taken()
+    let time = try slice(all, buffers: contender.buffersPerSlice)
+    let after = try look()
+    let conditions = SliceConditions(
+      roundTripBefore: before.roundTrip, roundTripAfter: after.roundTrip,
+      stolenTicks: after.stolenTicks &- taken.stolenTicks,
+      involuntarySwitches: after.involuntarySwitches &- taken.involuntarySwitches)
+    before = after
+    return SliceRecord(
+      contender: number, round: round, nanosecondsPerBuffer: Double(time) / Double(contender.buffersPerSlice),
+      conditions: conditions, finding: finding)
+  }
+
   /// Brings a contender's memory where its slices leave it; where that is more than a slice, as far as a slice does.
   private mutating func warm(_ number: Int) throws(SliceFailure) {
-    let contender = schedule.timed[number]
-    let multiple = schedule.batchMultiple
+    let contender = schedule.contender(number)
+    let multiple = contender.batchMultiple
     let whole = (contender.warmingBuffers + multiple - 1) / multiple * multiple
     let buffers = min(whole, contender.buffersPerSlice)
-    if buffers > 0 { _ = try slice(number + schedule.counted.count, buffers: buffers) }
+    if buffers > 0 { _ = try slice(number, buffers: buffers) }
   }
 
   /// Where the two CPUs are now, and what was taken from them so far.
-  private func look() throws(SliceFailure) -> (roundTrip: Double, stolen: UInt64, switches: UInt64) {
+  func look() throws(SliceFailure) -> CPUState {
+    if let source = schedule.source { return source() }
     let peer = schedule.peers[current]
     peer.gate.open(.probe)
     let roundTrip = peer.probe.ping()
     try peer.gate.waitUntilIdle()
     if roundTrip < 0 { peer.probe.reset() }
-    let taken = taken()
-    return (roundTrip, taken.stolen, taken.switches)
+    var state = taken()
+    state.roundTrip = roundTrip
+    return state
   }
 
-  /// What was taken from the two CPUs so far.
-  private func taken() -> (stolen: UInt64, switches: UInt64) {
+  /// What was taken from the two CPUs so far, without a look at where they are.
+  private func taken() -> CPUState {
+    if schedule.source != nil { return CPUState(roundTrip: -1) }
     var stolen: UInt64 = 0
     for cpu in [schedule.driverCPU] + schedule.followers.map(\.cpu) {
       var ticks: UInt64 = 0
       if unsafe cring_stolen_ticks(Int32(cpu), &ticks) == 0 { stolen &+= ticks }
     }
     let switches = schedule.peers.reduce(cring_involuntary_switches()) { $0 &+ $1.gate.switchCount }
-    return (stolen, switches)
+    return CPUState(roundTrip: -1, stolenTicks: stolen, involuntarySwitches: switches)
   }
 }

@@ -14,10 +14,8 @@ final class SliceSchedule: Sendable {
   let peers: [SlicePeer]
   let rounds: Int
   let sliceNanoseconds: Double
-  /// Seconds after which no further round begins, once there were ``fewestRounds``.
+  /// Seconds after which no second or further round begins.
   let timeLimit: Double
-  /// One at least: whoever asked for a long slice gets it.
-  let fewestRounds: Int
   /// The limit counts from here, what is counted and calibrated before the rounds included.
   let limitsWholeRun: Bool
   let start = cring_nanoseconds()
@@ -29,15 +27,18 @@ final class SliceSchedule: Sendable {
   let followers: [(role: FollowerRole, cpu: Int)]
   /// Slices finished, for the progress line.
   let finished = Atomic<Int>(0)
-
-  /// Slices are a multiple of this many buffers.
-  let batchMultiple: Int
+  /// What finds the thresholds of the hybrids among the contenders; theirs take no part in the rounds.
+  let calibrators: [HybridCalibrator]
+  /// What one of them is at, for the progress line.
+  let calibrating = Mutex<String?>(nil)
+  /// Says where the CPUs are instead of the probes.
+  let source: (@Sendable () -> CPUState)?
 
   init(
     counted: [Contender], timed: [Contender], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
-    timeLimit: Double, fewestRounds: Int = 1,
-    driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0, limitsWholeRun: Bool = false, queues: Int = 1,
-    otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil
+    timeLimit: Double, driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0, limitsWholeRun: Bool = false,
+    otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
+    source: (@Sendable () -> CPUState)? = nil
   ) throws(BenchError) {
     self.counted = counted
     self.timed = timed
@@ -45,12 +46,15 @@ final class SliceSchedule: Sendable {
     self.rounds = rounds
     sliceNanoseconds = sliceMilliseconds * 1e6
     self.timeLimit = timeLimit
-    self.fewestRounds = fewestRounds
     self.limitsWholeRun = limitsWholeRun
     self.roundTrips = roundTrips
     self.driverCPU = driverCPU
     self.deviceCPU = deviceCPU
-    batchMultiple = 128 * queues
+    self.source = source
+    calibrators = (counted + timed).reduce(into: []) { calibrators, contender in
+      guard let hybrid = contender.hybrid, !calibrators.contains(where: { $0 === hybrid }) else { return }
+      calibrators.append(hybrid)
+    }
     followers =
       [(.device(lane: 0), deviceCPU)]
       + otherLanes.enumerated().flatMap { (number, cpus) -> [(role: FollowerRole, cpu: Int)] in
@@ -69,8 +73,24 @@ final class SliceSchedule: Sendable {
     contender(number).isolatedQueue.map { (1, $0) } ?? (0, number)
   }
 
-  /// Contenders by the number the gate carries: counted ones first.
+  /// Contenders by the number the gate carries: counted ones first, those of the calibrators last.
   func contender(_ number: Int) -> Contender {
-    number < counted.count ? counted[number] : timed[number - counted.count]
+    if number < counted.count { return counted[number] }
+    var place = number - counted.count
+    if place < timed.count { return timed[place] }
+    place -= timed.count
+    for calibrator in calibrators {
+      if place < calibrator.contenders.count { return calibrator.contenders[place] }
+      place -= calibrator.contenders.count
+    }
+    preconditionFailure("a gate carries the number of a contender")
   }
+
+  /// The number of a calibrator's first contender.
+  func first(of calibrator: Int) -> Int {
+    calibrators[..<calibrator].reduce(counted.count + timed.count) { $0 + $1.contenders.count }
+  }
+
+  /// Everybody who takes part.
+  var contenders: [Contender] { counted + timed + calibrators.flatMap(\.contenders) }
 }

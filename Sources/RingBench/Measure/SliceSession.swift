@@ -13,9 +13,7 @@ struct SliceSession {
   }
 
   /// Runs the schedule to its end; its contenders are closed then.
-  ///
-  /// `title` stands in front of how far it is.
-  func run(progress: Progress, title: String = "") throws(BenchError) -> SliceRun {
+  func run(progress: Progress) throws(BenchError) -> SliceRun {
     let schedule = schedule
     var followers: [PinnedThread<SliceFailure?>] = []
     let driver: PinnedThread<SliceRun>
@@ -37,7 +35,7 @@ struct SliceSession {
       for follower in followers { _ = follower.join() }
       throw error
     }
-    if progress.isShown { watch(driver, progress, title) }
+    if progress.isShown { watch(driver, progress) }
     let run = driver.join()
     if let (label, failure) = run.failure, case .silent = failure, schedule.peers[0].gate.isAbandoned {
       // A thread that does not end cannot be waited for, nor what it uses be let go; the program ends with this.
@@ -46,7 +44,7 @@ struct SliceSession {
     let failures = followers.compactMap { $0.join() }
     // A process before what waits for it: what it could still reach is given up after it has ended.
     let isolatedEnd = isolated?.finish()
-    for contender in schedule.counted + schedule.timed { contender.close() }
+    for contender in schedule.contenders { contender.close() }
     if let (label, failure) = run.failure {
       var cause = failure.text
       switch failure {
@@ -59,15 +57,17 @@ struct SliceSession {
       }
       throw .check("\(label): \(cause)")
     }
+    if let refusal = run.refusal { throw .machine(refusal) }
     return run
   }
 
   /// A quarter of a second apart the line is smooth enough, and the slices it disturbs are dropped as such.
-  private func watch(_ driver: PinnedThread<SliceRun>, _ progress: Progress, _ title: String) {
+  private func watch(_ driver: PinnedThread<SliceRun>, _ progress: Progress) {
     let total = schedule.rounds * schedule.timed.count
     while !driver.isFinished {
       let done = schedule.finished.load(ordering: .relaxed)
-      progress.update(title + (done == 0 ? "counting and calibrating" : "slice \(done) of \(total)"))
+      let calibrating = schedule.calibrating.withLock { $0 }
+      progress.update(calibrating ?? (done == 0 ? "counting and calibrating" : "slice \(done) of \(total)"))
       usleep(250_000)
     }
   }

@@ -14,10 +14,20 @@ struct SliceSorter {
   /// Sorts a whole run.
   ///
   /// Slices in which a thread lost its CPU count only where some contender would be left with fewer than `fewest` without
-  /// them: on a machine that is busy with something else a figure with a warning beats none.
-  init(_ records: [SliceRecord], contenders: Int, fewest: Int, classifier: PlacementClassifier) {
+  /// them: on a machine that is busy with something else a figure with a warning beats none. Nor do those of a hybrid
+  /// that ran with another class's threshold than the one found for theirs, by `hybrid`, whose classes the classifier
+  /// has named.
+  init(
+    _ records: [SliceRecord], contenders: Int, fewest: Int, classifier: PlacementClassifier,
+    hybrid: HybridOutcome = HybridOutcome()
+  ) {
+    let verdict = { (record: SliceRecord, toleratesSwitches: Bool) -> PlacementClassifier.Verdict in
+      let verdict = classifier.verdict(record.conditions, toleratesSwitches: toleratesSwitches)
+      guard case .kept(let placement) = verdict, hybrid.isForeign(record, in: placement) else { return verdict }
+      return .dropped(.otherThreshold)
+    }
     self.init(contenders: contenders)
-    for record in records { add(record, classifier.verdict(record.conditions)) }
+    for record in records { add(record, verdict(record, false)) }
     let isShort = (0..<contenders).contains { contender in
       let kept = byContender[contender].values.map(\.count)
       return kept.reduce(dropped[contender], +) >= fewest && !kept.contains { $0 >= fewest }
@@ -25,7 +35,7 @@ struct SliceSorter {
     guard isShort, reasons[.involuntarySwitch, default: 0] > 0 else { return }
     self.init(contenders: contenders)
     isDisturbed = true
-    for record in records { add(record, classifier.verdict(record.conditions, toleratesSwitches: true)) }
+    for record in records { add(record, verdict(record, true)) }
   }
 
   mutating func add(_ record: SliceRecord, _ verdict: PlacementClassifier.Verdict) {

@@ -6,8 +6,8 @@ struct CostReport: Sendable {
   let slicesDroppedBy: [DropReason: Int]
   /// Where ring and payload lay.
   var memory: [MemoryPlacement] = []
-  /// Where hybrid's threshold comes from; empty when it was given or is not needed.
-  var hybridCalibration: [HybridFinding] = []
+  /// Where hybrid's threshold comes from; nothing when it was given or is not needed.
+  var hybridCalibration = HybridOutcome()
   /// Other programs ran on these CPUs so much that the slices they disturbed had to count.
   var disturbed = false
   /// Ended by Ctrl-C: what is here is what there was by then.
@@ -21,14 +21,14 @@ struct CostReport: Sendable {
     switch slicesDroppedBy.max(by: { $0.value < $1.value })?.key {
     case .involuntarySwitch: "other programs want these CPUs; stop them, or name other CPUs"
     case .stolenTime: "the hypervisor gives these CPUs to others; try again, or shorter slices (--slice-ms)"
-    case .placementChanged: "the CPUs moved during every slice; try shorter ones (--slice-ms)"
+    case .placementChanged, .otherThreshold: "the CPUs moved during every slice; try shorter ones (--slice-ms)"
     case .probeFailed, nil: "the two CPUs did not answer each other"
     }
   }
 
   /// What must be said about hybrid's rows.
   var hybridWarning: String? {
-    HybridFinding.warning(hybridCalibration, rows: rows.filter { $0.path == .hybrid }.map { ($0.ring, $0.placement) })
+    hybridCalibration.warning(rows: rows.filter { $0.path == .hybrid }.map { ($0.ring, $0.placement) })
   }
 
   var answer: String { mainClass.map { AnswerSentence.text(for: self, in: $0) } ?? AnswerSentence.nothing }
@@ -36,7 +36,8 @@ struct CostReport: Sendable {
 
 extension CostReport: Encodable {
   private enum Key: String, CodingKey {
-    case schema, machine, parameters, memory, results, hybridCalibration, interrupted, disturbed, slicesDroppedBy
+    case schema, machine, parameters, memory, results, hybridCalibration, hybridUncalibrated, interrupted, disturbed,
+      slicesDroppedBy
     case answer
   }
 
@@ -47,7 +48,8 @@ extension CostReport: Encodable {
     try values.encode(parameters, forKey: .parameters)
     try values.encode(memory, forKey: .memory)
     try values.encode(rows, forKey: .results)
-    try values.encode(hybridCalibration, forKey: .hybridCalibration)
+    try values.encode(hybridCalibration.findings, forKey: .hybridCalibration)
+    try values.encode(hybridCalibration.gaps, forKey: .hybridUncalibrated)
     try values.encode(disturbed, forKey: .disturbed)
     try values.encode(interrupted, forKey: .interrupted)
     try values.encode(DropReason.counts(slicesDroppedBy), forKey: .slicesDroppedBy)

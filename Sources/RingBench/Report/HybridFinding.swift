@@ -9,34 +9,27 @@ struct HybridFinding: Sendable {
   var roundTrip: Double
   var slices: Int
   var calibration: HybridCalibration
-  /// The finding that was made closest to where the CPUs are now; `nil` without any.
-  static func nearest(_ findings: [HybridFinding], to roundTrip: Double) -> HybridFinding? {
-    // By ratio: round trips of two classes lie a multiple apart, and those of one class some per cent.
-    let distance = { (finding: HybridFinding) in abs(log(max(finding.roundTrip, 1) / max(roundTrip, 1))) }
-    return findings.min { distance($0) < distance($1) }
+  var occasion = Occasion.start
+
+  /// When it was made.
+  enum Occasion: String, Encodable, Sendable {
+    /// Before anything was measured.
+    case start
+    /// When the CPUs came to a placement that was not seen before.
+    case later
   }
 
-  /// What to say when hybrid ran in other classes than its threshold is for; `nil` when it did not.
-  static func warning(_ findings: [HybridFinding], rows: [(ring: RingLayout, placement: PlacementClass)]) -> String? {
-    let list = { (classes: [PlacementClass]) in classes.map(\.name).joined(separator: " and ") }
-    for ring in RingLayout.allCases {
-      let known = PlacementClass.allCases.filter { place in
-        findings.contains { $0.ring == ring && $0.placement == place }
-      }
-      let strange = PlacementClass.allCases.filter { place in
-        !known.contains(place) && rows.contains { $0.ring == ring && $0.placement == place }
-      }
-      guard !known.isEmpty && !strange.isEmpty else { continue }
-      return "hybrid's threshold on the \(ring.name) ring was measured in class \(list(known)), but rows were in class "
-        + "\(list(strange)) too, where the crossing lies elsewhere: run again, or give it with --hybrid-threshold"
-    }
-    return nil
+  /// The number of the ring's finding that was made closest to where the CPUs are now; `nil` without any.
+  static func nearest(_ findings: [HybridFinding], _ ring: RingLayout, to roundTrip: Double) -> Int? {
+    // By ratio: round trips of two classes lie a multiple apart, and those of one class some per cent.
+    let distance = { (number: Int) in abs(log(max(findings[number].roundTrip, 1) / max(roundTrip, 1))) }
+    return findings.indices.filter { findings[$0].ring == ring }.min { distance($0) < distance($1) }
   }
 }
 
 extension HybridFinding: Encodable {
   private enum Key: String, CodingKey {
-    case ring, placement, slices, thresholdBytes, samples
+    case ring, placement, taken, slices, thresholdBytes, samples
   }
 
   private enum PlacementKey: String, CodingKey {
@@ -57,6 +50,7 @@ extension HybridFinding: Encodable {
     var place = values.nestedContainer(keyedBy: PlacementKey.self, forKey: .placement)
     try place.encode(placement, forKey: .name)
     try place.encode(Rounded.value(roundTrip), forKey: .roundTripNs)
+    try values.encode(occasion, forKey: .taken)
     try values.encode(slices, forKey: .slices)
     // Only directions that were looked at: 0 would mean that everything is mapped.
     let directions = DMADirection.allCases.filter { direction in

@@ -8,6 +8,8 @@ enum DropReason: String, CaseIterable, Encodable, Sendable {
   case involuntarySwitch
   /// A round trip was not answered in time.
   case probeFailed
+  /// Hybrid still ran with the threshold of another placement class than it was in.
+  case otherThreshold
 
   /// As a count of them is followed.
   var words: String {
@@ -16,6 +18,7 @@ enum DropReason: String, CaseIterable, Encodable, Sendable {
     case .stolenTime: "with stolen time"
     case .involuntarySwitch: "with an involuntary switch"
     case .probeFailed: "without a round trip"
+    case .otherThreshold: "of hybrid before its threshold was measured there"
     }
   }
 }

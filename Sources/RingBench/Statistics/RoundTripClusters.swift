@@ -9,8 +9,8 @@ struct RoundTripClusters: Sendable, Equatable {
   static let seeds: [(nanoseconds: Double, placement: PlacementClass)] = [
     (48, .smt), (105, .sameL3), (510, .crossL3),
   ]
-  // Closer than this, two centres are one placement in two moods.
-  private static let distinct = 1.5
+  /// Closer than this, two centres are one placement in two moods.
+  static let distinct = 1.5
 
   struct Cluster: Sendable, Equatable {
     var centre: Double

@@ -41,12 +41,12 @@ extension ContenderFactory {
       return try assembleIsolatedMerged(
         key, ViommuMapper(domain: seat.domain, exit: exit, cpu: parameters.driverCPU, counter: counter), seat)
     case .hybrid:
-      let (threshold, control, findings) = try hybridSetting(key.ring)
+      let (control, calibrator) = try hybridSetting(key.ring)
       let seat = try isolatedSeat(key)
       let contender = try assembleIsolated(
         key, hybridMapper(key, control, seat.domain, counter), seat: seat,
-        figures: { ["thresholdBytes": Double(threshold[key.direction])] })
-      Self.adapt(contender, control, findings)
+        figures: { ["thresholdBytes": Double(control.threshold[key.direction])] })
+      contender.hybrid = calibrator
       return contender
     case .viommu, .mmu: throw Self.refusal(key, parameters)
     }

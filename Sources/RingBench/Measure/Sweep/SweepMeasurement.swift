@@ -45,7 +45,6 @@ struct SweepMeasurement {
       refused: refused(refusals),
       run: PairedRun(run, contenders: timed.count, parameters: parameters, machine: machine))
     report.memory = try factory.guest.placements()
-    report.hybridCalibration = factory.hybridFindings
     return report
   }
 

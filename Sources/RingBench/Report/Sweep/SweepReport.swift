@@ -15,8 +15,8 @@ struct SweepReport: Sendable {
   /// The class to show: the one with most slices.
   let mainClass: PlacementClass?
   var memory: [MemoryPlacement] = []
-  /// Where hybrid's threshold comes from; empty when it was given or is not needed.
-  var hybridCalibration: [HybridFinding] = []
+  /// Where hybrid's threshold comes from; nothing when it was given or is not needed.
+  let hybridCalibration: HybridOutcome
 
   /// What a run says whose contenders are the rings of `keys`, then those of `primitives`.
   ///
@@ -36,11 +36,12 @@ struct SweepReport: Sendable {
     disturbed = run.sorter.isDisturbed
     interrupted = run.run.interrupted
     mainClass = run.mainClass
+    hybridCalibration = run.hybrid
   }
 
   /// What must be said about hybrid's rows.
   var hybridWarning: String? {
-    HybridFinding.warning(hybridCalibration, rows: hybrid.map { ($0.ring, $0.placement) })
+    hybridCalibration.warning(rows: hybrid.map { ($0.ring, $0.placement) })
   }
 
   /// Whether hybrid was never more than 5 % dearer than the better one; `nil` where it was not compared.
@@ -53,7 +54,7 @@ struct SweepReport: Sendable {
 extension SweepReport: Encodable {
   private enum Key: String, CodingKey {
     case schema, machine, parameters, memory, results, crossovers, primitives, hybrid, hybridCalibration
-    case interrupted, disturbed, slicesDroppedBy
+    case hybridUncalibrated, interrupted, disturbed, slicesDroppedBy
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -66,7 +67,8 @@ extension SweepReport: Encodable {
     try values.encode(pairs, forKey: .crossovers)
     try values.encode(primitives, forKey: .primitives)
     try values.encode(hybrid, forKey: .hybrid)
-    try values.encode(hybridCalibration, forKey: .hybridCalibration)
+    try values.encode(hybridCalibration.findings, forKey: .hybridCalibration)
+    try values.encode(hybridCalibration.gaps, forKey: .hybridUncalibrated)
     try values.encode(disturbed, forKey: .disturbed)
     try values.encode(interrupted, forKey: .interrupted)
     try values.encode(DropReason.counts(slicesDroppedBy), forKey: .slicesDroppedBy)

@@ -1,0 +1,125 @@
+import RingKit
+import Testing
+
+@testable import RingBench
+
+@Suite struct HybridCalibratorTests {
+  /// The same thing twice or more in a row, once.
+  private func turns(_ trips: [Int]) -> [Int] {
+    trips.reduce(into: []) { if $0.last != $1 { $0.append($1) } }
+  }
+
+  private func sorter(_ run: SliceRun, contenders: Int) -> (sorter: SliceSorter, outcome: HybridOutcome) {
+    let classifier = PlacementClassifier(
+      pair: CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true), underHypervisor: true,
+      roundTrips: run.records.flatMap { [$0.conditions.roundTripBefore, $0.conditions.roundTripAfter] })
+    let outcome = run.hybrid.named(by: classifier)
+    return (
+      SliceSorter(run.records, contenders: contenders, fewest: 3, classifier: classifier, hybrid: outcome), outcome
+    )
+  }
+
+  private var hasTwoCPUs: Bool { Machine.read().cpus.count > 1 }
+
+  @Test func aPlacementThatAppearsLaterIsCalibratedOnceAndSlicesBeforeThatAreDropped() throws {
+    guard hasTwoCPUs else { return print("skipped: one CPU") }
+    // Apart after the twelfth slice, together after the twentieth, apart again after the thirtieth.
+    let cpus = MovingCPUs { (12..<20).contains($0) || $0 >= 30 ? 500 : 100 }
+    let calibrator = cpus.calibrator()
+    let run = try cpus.run([cpus.hybrid(calibrator)], rounds: 40)
+    #expect(run.hybrid.findings.map(\.placement) == [.sameL3, .crossL3])
+    #expect(run.hybrid.findings.map(\.occasion) == [.start, .later])
+    #expect(run.hybrid.findings.map(\.calibration.threshold.deviceWritable) == [400, 700])
+    #expect(run.hybrid.findings.allSatisfy { $0.calibration.samples.map(\.byteCount) == MovingCPUs.sizes })
+    #expect(run.hybrid.gaps.isEmpty)
+    #expect(turns(cpus.calibrated) == [100, 500], "each placement once")
+    let expected = (1...40).map { $0 <= 13 || (21...30).contains($0) ? 400 : UInt32(700) }
+    // The slice after the one in which they come back, or go again, is led by the look between the two.
+    #expect(cpus.used == expected)
+    let (sorter, outcome) = sorter(run, contenders: 1)
+    #expect(sorter.reasons == [.placementChanged: 3, .otherThreshold: 1])
+    #expect(sorter.kept(0, .crossL3).map(\.round) == Array(13..<19) + Array(30..<40))
+    #expect(sorter.kept(0, .sameL3).count == 20)
+    #expect(outcome.warning(rows: [(.split, .sameL3), (.split, .crossL3)]) == nil)
+  }
+
+  @Test func whereNoTimeIsLeftTheSlicesStayAndTheWarningSaysWhy() throws {
+    guard hasTwoCPUs else { return print("skipped: one CPU") }
+    let cpus = MovingCPUs { $0 >= 2 ? 500 : 100 }
+    let calibrator = cpus.calibrator()
+    let contenders = (0..<4).map { _ in cpus.hybrid(calibrator) }
+    // One round there is, and its time is over at once.
+    let run = try cpus.run(contenders, rounds: 40, timeLimit: 0)
+    #expect(run.records.count == 4)
+    #expect(run.hybrid.findings.map(\.placement) == [.sameL3])
+    #expect(turns(cpus.calibrated) == [100])
+    let (sorter, outcome) = sorter(run, contenders: 4)
+    #expect(sorter.reasons[.otherThreshold] == nil)
+    #expect(outcome.gaps.map(\.placement) == [.crossL3] && outcome.gaps.map(\.reason) == [.noTime])
+    let warning = try #require(outcome.warning(rows: [(.split, .sameL3), (.split, .crossL3)]))
+    #expect(warning.contains("too little of the time limit was left"))
+  }
+
+  @Test func whatIsLearnedInSeveralShortStaysAddsUp() throws {
+    guard hasTwoCPUs else { return print("skipped: one CPU") }
+    // Apart for two slices of the hybrid and at most four of the calibrator, which has six in a round.
+    let cpus = MovingCPUs(stay: 4) { $0 % 4 == 1 || $0 % 4 == 2 ? 500 : 100 }
+    let run = try cpus.run([cpus.hybrid(cpus.calibrator())], rounds: 80)
+    #expect(run.hybrid.findings.map(\.placement) == [.sameL3, .crossL3])
+    #expect(run.hybrid.findings.last?.occasion == .later)
+    #expect(run.hybrid.findings.last?.calibration.threshold.deviceWritable == 700)
+    #expect(cpus.calibrated.count { $0 == 500 } >= 3 * 6, "of at most four each")
+    #expect(run.hybrid.gaps.isEmpty)
+  }
+
+  @Test func whatWasTriedForLongEnoughIsGivenUp() throws {
+    guard hasTwoCPUs else { return print("skipped: one CPU") }
+    let cpus = MovingCPUs(stay: 1) { $0 % 4 == 1 || $0 % 4 == 2 ? 500 : 100 }
+    let calibrator = cpus.calibrator(seconds: 1e-9)
+    let run = try cpus.run([cpus.hybrid(calibrator)], rounds: 40)
+    #expect(run.hybrid.findings.map(\.placement) == [.sameL3])
+    #expect(run.hybrid.gaps.map(\.reason) == [.passing])
+    #expect(cpus.calibrated.count { $0 == 500 } == 1, "one attempt")
+  }
+
+  @Test func withoutAnyFindingTheRunIsRefused() throws {
+    guard hasTwoCPUs else { return print("skipped: one CPU") }
+    let cpus = MovingCPUs { _ in 100 }
+    cpus.answers(-1)
+    let error = #expect(throws: BenchError.self) { _ = try cpus.run([cpus.hybrid(cpus.calibrator())], rounds: 4) }
+    #expect(error?.exitCode == 3)
+    #expect(error?.message.contains("--hybrid-threshold") == true)
+    #expect(cpus.used.isEmpty)
+  }
+
+  @Test func aThresholdThatIsGivenIsNeverMeasured() throws {
+    var parameters = CostParameters()
+    parameters.rings = [.split]
+    parameters.paths = [.hybrid]
+    (parameters.sizes, parameters.depth) = ([512], 8)
+    let key = CostKey(ring: .split, path: .hybrid, direction: .deviceWritable, bytes: 512)
+    for given in [nil, 4096] as [Int?] {
+      parameters.hybridThreshold = given
+      var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+      let contenders = [try factory.make(key, counter: NoWork()), try factory.make(key, counter: NoWork())]
+      #expect(factory.calibrators.count == (given == nil ? 1 : 0), "one for all hybrids of a ring")
+      #expect(contenders.allSatisfy { $0.hybrid === factory.calibrators.first })
+      let hidden = factory.calibrators.flatMap(\.contenders)
+      for contender in contenders + hidden { contender.close() }
+    }
+  }
+
+  @Test func everyPairHasItsTurnFirst() throws {
+    let calibrator = MovingCPUs { _ in 100 }.calibrator()
+    var first: Set<Int> = []
+    for _ in 0..<6 {
+      #expect(calibrator.order.sorted() == Array(0..<6))
+      for place in stride(from: 0, to: 6, by: 2) {
+        #expect(calibrator.order[place] / 2 == calibrator.order[place + 1] / 2, "pairs are neighbours")
+      }
+      first.insert(calibrator.order[0])
+      calibrator.endRound(nil)
+    }
+    #expect(first == [0, 1, 2, 3, 4, 5])
+  }
+}
