@@ -89,8 +89,8 @@ struct CostOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      Bytes below which hybrid copies; 0 maps everything. (default: measured at start-up, for each direction and \
-      placement)
+      Bytes below which hybrid copies; 0 maps everything. (default: measured at start-up, for each direction, \
+      and again whenever the CPUs come to a placement not seen before)
       """)
   var hybridThreshold: String?
 

@@ -36,7 +36,7 @@ struct CostParameters: Sendable {
   var maskBits = 32
   /// Bytes of a shadow buffer; `nil`: as large as the size that is measured.
   var shadowSlot: Int?
-  /// Bytes below which `hybrid` copies; `nil`: measured at start-up.
+  /// Bytes below which `hybrid` copies; `nil`: measured.
   var hybridThreshold: Int?
   var iotlbSets = 64
   var iommu = IOMMUParameters()

@@ -101,7 +101,8 @@ extension PathExplanations {
       A driver that knows both prices: below a threshold a copy is cheaper than mapping and unmapping, above it the \
       other way round. The threshold is measured at start-up, for each direction, by rings over shadow and over \
       iommu-strict that take turns under the conditions of the run; or it is given. A threshold \
-      holds for the placement class it was measured in; where several were seen it follows the CPUs from slice to slice.
+      holds for the placement class it was measured in: it follows the CPUs from slice to slice, and when they come to a \
+      class that was not seen before it is measured there too, as long as the time limit allows.
       """,
     hasSwitch: false,
     howTo: """

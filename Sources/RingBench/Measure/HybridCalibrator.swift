@@ -28,6 +28,8 @@ final class HybridCalibrator: @unchecked Sendable {
   private let classify: @Sendable (_ roundTrips: [Double]) -> PlacementClassifier
   private var records: [SliceRecord] = []
   private var rounds = 0
+  // Buffers of a slice, where a class needs others than the start.
+  private var sizes: [PlacementClass: [Int: Int]] = [:]
   private var spent: [PlacementClass: UInt64] = [:]
 
   /// `keys` and `contenders` are pairs of `shadow` and `iommu-strict`; `classify` tells placements by the round trips seen.
@@ -76,6 +78,21 @@ final class HybridCalibrator: @unchecked Sendable {
   func spend(_ nanoseconds: UInt64, on placement: PlacementClass) { spent[placement, default: 0] += nanoseconds }
 
   // MARK: Rounds
+
+  /// The contenders whose slices were never as long as they should be in a class.
+  func unsized(_ placement: PlacementClass) -> [Int] {
+    contenders.indices.filter { sizes[placement]?[$0] == nil }
+  }
+
+  /// What a contender's slices have now is what they should have in a class.
+  func keepSize(_ contender: Int, _ placement: PlacementClass) {
+    sizes[placement, default: [:]][contender] = contenders[contender].buffersPerSlice
+  }
+
+  /// Has all slices as long as they should be in a class.
+  func useSizes(_ placement: PlacementClass) {
+    for (contender, buffers) in sizes[placement, default: [:]] { contenders[contender].buffersPerSlice = buffers }
+  }
 
   /// The contenders in the order of the next round; of a pair now one is first and now the other.
   ///

@@ -15,7 +15,7 @@ extension SliceLeader {
         if Interrupt.isRequested { return }
         try fill(first + contender, nanoseconds: HybridCalibrator.sliceNanoseconds)
       }
-      try takeRounds(of: number, in: nil, until: cring_nanoseconds() &+ hybrid.patience)
+      try takeRounds(of: number, until: cring_nanoseconds() &+ hybrid.patience)
       let found = hybrid.firstFindings()
       if found.isEmpty && !Interrupt.isRequested {
         run.refusal = hybrid.refusal
@@ -41,7 +41,8 @@ extension SliceLeader {
       let left = (end &- min(start, end)) / 2
       var gap = HybridGap(ring: hybrid.ring, placement: placement, roundTrip: slice.roundTrip, reason: .passing)
       guard hybrid.budget(placement) > 0 else { continue }
-      guard left / UInt64(HybridCalibrator.fewestPairs) >= hybrid.roundNanoseconds else {
+      // What it takes to size the slices is a round or so.
+      guard left / UInt64(HybridCalibrator.fewestPairs + 1) >= hybrid.roundNanoseconds else {
         gap.reason = .noTime
         run.hybrid.add(gap)
         continue
@@ -49,8 +50,12 @@ extension SliceLeader {
       at = hybrid.title(placement)
       schedule.calibrating.withLock { $0 = hybrid.title(placement) }
       defer { schedule.calibrating.withLock { $0 = nil } }
-      try takeRounds(of: number, in: placement, until: start &+ min(left, hybrid.budget(placement)))
-      hybrid.spend(cring_nanoseconds() &- start, on: placement)
+      if try size(number, in: placement, atMost: start &+ left) {
+        try takeRounds(of: number, in: placement, until: start &+ hybrid.budget(placement), atMost: start &+ left)
+      }
+      let now = cring_nanoseconds()
+      hybrid.spend(now &- start, on: placement)
+      if now >= start &+ left { gap.reason = .noTime }
       wasBusy = true
       if let finding = hybrid.laterFinding(placement) { run.hybrid.add(finding) } else { run.hybrid.add(gap) }
     }
@@ -66,11 +71,26 @@ extension SliceLeader {
     return number
   }
 
-  /// Rounds of a calibrator's contenders: enough of them, then as many as are of use until `end`.
+  /// Has a calibrator's slices as long as they should be in a placement; false when the CPUs left it, or at the limit.
+  private mutating func size(
+    _ number: Int, in placement: PlacementClass, atMost limit: UInt64
+  ) throws(SliceFailure) -> Bool {
+    let hybrid = schedule.calibrators[number]
+    for contender in hybrid.unsized(placement) {
+      if Interrupt.isRequested || cring_nanoseconds() > limit { return false }
+      try fill(schedule.first(of: number) + contender, nanoseconds: HybridCalibrator.sliceNanoseconds)
+      guard hybrid.placement(of: try look().roundTrip, run.hybrid.findings) == placement else { return false }
+      hybrid.keepSize(contender, placement)
+    }
+    hybrid.useSizes(placement)
+    return true
+  }
+
+  /// Rounds of a calibrator's contenders: enough of them, then as many as are of use until `end`; none beyond `limit`.
   ///
   /// With a placement it is over as soon as the CPUs leave it.
   private mutating func takeRounds(
-    of number: Int, in placement: PlacementClass?, until end: UInt64
+    of number: Int, in placement: PlacementClass? = nil, until end: UInt64, atMost limit: UInt64 = .max
   ) throws(SliceFailure) {
     let hybrid = schedule.calibrators[number]
     var before = try look()
@@ -79,7 +99,7 @@ extension SliceLeader {
       if round >= HybridCalibrator.fewestPairs && start > end { return }
       for contender in hybrid.order {
         let isElsewhere = placement != nil && hybrid.placement(of: before.roundTrip, run.hybrid.findings) != placement
-        if Interrupt.isRequested || isElsewhere {
+        if Interrupt.isRequested || isElsewhere || cring_nanoseconds() > limit {
           hybrid.endRound(nil)
           return
         }
