@@ -74,7 +74,7 @@ import Testing
     let rows: [(ring: RingLayout, placement: PlacementClass)] = [(.split, .sameL3), (.packed, .crossL3)]
     let warning = try #require(outcome.warning(rows: rows))
     #expect(warning.contains("measured in class same-l3, but rows were in class cross-l3 too"))
-    #expect(warning.contains("did not stay") && warning.contains("--hybrid-threshold"))
+    #expect(warning.contains("not left there undisturbed") && warning.contains("--hybrid-threshold"))
     outcome.add(HybridGap(ring: .packed, placement: .crossL3, roundTrip: 500, reason: .noTime))
     #expect(outcome.warning(rows: rows)?.contains("too little of the time limit was left") == true)
     outcome.add(finding(.packed, .crossL3))

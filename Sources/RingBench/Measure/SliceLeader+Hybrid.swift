@@ -96,7 +96,9 @@ extension SliceLeader {
     var before = try look()
     for round in 0..<HybridCalibrator.mostRounds {
       let start = cring_nanoseconds()
-      if round >= HybridCalibrator.fewestPairs && start > end { return }
+      // Disturbed slices of a class that came later do not count, so it may take longer than it should.
+      let isEnough = placement.map { hybrid.laterFinding($0) != nil } ?? true
+      if round >= HybridCalibrator.fewestPairs && start > end && isEnough { return }
       for contender in hybrid.order {
         let isElsewhere = placement != nil && hybrid.placement(of: before.roundTrip, run.hybrid.findings) != placement
         if Interrupt.isRequested || isElsewhere || cring_nanoseconds() > limit {

@@ -5,13 +5,13 @@ struct HybridGap: Sendable {
   enum Reason: String, Encodable, Sendable {
     /// Too little of the run was left.
     case noTime
-    /// The CPUs never stayed for long enough.
+    /// The CPUs never stayed for long enough, or other programs took them too often meanwhile.
     case passing
 
     var words: String {
       switch self {
       case .noTime: "too little of the time limit was left to measure it there"
-      case .passing: "the CPUs did not stay there for long enough to measure it"
+      case .passing: "the CPUs were not left there undisturbed for long enough to measure it"
       }
     }
   }
