@@ -4,7 +4,7 @@
 /// translation and lets the queue try again when it has come. So no thread sleeps between a question and its answer, and
 /// the peer can go on to say other things.
 @frozen
-public struct DeviceIOTLBTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
+public struct DeviceIOTLBTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable {
   /// What this translator and the queue around it did.
   public var work: Counter
   @usableFromInline let iotlb: IOTLB
@@ -22,12 +22,7 @@ public struct DeviceIOTLBTranslator<Counter: WorkCounter>: DMATranslator, ~Copya
   public mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    let value = iotlb.lookup(address.rawValue)
-    let offset = address.rawValue & IOMMUPage.offsetMask
-    if value & PageTableEntry.permission(for: access) != 0 && byteCount <= IOMMUPage.size &- offset {
-      work.add(.iotlbHits, 1)
-      return (HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset)), byteCount)
-    }
+    if let host = pageHit(address, byteCount, access) { return (host, byteCount) }
     return try search(address, byteCount: byteCount, for: access)
   }
 
@@ -35,22 +30,22 @@ public struct DeviceIOTLBTranslator<Counter: WorkCounter>: DMATranslator, ~Copya
   mutating func search(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    guard address.advanced(by: byteCount &- 1) != nil else {
-      throw .addressOverflow(address, byteCount: byteCount)
+    do throws(DMAFault) {
+      let found = try translateLong(address, byteCount: byteCount, for: access)
+      work.add(.iotlbHits, 1)
+      return found
+    } catch {
+      if case .pending = error { work.add(.iotlbMisses, 1) }
+      throw error
     }
-    guard let first = known.look(up: address, for: access) else {
-      work.add(.iotlbMisses, 1)
-      throw .pending(address, access)
-    }
-    work.add(.iotlbHits, 1)
-    var total = first.byteCount
-    while total < byteCount {
-      // A range that is missing further on is told to whoever asks for it.
-      guard let next = known.look(up: IOVA(address.rawValue &+ total), for: access),
-        next.host.rawValue == first.host.rawValue &+ UInt(total)
-      else { break }
-      total &+= next.byteCount
-    }
-    return (first.host, min(total, byteCount))
+  }
+
+  /// As much of a range as is known; counted by who asked, once for all that are joined.
+  @usableFromInline
+  func translatePage(
+    _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    guard let found = known.look(up: address, for: access) else { throw .pending(address, access) }
+    return found
   }
 }

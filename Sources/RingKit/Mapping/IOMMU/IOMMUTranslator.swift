@@ -5,7 +5,7 @@
 /// races an unmap either finds the entry cleared, or enters a translation that the invalidation behind it removes
 /// before it is acknowledged. Up to 16 translators may be attached to a domain at a time.
 @frozen
-public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, ~Copyable {
+public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, PageWalkTranslator, ~Copyable {
   /// What this translator and the queue around it did.
   public var work: Counter
   /// Whether every IOTLB hit is held against the page table, to count ``WorkEvent/staleHits``; only with a counter.
@@ -43,12 +43,7 @@ public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, ~Copya
   public mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    let value = iotlb.lookup(address.rawValue)
-    let offset = address.rawValue & IOMMUPage.offsetMask
-    if value & PageTableEntry.permission(for: access) != 0 && byteCount <= IOMMUPage.size &- offset {
-      countHit(address.rawValue, value & ~IOMMUPage.offsetMask)
-      return (HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset)), byteCount)
-    }
+    if let host = pageHit(address, byteCount, access) { return (host, byteCount) }
     if let host = largeHit(address, byteCount, access) { return (host, byteCount) }
     return try translateLong(address, byteCount: byteCount, for: access)
   }
@@ -56,19 +51,19 @@ public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, ~Copya
   /// Where a range is that lies in one cached 2 MiB page which permits the access.
   @inlinable @inline(__always)
   public mutating func largeHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
-    let large = iotlb.lookupLarge(address.rawValue)
-    let offset = address.rawValue & IOTLB.largeOffsetMask
-    guard large & PageTableEntry.permission(for: access) != 0,
-      byteCount <= IOTLB.largeOffsetMask &+ 1 &- offset
-    else { return nil }
-    let host = large & ~IOMMUPage.offsetMask &+ offset
-    countHit(address.rawValue, host & ~IOMMUPage.offsetMask)
-    return HostAddress(rawValue: UInt(host))
+    largePageHit(address, byteCount, access)
   }
 
   /// Takes what the drivers want forgotten; one load when that is nothing.
   @inlinable @inline(__always)
   public mutating func service() {
     if !core.invalidations.isIdle(iotlb) { core.invalidations.serve(iotlb, server) }
+  }
+
+  @inlinable @inline(__always)
+  func fill(
+    _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    try iotlb.fill(address, for: access, from: core.pageTable, core.deviceTable)
   }
 }

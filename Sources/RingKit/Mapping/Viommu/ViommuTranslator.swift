@@ -5,7 +5,7 @@
 /// answer nothing is acknowledged that the answer contradicts, because one thread does both. The device never looks at
 /// the guest's page table.
 @frozen
-public struct ViommuTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
+public struct ViommuTranslator<Counter: WorkCounter>: PageWalkTranslator, ~Copyable {
   /// What this translator and the queue around it did.
   public var work: Counter
 
@@ -44,12 +44,7 @@ public struct ViommuTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
   public mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    let value = iotlb.lookup(address.rawValue)
-    let offset = address.rawValue & IOMMUPage.offsetMask
-    if value & PageTableEntry.permission(for: access) != 0 && byteCount <= IOMMUPage.size &- offset {
-      work.add(.iotlbHits, 1)
-      return (HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset)), byteCount)
-    }
+    if let host = pageHit(address, byteCount, access) { return (host, byteCount) }
     return try translateLong(address, byteCount: byteCount, for: access)
   }
 
@@ -59,56 +54,18 @@ public struct ViommuTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
     if !core.invalidations.isIdle(iotlb) { core.invalidations.serve(iotlb, server) }
   }
 
+  /// Asks who holds the translations.
   @usableFromInline @inline(never)
-  mutating func translateLong(
-    _ address: IOVA, byteCount: UInt64, for access: DMADirection
-  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    if byteCount != 0 && address.advanced(by: byteCount &- 1) == nil {
-      throw .addressOverflow(address, byteCount: byteCount)
-    }
-    let first = try translatePage(address, for: access)
-    var total = first.byteCount
-    while total < byteCount {
-      // What the next page has wrong with it is told to whoever asks for that page.
-      guard let next = try? translatePage(IOVA(address.rawValue &+ total), for: access),
-        next.host.rawValue == first.host.rawValue &+ UInt(total)
-      else { break }
-      total &+= next.byteCount
-    }
-    return (first.host, min(total, byteCount))
-  }
-
-  /// The host address of one byte, and how many bytes from there on its leaf covers.
-  private mutating func translatePage(
+  mutating func fill(
     _ address: IOVA, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    let raw = address.rawValue
-    var mask = IOMMUPage.offsetMask
-    var value = iotlb.lookup(raw)
-    if value == 0 {
-      mask = IOTLB.largeOffsetMask
-      value = iotlb.lookupLarge(raw)
-    }
-    if value == 0 { return try ask(address, for: access) }
-    work.add(.iotlbHits, 1)
-    if value & PageTableEntry.permission(for: access) == 0 { throw .notPermitted(address, access) }
-    let host = value & ~IOMMUPage.offsetMask
-    return (HostAddress(rawValue: UInt(host &+ (raw & mask))), mask &+ 1 &- (raw & mask))
-  }
-
-  private mutating func ask(
-    _ address: IOVA, for access: DMADirection
-  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    work.add(.iotlbMisses, 1)
     let page = address.rawValue >> IOMMUPage.shift
     guard page < PageTable.pageLimit else { throw .notMapped(address) }
     work.add(.missMessages, 1)
     let leaf: (entry: PageTableEntry, level: Int)
     do throws(ViommuFailure) { leaf = try client.translation(ofPage: page) } catch {
-      if error == .refused(.notMapped) { throw .notMapped(address) }
-      throw .viommu(address, error)
+      throw error == .refused(.notMapped) ? .notMapped(address) : .viommu(address, error)
     }
-    return try IOMMUTranslator<Counter>.resolve(
-      address, for: access, leaf.entry, level: leaf.level, core.deviceTable, iotlb)
+    return try iotlb.enter(address, for: access, leaf.entry, level: leaf.level, core.deviceTable)
   }
 }

@@ -3,13 +3,14 @@
 /// Looks up, walks and serves as ``IOMMUTranslator`` does; what it reads the driver may write at any time, so every entry
 /// is checked. A value owned by the device's thread, which must also call ``service()`` often: drivers wait for it.
 @frozen
-public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, ~Copyable {
+public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, PageWalkTranslator, ~Copyable {
   /// What this translator and the queue around it did.
   public var work: Counter
 
   @usableFromInline let iotlb: IOTLB
   @usableFromInline let requests: SharedRequests
-  private let pageTable: PageTableView
+  @usableFromInline let deviceTable: RegionTable
+  @usableFromInline let pageTable: PageTableView
   // Keep what is pointed to mapped.
   private let domain: SharedDomain
   private let memory: GuestMemory
@@ -26,6 +27,7 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
   public init(domain: SharedDomain, memory: GuestMemory, iotlbSets: Int = 64, counter: Counter) {
     self.domain = domain
     self.memory = memory
+    deviceTable = memory.deviceTable
     pageTable = domain.pageTable
     requests = domain.requests
     iotlb = IOTLB(sets: iotlbSets)
@@ -52,12 +54,7 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
   public mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    let value = iotlb.lookup(address.rawValue)
-    let offset = address.rawValue & IOMMUPage.offsetMask
-    if value & PageTableEntry.permission(for: access) != 0 && byteCount <= IOMMUPage.size &- offset {
-      work.add(.iotlbHits, 1)
-      return (HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset)), byteCount)
-    }
+    if let host = pageHit(address, byteCount, access) { return (host, byteCount) }
     if let host = largeHit(address, byteCount, access) { return (host, byteCount) }
     return try translateLong(address, byteCount: byteCount, for: access)
   }
@@ -65,13 +62,7 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
   /// Where a range is that lies in one cached 2 MiB page which permits the access.
   @inlinable @inline(__always)
   public mutating func largeHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
-    let large = iotlb.lookupLarge(address.rawValue)
-    let offset = address.rawValue & IOTLB.largeOffsetMask
-    guard large & PageTableEntry.permission(for: access) != 0,
-      byteCount <= IOTLB.largeOffsetMask &+ 1 &- offset
-    else { return nil }
-    work.add(.iotlbHits, 1)
-    return HostAddress(rawValue: UInt(large & ~IOMMUPage.offsetMask &+ offset))
+    largePageHit(address, byteCount, access)
   }
 
   /// Takes what the drivers want forgotten; one load when that is nothing.
@@ -80,45 +71,10 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
     if !requests.isIdle(iotlb) { requests.serve(iotlb) }
   }
 
-  @usableFromInline @inline(never)
-  mutating func translateLong(
-    _ address: IOVA, byteCount: UInt64, for access: DMADirection
-  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    if byteCount != 0 && address.advanced(by: byteCount &- 1) == nil {
-      throw .addressOverflow(address, byteCount: byteCount)
-    }
-    let first = try translatePage(address, for: access)
-    var total = first.byteCount
-    while total < byteCount {
-      // What the next page has wrong with it is told to whoever asks for that page.
-      guard let next = try? translatePage(IOVA(address.rawValue &+ total), for: access),
-        next.host.rawValue == first.host.rawValue &+ UInt(total)
-      else { break }
-      total &+= next.byteCount
-    }
-    return (first.host, min(total, byteCount))
-  }
-
-  /// The host address of one byte, and how many bytes from there on its leaf covers.
-  private mutating func translatePage(
+  @inlinable @inline(__always)
+  func fill(
     _ address: IOVA, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    let raw = address.rawValue
-    var mask = IOMMUPage.offsetMask
-    var value = iotlb.lookup(raw)
-    if value == 0 {
-      mask = IOTLB.largeOffsetMask
-      value = iotlb.lookupLarge(raw)
-    }
-    if value == 0 {
-      work.add(.iotlbMisses, 1)
-      let (entry, level) = try pageTable.walk(raw >> IOMMUPage.shift)
-      return try IOMMUTranslator<Counter>.resolve(
-        address, for: access, entry, level: level, memory.deviceTable, iotlb)
-    }
-    work.add(.iotlbHits, 1)
-    if value & PageTableEntry.permission(for: access) == 0 { throw .notPermitted(address, access) }
-    let host = value & ~IOMMUPage.offsetMask
-    return (HostAddress(rawValue: UInt(host &+ (raw & mask))), mask &+ 1 &- (raw & mask))
+    try iotlb.fill(address, for: access, from: pageTable, deviceTable)
   }
 }
