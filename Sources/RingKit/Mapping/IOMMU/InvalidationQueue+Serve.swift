@@ -17,10 +17,6 @@ extension InvalidationQueue {
 
   // The status of a place without a server: further than anyone will ever wait for.
   static let detached = UInt64.max
-  // Loads of the status before the first pause, and between two looks at the clock. A waiter that goes on without one takes the
-  // line from the server that is to write it: 512 cost 27 ns more behind one L3, none at all no less.
-  static let spinsBeforePause = 64
-  static let spinsPerClock = 1024
 
   func status(_ server: Int) -> UnsafeMutableRawPointer {
     // SAFETY: server < serverLimit, and that many line pairs follow serverOffset.
@@ -41,8 +37,15 @@ extension InvalidationQueue {
 
   var serverCount: Int { unsafe Int(cring_load_acquire_32(block + Self.serverCountOffset)) }
 
-  private func slot(_ position: UInt64) -> UnsafeMutableRawPointer {
-    unsafe block + Self.slotOffset + Int(position & (Self.slotCount - 1)) * 16
+  /// The slot of a position among those that begin at `slots`.
+  static func slot(_ position: UInt64, _ slots: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+    // SAFETY: slotCount slots of 16 bytes.
+    unsafe slots + Int(position & (slotCount - 1)) * 16
+  }
+
+  private func descriptor(_ position: UInt64) -> InvalidationDescriptor {
+    let slot = unsafe Self.slot(position, block + Self.slotOffset)
+    return unsafe InvalidationDescriptor(head: cring_load_relaxed_64(slot), body: cring_load_relaxed_64(slot + 8))
   }
 
   /// Descriptors posted so far.
@@ -119,9 +122,7 @@ extension InvalidationQueue {
     }
     var at = iotlb.served
     while at != tail {
-      let slot = unsafe slot(at)
-      let descriptor = unsafe InvalidationDescriptor(
-        head: cring_load_relaxed_64(slot), body: cring_load_relaxed_64(slot + 8))
+      let descriptor = descriptor(at)
       at &+= 1
       switch descriptor.kind {
       case InvalidationDescriptor.waitKind: unsafe cring_store_release_64(status(server), descriptor.body)
@@ -141,24 +142,23 @@ extension InvalidationQueue {
 
   /// The request that ends at the tail, unless another came meanwhile.
   private func latest(_ tail: UInt64) -> InvalidationDescriptor? {
-    let copy = unsafe latestCopy(tail)
+    let copy = unsafe Self.latestCopy(tail, block)
     let descriptor = unsafe InvalidationDescriptor(
       head: cring_load_acquire_64(copy), body: cring_load_acquire_64(copy + 8))
     return self.tail == tail ? descriptor : nil
   }
 
-  private func latestCopy(_ end: UInt64) -> UnsafeMutableRawPointer {
+  /// Where the request is that ends at a position, in the line of the tail at `requests`.
+  static func latestCopy(_ end: UInt64, _ requests: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
     // SAFETY: two copies of 16 bytes lie between the tail and the end of its line.
-    unsafe block + Self.latestOffset + Int(end >> 1 & 1) * 16
+    unsafe requests + latestOffset + Int(end >> 1 & 1) * 16
   }
 
   /// Takes every descriptor that is there, for a device in another process; false when it did not confirm.
   func serve(_ remote: RemoteIOTLB, _ server: Int) -> Bool {
     let tail = self.tail
     while remote.served != tail {
-      let slot = unsafe slot(remote.served)
-      let descriptor = unsafe InvalidationDescriptor(
-        head: cring_load_relaxed_64(slot), body: cring_load_relaxed_64(slot + 8))
+      let descriptor = descriptor(remote.served)
       guard remote.take(descriptor) else { return false }
       if descriptor.kind == InvalidationDescriptor.waitKind {
         unsafe cring_store_release_64(status(server), descriptor.body)
@@ -166,76 +166,5 @@ extension InvalidationQueue {
       remote.served &+= 1
     }
     return true
-  }
-
-  private func serveInPlace(_ server: Int) throws(DMAError) {
-    // SAFETY: `attach` stored the words of a cache that lives until `detach`; with `servedBy: .waiter` both happen on
-    // this thread.
-    let remote = unsafe (status(server) + 24).load(as: UInt.self)
-    if let remote = unsafe UnsafeRawPointer(bitPattern: remote) {
-      let cache = unsafe Unmanaged<RemoteIOTLB>.fromOpaque(remote).takeUnretainedValue()
-      if !serve(cache, server) { throw .deviceUnreachable }
-      return
-    }
-    let words = unsafe (status(server) + 8).load(as: UInt.self)
-    let mask = unsafe (status(server) + 16).load(as: UInt64.self)
-    guard let words = unsafe UnsafeMutablePointer<UInt64>(bitPattern: words) else { return }
-    serve(unsafe IOTLB(words: words, setMask: mask), server)
-  }
-
-  // MARK: Waiters
-
-  /// Posts an invalidation and a wait descriptor, and waits.
-  @usableFromInline @inline(never)
-  func flush(_ descriptor: InvalidationDescriptor) throws(DMAError) {
-    if let published = unsafe published { return try unsafe flush(descriptor, published) }
-    unsafe cring_lock_counting(block, waitsWord)
-    var end = tail &+ 2
-    while end &- slowest > Self.slotCount {
-      unsafe cring_unlock(block)
-      try wait(end &- Self.slotCount)
-      unsafe cring_lock_counting(block, waitsWord)
-      end = tail &+ 2
-    }
-    write(descriptor, end &- 2)
-    write(.wait(end), end &- 1)
-    let copy = unsafe latestCopy(end)
-    unsafe cring_store_release_64(copy, descriptor.head)
-    unsafe cring_store_release_64(copy + 8, descriptor.body)
-    unsafe cring_store_release_64(block + Self.tailOffset, end)
-    unsafe cring_unlock(block)
-    try wait(end)
-  }
-
-  private func write(_ descriptor: InvalidationDescriptor, _ position: UInt64) {
-    let slot = unsafe slot(position)
-    unsafe cring_store_relaxed_64(slot, descriptor.head)
-    unsafe cring_store_relaxed_64(slot + 8, descriptor.body)
-  }
-
-  /// How far the server has come that is furthest behind; no slot before it is read any more.
-  private var slowest: UInt64 {
-    var least = tail
-    for server in 0..<serverCount { least = min(least, unsafe cring_load_acquire_64(status(server))) }
-    return least
-  }
-
-  private func wait(_ end: UInt64) throws(DMAError) {
-    for server in 0..<serverCount {
-      var spins = 0
-      var deadline: UInt64 = 0
-      while unsafe cring_load_acquire_64(status(server)) < end {
-        if servedBy == .waiter { try serveInPlace(server) }
-        spins += 1
-        if spins > Self.spinsBeforePause { cring_spin_hint() }
-        guard spins % Self.spinsPerClock == 0 else { continue }
-        let now = cring_nanoseconds()
-        if deadline == 0 {
-          deadline = now &+ timeout
-        } else if now > deadline {
-          throw .invalidationTimedOut(nanoseconds: timeout)
-        }
-      }
-    }
   }
 }

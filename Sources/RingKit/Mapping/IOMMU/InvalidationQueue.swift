@@ -12,11 +12,11 @@ public import CRing
 /// when it sees the tail move, and a request costs one round trip between the two CPUs: the least that a unit which is
 /// waited for can cost. A server that is behind reads the slots.
 ///
-/// Ordering: the release store of the tail in `post` pairs with the acquire load in `isIdle`, `serve`: a server that
+/// Ordering: the release store of the tail in `flush` pairs with the acquire load in `isIdle`, `serve`: a server that
 /// sees a descriptor sees the page-table entries cleared before it. The release store of the status pairs with the
-/// acquire load in `wait`. A request beside the tail is overwritten by the next but one, which is posted only when the next
-/// is: a server that finds the tail unmoved after it has read one has read that one. For this the copies are stored with
-/// release and read with acquire.
+/// acquire load in `ThreadPlaces.progress`. A request beside the tail is overwritten by the next but one, which is posted
+/// only when the next is: a server that finds the tail unmoved after it has read one has read that one. For this the copies
+/// are stored with release and read with acquire.
 ///
 /// Where the servers are in other processes requests go through memory they can read: `Shared/InvalidationQueue+Shared.swift`.
 ///

@@ -6,12 +6,12 @@ internal import CRing
 /// it has come. Lock, tail and who is attached are in `block`, which no other process has. What a device wrote is compared
 /// with what was posted and used for nothing else: one that lies gains no more than a unit that does not invalidate.
 ///
-/// Ordering: as in one process. The release store of the tail in `flush` pairs with the acquire loads in ``SharedRequests``,
-/// and the release store of the completion there with the acquire load in `completion`.
+/// Ordering: as in one process. The release store of the tail in `ProcessPlaces.publish` pairs with the acquire loads in
+/// ``SharedRequests``, and the release store of the completion there with the acquire load in `ProcessPlaces.completion`.
 extension InvalidationQueue {
   // The state of a place that is taken, beside `detached`. Behind it in its line: where its completions stand.
-  private static let attached: UInt64 = 0
-  private static let ended: UInt64 = 1
+  static let attached: UInt64 = 0
+  static let ended: UInt64 = 1
 
   /// A queue that posts to zeroed memory which others read.
   init(publishing requests: HostAddress, servedBy: InvalidationServer, timeout: UInt64) {
@@ -48,16 +48,6 @@ extension InvalidationQueue {
     unsafe (status(server) + 16).storeBytes(of: UInt(bitPattern: iotlb.words), as: UInt.self)
   }
 
-  private func serveInPlace(_ server: Int) {
-    // SAFETY: the cache lives until `detach`; with `servedBy: .waiter` all this happens on one thread.
-    let words = unsafe (status(server) + 16).load(as: UInt.self)
-    let mask = unsafe (status(server) + 24).load(as: UInt64.self)
-    guard let words = unsafe UnsafeMutablePointer<UInt64>(bitPattern: words), let published = unsafe published
-    else { return }
-    SharedRequests(unsafe HostAddress(published), completion: completionWord(server)).serve(
-      unsafe IOTLB(words: words, setMask: mask))
-  }
-
   /// Has whoever waits for a place, now or later, told that nobody is there.
   func end(_ server: Int) {
     unsafe cring_lock(block)
@@ -70,77 +60,6 @@ extension InvalidationQueue {
   /// Posts an invalidation and a wait descriptor where devices read them, and waits.
   @inline(never)
   func flush(_ descriptor: InvalidationDescriptor, _ requests: UnsafeMutableRawPointer) throws(DMAError) {
-    unsafe cring_lock_counting(block, waitsWord)
-    var end = tail &+ 2
-    while end &- slowestProcess > Self.slotCount {
-      unsafe cring_unlock(block)
-      try waitForProcesses(end &- Self.slotCount)
-      unsafe cring_lock_counting(block, waitsWord)
-      end = tail &+ 2
-    }
-    unsafe Self.write(descriptor, requests + SharedDomainLayout.slotOffset, end &- 2)
-    unsafe Self.write(.wait(end), requests + SharedDomainLayout.slotOffset, end &- 1)
-    let copy = unsafe requests + SharedDomainLayout.latestOffset + Int(end >> 1 & 1) * 16
-    unsafe cring_store_release_64(copy, descriptor.head)
-    unsafe cring_store_release_64(copy + 8, descriptor.body)
-    // This process's own first: whoever sees a device's answer sees that it was asked.
-    unsafe cring_store_release_64(block + Self.tailOffset, end)
-    unsafe cring_store_release_64(requests + SharedDomainLayout.tailOffset, end)
-    unsafe cring_unlock(block)
-    try waitForProcesses(end)
-  }
-
-  private static func write(
-    _ descriptor: InvalidationDescriptor, _ slots: UnsafeMutableRawPointer, _ position: UInt64
-  ) {
-    let slot = unsafe slots + Int(position & (slotCount - 1)) * 16
-    unsafe cring_store_relaxed_64(slot, descriptor.head)
-    unsafe cring_store_relaxed_64(slot + 8, descriptor.body)
-  }
-
-  /// What a device says it has taken, once; any number.
-  private func completion(_ server: Int) -> UInt64 { unsafe cring_load_acquire_64(completionWord(server).pointer) }
-
-  private func completionWord(_ server: Int) -> HostAddress {
-    // SAFETY: `attach` stored the address of a page that stays mapped; asked for only where the state is not `detached`.
-    unsafe HostAddress(rawValue: UInt(cring_load_relaxed_64(status(server) + 8)))
-  }
-
-  /// How far the device has come that is furthest behind; one that ended reads nothing any more.
-  private var slowestProcess: UInt64 {
-    var least = tail
-    for server in 0..<serverCount where unsafe cring_load_acquire_64(status(server)) == Self.attached {
-      least = min(least, completion(server))
-    }
-    return least
-  }
-
-  private func waitForProcesses(_ end: UInt64) throws(DMAError) {
-    for server in 0..<serverCount {
-      var spins = 0
-      var deadline: UInt64 = 0
-      while true {
-        let state = unsafe cring_load_acquire_64(status(server))
-        if state == Self.detached { break }
-        if state == Self.ended { throw .deviceUnreachable }
-        let done = completion(server)
-        if done >= end {
-          // The tail only grows, so what was posted when this was written is no more than it is now.
-          let posted = tail
-          if done > posted { throw .wrongCompletion(found: done, posted: posted) }
-          break
-        }
-        if servedBy == .waiter { serveInPlace(server) }
-        spins += 1
-        if spins > Self.spinsBeforePause { cring_spin_hint() }
-        guard spins % Self.spinsPerClock == 0 else { continue }
-        let now = cring_nanoseconds()
-        if deadline == 0 {
-          deadline = now &+ timeout
-        } else if now > deadline {
-          throw .invalidationTimedOut(nanoseconds: timeout)
-        }
-      }
-    }
+    try flush(descriptor, through: unsafe ProcessPlaces(queue: self, requests: requests))
   }
 }

@@ -49,22 +49,18 @@ struct SharedRequests: @unchecked Sendable {
 
   private func finish(_ tail: UInt64, _ iotlb: IOTLB) {
     iotlb.served = tail
-    // Pairs with the acquire load in `InvalidationQueue.completion`.
+    // Pairs with the acquire load in `ProcessPlaces.completion`.
     unsafe cring_store_release_64(completion, tail)
   }
 
   private func slot(_ position: UInt64) -> InvalidationDescriptor {
-    // SAFETY: 256 slots of 16 bytes follow slotOffset.
-    let slot =
-      unsafe requests + SharedDomainLayout.slotOffset
-      + Int(position & (InvalidationQueue.slotCount - 1)) * 16
+    let slot = unsafe InvalidationQueue.slot(position, requests + SharedDomainLayout.slotOffset)
     return unsafe InvalidationDescriptor(head: cring_load_relaxed_64(slot), body: cring_load_relaxed_64(slot + 8))
   }
 
   /// The request that ends at the tail, unless another came meanwhile.
   private func latest(_ tail: UInt64) -> InvalidationDescriptor? {
-    // SAFETY: two copies of 16 bytes lie between the tail and the end of its line.
-    let copy = unsafe requests + SharedDomainLayout.latestOffset + Int(tail >> 1 & 1) * 16
+    let copy = unsafe InvalidationQueue.latestCopy(tail, requests)
     let descriptor = unsafe InvalidationDescriptor(
       head: cring_load_acquire_64(copy), body: cring_load_acquire_64(copy + 8))
     return self.tail == tail ? descriptor : nil
