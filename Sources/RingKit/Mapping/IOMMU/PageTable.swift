@@ -50,7 +50,7 @@ struct PageTable: @unchecked Sendable {
   @inlinable @inline(__always)
   func table(_ entry: PageTableEntry) -> UnsafeMutableRawPointer {
     // SAFETY: only `install` makes table entries, out of pages of the arena, and nobody else can write there.
-    unsafe UnsafeMutableRawPointer(bitPattern: base &+ UInt(entry.address)).unsafelyUnwrapped
+    unsafe HostAddress(rawValue: base &+ UInt(entry.address)).pointer
   }
 
   /// The slot of a 4 KiB page, or `nil` when no lowest table has been made for it.
