@@ -14,31 +14,14 @@ struct DeviceKillTests {
     var (cutOff, served) = (0, UInt64(0))
     for number in 0..<100 {
       let rig = rigs[number % rigs.count]
-      let (device, process) = try rig.startDevice()
-      // Beyond all that was in flight when the last one ended: a position that was only nearly right stops short of it.
-      try rig.exchange(UInt64(2 * IsolatedRig.depth), device)
-      // From another thread, so that it falls wherever the device is, in the middle of a batch as likely as not.
-      let delay = UInt32.random(in: 0...2000, using: &generator)
-      let killer = TestThread {
-        usleep(delay)
-        kill(process.processIdentifier, SIGKILL)
-      }
-      // Under load until the driver has noticed.
-      while !device.isGone { if try !rig.step() { sched_yield() } }
-      killer.join()
-      #expect(device.finish() == .gone(.killed(signal: SIGKILL)))
+      if let failure = try rig.killUnderLoad(using: &generator) { throw failure }
       while try rig.step(adding: false) {}
       #expect(rig.inFlight == Int(rig.added - rig.returned), "what is in flight is what did not come back")
       cutOff += rig.inFlight
     }
     // The last ones serve what the others left.
     for rig in rigs {
-      let (device, _) = try rig.startDevice()
-      try rig.exchange(nil, device)
-      device.peer.gate.endSlice()
-      try device.peer.gate.waitUntilIdle()
-      device.peer.gate.open(.finish)
-      #expect(device.finish() == .done)
+      try rig.serveRest(rig.startDevice().device)
       #expect(rig.returned == rig.added && rig.inFlight == 0)
       served += rig.returned
     }
@@ -80,12 +63,8 @@ struct DeviceKillTests {
     }
     let device = try rig.attach(try DeviceLink(try #require(found)))
     try rig.exchange(1000, device)
-    try rig.exchange(nil, device)
     #expect(unsafe access(path, F_OK) != 0)
-    device.peer.gate.endSlice()
-    try device.peer.gate.waitUntilIdle()
-    device.peer.gate.open(.finish)
-    #expect(device.finish() == .done)
+    try rig.serveRest(device)
     #expect(hand.process?.wait() == .exited(code: 0))
   }
 }

@@ -23,19 +23,7 @@ struct MappedDeviceKillTests {
     var (inAWait, atRest) = (0, 0)
     for number in 0..<64 {
       let rig = rigs[number % rigs.count]
-      let (device, process) = try rig.startDevice()
-      try rig.exchange(UInt64(2 * IsolatedRig.depth), device)
-      let delay = UInt32.random(in: 0...2000, using: &generator)
-      let killer = TestThread {
-        usleep(delay)
-        kill(process.processIdentifier, SIGKILL)
-      }
-      var failure: (any Error)?
-      while !device.isGone, failure == nil {
-        do { if try !rig.step() { sched_yield() } } catch { failure = error }
-      }
-      killer.join()
-      #expect(device.finish() == .gone(.killed(signal: SIGKILL)))
+      let failure = try rig.killUnderLoad(using: &generator)
       if let failure {
         #expect(failure as? QueueError == .mapping(.deviceUnreachable), "\(rig.kind): \(failure)")
       }
@@ -46,12 +34,7 @@ struct MappedDeviceKillTests {
     }
     // The last ones serve what the others left; then a place is waited for no more, and all is unmapped.
     for rig in rigs {
-      let (device, _) = try rig.startDevice()
-      try rig.exchange(nil, device)
-      device.peer.gate.endSlice()
-      try device.peer.gate.waitUntilIdle()
-      device.peer.gate.open(.finish)
-      #expect(device.finish() == .done)
+      try rig.serveRest(rig.startDevice().device)
       #expect(try !rig.leave())
       #expect(rig.returned == rig.added && rig.inFlight == 0)
     }
@@ -73,10 +56,7 @@ struct MappedDeviceKillTests {
     var mapper = IOMMUMapper(domain: seat.domain, policy: .strict, counter: NoWork())
     let (_, mapping) = try mapper.map(
       MemorySegment(GuestPhysicalAddress(1 << 30), length: 64), .deviceReadable)
-    let killer = TestThread {
-      usleep(20_000)
-      kill(process.processIdentifier, SIGKILL)
-    }
+    let killer = IsolatedRig.kill(process, after: 20_000)
     #expect(throws: DMAError.deviceUnreachable) { try mapper.unmap(mapping, .deviceReadable) }
     killer.join()
     #expect(device.finish() == .gone(.killed(signal: SIGKILL)))

@@ -16,7 +16,7 @@ import VhostUser
     let frontend = try ScriptedFrontend(device, features: features.union(.version1))
     try frontend.negotiate()
     let driver = try DiskDriver(frontend)
-    try driver.start(base: driver.firstBase)
+    try driver.start(base: driver.frontend.firstBase)
     // Several laps of the ring.
     for round in 0..<40 {
       let bytes = (0..<1024).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ round) }

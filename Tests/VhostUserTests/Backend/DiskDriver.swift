@@ -2,43 +2,21 @@ import RingKit
 import Testing
 import VhostUser
 
-/// Drives the disk behind a scripted front-end: lays out a queue of either layout and does one request at a time.
+/// Drives the disk behind a scripted front-end, one request at a time.
 final class DiskDriver {
-  typealias Split = SplitDriverQueue<DirectMapper<NoWork>>
-  typealias Packed = PackedDriverQueue<DirectMapper<NoWork>>
-
   let frontend: ScriptedFrontend<BlockDevice>
-  var split: Split? = nil
-  var packed: Packed? = nil
-  let parts: (GuestPhysicalAddress, available: GuestPhysicalAddress, used: GuestPhysicalAddress)
+  let queue: ScriptedQueue
   let buffer: GuestBuffer
   let size: Int
 
   init(_ frontend: ScriptedFrontend<BlockDevice>, size: Int = 16) throws {
     self.frontend = frontend
     self.size = size
-    let features = frontend.features
-    let configuration = QueueConfiguration(size: size, features: features)
-    let tables =
-      features.contains(.indirectDescriptors)
-      ? try frontend.allocator.allocate(configuration.indirectByteCount, alignment: 16) : nil
-    if features.contains(.packedRing) {
-      let memory = try frontend.allocator.allocate(PackedRing.byteCount(size: size), alignment: 4096)
-      let ring = try PackedRing(in: memory, size: size)
-      ring.clear()
-      parts = (ring.addresses.descriptors, ring.addresses.driverEvent, ring.addresses.deviceEvent)
-      packed = try Packed(configuration, ring: ring, indirectTables: tables, mapper: DirectMapper(counter: NoWork()))
-    } else {
-      let memory = try frontend.allocator.allocate(SplitRing.byteCount(size: size), alignment: 4096)
-      let ring = try SplitRing(in: memory, size: size)
-      ring.clear()
-      parts = ring.addresses
-      split = try Split(configuration, ring: ring, indirectTables: tables, mapper: DirectMapper(counter: NoWork()))
-    }
+    queue = try ScriptedQueue(frontend, features: frontend.features, size: size)
     buffer = try frontend.allocator.allocate(64 * 1024, alignment: 4096)
   }
 
-  var firstBase: UInt32 { frontend.features.contains(.packedRing) ? 0x8000_8000 : 0 }
+  var parts: (GuestPhysicalAddress, available: GuestPhysicalAddress, used: GuestPhysicalAddress) { queue.parts }
 
   func start(base: UInt32) throws { try frontend.start(size: size, base: base, parts: parts) }
 
@@ -55,15 +33,7 @@ final class DiskDriver {
     var writable: [MemorySegment] = []
     if room > 0 { writable.append(buffer.segment(at: at + 32_768, length: room)) }
     writable.append(buffer.segment(at: at + 32_768 + room, length: 1))
-    let added =
-      if packed != nil {
-        try packed?.add(readable: readable.span, writable: writable.span, token: token)
-      } else {
-        try split?.add(readable: readable.span, writable: writable.span, token: token)
-      }
-    #expect(added == .added)
-    packed?.publish()
-    split?.publish()
+    try queue.add(readable: readable, writable: writable, token: token)
   }
 
   /// What came back of a request.
@@ -73,10 +43,7 @@ final class DiskDriver {
     return (bytes[room], [UInt8](bytes.dropLast()))
   }
 
-  func nextUsed() throws -> Completion? {
-    if packed != nil { return try packed?.nextUsed() }
-    return try split?.nextUsed()
-  }
+  func nextUsed() throws -> Completion? { try queue.nextUsed() }
 
   /// One request from beginning to end.
   func perform(
@@ -92,10 +59,7 @@ final class DiskDriver {
   }
 
   /// One readable segment by itself, wherever it is said to be.
-  func addBare(_ segment: MemorySegment) throws {
-    _ = try split?.add(segment, .deviceReadable, token: 0)
-    split?.publish()
-  }
+  func addBare(_ segment: MemorySegment) throws { try queue.add(readable: [segment], token: 0) }
 
   /// Where the available ring is here.
   var availableHost: UInt {

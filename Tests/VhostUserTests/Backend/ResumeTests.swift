@@ -51,7 +51,7 @@ import VhostUser
         kept = reply
         try dying.tell(.setInflight(reply.0, reply.1))
       }
-      try dying.start(size: 64, base: driver.firstBase, parts: driver.parts)
+      try dying.start(size: 64, base: driver.frontend.firstBase, parts: driver.parts)
       for token in 0..<6 {
         try driver.add(
           1, sector: UInt64(token), sent: [UInt8](repeating: UInt8(100 + token), count: 512), token: UInt64(token))
@@ -68,7 +68,7 @@ import VhostUser
     if let kept { try survivor.tell(.setInflight(kept.0, kept.1)) }
     // With notes the front-end need not know where the ring stands; without them it has to.
     let known: UInt32 = layout.contains(.packedRing) ? 0x8009_8009 : 3
-    try driver.start(base: notesInflight ? driver.firstBase : known)
+    try driver.start(base: notesInflight ? driver.frontend.firstBase : known)
     try survivor.settle()
     for token in 3..<6 {
       let used = try driver.nextUsed()

@@ -20,6 +20,9 @@ final class ScriptedFrontend<Device: VhostUserDevice> {
 
   var isTranslating: Bool { features.contains(.accessPlatform) }
 
+  /// Where a queue begins: on a packed ring both wrap counters are 1.
+  var firstBase: UInt32 { features.contains(.packedRing) ? 0x8000_8000 : 0 }
+
   init(_ device: Device, features: VirtioFeatures, region: MemoryRegion? = nil) throws {
     let (near, far) = try VhostUserConnection.pair()
     connection = near

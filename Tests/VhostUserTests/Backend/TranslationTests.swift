@@ -11,7 +11,7 @@ import VhostUser
       try BlockDevice(path: file.path), features: layout.union([.version1, .accessPlatform]))
     try frontend.negotiate()
     let driver = try DiskDriver(frontend)
-    try driver.start(base: driver.firstBase)
+    try driver.start(base: driver.frontend.firstBase)
     #expect(try driver.perform(0, sector: 3, room: 512).data.allSatisfy { $0 == 3 })
     let first = frontend.answered.count
     #expect(try driver.perform(0, sector: 4, room: 512).data.allSatisfy { $0 == 4 })
