@@ -59,8 +59,17 @@ static inline void cring_spin_hint(void) {
 
 static inline void cring_prefetch_read(const void *p) { __builtin_prefetch(p, 0, 3); }
 
-// Not `prefetchw`, for which the builtin would need a newer target than the baseline: tried, and on Zen a line taken for
-// writing ahead of time cost half again of what the ring took with it only fetched.
+// For the lines of a ring, which is why it is no `prefetchw` (the builtin would need a newer target than the baseline): tried,
+// and on Zen a line taken for writing ahead of time cost half again of what the ring took with it only fetched.
 static inline void cring_prefetch_write(const void *p) { __builtin_prefetch(p, 1, 3); }
+
+// Takes a line that is written at once, from whoever has it, without waiting for it.
+static inline void cring_prefetch_exclusive(const void *p) {
+#if defined(__x86_64__)
+  __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)p));
+#elif defined(__aarch64__)
+  __asm__ __volatile__("prfm pstl1keep, %0" : : "Q"(*(const char *)p));
+#endif
+}
 
 #endif

@@ -18,6 +18,11 @@ extension InvalidationQueue {
   func flush<Places: InvalidationPlaces>(
     _ descriptor: InvalidationDescriptor, through places: Places
   ) throws(DMAError) {
+    // Taking the lock waits until the cleared entries have left this CPU, lines the device has just read; the line of the
+    // tail, which it has read too, comes meanwhile. Not from who holds the lock and is about to write it.
+    if unsafe cring_load_relaxed_32(block) == 0 {
+      unsafe cring_prefetch_exclusive(Self.latestCopy(0, places.requests))
+    }
     unsafe cring_lock_counting(block, waitsWord)
     var end = tail &+ 2
     while end &- slowest(of: places) > Self.slotCount {
