@@ -46,14 +46,14 @@ start_fed() {
   exec {feed}>"$fifo"
 }
 
-# is_running NAME
-is_running() { kill -0 "${pids[$1]}" 2>/dev/null; }
+# is_running NAME: it has not ended; a process that nobody has waited for yet has.
+is_running() { grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/${pids[$1]}/status" 2>/dev/null; }
+is_done() { ! is_running "$1"; }
 
 # finish NAME SECONDS: waits for the end of what was started; its exit code.
 finish() {
   local name=$1 pid=${pids[$1]} code=0
-  wait_for "$2" sh -c "! kill -0 $pid 2>/dev/null || grep -q '^State:[[:space:]]*Z' /proc/$pid/status" ||
-    fail "$name did not end within $2 s"
+  wait_for "$2" is_done "$name" || fail "$name did not end within $2 s"
   wait "$pid" || code=$?
   unset "pids[$name]"
   return "$code"
