@@ -128,10 +128,7 @@ struct SliceLeader {
       best = min(best, time / Double(buffers))
       if time < nanoseconds / 4 { buffers *= 2 }
     }
-    // Whole batches: a floor that moves groups of descriptors has no other way to count.
-    let multiple = contender.batchMultiple
-    let wanted = max(Double(multiple), nanoseconds / max(best, 1))
-    contender.buffersPerSlice = Int(wanted) / multiple * multiple
+    contender.size(nanoseconds, at: best)
   }
 
   /// Percentiles of single round trips; not part of the timed slices, because reading the counter twice would be.
@@ -166,7 +163,10 @@ struct SliceLeader {
         if let slice = last, try recalibrateHybrids(after: slice, until: end, &at) { before = try look() }
         at = schedule.timed[number].label
         let record = try take(number + schedule.counted.count, as: number, round: round, &before)
-        if record.conditions.stolenTicks == 0 && record.conditions.involuntarySwitches == 0 { undisturbed[number] += 1 }
+        if record.conditions.stolenTicks == 0 && record.conditions.involuntarySwitches == 0 {
+          undisturbed[number] += 1
+          schedule.timed[number].resize(schedule.sliceNanoseconds, after: record.nanosecondsPerBuffer)
+        }
         run.records.append(record)
         last = record.conditions
         schedule.finished.wrappingAdd(1, ordering: .relaxed)
