@@ -7,8 +7,7 @@ final class SliceSchedule: Sendable {
   let counted: [Contender]
   /// Take turns, slice by slice.
   let timed: [Contender]
-  /// Those of them that are compared with each other: neighbours in every round, each time in another order, so that none
-  /// always finds the caches as the same one left them.
+  /// Those of them that are compared with each other: neighbours in every round, each time in another order.
   let groups: [Range<Int>]
   /// The threads of this process that follow the driver's, and the device in another where there is one.
   let peers: [SlicePeer]
@@ -65,7 +64,7 @@ final class SliceSchedule: Sendable {
 
   /// The timed contenders in the order of a round.
   func order(round: Int) -> [Int] {
-    groups.flatMap { group in group.indices.map { group.lowerBound + ($0 - group.lowerBound + round) % group.count } }
+    groups.flatMap { group in SliceOrder.of(group.count, round: round).map { group.lowerBound + $0 } }
   }
 
   /// The peer that serves a contender, and the contender's number there.
