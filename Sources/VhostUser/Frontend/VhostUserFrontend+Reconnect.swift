@@ -39,6 +39,8 @@ extension VhostUserFrontend {
   /// Goes on with the back-end that takes the place of one that is gone: agrees on the same, and hands it the same memory and
   /// the notes of what is in flight.
   ///
+  /// REPLY_ACK and MQ may be new with it: they say how messages go, and not what the rings are.
+  ///
   /// For a session that ended with ``hasLostBackend``, this one or the last attempt. Each vring that was started waits for
   /// ``resume(_:at:)``. Nobody can tell a back-end that is dead from one that only closed its socket: a living one
   /// still has the memory, and may write to it.
