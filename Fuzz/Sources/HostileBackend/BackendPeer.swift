@@ -1,5 +1,6 @@
 import FuzzSupport
 import Glibc
+import RingKit
 import Synchronization
 
 /// The hostile end of a vhost-user connection whose other end is a front-end: answers by the protocol's text, or others.
@@ -27,6 +28,8 @@ final class BackendPeer: @unchecked Sendable {
   // The thread's alone.
   private var input: FuzzInput
   private var pending: [UInt8] = []
+  private var wanted: UInt64 = 0
+  private var file: (inode: UInt64, byteCount: Int)?
   private let extensions: UInt64
 
   /// Answers with what `input` says, until the other end is gone.
@@ -63,6 +66,7 @@ final class BackendPeer: @unchecked Sendable {
       _ = poll(&watch, 1, -1)
       guard let (bytes, descriptors) = receiveRaw(own) else { break }
       pending += bytes
+      file = nil
       for descriptor in descriptors { take(descriptor) }
       parse()
     }
@@ -80,15 +84,44 @@ final class BackendPeer: @unchecked Sendable {
     case 17: answer(17, [16])
     case 11: answer(11, [word(0) & 0xffff_ffff | UInt64(input.word16()) << 32])
     case 24: answer(24, [word(0), 0] + [UInt64](repeating: 7, count: 32), count: payload.count)
+    case 31:
+      wanted = word(2)
+      answer(31, [4096, 0, wanted], files: [Self.notes])
+    case 32:
+      checkNotes(word(0), word(1), word(2))
+      fallthrough
     default: if flags & 8 != 0 { answer(request, [0]) }
     }
+  }
+
+  /// Memory to note in what is in flight: more than is given, so that what begins elsewhere may fit.
+  static let notes = region.fileDescriptor ?? -1
+  private static let inode = {
+    var status = stat()
+    fstat(notes, &status)
+    return UInt64(status.st_ino)
+  }()
+  private static let region = must { try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 8192) }
+
+  /// What is handed back is this end's file, of the shape that was asked for, and as long as a successor needs it.
+  private func checkNotes(_ byteCount: UInt64, _ offset: UInt64, _ shape: UInt64) {
+    let (queues, size) = (wanted & 0xffff, wanted >> 16 & 0xffff)
+    let needed = queues * ((16 + 16 * size + 63) / 64 * 64)
+    check(shape & 0xffff_ffff == wanted & 0xffff_ffff, "notes of another shape: \(shape) for \(wanted)")
+    check(byteCount >= needed, "\(byteCount) bytes of notes, and \(queues) queues of \(size) need \(needed)")
+    check(offset % 8 == 0, "notes at \(offset)")
+    guard let file else { fatalError("finding: notes without a file") }
+    check(file.inode == Self.inode, "notes in another file")
+    check(
+      byteCount <= UInt64(file.byteCount) && offset <= UInt64(file.byteCount) - byteCount,
+      "\(byteCount) bytes of notes at \(offset) of a file of \(file.byteCount)")
   }
 
   // MARK: what is answered
 
   /// An answer of words, more or less as it should be.
-  private func answer(_ request: UInt32, _ words: [UInt64], count: Int? = nil) {
-    var (request, words, flags, files) = (request, words, UInt32(5), [CInt]())
+  private func answer(_ request: UInt32, _ words: [UInt64], count: Int? = nil, files: [CInt] = []) {
+    var (request, words, flags, files) = (request, words, UInt32(5), files)
     var byteCount = count ?? 8 * words.count
     var claimed: Int?
     let choice = input.byte()
@@ -98,7 +131,9 @@ final class BackendPeer: @unchecked Sendable {
     case 0xe2: flags = UInt32(input.byte())
     case 0xe3: byteCount = input.below(256)
     case 0xe4: claimed = Int(input.word16())
-    case 0xe5...0xe7: files = [CInt](repeating: own, count: input.below(24))
+    case 0xe5, 0xe6: files = [CInt](repeating: own, count: input.below(24))
+    // As who has nothing to give.
+    case 0xe7: (words, files) = ([UInt64](repeating: 0, count: words.count), [])
     // Twice.
     case 0xe8:
       sendRaw(own, Self.header(request, flags, byteCount) + words.withUnsafeBytes { [UInt8]($0.prefix(byteCount)) }, [])
@@ -189,6 +224,7 @@ final class BackendPeer: @unchecked Sendable {
   private func take(_ descriptor: CInt) {
     var status = stat()
     fstat(descriptor, &status)
+    if status.st_mode & S_IFMT == S_IFREG { file = (UInt64(status.st_ino), Int(status.st_size)) }
     let isKept = heard.withLock { heard in
       guard status.st_mode & S_IFMT == S_IFSOCK && heard.channel < 0 else { return false }
       heard.channel = descriptor

@@ -65,7 +65,7 @@ final class BackendSession {
     guard let frontend else { return }
     try frontend.negotiate(
       [.indirectDescriptors, .eventIndex], required: isTranslating ? .accessPlatform : [], protocolFeatures: .config,
-      queues: 2)
+      optional: .inflight, queues: 2)
     check(frontend.features.contains(.version1), "agreed on \(frontend.features)")
     if isTranslating { frontend.attach(domain) }
     var steps = 0
@@ -84,6 +84,7 @@ final class BackendSession {
         peer.ask(address(choice >> 4, &input), &input)
         try frontend.service()
       case 12, 13: if choice >> 4 == 0 { peer.finish() } else if choice >> 4 == 1 { peer.closeChannel() }
+      case 14: _ = try frontend.trackInflight(queues: 1 + Int(choice >> 6), size: 1 + 15 * Int(choice >> 4 & 3))
       default: try frontend.service()
       }
       look()

@@ -7,7 +7,7 @@ import VhostUser
 @_cdecl("LLVMFuzzerTestOneInput")
 public func hostileBackend(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var input = FuzzInput(data, count)
-  _ = guest
+  _ = (guest, BackendPeer.notes)
   let open = openDescriptorCount()
   do {
     let session = BackendSession(guest.memory, &input)
