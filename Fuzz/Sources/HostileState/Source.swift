@@ -77,6 +77,23 @@ struct Source {
     } catch { check(false, "the source is refused after another was: \(error)") }
   }
 
+  /// A device went on from a state as it was saved: everything in flight comes back once, and nothing else does.
+  mutating func takesAll<Driver: DriverQueue & ~Copyable>(_ driver: inout Driver) {
+    do throws(QueueError) {
+      while let completion = try driver.nextUsed() {
+        guard let parts = buffers.removeValue(forKey: completion.token) else {
+          fatalError("finding: token \(completion.token) is not in flight")
+        }
+        let byteCount = parts.writable.reduce(0) { $0 + $1.length }
+        // Of a batch only the last buffer's length is said.
+        check(
+          configuration.queue.features.contains(.inOrder) || completion.writtenByteCount == byteCount,
+          "\(completion) of \(byteCount) bytes")
+      }
+    } catch { check(false, "an honest device, and \(error)") }
+    check(buffers.isEmpty && driver.inFlightCount == 0, "buffers are lost: \(buffers.keys)")
+  }
+
   func end<Driver: DriverQueue & ~Copyable>(_ driver: inout Driver) {
     do throws(QueueError) { try driver.reset { _ in } } catch { check(false, "\(error)") }
   }

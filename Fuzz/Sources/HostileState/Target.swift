@@ -66,17 +66,30 @@ struct Target {
     _ = segment.bytes[0] &+ segment.bytes[segment.byteCount - 1]
   }
 
-  /// Completes what it holds, and what there is beside it.
-  func serve<Device: DeviceQueue & ~Copyable>(_ device: inout Device, _ held: [DeviceChain]) {
+  /// Completes what it holds, and what there is beside it; a state that is as it was saved leads to nothing wrong.
+  func serve<Device: DeviceQueue & ~Copyable>(_ device: inout Device, _ held: [DeviceChain], isAsSaved: Bool) {
     check(device.inFlightCount == state.held.count && held.count == state.held.count, "\(held.count) held")
-    for chain in held { device.complete(chain, written: UInt32(clamping: chain.writableByteCount)) }
+    for (chain, saved) in zip(held, state.held) {
+      check(chain.id == saved.id && chain.descriptorCount == saved.descriptorCount, "\(chain) for \(saved)")
+      let isWhole =
+        chain.readableByteCount == saved.byteCount(writable: false)
+        && chain.writableByteCount == saved.byteCount(writable: true)
+      check(isWhole, "\(chain) of other segments than \(saved)")
+      device.complete(chain, written: UInt32(clamping: chain.writableByteCount))
+    }
     device.publish()
     do throws(QueueError) {
       while let chain = try device.next() {
         for i in device.segments.indices { inside(device.segments[i]) }
-        device.complete(chain, written: 0)
+        device.complete(chain, written: UInt32(clamping: chain.writableByteCount))
       }
-    } catch { check(device.isBroken, "\(error), and the queue is not broken") }
+    } catch { check(device.isBroken && !isAsSaved, "\(error) of an honest driver, or the queue is not broken") }
     device.publish()
+  }
+}
+
+extension QueueState.Chain {
+  fileprivate func byteCount(writable isWritable: Bool) -> UInt64 {
+    segments.reduce(0) { $1.isWritable == isWritable ? $0 + UInt64($1.length) : $0 }
   }
 }
