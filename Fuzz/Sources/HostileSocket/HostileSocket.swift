@@ -9,21 +9,22 @@ public func hostileSocket(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var input = FuzzInput(data, count)
   Files.reset()
   _ = guest
-  let open = openDescriptorCount()
+  let (open, mapped) = (openDescriptorCount(), sharedMappingCount())
   let peer = SocketPeer()
   if input.byte() & 1 == 0 {
-    attackDevice(peer, &input)
+    attackDevice(peer, mapped, &input)
   } else {
     attackDriver(peer, &input)
   }
   peer.close()
   check(openDescriptorCount() == open, "\(openDescriptorCount() - open) descriptors stay open")
+  check(sharedMappingCount() == mapped, "\(sharedMappingCount() - mapped) mappings stay")
   return 0
 }
 
 // MARK: the device's end
 
-private func attackDevice(_ peer: SocketPeer, _ input: inout FuzzInput) {
+private func attackDevice(_ peer: SocketPeer, _ mapped: Int, _ input: inout FuzzInput) {
   weak var region: MemoryRegion?
   do {
     let endpoint = DeviceEndpoint(DeviceSocket(attaching: peer.takeOther()))
@@ -54,6 +55,9 @@ private func attackDevice(_ peer: SocketPeer, _ input: inout FuzzInput) {
         break
       }
       peer.checkAnswer(status: nil)
+      // The memory is all that a device keeps: each region once, and nothing of a queue that was served or refused.
+      let (kept, regions) = (sharedMappingCount() - mapped, memory?.regions.count ?? 0)
+      check(kept == regions, "\(kept) mappings of \(regions) regions")
     }
   }
   check(region == nil, "memory stays mapped")
@@ -70,6 +74,7 @@ private func touch(_ memory: GuestMemory) {
 
 /// What a device does with a queue it is handed: sets it up, goes on where it is told, and serves what is there.
 private func serve(_ queue: DeviceQueueDescription, _ memory: GuestMemory) -> DeviceHandshakeError? {
+  check((queue.windows?.count ?? 0) <= 3, "\(queue.windows?.count ?? 0) windows")
   do throws(DeviceHandshakeError) {
     if let domain = queue.domain {
       try serve(
