@@ -15,26 +15,38 @@ final class BackendPeer: @unchecked Sendable {
     let permissions: UInt8
   }
 
+  /// What a front-end hands back of the notes that it was given.
+  struct Notes: Equatable {
+    let byteCount: UInt64
+    let offset: UInt64
+    let shape: UInt64
+  }
+
   private struct Heard {
-    var messages: UInt64 = 0
+    var messages: UInt64
+    var notes: Notes?
     var updates: [Update] = []
     var channel: CInt = -1
     var isOver = false
   }
 
   let own: CInt
-  private let heard = Mutex(Heard())
+  private let heard: Mutex<Heard>
   private var thread = pthread_t()
   // The thread's alone.
   private var input: FuzzInput
   private var pending: [UInt8] = []
-  private var wanted: UInt64 = 0
+  private var wanted: UInt64
+  private var expected: Notes?
   private var file: (inode: UInt64, byteCount: Int)?
   private let extensions: UInt64
 
-  /// Answers with what `input` says, until the other end is gone.
-  init(_ socket: CInt, extensions: UInt64, _ input: FuzzInput) {
+  /// Answers with what `input` says, until the other end is gone; one that comes after others knows what these were sent
+  /// and handed.
+  init(_ socket: CInt, extensions: UInt64, after messages: UInt64 = 0, notes: Notes? = nil, _ input: FuzzInput) {
     own = socket
+    heard = Mutex(Heard(messages: messages))
+    (expected, wanted) = (notes, notes?.shape ?? 0)
     self.input = input
     self.extensions = extensions
     let me = Unmanaged.passRetained(self).toOpaque()
@@ -85,10 +97,13 @@ final class BackendPeer: @unchecked Sendable {
     case 11: answer(11, [word(0) & 0xffff_ffff | UInt64(input.word16()) << 32])
     case 24: answer(24, [word(0), 0] + [UInt64](repeating: 7, count: 32), count: payload.count)
     case 31:
-      wanted = word(2)
+      (wanted, expected) = (word(2), nil)
       answer(31, [4096, 0, wanted], files: [Self.notes])
     case 32:
-      checkNotes(word(0), word(1), word(2))
+      let notes = Notes(byteCount: word(0), offset: word(1), shape: word(2))
+      check(expected.map { $0 == notes } ?? true, "\(notes) where others were handed before")
+      checkNotes(notes.byteCount, notes.offset, notes.shape)
+      heard.withLock { $0.notes = notes }
       fallthrough
     default: if flags & 8 != 0 { answer(request, [0]) }
     }
@@ -187,6 +202,9 @@ final class BackendPeer: @unchecked Sendable {
       sched_yield()
     }
   }
+
+  /// The notes that were handed here last; all that was sent must be here.
+  var notes: Notes? { heard.withLock { $0.notes } }
 
   private func parse() {
     var at = 0

@@ -7,7 +7,9 @@ import VhostUser
 ///
 /// Where no answer comes the call ends when its time is up.
 final class BackendSession {
-  private let peer: BackendPeer
+  private var peer: BackendPeer
+  /// Those that are gone.
+  private var predecessors: [BackendPeer] = []
   private let memory: GuestMemory
   private let domain: IOMMUDomain
   private var frontend: VhostUserFrontend?
@@ -16,6 +18,9 @@ final class BackendSession {
   private var mapped: [(mapping: IOMMUMapping, direction: DMADirection)] = []
   /// What may be given away: pages, where they are here, and how.
   private var given: [(first: UInt64, last: UInt64, host: UInt64, permissions: UInt8)] = []
+  private var agreed: (features: VirtioFeatures, protocolFeatures: ProtocolFeatures)?
+  private var started: Set<Int> = []
+  private var notes: BackendPeer.Notes?
   private let kick = must { try EventDoorbell() }
 
   private var isTranslating: Bool { bits & 1 != 0 }
@@ -25,49 +30,96 @@ final class BackendSession {
     var configuration = IOMMUConfiguration()
     configuration.servedBy = .waiter
     domain = IOMMUDomain(memory: memory, configuration: configuration)
-    var pair: [CInt] = [-1, -1]
-    check(
-      socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0, &pair) == 0, "no sockets")
+    let pair = Self.sockets()
     // The first part is the back-end's answers, one byte or more for each; the rest what the front-end's user does.
     let isTranslating = bits & 1 != 0
     let answers = input.take(input.below(64))
     peer = BackendPeer(pair[0], extensions: bits & 8 == 0 ? 0x1229 : isTranslating ? 0x229 : 0x201, answers)
     frontend = VhostUserFrontend(must { try VhostUserConnection(attaching: pair[1]) }, timeout: 20)
     frontend?.grantsReadWithWrite = bits & 2 != 0
+    frontend?.awaitsSuccessor = bits & 16 != 0
+  }
+
+  private static func sockets() -> [CInt] {
+    var pair: [CInt] = [-1, -1]
+    check(
+      socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0, &pair) == 0, "no sockets")
+    return pair
   }
 
   func run(_ input: inout FuzzInput) {
     var mapper = IOMMUMapper(domain: domain, policy: bits & 4 == 0 ? .strict : .lazy, counter: NoWork())
-    do throws(FrontendError) { try work(&mapper, &input) } catch {
-      check(!error.description.isEmpty, "an error without a word")
-      // The first reason stays, and nothing is sent any more.
-      if let frontend {
-        check(frontend.failure == error, "the session goes on after \(error)")
-        let sent = frontend.counts.messages
-        do throws(FrontendError) {
-          try frontend.service()
-          check(false, "served after \(error)")
-        } catch let again { check(again == error, "\(again) after \(error)") }
-        check(frontend.counts.messages == sent, "a message after the end")
+    attempt { () throws(FrontendError) in
+      try begin()
+      try work(&mapper, &input)
+    }
+    // A successor that goes as well has one of its own.
+    while let frontend, frontend.hasLostBackend, agreed != nil, predecessors.count < 2, !input.isEmpty {
+      attempt { () throws(FrontendError) in
+        try goOn(frontend, &input)
+        try work(&mapper, &input)
       }
     }
     // Who unmaps waits for nobody that is gone.
     frontend = nil
-    peer.close()
+    for peer in predecessors + [peer] { peer.close() }
     for part in mapped { try? mapper.unmap(part.mapping, part.direction) }
     try? mapper.flush()
     for window in windows { try? window.release() }
+  }
+
+  private func attempt(_ body: () throws(FrontendError) -> Void) {
+    do throws(FrontendError) { try body() } catch {
+      check(!error.description.isEmpty, "an error without a word")
+      // The first reason stays, and nothing is sent any more.
+      guard let frontend else { return }
+      check(frontend.failure == error, "the session goes on after \(error)")
+      let sent = frontend.counts.messages
+      do throws(FrontendError) {
+        try frontend.service()
+        check(false, "served after \(error)")
+      } catch let again { check(again == error, "\(again) after \(error)") }
+      check(frontend.counts.messages == sent, "a message after the end")
+    }
+  }
+
+  private func begin() throws(FrontendError) {
+    guard let frontend else { return }
+    try frontend.negotiate(
+      [.indirectDescriptors, .eventIndex], required: isTranslating ? .accessPlatform : [], protocolFeatures: .config,
+      optional: .inflight, queues: 2)
+    check(frontend.features.contains(.version1), "agreed on \(frontend.features)")
+    agreed = (frontend.features, frontend.protocolFeatures)
+    if isTranslating { frontend.attach(domain) }
+  }
+
+  /// Another back-end takes the place of the one that is gone: what was agreed on stays, and it is handed the same notes.
+  private func goOn(_ frontend: VhostUserFrontend, _ input: inout FuzzInput) throws(FrontendError) {
+    look()
+    let (pair, choice) = (Self.sockets(), input.byte())
+    // One that went early was handed none.
+    notes = peer.notes ?? notes
+    predecessors.append(peer)
+    let answers = input.take(input.below(64))
+    peer = BackendPeer(
+      pair[0], extensions: choice & 8 == 0 ? 0x1229 : 0x229, after: frontend.counts.messages, notes: notes, answers)
+    try frontend.reconnect(must { try VhostUserConnection(attaching: pair[1]) })
+    look()
+    // These the front-end takes from anybody who has them.
+    let free: ProtocolFeatures = [.queueCount, .replyAck]
+    check(
+      frontend.features == agreed?.features
+        && frontend.protocolFeatures.union(free) == agreed?.protocolFeatures.union(free)
+        && frontend.protocolFeatures.isSuperset(of: agreed?.protocolFeatures ?? []),
+      "a successor with \(frontend.features) and \(frontend.protocolFeatures)")
+    check(peer.notes == notes, "\(notes as Any) were handed, and to a successor \(peer.notes as Any)")
+    for index in started.sorted() { try frontend.resume(index, at: notes != nil || choice & 1 == 0 ? 0 : nil) }
   }
 
   private func work(
     _ mapper: inout IOMMUMapper<NoWork>, _ input: inout FuzzInput
   ) throws(FrontendError) {
     guard let frontend else { return }
-    try frontend.negotiate(
-      [.indirectDescriptors, .eventIndex], required: isTranslating ? .accessPlatform : [], protocolFeatures: .config,
-      optional: .inflight, queues: 2)
-    check(frontend.features.contains(.version1), "agreed on \(frontend.features)")
-    if isTranslating { frontend.attach(domain) }
     var steps = 0
     while !input.isEmpty && steps < 32 {
       steps += 1
@@ -77,7 +129,9 @@ final class BackendSession {
       case 1:
         _ = try frontend.config(offset: Int(choice >> 4), byteCount: 1 + input.below(64))
       case 2: try start(frontend, Int(choice >> 4))
-      case 3: _ = try frontend.stop(Int(choice >> 4))
+      case 3:
+        _ = try frontend.stop(Int(choice >> 4))
+        started.remove(Int(choice >> 4))
       case 4, 5: map(&mapper, choice >> 4, &input)
       case 6, 7: unmap(&mapper, Int(choice >> 4))
       case 8, 9, 10, 11:
@@ -101,6 +155,7 @@ final class BackendSession {
       give(made.address.rawValue, 4096, UInt64(all.host.rawValue), 3)
       window = made
     }
+    started.insert(index)
     try frontend.start(index, VringSetup(ring, window: window, kick: kick, call: kick))
   }
 
