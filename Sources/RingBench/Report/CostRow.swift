@@ -36,11 +36,6 @@ extension CostRow: Encodable {
     case slicesKept, slicesDropped, counters, price, injected, isolated
   }
 
-  private enum PlacementKey: String, CodingKey {
-    case name = "class"
-    case roundTripNs
-  }
-
   func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(ring, forKey: .ring)
@@ -49,9 +44,7 @@ extension CostRow: Encodable {
     try values.encode(bytes, forKey: .bytes)
     try values.encode(depth, forKey: .depth)
     try values.encode(batch, forKey: .batch)
-    var place = values.nestedContainer(keyedBy: PlacementKey.self, forKey: .placement)
-    try place.encode(placement, forKey: .name)
-    try place.encode(Rounded.value(roundTrip), forKey: .roundTripNs)
+    try values.encode(PlacementFigure(placement, roundTrip), forKey: .placement)
     try values.encode(nanosecondsPerBuffer.rounded, forKey: .nsPerBuffer)
     try values.encode(buffersPerSecond.rounded, forKey: .buffersPerSecond)
     try values.encode(ratioToDirect?.rounded, forKey: .ratioToDirect)

@@ -32,11 +32,6 @@ extension HybridFinding: Encodable {
     case ring, placement, taken, slices, thresholdBytes, samples
   }
 
-  private enum PlacementKey: String, CodingKey {
-    case name = "class"
-    case roundTripNs
-  }
-
   private struct Sample: Encodable {
     let direction: String
     let bytes: Int
@@ -47,9 +42,7 @@ extension HybridFinding: Encodable {
   func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(ring, forKey: .ring)
-    var place = values.nestedContainer(keyedBy: PlacementKey.self, forKey: .placement)
-    try place.encode(placement, forKey: .name)
-    try place.encode(Rounded.value(roundTrip), forKey: .roundTripNs)
+    try values.encode(PlacementFigure(placement, roundTrip), forKey: .placement)
     try values.encode(occasion, forKey: .taken)
     try values.encode(slices, forKey: .slices)
     // Only directions that were looked at: 0 would mean that everything is mapped.

@@ -28,17 +28,10 @@ extension HybridGap: Encodable {
     case ring, placement, reason
   }
 
-  private enum PlacementKey: String, CodingKey {
-    case name = "class"
-    case roundTripNs
-  }
-
   func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(ring, forKey: .ring)
-    var place = values.nestedContainer(keyedBy: PlacementKey.self, forKey: .placement)
-    try place.encode(placement, forKey: .name)
-    try place.encode(Rounded.value(roundTrip), forKey: .roundTripNs)
+    try values.encode(PlacementFigure(placement, roundTrip), forKey: .placement)
     try values.encode(reason, forKey: .reason)
   }
 }

@@ -38,11 +38,6 @@ extension RingRow: Encodable {
     case floors, slicesKept, slicesDropped, counters, notificationsPerBuffer, roundTripLatencyNs
   }
 
-  private enum PlacementKey: String, CodingKey {
-    case name = "class"
-    case roundTripNs
-  }
-
   func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(point.ring, forKey: .ring)
@@ -54,9 +49,7 @@ extension RingRow: Encodable {
     try values.encode(point.indirect, forKey: .indirect)
     try values.encode(point.eventIndex, forKey: .eventIdx)
     try values.encode(point.notification, forKey: .notification)
-    var place = values.nestedContainer(keyedBy: PlacementKey.self, forKey: .placement)
-    try place.encode(placement, forKey: .name)
-    try place.encode(Rounded.value(roundTrip), forKey: .roundTripNs)
+    try values.encode(PlacementFigure(placement, roundTrip), forKey: .placement)
     try values.encode(nanosecondsPerBuffer.rounded, forKey: .nsPerBuffer)
     try values.encode(cyclesPerBuffer.rounded, forKey: .cyclesPerBuffer)
     try values.encode(buffersPerSecond.rounded, forKey: .buffersPerSecond)

@@ -4,34 +4,6 @@ import VhostUser
 
 /// A back-end that dies, and the one that takes its place.
 @Suite struct ResumeTests {
-  /// A disk that dies after some requests were fetched, in the middle of one.
-  private final class Mortal: VhostUserDevice {
-    let disk: BlockDevice
-    var lives: Int
-    var seen: [UInt16] = []
-
-    init(_ disk: BlockDevice, lives: Int) {
-      self.disk = disk
-      self.lives = lives
-    }
-
-    var deviceFeatures: VirtioFeatures { disk.deviceFeatures }
-    var queueCount: Int { disk.queueCount }
-    var configuration: [UInt8] { disk.configuration }
-    func configure(_ features: VirtioFeatures) {}
-
-    func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
-      while lives > 0 {
-        let progress = try disk.serve(&queue, index: index, limit: 1)
-        if case .empty = progress { return progress }
-        lives -= 1
-      }
-      // Fetched, and no more heard of it.
-      do throws(QueueError) { if let chain = try queue.next() { seen.append(chain.id) } } catch { throw .queue(error) }
-      return .idle
-    }
-  }
-
   @Test(arguments: [VirtioFeatures(), .packedRing], [true, false])
   func theNextOneFinishesWhatWasBegun(layout: VirtioFeatures, notesInflight: Bool) throws {
     let file = ScratchFile(sectors: 64)
@@ -41,8 +13,8 @@ import VhostUser
     let survivor = try ScriptedFrontend(disk, features: features, region: region)
     let driver = try DiskDriver(survivor, size: 64)
     var kept: (InflightDescription, PassedDescriptor)?
-    var dying: ScriptedFrontend<Mortal>? = try ScriptedFrontend(
-      Mortal(disk, lives: 3), features: features, region: region)
+    var dying: ScriptedFrontend<MortalDisk>? = try ScriptedFrontend(
+      MortalDisk(disk, lives: 3, fetching: 1), features: features, region: region)
     if let dying {
       try dying.negotiate()
       if notesInflight {

@@ -7,32 +7,6 @@ import Testing
 
 /// Our driver over one back-end after the other, each of which dies with requests in flight.
 @Suite(.timeLimit(.minutes(20))) struct SuccessionTests {
-  /// A disk that stops after so many requests, with some more fetched.
-  private final class Mortal: VhostUserDevice {
-    let disk: BlockDevice
-    var lives: Int
-    let isDead: (() -> Void)
-    init(_ disk: BlockDevice, lives: Int, isDead: @escaping () -> Void) {
-      (self.disk, self.lives, self.isDead) = (disk, lives, isDead)
-    }
-
-    var deviceFeatures: VirtioFeatures { disk.deviceFeatures }
-    var queueCount: Int { disk.queueCount }
-    var configuration: [UInt8] { disk.configuration }
-    func configure(_ features: VirtioFeatures) {}
-
-    func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
-      while lives > 0 {
-        let progress = try disk.serve(&queue, index: index, limit: 1)
-        if case .empty = progress { return progress }
-        lives -= 1
-      }
-      do throws(QueueError) { for _ in 0..<2 { _ = try queue.next() } } catch { throw .queue(error) }
-      isDead()
-      return .idle
-    }
-  }
-
   /// A back-end on a thread of its own that goes without a word once its device is dead.
   private final class Host: @unchecked Sendable {
     private let isDead = Atomic<Bool>(false)
@@ -50,7 +24,9 @@ import Testing
         var options = VhostUserOptions()
         if !notes { options.protocolFeatures.remove(.inflight) }
         guard let disk = try? BlockDevice(path: path) else { return }
-        let device = Mortal(disk, lives: lives) { [unowned self] in isDead.store(true, ordering: .releasing) }
+        let device = MortalDisk(disk, lives: lives, fetching: 2) { [unowned self] in
+          isDead.store(true, ordering: .releasing)
+        }
         let backend = VhostUserBackend(connection, device: device, options: options)
         while !isDead.load(ordering: .acquiring), (try? backend.step(milliseconds: 5)) != nil {}
       }

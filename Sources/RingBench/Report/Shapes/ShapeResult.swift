@@ -67,11 +67,6 @@ extension ShapeResult: Encodable {
     case disturbed, injected
   }
 
-  private enum PlacementKey: String, CodingKey {
-    case name = "class"
-    case roundTripNs
-  }
-
   func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(shape, forKey: .shape)
@@ -83,9 +78,7 @@ extension ShapeResult: Encodable {
     try values.encode(verdict, forKey: .verdict)
     try values.encode(why, forKey: .why)
     if let placement = conditions.placement {
-      var place = values.nestedContainer(keyedBy: PlacementKey.self, forKey: .placement)
-      try place.encode(placement, forKey: .name)
-      try place.encode(conditions.roundTrip.map { Rounded.value($0) }, forKey: .roundTripNs)
+      try values.encode(PlacementFigure(placement, conditions.roundTrip), forKey: .placement)
     } else {
       // Counts alone: they are the same wherever the CPUs are.
       try values.encodeNil(forKey: .placement)

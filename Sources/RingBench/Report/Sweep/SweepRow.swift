@@ -28,11 +28,6 @@ extension SweepRow: Encodable {
     case ratioToDirect, percentOfDirect, slicesKept, slicesDropped, counters, price, injected
   }
 
-  private enum PlacementKey: String, CodingKey {
-    case name = "class"
-    case roundTripNs
-  }
-
   func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(key.ring, forKey: .ring)
@@ -42,9 +37,7 @@ extension SweepRow: Encodable {
     // Present with null where the size was taken.
     try values.encode(refusal, forKey: .refused)
     guard let row = measured else { return }
-    var place = values.nestedContainer(keyedBy: PlacementKey.self, forKey: .placement)
-    try place.encode(row.placement, forKey: .name)
-    try place.encode(Rounded.value(row.roundTrip), forKey: .roundTripNs)
+    try values.encode(PlacementFigure(row.placement, row.roundTrip), forKey: .placement)
     try values.encode(row.nanosecondsPerBuffer.rounded, forKey: .nsPerBuffer)
     try values.encode(row.buffersPerSecond.rounded, forKey: .buffersPerSecond)
     try values.encode(row.bytesPerSecond.rounded, forKey: .bytesPerSecond)

@@ -1,0 +1,34 @@
+import RingKit
+import VhostUser
+
+/// A disk that dies after so many requests: it fetches some more, and no more is heard of them.
+final class MortalDisk: VhostUserDevice {
+  private let disk: BlockDevice
+  private var lives: Int
+  private let fetching: Int
+  private let die: () -> Void
+  /// The heads of what it fetched when it died.
+  private(set) var seen: [UInt16] = []
+
+  init(_ disk: BlockDevice, lives: Int, fetching: Int, die: @escaping () -> Void = {}) {
+    (self.disk, self.lives, self.fetching, self.die) = (disk, lives, fetching, die)
+  }
+
+  var deviceFeatures: VirtioFeatures { disk.deviceFeatures }
+  var queueCount: Int { disk.queueCount }
+  var configuration: [UInt8] { disk.configuration }
+  func configure(_ features: VirtioFeatures) {}
+
+  func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
+    while lives > 0 {
+      let progress = try disk.serve(&queue, index: index, limit: 1)
+      if case .empty = progress { return progress }
+      lives -= 1
+    }
+    do throws(QueueError) {
+      for _ in 0..<fetching { if let chain = try queue.next() { seen.append(chain.id) } }
+    } catch { throw .queue(error) }
+    die()
+    return .idle
+  }
+}
