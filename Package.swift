@@ -15,6 +15,8 @@ let package = Package(
   name: "RingKit",
   products: [
     .library(name: "RingKit", targets: ["RingKit"]),
+    .library(name: "RingIOMMU", targets: ["RingIOMMU"]),
+    .library(name: "RingPlatform", targets: ["RingPlatform"]),
     .library(name: "VhostUser", targets: ["VhostUser"]),
     .executable(name: "ringbench", targets: ["RingBench"]),
   ],
@@ -32,9 +34,15 @@ let package = Package(
       cSettings: [.define("CRING_NUMA", .when(traits: ["NUMA"]))],
       linkerSettings: [.linkedLibrary("numa", .when(traits: ["NUMA"]))]
     ),
+    // Guest memory, rings, and the DMA paths without an IOMMU.
     .target(name: "RingKit", dependencies: ["CRing"], swiftSettings: strict),
+    // The DMA paths behind an IOMMU.
+    .target(name: "RingIOMMU", dependencies: ["RingKit", "CRing"], swiftSettings: strict),
+    // Feature negotiation, migration, devices in other processes, VFIO.
+    .target(name: "RingPlatform", dependencies: ["RingKit", "RingIOMMU", "CRing"], swiftSettings: strict),
     // Real drivers and devices in other processes, at the other end of our rings.
-    .target(name: "VhostUser", dependencies: ["RingKit", "CRing"], swiftSettings: strict),
+    .target(
+      name: "VhostUser", dependencies: ["RingKit", "RingIOMMU", "RingPlatform", "CRing"], swiftSettings: strict),
     // What only a benchmark needs: payload fill and check, probes. Not part of the library product.
     .target(name: "CRingBench"),
     .executableTarget(

@@ -7,7 +7,7 @@ extension MemoryRegion {
   ///
   /// - Parameter byteCount: bytes wanted; rounded up to whole pages.
   /// - Throws: ``MemoryError``; with EINVAL before Linux 5.1, which cannot seal a file against writers to come.
-  convenience init(publishing byteCount: Int) throws(MemoryError) {
+  package convenience init(publishing byteCount: Int) throws(MemoryError) {
     guard byteCount > 0, byteCount <= 1 << 46 else { throw .invalidSize(byteCount) }
     var region = unsafe cring_region()
     let error = unsafe cring_region_map_published(byteCount, "ringkit-published", &region)
@@ -21,7 +21,7 @@ extension MemoryRegion {
   ///   - fileDescriptor: taken over: closed with the region, or by the caller when this throws.
   ///   - byteCount: bytes to map; the file must be at least that long and sealed against shrinking.
   /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short) or EPERM (not sealed).
-  convenience init(reading fileDescriptor: Int32, byteCount: Int) throws(MemoryError) {
+  package convenience init(reading fileDescriptor: Int32, byteCount: Int) throws(MemoryError) {
     guard byteCount > 0, byteCount <= 1 << 46 else { throw .invalidSize(byteCount) }
     var region = unsafe cring_region()
     let error = unsafe cring_region_attach(fileDescriptor, byteCount, 0, &region)

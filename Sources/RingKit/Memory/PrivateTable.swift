@@ -6,12 +6,12 @@ internal import CRing
 /// validated where they enter; subscripting checks them in debug builds only. Owned by one thread.
 @frozen @safe
 @usableFromInline
-struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
-  @usableFromInline let base: UnsafeMutablePointer<Element>
-  @usableFromInline let count: Int
+package struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
+  @usableFromInline package let base: UnsafeMutablePointer<Element>
+  @usableFromInline package let count: Int
 
   @usableFromInline
-  init(count: Int, repeating value: Element) {
+  package init(count: Int, repeating value: Element) {
     var block: UnsafeMutableRawPointer?
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
     let error = unsafe cring_allocate_aligned(bytes, Int(CRING_ISOLATION_BYTES), &block)
@@ -30,7 +30,7 @@ struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
 
   /// A copy of where the cells are, for a loop.
   @inlinable @inline(__always)
-  var cells: PrivateCells<Element> { unsafe PrivateCells(base: base, count: count) }
+  package var cells: PrivateCells<Element> { unsafe PrivateCells(base: base, count: count) }
 
   @usableFromInline
   static func free(_ base: UnsafeMutablePointer<Element>) { unsafe cring_free_aligned(base) }
@@ -38,7 +38,7 @@ struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
   // Assign through it plainly, never with `|=` or its like: instrumenting that for the thread sanitizer aborts the
   // compiler (6.3), because a nonmutating setter leaves it a value where it wants an address.
   @inlinable
-  subscript(index: Int) -> Element {
+  package subscript(index: Int) -> Element {
     @inline(__always) get {
       assert(index >= 0 && index < count)
       return unsafe base[index]
@@ -50,7 +50,7 @@ struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
   }
 
   @inlinable @inline(__always)
-  subscript(index: UInt16) -> Element {
+  package subscript(index: UInt16) -> Element {
     get { self[Int(index)] }
     nonmutating set { self[Int(index)] = newValue }
   }

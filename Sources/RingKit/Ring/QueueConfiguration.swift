@@ -22,7 +22,7 @@ public struct QueueConfiguration: Sendable, Equatable {
     features.contains(.indirectDescriptors) ? size * indirectCapacity * 16 : 0
   }
 
-  func validate(packed: Bool) throws(QueueConfigurationError) {
+  package func validate(packed: Bool) throws(QueueConfigurationError) {
     guard (1...32_768).contains(size), packed || size & (size - 1) == 0 else { throw .invalidSize(size) }
     guard features.contains(.packedRing) == packed else {
       throw .features(features, reason: packed ? "a packed ring needs RING_PACKED" : "RING_PACKED is not a split ring")

@@ -1,4 +1,5 @@
 internal import CRing
+internal import RingIOMMU
 public import RingKit
 
 /// The device's side of a vhost-user connection: negotiates, maps the guest's memory, and serves its queues.

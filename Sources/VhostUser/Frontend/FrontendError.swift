@@ -1,3 +1,4 @@
+internal import RingIOMMU
 public import RingKit
 
 /// Why a front-end could not go on.

@@ -1,4 +1,5 @@
-public import RingKit
+public import RingIOMMU
+internal import RingKit
 
 extension VhostUserFrontend {
   /// Puts the device behind an IOMMU: its misses are answered from the domain's page table, and who unmaps waits until the

@@ -1,3 +1,4 @@
+internal import RingIOMMU
 internal import RingKit
 
 extension VhostUserFrontend {

@@ -1,4 +1,5 @@
 internal import CRing
+internal import RingIOMMU
 public import RingKit
 
 /// The driver's side of a vhost-user connection: hands a device in another process memory, rings and, behind an IOMMU,

@@ -1,3 +1,4 @@
+public import RingIOMMU
 public import RingKit
 
 /// What a back-end has to know of a vring.

@@ -1,3 +1,4 @@
+internal import RingIOMMU
 internal import RingKit
 
 /// What turns a descriptor's address into memory: a look-up among the regions, or with ACCESS_PLATFORM in what IOTLB

@@ -1,3 +1,4 @@
+internal import RingIOMMU
 public import RingKit
 
 /// Why a connection came to its end, or was not made.

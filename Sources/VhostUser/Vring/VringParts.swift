@@ -1,3 +1,4 @@
+internal import RingIOMMU
 internal import RingKit
 
 /// The three parts of a vring, as the front-end has them, and where they are here.

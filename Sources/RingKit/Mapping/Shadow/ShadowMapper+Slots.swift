@@ -3,7 +3,7 @@ internal import CRing
 extension ShadowMapper {
   /// Whether another segment can be mapped.
   @inlinable @inline(__always)
-  var hasFreeSlot: Bool { freeCount != 0 }
+  package var hasFreeSlot: Bool { freeCount != 0 }
 
   /// Clears what a device-readable segment left where a device-writable one now comes back from.
   @unsafe @usableFromInline @inline(never)

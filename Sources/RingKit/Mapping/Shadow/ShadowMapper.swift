@@ -40,7 +40,7 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   // Keep alive what the table, the buffers and their addresses point into.
   private let memory: GuestMemory
   private let region: MemoryRegion
-  private let window: PremappedBuffer?
+  private let window: AnyObject?
 
   /// A mapper that copies segments of `memory` through buffers carved out of `buffer`.
   ///
@@ -49,12 +49,27 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ///   - buffer: shared memory for as many buffers as it holds, see ``byteCount(slots:slotByteCount:)``; this queue's
   ///     alone from now on. Zeroed here.
   ///   - slotByteCount: bytes of one buffer, a multiple of 64.
-  ///   - window: where a device behind an IOMMU sees `buffer`; `nil` when addresses are guest-physical.
   ///   - counter: counts the work.
   /// - Throws: ``ShadowConfigurationError``.
   public init(
-    memory: GuestMemory, buffer: GuestBuffer, slotByteCount: Int = 2048, window: PremappedBuffer? = nil,
-    counter: Counter
+    memory: GuestMemory, buffer: GuestBuffer, slotByteCount: Int = 2048, counter: Counter
+  ) throws(ShadowConfigurationError) {
+    try self.init(memory: memory, buffer: buffer, slotByteCount: slotByteCount, mapped: nil, counter: counter)
+  }
+
+  /// A mapper whose device may see the buffers at an address of its own.
+  ///
+  /// - Parameters:
+  ///   - memory: the driver's memory.
+  ///   - buffer: shared memory for the buffers.
+  ///   - slotByteCount: bytes of one buffer, a multiple of 64.
+  ///   - window: memory that stays mapped for the device as long as `owner` lives, and the address of its first byte for
+  ///     the device; `nil` when addresses are guest-physical.
+  ///   - counter: counts the work.
+  /// - Throws: ``ShadowConfigurationError``.
+  package init(
+    memory: GuestMemory, buffer: GuestBuffer, slotByteCount: Int,
+    mapped window: (buffer: GuestBuffer, address: IOVA, owner: AnyObject)?, counter: Counter
   ) throws(ShadowConfigurationError) {
     guard slotByteCount > 0, slotByteCount % 64 == 0, slotByteCount <= 1 << 30 else {
       throw .invalidSlotSize(byteCount: slotByteCount)
@@ -72,7 +87,7 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     }
     self.memory = memory
     region = buffer.region
-    self.window = window
+    self.window = window?.owner
     self.slotByteCount = UInt32(slotByteCount)
     self.slotCount = UInt32(count)
     self.stride = UInt64(stride)

@@ -1,0 +1,162 @@
+#define _GNU_SOURCE
+#include "cring/os/stream.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "unix_internal.h"
+
+_Static_assert(CRING_STREAM_MOST_DESCRIPTORS <= UNIX_ROOM, "all that may come are seen");
+
+// A process that was killed leaves its socket behind, and nobody answers there any more.
+static bool is_abandoned(const char *path, const struct sockaddr_un *at) {
+  struct stat s;
+  if (lstat(path, &s) != 0 || !S_ISSOCK(s.st_mode)) return false;
+  int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return false;
+  bool refused = connect(probe, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED;
+  close(probe);
+  return refused;
+}
+
+int cring_stream_listen(const char *path, int *fd) {
+  struct sockaddr_un at;
+  int e = unix_address(path, &at);
+  if (e) return e;
+  int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (s < 0) return errno;
+  e = bind(s, (struct sockaddr *)&at, sizeof at) == 0 ? 0 : errno;
+  if (e == EADDRINUSE && is_abandoned(path, &at)) {
+    unlink(path);
+    e = bind(s, (struct sockaddr *)&at, sizeof at) == 0 ? 0 : errno;
+  }
+  if (e == 0 && listen(s, 1) != 0) e = errno;
+  if (e) {
+    close(s);
+    return e;
+  }
+  *fd = s;
+  return 0;
+}
+
+void cring_stream_remove(const char *path) { unlink(path); }
+
+int cring_stream_accept(int listening, int *fd) {
+  int s;
+  do {
+    s = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  } while (s < 0 && errno == EINTR);
+  if (s < 0) return errno;
+  *fd = s;
+  return 0;
+}
+
+int cring_stream_connect(const char *path, int *fd) {
+  struct sockaddr_un at;
+  int e = unix_address(path, &at);
+  if (e) return e;
+  int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (s < 0) return errno;
+  // On this family it connects or fails at once, unless too many wait to be accepted already.
+  if (connect(s, (struct sockaddr *)&at, sizeof at) != 0) e = errno;
+  if (e == 0) e = cring_stream_attach(s);
+  if (e) {
+    close(s);
+    return e;
+  }
+  *fd = s;
+  return 0;
+}
+
+int cring_stream_pair(int out[2]) {
+  return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, out) == 0 ? 0 : errno;
+}
+
+int cring_stream_attach(int fd) {
+  struct stat s;
+  if (fstat(fd, &s) != 0) return errno;
+  if (!S_ISSOCK(s.st_mode)) return ENOTSOCK;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return errno;
+  return fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? 0 : errno;
+}
+
+int cring_stream_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count, size_t *sent) {
+  union unix_control control;
+  // sendmsg takes what it does not change as not constant.
+  struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (fd_count > CRING_STREAM_MOST_DESCRIPTORS) return CRING_STREAM_TOO_MANY;
+  unix_attach(&message, &control, fds, fd_count);
+  ssize_t r;
+  do {
+    // Not blocking, whatever the other holder of the socket made of its flags.
+    r = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (r < 0 && errno == EINTR);
+  if (r < 0) return errno;
+  *sent = (size_t)r;
+  return 0;
+}
+
+int cring_stream_receive(int fd, void *bytes, size_t capacity, size_t *received, int *fds, size_t fd_capacity,
+                         size_t *fd_count) {
+  union unix_control control;
+  memset(&control, 0, sizeof control);
+  struct iovec part = {.iov_base = bytes, .iov_len = capacity};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  *fd_count = 0;
+  *received = 0;
+  ssize_t r;
+  do {
+    r = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (r < 0 && errno == EINTR);
+  if (r < 0) return errno;
+  *received = (size_t)r;
+  if (!unix_take(&message, fds, fd_capacity, fd_count)) return CRING_STREAM_TOO_MANY;
+  return 0;
+}
+
+int cring_watch_wait(struct cring_watch *watches, size_t count, int milliseconds) {
+  struct pollfd local[64], *p = local;
+  if (count > sizeof local / sizeof local[0]) p = calloc(count, sizeof *p);
+  if (!p) return ENOMEM;
+  for (size_t i = 0; i < count; i++) {
+    short events = 0;
+    if (watches[i].wanted & CRING_WATCH_READ) events |= POLLIN;
+    if (watches[i].wanted & CRING_WATCH_WRITE) events |= POLLOUT;
+    p[i] = (struct pollfd){.fd = watches[i].fd, .events = events};
+    watches[i].ready = 0;
+  }
+  int r = poll(p, count, milliseconds);
+  int e = r < 0 && errno != EINTR ? errno : 0;
+  for (size_t i = 0; r > 0 && i < count; i++) {
+    if (p[i].revents & POLLIN) watches[i].ready |= CRING_WATCH_READ;
+    if (p[i].revents & POLLOUT) watches[i].ready |= CRING_WATCH_WRITE;
+    if (p[i].revents & (POLLHUP | POLLERR | POLLNVAL)) watches[i].ready |= CRING_WATCH_ENDED;
+  }
+  if (p != local) free(p);
+  return e;
+}
+
+int cring_descriptor_duplicate(int fd, int *out) {
+  int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) return errno;
+  *out = copy;
+  return 0;
+}
+
+bool cring_is_eventfd(int fd) {
+  char path[64], target[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  ssize_t n = readlink(path, target, sizeof target - 1);
+  if (n < 0) return true;
+  target[n] = 0;
+  return strcmp(target, "anon_inode:[eventfd]") == 0;
+}

@@ -1,0 +1,95 @@
+public import RingKit
+
+/// Translations that a device is told, where nobody lets it walk a page table: what IOTLB messages of vhost fill and empty.
+///
+/// Behind the cache that the data path looks into lies every range it was given, so that a buffer of many pages finds all
+/// of them although the cache holds each set's four. Of a peer that gives more than ``limit`` ranges all are forgotten,
+/// and asked for again. One thread's: the one whose queues translate with it.
+public final class DeviceIOTLB {
+  /// Ranges that are kept at most.
+  public let limit: Int
+  /// Ranges in address order; none overlaps another.
+  private(set) var ranges: [DeviceIOTLBRange] = []
+  let iotlb: IOTLB
+
+  /// An empty one.
+  ///
+  /// - Parameters:
+  ///   - limit: ranges to keep at most.
+  ///   - iotlbSets: sets of four 4 KiB pages, a power of two.
+  public init(limit: Int = 65_536, iotlbSets: Int = 64) {
+    precondition(limit > 0, "a table of translations holds at least one")
+    self.limit = limit
+    iotlb = IOTLB(sets: iotlbSets)
+  }
+
+  deinit { iotlb.deallocate() }
+
+  /// Ranges that are known.
+  public var count: Int { ranges.count }
+
+  /// Enters a range, in the place of whatever was known of its addresses.
+  ///
+  /// - Parameters:
+  ///   - address: its first address; the last must not be beyond 2^64.
+  ///   - byteCount: its size, at least 1.
+  ///   - host: where it is here, in memory that stays mapped until it is forgotten.
+  ///   - canRead: whether the device may read it.
+  ///   - canWrite: whether it may write.
+  public func insert(_ address: IOVA, byteCount: UInt64, host: HostAddress, canRead: Bool, canWrite: Bool) {
+    precondition(byteCount > 0 && address.advanced(by: byteCount - 1) != nil, "a translation of an impossible range")
+    forget(address, byteCount: byteCount)
+    if ranges.count == limit { forgetAll() }
+    let range = DeviceIOTLBRange(
+      first: address.rawValue, last: address.rawValue + (byteCount - 1), host: host,
+      permissions: (canRead ? 1 : 0) | (canWrite ? 2 : 0))
+    ranges.insert(range, at: position(of: address.rawValue))
+  }
+
+  /// Forgets every range that has an address in common with this one.
+  public func forget(_ address: IOVA, byteCount: UInt64) {
+    if byteCount == 0 { return }
+    let (sum, overflow) = address.rawValue.addingReportingOverflow(byteCount - 1)
+    let last = overflow ? .max : sum
+    let start = position(of: address.rawValue)
+    var end = start
+    while end < ranges.count, ranges[end].first <= last { end += 1 }
+    if start == end { return }
+    ranges.removeSubrange(start..<end)
+    // What the cache holds are pages of those ranges; they are asked for again here, not of the peer.
+    iotlb.invalidateAll()
+  }
+
+  /// Forgets everything.
+  public func forgetAll() {
+    ranges.removeAll(keepingCapacity: true)
+    iotlb.invalidateAll()
+  }
+
+  /// Where an address is and how many bytes from there on, as long as the access is permitted.
+  func look(up address: IOVA, for access: DMADirection) -> (host: HostAddress, byteCount: UInt64)? {
+    let raw = address.rawValue
+    let at = position(of: raw)
+    guard at < ranges.count, ranges[at].first <= raw else { return nil }
+    let range = ranges[at]
+    guard range.permissions & PageTableEntry.permission(for: access) != 0 else { return nil }
+    let page = raw & ~IOMMUPage.offsetMask
+    let offset = raw - range.first
+    if page >= range.first, range.last - page >= IOMMUPage.offsetMask {
+      let host = UInt64(range.host.rawValue) &+ (page - range.first)
+      if host & IOMMUPage.offsetMask == 0 { iotlb.insert(raw, host | range.permissions) }
+    }
+    let rest = range.last - raw
+    return (HostAddress(rawValue: range.host.rawValue &+ UInt(offset)), rest == .max ? rest : rest + 1)
+  }
+
+  /// The place of the first range that ends at the address or behind it.
+  private func position(of address: UInt64) -> Int {
+    var (low, high) = (0, ranges.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if ranges[middle].last < address { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}

@@ -1,0 +1,116 @@
+// Public, because inlinable code may name only what its callers can see; no CRing type stands in the interface.
+public import CRing
+public import RingKit
+
+/// DMA path `hybrid`: short segments are copied through shadow buffers, long ones are mapped.
+///
+/// What is short, a ``HybridThreshold`` says, for each direction; a ``HybridCalibration`` finds it from
+/// the costs of the two, and a ``HybridControl`` moves it while the queue runs. A segment is mapped too when it is longer than a shadow buffer, or when all of
+/// them are in use: running out of buffers costs time and never fails.
+///
+/// Both paths' addresses must mean something to the one device: behind an IOMMU the shadow buffers have a
+/// ``PremappedBuffer``. Owned by one thread.
+@frozen @safe
+public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DMAMapper, ~Copyable {
+  /// Below which length a segment is copied; shorter than that and no longer than a shadow buffer.
+  public let control: HybridControl
+
+  @usableFromInline var mapped: Mapped
+  @usableFromInline var copied: ShadowMapper<Mapped.Counter>
+  // The control's, which lives as long as this does.
+  @usableFromInline let thresholds: UnsafeMutableRawPointer
+  @usableFromInline let largestCopy: UInt32
+
+  /// A mapper of two.
+  ///
+  /// - Parameters:
+  ///   - control: the threshold, which other mappers may share; segments shorter than it are copied.
+  ///   - copying: copies; it is ended with the hybrid, and its counts are not looked at.
+  ///   - mapping: maps; what it has counted so far is the hybrid's.
+  public init(
+    control: HybridControl, copying: consuming ShadowMapper<Mapped.Counter>, mapping: consuming Mapped
+  ) {
+    self.control = control
+    unsafe thresholds = control.words
+    largestCopy = copying.slotByteCount
+    copied = copying
+    mapped = mapping
+  }
+
+  /// A mapper of two with a threshold of its own.
+  public init(
+    threshold: HybridThreshold, copying: consuming ShadowMapper<Mapped.Counter>, mapping: consuming Mapped
+  ) {
+    self.init(control: HybridControl(threshold), copying: copying, mapping: mapping)
+  }
+
+  /// What this mapper and the queue around it did; ``WorkEvent/bounced`` counts what was copied.
+  @inlinable
+  public var work: Mapped.Counter {
+    @inline(__always) get { mapped.work }
+    @inline(__always) set { mapped.work = newValue }
+  }
+
+  /// Nothing.
+  @inlinable
+  public static var unmapped: HybridMapping<Mapped.Mapping> {
+    HybridMapping(copied: ShadowMapper<Mapped.Counter>.unmapped, byteCount: 0, mapped: Mapped.unmapped)
+  }
+
+  /// Copies the segment, or maps it.
+  ///
+  /// - Throws: as ``ShadowMapper/map(_:_:)``, but for a want of buffers, or as the mapping path does.
+  @inlinable @inline(__always)
+  public mutating func map(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: HybridMapping<Mapped.Mapping>) {
+    // SAFETY: two words, and `control` keeps them.
+    let below = unsafe cring_load_relaxed_32(thresholds + (direction == .deviceReadable ? 0 : 4))
+    if segment.length < below && segment.length <= largestCopy && copied.hasFreeSlot {
+      copied.work = mapped.work
+      let copy = try copied.map(segment, direction)
+      copied.work.add(.bounced, 1)
+      mapped.work = copied.work
+      return (copy.address, HybridMapping(copied: copy.mapping, byteCount: 0, mapped: Mapped.unmapped))
+    }
+    let map = try mapped.map(segment, direction)
+    let none = ShadowMapper<Mapped.Counter>.unmapped
+    return (map.address, HybridMapping(copied: none, byteCount: segment.length, mapped: map.mapping))
+  }
+
+  /// Takes the segment back the way it went; a copy in full, for nobody says how much was written.
+  ///
+  /// - Throws: as ``unmap(_:_:written:)``.
+  @inlinable @inline(__always)
+  public mutating func unmap(
+    _ mapping: HybridMapping<Mapped.Mapping>, _ direction: DMADirection
+  ) throws(DMAError) {
+    _ = try unmap(mapping, direction, written: .max)
+  }
+
+  /// Takes the segment back the way it went.
+  ///
+  /// - Throws: as ``ShadowMapper/unmap(_:_:written:)``, or as the mapping path does.
+  @inlinable @inline(__always)
+  public mutating func unmap(
+    _ mapping: HybridMapping<Mapped.Mapping>, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
+    if mapping.isCopied {
+      copied.work = mapped.work
+      let count = try copied.unmap(mapping.copied, direction, written: written)
+      mapped.work = copied.work
+      return count
+    }
+    _ = try mapped.unmap(mapping.mapped, direction, written: written)
+    // The mapping path may not keep lengths; a chain's next segment needs this one's.
+    return direction == .deviceReadable ? 0 : min(written, mapping.byteCount)
+  }
+
+  /// What is due on the mapping path.
+  @inlinable @inline(__always)
+  public mutating func poll() throws(DMAError) { try mapped.poll() }
+
+  /// Completes what the mapping path deferred.
+  @inlinable
+  public mutating func flush() throws(DMAError) { try mapped.flush() }
+}

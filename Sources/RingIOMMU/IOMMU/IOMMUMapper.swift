@@ -1,0 +1,119 @@
+// Public, because inlinable code may name only what its callers can see; no CRing type stands in the interface.
+public import CRing
+public import RingKit
+
+/// DMA paths `iommu-strict` and `iommu-lazy`: every segment gets an IOVA and page-table entries of its own.
+///
+/// The order of work is Linux's (drivers/iommu/dma-iommu.c). Map: round to 4 KiB and keep the offset, allocate an IOVA,
+/// write entries. Unmap: walk the table for the physical address, clear the entries, then either invalidate, wait and
+/// free the IOVA, or leave both to the flush queue. Two segments in one page get two IOVAs. The device can reach the
+/// whole pages a segment touches.
+///
+/// A value owned by the driver's thread; the domain behind it is shared. Before it goes away ``flush()`` it: IOVA ranges
+/// still deferred then stay reserved as long as the domain lives, because nobody knows when the device is done with them.
+@frozen
+public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+  /// What this mapper and the queue around it did.
+  public var work: Counter
+  /// When unmapped ranges stop being reachable.
+  public let policy: IOMMUPolicy
+  /// Whose IOVA caches are used.
+  public let cpu: Int
+
+  @usableFromInline let core: IOMMUCore
+  @usableFromInline var deferred: FlushQueue
+  // Keeps what `core` points to alive.
+  private let domain: IOMMUDomain
+
+  /// A mapper of a domain.
+  ///
+  /// - Parameters:
+  ///   - domain: the device's address space.
+  ///   - policy: when unmapped ranges stop being reachable.
+  ///   - cpu: the CPU this mapper's thread runs on, below ``IOMMUConfiguration/cpuCount``.
+  ///   - counter: what counts the work.
+  public init(domain: IOMMUDomain, policy: IOMMUPolicy, cpu: Int = 0, counter: Counter) {
+    precondition(cpu >= 0 && cpu < domain.configuration.cpuCount, "the domain has no IOVA caches for CPU \(cpu)")
+    self.domain = domain
+    self.policy = policy
+    self.cpu = cpu
+    core = domain.core
+    deferred = FlushQueue(isUsed: policy == .lazy)
+    work = counter
+  }
+
+  /// A mapping of no bytes.
+  @inlinable
+  public static var unmapped: IOMMUMapping { IOMMUMapping(address: IOVA(0), length: 0) }
+
+  /// Allocates an IOVA and writes entries: readable for a device-readable segment, writable for a device-writable one.
+  ///
+  /// - Throws: ``DMAError/outOfBounds(_:)``, ``DMAError/beyondMask(_:limit:)`` (ends above 2^52, what an entry holds),
+  ///   ``DMAError/iovaExhausted(pages:)``, ``DMAError/pageTableExhausted``.
+  @inlinable @inline(__always)
+  public mutating func map(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: IOMMUMapping) {
+    let address = segment.address.rawValue
+    let length = UInt64(segment.length)
+    // Of the last byte; a sum that wraps is not inside a region.
+    if segment.length == 0 || address &+ length &- 1 > PageTableEntry.addressMask | IOMMUPage.offsetMask
+      || core.driverTable.translate(segment.address, length: length) == nil
+    {
+      throw Self.refusal(of: segment)
+    }
+    let pages = IOMMUPage.count(of: length, at: address)
+    let page = try core.allocator.allocate(pages: pages, cpu: cpu, counter: &work)
+    do {
+      try core.pageTable.map(
+        page, to: address >> IOMMUPage.shift, pages: pages,
+        permissions: PageTableEntry.permission(for: direction), largestLeaf: core.largestLeaf, counter: &work)
+    } catch {
+      core.giveUp(page, pages: pages, cpu: cpu, counter: &work)
+      throw error
+    }
+    work.add(.maps, 1)
+    let iova = IOVA(page << IOMMUPage.shift | address & IOMMUPage.offsetMask)
+    return (iova, IOMMUMapping(address: iova, length: segment.length))
+  }
+
+  /// Clears the entries, then invalidates and frees, at once or later.
+  ///
+  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range stays
+  ///   reserved, for the device may still reach it.
+  @inlinable @inline(__always)
+  public mutating func unmap(_ mapping: IOMMUMapping, _ direction: DMADirection) throws(DMAError) {
+    let page = mapping.page
+    let pages = mapping.pageCount
+    if mapping.length == 0 || core.pageTable.physicalAddress(page) == nil { throw .notMapped(mapping.address) }
+    try core.pageTable.unmap(page, pages: pages, counter: &work)
+    work.add(.unmaps, 1)
+    if policy == .strict {
+      try core.invalidations.invalidate(page, pages: pages, counter: &work)
+      core.allocator.free(page, pages: pages, cpu: cpu)
+    } else {
+      try deferred.add(page, pages: pages, core: core, cpu: cpu, counter: &work)
+    }
+  }
+
+  /// Flushes when the oldest deferred unmap is 10 ms old, and trims the IOVA depots every 100 ms.
+  @inlinable @inline(__always)
+  public mutating func poll() throws(DMAError) {
+    if policy == .lazy { try deferred.poll(core: core, cpu: cpu, counter: &work) }
+    if core.allocator.mayTrim { core.allocator.trim(now: cring_nanoseconds()) }
+  }
+
+  /// Ends the window of every deferred unmap of this mapper: one flush of the domain, unless there is none.
+  @inlinable
+  public mutating func flush() throws(DMAError) {
+    if policy == .lazy { try deferred.drain(core: core, cpu: cpu, counter: &work) }
+  }
+
+  @usableFromInline @inline(never)
+  static func refusal(of segment: MemorySegment) -> DMAError {
+    let limit = PageTableEntry.addressMask | IOMMUPage.offsetMask
+    let (end, overflow) = segment.address.rawValue.addingReportingOverflow(UInt64(segment.length))
+    return segment.length != 0 && (overflow || end - 1 > limit)
+      ? .beyondMask(segment, limit: limit) : .outOfBounds(segment)
+  }
+}

@@ -1,0 +1,55 @@
+public import RingKit
+
+/// A translator with an ``IOTLB`` of 4 KiB pages in front of whatever else it knows, which it asks for a page at a time.
+///
+/// A hit, and a range that goes on beyond its page, are the same for all of them; what a miss is each says itself.
+@usableFromInline
+protocol IOTLBTranslator: DMATranslator, ~Copyable {
+  /// Where every look-up begins.
+  var iotlb: IOTLB { get }
+
+  /// Where one byte is, and how many bytes from there on are contiguous as far as one look-up tells.
+  mutating func translatePage(
+    _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
+
+  /// Counts what was found for an address in the IOTLB: the host address of its 4 KiB page.
+  mutating func countHit(_ address: UInt64, _ host: UInt64)
+}
+
+extension IOTLBTranslator where Self: ~Copyable {
+  @inlinable @inline(__always)
+  mutating func countHit(_ address: UInt64, _ host: UInt64) { work.add(.iotlbHits, 1) }
+
+  /// Where a range is that lies in one cached 4 KiB page which permits the access.
+  @inlinable @inline(__always)
+  mutating func pageHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
+    let value = iotlb.lookup(address.rawValue)
+    let offset = address.rawValue & IOMMUPage.offsetMask
+    guard value & PageTableEntry.permission(for: access) != 0 && byteCount <= IOMMUPage.size &- offset else {
+      return nil
+    }
+    countHit(address.rawValue, value & ~IOMMUPage.offsetMask)
+    return HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset))
+  }
+
+  /// A range that is not, or not as a whole, in one cached page: joins pages as long as they are contiguous here.
+  @inlinable @inline(never)
+  mutating func translateLong(
+    _ address: IOVA, byteCount: UInt64, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    if byteCount != 0 && address.advanced(by: byteCount &- 1) == nil {
+      throw .addressOverflow(address, byteCount: byteCount)
+    }
+    let first = try translatePage(address, for: access)
+    var total = first.byteCount
+    while total < byteCount {
+      // What the next page has wrong with it is told to whoever asks for that page.
+      guard let next = try? translatePage(IOVA(address.rawValue &+ total), for: access),
+        next.host.rawValue == first.host.rawValue &+ UInt(total)
+      else { break }
+      total &+= next.byteCount
+    }
+    return (first.host, min(total, byteCount))
+  }
+}

@@ -1,0 +1,89 @@
+// Public, because inlinable code may name only what its callers can see.
+public import CRing
+public import RingKit
+
+/// The queue through which drivers tell an IOMMU what to forget: 256 slots of 16 bytes (VT-d queued invalidation).
+///
+/// One per unit, under one lock: where all queues behind it meet. A synchronous request posts an invalidation and a wait
+/// descriptor, writes the tail, releases the lock and spins until the value that the wait descriptor carries stands in
+/// the status word of each server. A server is a translator with an IOTLB of its own: each takes every descriptor.
+/// The status is also how far that server has read, because every request ends in a wait descriptor.
+///
+/// The line that the tail is in carries the latest requests along, so that a server which is up to date has all it needs
+/// when it sees the tail move, and a request costs one round trip between the two CPUs: the least that a unit which is
+/// waited for can cost. A server that is behind reads the slots.
+///
+/// Ordering: the release store of the tail in `flush` pairs with the acquire load in `isIdle`, `serve`: a server that
+/// sees a descriptor sees the page-table entries cleared before it. The release store of the status pairs with the
+/// acquire load in `ThreadPlaces.progress`. A request beside the tail is overwritten by the next but one, which is posted
+/// only when the next is: a server that finds the tail unmoved after it has read one has read that one. For this the copies
+/// are stored with release and read with acquire.
+///
+/// Where the servers are in other processes requests go through memory they can read: `Shared/InvalidationQueue+Shared.swift`.
+///
+/// A handle: copies share the state, and the ``IOMMUDomain`` that made it frees it.
+@frozen @safe
+@usableFromInline
+struct InvalidationQueue: @unchecked Sendable {
+  /// Slots of the ring.
+  static let slotCount: UInt64 = 256
+  /// Translators that can be attached at one time.
+  static let serverLimit = 16
+  /// log2 of the most pages one page-selective invalidation covers (VT-d's address mask); beyond it the whole domain.
+  @inlinable
+  static var largestOrder: UInt64 { 18 }
+
+  // Offsets: the lock; how often it was waited for; where requests are published, in a shared domain; how long to wait, in
+  // nanoseconds; how many servers there have ever been; the tail; a line pair per server; the slots.
+  static let waitsOffset = 8
+  static let publishedOffset = 16
+  static let timeoutOffset = 24
+  static let serverCountOffset = 64
+  @inlinable
+  static var tailOffset: Int { 128 }
+  // Beside the tail, in its line: the latest two requests.
+  static let latestOffset = tailOffset + 16
+  static let serverOffset = 256
+  static let serverStride = 128
+  static let slotOffset = serverOffset + serverLimit * serverStride
+
+  @usableFromInline let block: UnsafeMutableRawPointer
+  @usableFromInline let servedBy: InvalidationServer
+
+  /// Whether a server has nothing to take: one load of a line that nobody writes until something is posted.
+  @inlinable @inline(__always)
+  func isIdle(_ iotlb: IOTLB) -> Bool {
+    unsafe cring_load_acquire_64(block + Self.tailOffset) == iotlb.served
+  }
+
+  /// Makes every IOTLB forget `pages` pages from `page` on, and waits until it has.
+  ///
+  /// The smallest aligned power of two that covers them is asked for.
+  ///
+  /// - Throws: ``DMAError/invalidationTimedOut(nanoseconds:)``.
+  @inlinable @inline(__always)
+  func invalidate<Counter: WorkCounter>(
+    _ page: UInt64, pages: UInt64, counter: inout Counter
+  ) throws(DMAError) {
+    let last = page &+ pages &- 1
+    // The bits in which the first and the last page differ.
+    let order = UInt64(truncatingIfNeeded: 64 &- (page ^ last).leadingZeroBitCount)
+    counter.add(.invalidations, 1)
+    counter.add(.invalidationWaits, 1)
+    if order > Self.largestOrder {
+      try flush(InvalidationDescriptor.domain())
+    } else {
+      try flush(InvalidationDescriptor.pages((page >> order) << order, order: order))
+    }
+  }
+
+  /// Makes every IOTLB forget everything, and waits until it has.
+  ///
+  /// - Throws: ``DMAError/invalidationTimedOut(nanoseconds:)``.
+  @inlinable
+  func invalidateAll<Counter: WorkCounter>(counter: inout Counter) throws(DMAError) {
+    counter.add(.invalidations, 1)
+    counter.add(.invalidationWaits, 1)
+    try flush(InvalidationDescriptor.domain())
+  }
+}

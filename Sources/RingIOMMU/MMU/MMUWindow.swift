@@ -1,0 +1,68 @@
+internal import CRing
+public import RingKit
+internal import Synchronization
+
+/// The stretch of a process's address space through which a device sees guest memory on the path `mmu`.
+///
+/// Reserved and untouchable at first. A map shows pages of a shared region's memfd at a place in it, an unmap puts
+/// nothing there again; both are changes of the CPU's own page table, and the unmap returns when no CPU of the process
+/// has the old entry in its TLB. An address in a descriptor is an offset in the window. Beside the page table there is
+/// a word a page that says what it lets through, so that a device which asks first gets a typed fault instead of a
+/// signal.
+///
+/// Shared by the mappers and translators of a device's queues, whichever thread they live on.
+@safe
+public final class MMUWindow: @unchecked Sendable {
+  /// The memory that can be shown.
+  public let memory: GuestMemory
+  /// Bytes of address space.
+  public let byteCount: Int
+  /// CPUs with caches of free addresses of their own.
+  public let cpuCount: Int
+
+  let core: MMUCore
+  private let device = Mutex<ChildProcess?>(nil)
+
+  /// A window through which nothing is seen.
+  ///
+  /// - Parameters:
+  ///   - memory: what can be shown: its shared regions of 4 KiB and transparent 2 MiB pages.
+  ///   - byteCount: bytes of address space, a multiple of 4 KiB from two pages up; memory is taken for a word a page.
+  ///   - cpuCount: CPUs with caches of free addresses of their own.
+  /// - Throws: ``MemoryError/invalidSize(_:)``, or ``MemoryError/system(operation:errno:)``.
+  public init(memory: GuestMemory, byteCount: Int = 1 << 30, cpuCount: Int = 1) throws(MemoryError) {
+    guard byteCount >= 2 * Int(IOMMUPage.size), byteCount <= 1 << 46, byteCount % Int(IOMMUPage.size) == 0 else {
+      throw .invalidSize(byteCount)
+    }
+    var base: UnsafeMutableRawPointer?
+    let error = unsafe cring_window_reserve(byteCount, &base)
+    guard error == 0, let base = unsafe base else {
+      throw .system(operation: "reserving \(byteCount) bytes of address space", errno: error)
+    }
+    self.memory = memory
+    self.byteCount = byteCount
+    self.cpuCount = cpuCount
+    core = unsafe MMUCore(base, pages: UInt64(byteCount) >> IOMMUPage.shift, cpuCount: cpuCount)
+  }
+
+  deinit {
+    unsafe cring_window_release(core.base, byteCount)
+    core.deallocate()
+  }
+
+  /// Where the window starts in this process.
+  public var hostBase: HostAddress { unsafe HostAddress(core.base) }
+
+  /// Names the process that is the device, when it is another one.
+  ///
+  /// From then on ``MMUMapper/poll()`` and ``MMUMapper/flush()`` tell of its end: what touches the window where nothing is
+  /// shown dies of it, and the driver's queue says so. A process that was forked sees what was shown by then, in a window
+  /// at the same place.
+  public func watch(_ process: ChildProcess) { device.withLock { $0 = process } }
+
+  /// How the process that is the device ended; `nil` while it runs, or when it is this one.
+  public var deviceEnd: ProcessEnd? { device.withLock { $0 }?.end }
+
+  /// Ranges of addresses in use, those that wait in caches for reuse included.
+  public var rangesInUse: Int { core.allocator.rangesInTree }
+}

@@ -1,0 +1,66 @@
+internal import CRing
+internal import RingKit
+
+/// The driver's side of an invalidation queue whose servers are in other processes.
+///
+/// They read tail, latest requests and slots in memory that they cannot write, and each says in a page of its own how far
+/// it has come. Lock, tail and who is attached are in `block`, which no other process has. What a device wrote is compared
+/// with what was posted and used for nothing else: one that lies gains no more than a unit that does not invalidate.
+///
+/// Ordering: as in one process. The release store of the tail in `ProcessPlaces.publish` pairs with the acquire loads in
+/// ``SharedRequests``, and the release store of the completion there with the acquire load in `ProcessPlaces.completion`.
+extension InvalidationQueue {
+  // The state of a place that is taken, beside `detached`. Behind it in its line: where its completions stand.
+  static let attached: UInt64 = 0
+  static let ended: UInt64 = 1
+
+  /// A queue that posts to zeroed memory which others read.
+  init(publishing requests: HostAddress, servedBy: InvalidationServer, timeout: UInt64) {
+    self.init(servedBy: servedBy, timeout: timeout)
+    unsafe (block + Self.publishedOffset).storeBytes(of: requests.rawValue, as: UInt.self)
+  }
+
+  /// Where requests are published, or `nil` where servers are in this process.
+  var published: UnsafeMutableRawPointer? {
+    // Written before anybody else had the queue.
+    unsafe UnsafeMutableRawPointer(bitPattern: (block + Self.publishedOffset).load(as: UInt.self))
+  }
+
+  /// Takes a device's process among those that every request waits for.
+  ///
+  /// - Parameter completions: the page it answers in, which stays mapped as long as the queue lives.
+  /// - Returns: the place's number.
+  func attach(process completions: HostAddress) -> Int {
+    unsafe cring_lock(block)
+    defer { unsafe cring_unlock(block) }
+    let server = freePlace()
+    // Its cache is empty: nothing posted before can concern it.
+    unsafe cring_store_release_64(completions.pointer, tail)
+    unsafe cring_store_relaxed_64(status(server) + 8, UInt64(completions.rawValue))
+    unsafe (status(server) + 16).storeBytes(of: 0, as: UInt.self)
+    unsafe cring_store_release_64(status(server), Self.attached)
+    countPlaces(upTo: server)
+    return server
+  }
+
+  /// Has a place whose device lives on the thread that waits served by that.
+  func serve(_ server: Int, inPlace iotlb: IOTLB) {
+    unsafe (status(server) + 24).storeBytes(of: iotlb.setMask, as: UInt64.self)
+    unsafe (status(server) + 16).storeBytes(of: UInt(bitPattern: iotlb.words), as: UInt.self)
+  }
+
+  /// Has whoever waits for a place, now or later, told that nobody is there.
+  func end(_ server: Int) {
+    unsafe cring_lock(block)
+    defer { unsafe cring_unlock(block) }
+    if unsafe cring_load_relaxed_64(status(server)) == Self.attached {
+      unsafe cring_store_release_64(status(server), Self.ended)
+    }
+  }
+
+  /// Posts an invalidation and a wait descriptor where devices read them, and waits.
+  @inline(never)
+  func flush(_ descriptor: InvalidationDescriptor, _ requests: UnsafeMutableRawPointer) throws(DMAError) {
+    try flush(descriptor, through: unsafe ProcessPlaces(queue: self, requests: requests))
+  }
+}

@@ -1,0 +1,73 @@
+public import RingKit
+
+/// The device's side of `viommu` where another process holds the translations: an IOTLB, and a question on a miss.
+///
+/// What vhost does behind an emulated IOMMU. A value owned by the device's thread, which must also call ``service()``
+/// often (unless the domain is ``InvalidationServer/waiter``): drivers wait for it. Between a question and entering its
+/// answer nothing is acknowledged that the answer contradicts, because one thread does both. The device never looks at
+/// the guest's page table.
+@frozen
+public struct ViommuTranslator<Counter: WorkCounter>: PageWalkTranslator, ~Copyable {
+  /// What this translator and the queue around it did.
+  public var work: Counter
+
+  @usableFromInline let core: IOMMUCore
+  @usableFromInline let iotlb: IOTLB
+  @usableFromInline let server: Int
+  @usableFromInline let client: ViommuClient
+  // Keeps what `core` points to alive.
+  private let domain: IOMMUDomain
+
+  /// A translator with an empty IOTLB, attached to a domain until it goes away.
+  ///
+  /// - Parameters:
+  ///   - domain: says what the invalidations of this device are, and where guest memory lies here.
+  ///   - client: the device's own connection, for ``ViommuRole/device``.
+  ///   - iotlbSets: sets of four 4 KiB pages, a power of two.
+  ///   - counter: what counts the work.
+  public init(domain: IOMMUDomain, client: ViommuClient, iotlbSets: Int = 64, counter: Counter) {
+    self.domain = domain
+    self.client = client
+    core = domain.core
+    iotlb = IOTLB(sets: iotlbSets)
+    server = domain.core.invalidations.attach(iotlb)
+    work = counter
+  }
+
+  deinit {
+    core.invalidations.detach(server)
+    iotlb.deallocate()
+  }
+
+  /// Looks the range up in the IOTLB, or asks; joins pages as long as they are contiguous here.
+  ///
+  /// - Throws: ``DMAFault``, among it ``DMAFault/viommu(_:_:)`` when there is nobody to ask.
+  @inlinable @inline(__always)
+  public mutating func translate(
+    _ address: IOVA, byteCount: UInt64, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    if let host = pageHit(address, byteCount, access) { return (host, byteCount) }
+    return try translateLong(address, byteCount: byteCount, for: access)
+  }
+
+  /// Takes what the drivers want forgotten; one load when that is nothing.
+  @inlinable @inline(__always)
+  public mutating func service() {
+    if !core.invalidations.isIdle(iotlb) { core.invalidations.serve(iotlb, server) }
+  }
+
+  /// Asks who holds the translations.
+  @usableFromInline @inline(never)
+  mutating func fill(
+    _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let page = address.rawValue >> IOMMUPage.shift
+    guard page < PageTable.pageLimit else { throw .notMapped(address) }
+    work.add(.missMessages, 1)
+    let leaf: (entry: PageTableEntry, level: Int)
+    do throws(ViommuFailure) { leaf = try client.translation(ofPage: page) } catch {
+      throw error == .refused(.notMapped) ? .notMapped(address) : .viommu(address, error)
+    }
+    return try iotlb.enter(address, for: access, leaf.entry, level: leaf.level, core.deviceTable)
+  }
+}

@@ -1,0 +1,116 @@
+internal import CRing
+public import RingKit
+
+/// A PCI device that this process drives itself, through VFIO: its registers, and the IOMMU in front of it.
+///
+/// The device reaches nothing until ``show(_:at:byteCount:readable:writable:)`` says so. Closing it, with the last reference, resets it and
+/// takes everything away. Owned by one thread, except that mapping is safe from any.
+public final class VFIODevice: @unchecked Sendable {
+  /// Its PCI address, `0000:00:03.0`.
+  public let address: String
+  /// The number of its IOMMU group.
+  public let group: Int
+
+  private var files: cring_vfio
+
+  /// Takes a device that was given to vfio-pci.
+  ///
+  /// - Parameter address: domain, bus, device and function in hexadecimal, lower case: `0000:00:03.0`.
+  /// - Throws: ``VFIOError``.
+  public init(address: String) throws(VFIOError) {
+    var files = cring_vfio()
+    var stage = CRING_VFIO_NO_DEVICE
+    let error = unsafe cring_vfio_open(address, &files, &stage)
+    let group = Int(files.group_number)
+    guard error == 0 else {
+      switch stage {
+      case CRING_VFIO_NO_DEVICE: throw .noSuchDevice(address)
+      case CRING_VFIO_NO_IOMMU: throw .noIOMMU(address)
+      case CRING_VFIO_CONTAINER: throw .unavailable(errno: error)
+      case CRING_VFIO_NO_TYPE1: throw .noSuitableIOMMU
+      case CRING_VFIO_GROUP: throw .groupUnavailable(group: group, errno: error)
+      case CRING_VFIO_NOT_VIABLE: throw .groupNotViable(group: group)
+      default: throw .refused(group: group, errno: error)
+      }
+    }
+    self.address = address
+    self.group = group
+    self.files = files
+  }
+
+  deinit { unsafe cring_vfio_close(&files) }
+
+  /// Lets the device reach memory: VFIO_IOMMU_MAP_DMA, which pins the pages.
+  ///
+  /// - Parameters:
+  ///   - host: the first byte, on a page.
+  ///   - iova: where the device sees it, on a page.
+  ///   - byteCount: whole pages.
+  ///   - readable: whether the device may read.
+  ///   - writable: whether it may write.
+  /// - Throws: ``DMAError/kernelRefused(errno:)``: EEXIST where something is already, EINVAL where the IOMMU has no such
+  ///   address, ENOMEM beyond RLIMIT_MEMLOCK, ENOSPC beyond the kernel's number of mappings.
+  public func show(
+    _ host: HostAddress, at iova: IOVA, byteCount: Int, readable: Bool = true, writable: Bool = true
+  ) throws(DMAError) {
+    // SAFETY: the kernel checks that the range is mapped here; what the device then does with it, the caller has decided.
+    let error = unsafe cring_vfio_map(
+      files.container, host.pointer, byteCount, iova.rawValue, readable ? 1 : 0, writable ? 1 : 0)
+    guard error == 0 else { throw .kernelRefused(errno: error) }
+  }
+
+  /// Takes memory away again: VFIO_IOMMU_UNMAP_DMA, which returns when the IOMMU lets nothing through.
+  ///
+  /// - Throws: ``DMAError/notMapped(_:)`` when not exactly that was shown there; ``DMAError/kernelRefused(errno:)``.
+  public func hide(_ iova: IOVA, byteCount: Int) throws(DMAError) {
+    let error = cring_vfio_unmap(files.container, iova.rawValue, byteCount)
+    if error == CRING_VFIO_NOT_THERE { throw .notMapped(iova) }
+    guard error == 0 else { throw .kernelRefused(errno: error) }
+  }
+
+  /// Where a region's registers lie in the device's file, and whether they can be mapped.
+  ///
+  /// - Parameter index: 0 to 5 for a BAR, 7 for the configuration space.
+  /// - Returns: an offset for ``read(_:byteCount:)`` and its like, the region's size, and whether mapping is allowed.
+  /// - Throws: ``VFIOError/registers(errno:)``.
+  public func region(_ index: Int) throws(VFIOError) -> (offset: UInt64, byteCount: UInt64, canBeMapped: Bool) {
+    var offset: UInt64 = 0
+    var byteCount: UInt64 = 0
+    var canBeMapped: Int32 = 0
+    let error = unsafe cring_vfio_region(files.device, UInt32(index), &offset, &byteCount, &canBeMapped)
+    guard error == 0 else { throw .registers(errno: error) }
+    return (offset, byteCount, canBeMapped != 0)
+  }
+
+  /// Reads a register of 1, 2 or 4 bytes, in one access: a system call.
+  ///
+  /// - Throws: ``VFIOError/registers(errno:)``.
+  public func read(_ offset: UInt64, byteCount: Int) throws(VFIOError) -> UInt32 {
+    var value: UInt32 = 0
+    let error = unsafe cring_vfio_read(files.device, offset, UInt32(byteCount), &value)
+    guard error == 0 else { throw .registers(errno: error) }
+    return value
+  }
+
+  /// Writes a register of 1, 2 or 4 bytes, in one access: a system call.
+  ///
+  /// - Throws: ``VFIOError/registers(errno:)``.
+  public func write(_ value: UInt32, _ offset: UInt64, byteCount: Int) throws(VFIOError) {
+    let error = cring_vfio_write(files.device, offset, UInt32(byteCount), value)
+    guard error == 0 else { throw .registers(errno: error) }
+  }
+
+  /// Maps a register of 2 bytes, to be written without a system call.
+  ///
+  /// - Throws: ``VFIOError/registers(errno:)``.
+  public func doorbell(at offset: UInt64) throws(VFIOError) -> VFIODoorbell {
+    var base: UnsafeMutableRawPointer?
+    var (mapped, lead) = (0, 0)
+    let error = unsafe cring_vfio_map_registers(files.device, offset, 2, &base, &mapped, &lead)
+    guard error == 0, let base = unsafe base else { throw .registers(errno: error) }
+    return unsafe VFIODoorbell(base: base, mapped: mapped, lead: lead)
+  }
+
+  /// Resets the device's function, where it has such a reset.
+  public func reset() { _ = cring_vfio_reset(files.device) }
+}

@@ -1,0 +1,75 @@
+internal import CRing
+public import RingIOMMU
+public import RingKit
+
+/// DMA path `iommu-real`: each segment is shown to a device by the machine's own IOMMU, and taken away again.
+///
+/// Map: take addresses and have the kernel enter the segment's pages there, for what the device may do (VFIO_IOMMU_MAP_DMA,
+/// one system call, which pins them). Unmap: have them taken out and the IOTLB invalidated (VFIO_IOMMU_UNMAP_DMA, another).
+/// What the device reaches for afterwards, the hardware refuses. The rest of a segment's pages is reached too.
+///
+/// Not for a device in this process: nothing here translates for one. A value owned by the driver's thread.
+@frozen
+public struct VFIOMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+  /// What this mapper and the queue around it did.
+  public var work: Counter
+
+  private let space: VFIOAddressSpace
+
+  /// A mapper of a device's addresses.
+  public init(space: VFIOAddressSpace, counter: Counter) {
+    self.space = space
+    work = counter
+  }
+
+  /// A mapping of no bytes.
+  @inlinable
+  public static var unmapped: IOMMUMapping { IOMMUMapping(address: IOVA(0), length: 0) }
+
+  /// Shows the segment's pages to the device.
+  ///
+  /// - Throws: ``DMAError/outOfBounds(_:)``, ``DMAError/iovaExhausted(pages:)`` or ``DMAError/kernelRefused(errno:)``.
+  public mutating func map(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: IOMMUMapping) {
+    let length = UInt64(segment.length)
+    guard length > 0, let host = space.memory.driverTable.translate(segment.address, length: length) else {
+      throw .outOfBounds(segment)
+    }
+    let offset = UInt64(host.rawValue) & IOMMUPage.offsetMask
+    let pages = IOMMUPage.count(of: length, at: offset)
+    let page = try space.allocator.allocate(pages: pages, cpu: 0, counter: &work)
+    do throws(DMAError) {
+      // Regions are whole pages, so what surrounds the segment is the guest's too.
+      try space.device.show(
+        HostAddress(rawValue: host.rawValue &- UInt(offset)), at: IOVA(page << IOMMUPage.shift),
+        byteCount: Int(pages << IOMMUPage.shift), readable: direction == .deviceReadable,
+        writable: direction == .deviceWritable)
+    } catch {
+      space.allocator.free(page, pages: pages, cpu: 0)
+      throw error
+    }
+    work.add(.systemCalls, 1)
+    work.add(.maps, 1)
+    let iova = IOVA(page << IOMMUPage.shift | offset)
+    return (iova, IOMMUMapping(address: iova, length: segment.length))
+  }
+
+  /// Takes the segment's pages away from the device.
+  ///
+  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/kernelRefused(errno:)``, and then the addresses stay reserved, for
+  ///   the device may still reach them.
+  public mutating func unmap(_ mapping: IOMMUMapping, _ direction: DMADirection) throws(DMAError) {
+    guard mapping.length != 0 else { throw .notMapped(mapping.address) }
+    let pages = mapping.pageCount
+    try space.device.hide(IOVA(mapping.page << IOMMUPage.shift), byteCount: Int(pages << IOMMUPage.shift))
+    work.add(.systemCalls, 1)
+    work.add(.unmaps, 1)
+    space.allocator.free(mapping.page, pages: pages, cpu: 0)
+  }
+
+  /// Trims the caches of free addresses.
+  public mutating func poll() throws(DMAError) {
+    if space.allocator.mayTrim { space.allocator.trim(now: cring_nanoseconds()) }
+  }
+}
