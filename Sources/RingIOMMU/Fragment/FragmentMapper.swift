@@ -122,3 +122,47 @@ public struct FragmentMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Copyable 
   @inlinable
   public mutating func flush() throws(DMAError) { try base.flush() }
 }
+
+/// What is remembered of a segment that may share a mapping with others.
+@frozen
+public struct FragmentMapping<Base: BitwiseCopyable>: BitwiseCopyable {
+  /// The segment's own mapping, where it has one.
+  @usableFromInline let own: Base
+  /// Its fragment's record; -1 for a mapping of its own.
+  @usableFromInline let record: Int
+
+  @inlinable
+  init(own: Base, record: Int) {
+    self.own = own
+    self.record = record
+  }
+}
+
+extension FragmentMapping: Sendable where Base: Sendable {}
+
+/// A fragment and a direction: how many segments use its mapping, and where that leads.
+@frozen
+@usableFromInline
+struct FragmentRecord<Mapping: BitwiseCopyable>: BitwiseCopyable {
+  @usableFromInline var users: UInt32 = 0
+  @usableFromInline var iova: UInt64 = 0
+  @usableFromInline var mapping: Mapping
+
+  @inlinable
+  init(users: UInt32, iova: UInt64, mapping: Mapping) {
+    self.users = users
+    self.iova = iova
+    self.mapping = mapping
+  }
+}
+
+/// A buffer that is cut into fragments.
+@frozen
+@usableFromInline
+struct FragmentWindow: BitwiseCopyable {
+  @usableFromInline let guestBase: UInt64
+  @usableFromInline let byteCount: UInt64
+  // The number of the fragment that the buffer starts in, and of its first record.
+  @usableFromInline let firstFragment: UInt64
+  @usableFromInline let firstRecord: Int
+}

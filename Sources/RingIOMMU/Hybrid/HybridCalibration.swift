@@ -1,4 +1,4 @@
-internal import RingKit
+public import RingKit
 
 /// Where copying stops being the cheaper way: what both paths cost, and the threshold that leads to.
 ///
@@ -44,5 +44,25 @@ public struct HybridCalibration: Equatable, Sendable {
     let price = above.copyNanoseconds - above.mapNanoseconds
     let share = gain <= 0 ? 0 : price <= 0 ? 1 : gain / (gain + price)
     return UInt32(clamping: below.byteCount + Int((Double(above.byteCount - below.byteCount) * share).rounded()))
+  }
+}
+
+/// What one buffer of a size costs on either path.
+public struct HybridSample: Equatable, Sendable {
+  /// Which way its bytes went.
+  public let direction: DMADirection
+  /// Its length in bytes.
+  public let byteCount: Int
+  /// The median when it is copied, in nanoseconds.
+  public let copyNanoseconds: Double
+  /// The median when it is mapped.
+  public let mapNanoseconds: Double
+
+  /// A sample.
+  public init(direction: DMADirection, byteCount: Int, copyNanoseconds: Double, mapNanoseconds: Double) {
+    self.direction = direction
+    self.byteCount = byteCount
+    self.copyNanoseconds = copyNanoseconds
+    self.mapNanoseconds = mapNanoseconds
   }
 }

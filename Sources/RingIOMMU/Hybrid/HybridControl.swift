@@ -1,4 +1,5 @@
 internal import CRing
+public import RingKit
 
 /// The threshold of running hybrids, which may be moved while they run.
 ///
@@ -27,6 +28,35 @@ public final class HybridControl: @unchecked Sendable {
     set {
       unsafe cring_store_relaxed_32(words, newValue.deviceReadable)
       unsafe cring_store_relaxed_32(words + 4, newValue.deviceWritable)
+    }
+  }
+}
+
+/// Below which length a segment is copied and not mapped, for each direction.
+@frozen
+public struct HybridThreshold: Equatable, Sendable {
+  /// Device-readable segments shorter than this are copied; 0 maps them all.
+  public var deviceReadable: UInt32
+  /// Device-writable segments shorter than this are copied; 0 maps them all.
+  public var deviceWritable: UInt32
+
+  /// Thresholds in bytes.
+  @inlinable
+  public init(deviceReadable: UInt32, deviceWritable: UInt32) {
+    self.deviceReadable = deviceReadable
+    self.deviceWritable = deviceWritable
+  }
+
+  /// The same one for both directions.
+  @inlinable
+  public init(_ byteCount: UInt32) { self.init(deviceReadable: byteCount, deviceWritable: byteCount) }
+
+  /// The threshold of one direction.
+  @inlinable
+  public subscript(direction: DMADirection) -> UInt32 {
+    @inline(__always) get { direction == .deviceReadable ? deviceReadable : deviceWritable }
+    set {
+      if direction == .deviceReadable { deviceReadable = newValue } else { deviceWritable = newValue }
     }
   }
 }

@@ -59,3 +59,80 @@ public final class IOMMUDomain: @unchecked Sendable {
   /// IOVA ranges in use, those that wait in caches for reuse included.
   public var rangesInUse: Int { core.allocator.rangesInTree }
 }
+
+extension IOMMUDomain {
+  /// Takes a range of IOVA pages and maps nothing there, for a benchmark of the allocator alone.
+  ///
+  /// - Throws: ``DMAError/iovaExhausted(pages:)``.
+  package func takeRange(pages: UInt64, cpu: Int) throws(DMAError) -> UInt64 {
+    var nothing = Uncounted()
+    return try core.allocator.allocate(pages: pages, cpu: cpu, counter: &nothing.work)
+  }
+
+  /// Gives back what ``takeRange(pages:cpu:)`` took for as many pages.
+  package func giveRange(_ page: UInt64, pages: UInt64, cpu: Int) {
+    core.allocator.free(page, pages: pages, cpu: cpu)
+  }
+
+  /// Asks for one page to be forgotten, and waits for every translator that is attached.
+  ///
+  /// - Throws: ``DMAError/invalidationTimedOut(nanoseconds:)``.
+  package func invalidate(_ page: UInt64) throws(DMAError) {
+    var nothing = Uncounted()
+    try core.invalidations.invalidate(page, pages: 1, counter: &nothing.work)
+  }
+
+  // A variable of no size has no address of its own, and the thread sanitizer looks at whatever it gets for one.
+  private struct Uncounted {
+    var work = NoWork()
+    var place: UInt8 = 0
+  }
+}
+
+/// What can be chosen about an IOMMU.
+///
+/// The defaults are Linux's figures for VT-d.
+public struct IOMMUConfiguration: Sendable {
+  /// CPUs with IOVA caches of their own; a mapper's `cpu` is below it.
+  public var cpuCount = 1
+  /// First byte above the addresses handed out; at most 2^48, what four levels of 9 bits reach.
+  public var iovaLimit: UInt64 = 1 << 48 - 4096
+  /// Who serves the invalidation queue.
+  public var servedBy = InvalidationServer.deviceThread
+  /// How long to wait for an invalidation, in nanoseconds (Linux: DMAR_OPERATION_TIMEOUT, 10 s).
+  public var invalidationTimeout: UInt64 = 10_000_000_000
+  /// From the first deferred unmap to the flush that ends its window, in nanoseconds (Linux: IOVA_FQ_TIMEOUT, 10 ms).
+  public var flushInterval: UInt64 = 10_000_000
+  /// Pages of 4 KiB that page tables may take, the root among them.
+  public var maximumTablePages = 1 << 16
+  /// Whether leaves of 2 MiB and 1 GiB are used where alignment and length allow; otherwise every page has an entry.
+  public var usesLargePages = true
+
+  /// One CPU, 48 bits of addresses, served by the device's thread.
+  public init() {}
+}
+
+/// Who takes descriptors out of an IOMMU's invalidation queue.
+@frozen
+public enum InvalidationServer: UInt8, Sendable {
+  /// Each translator's own thread, in ``IOMMUTranslator/service()``. The thread that waits must be another one, or it
+  /// waits until the time-out.
+  case deviceThread
+  /// The waiting side, in the translators' place. Only for a driver and a device that live on one thread: it touches
+  /// IOTLBs that belong to the translators.
+  case waiter
+}
+
+/// How often the locks of a domain were held by another thread when they were asked for.
+///
+/// Counts, not times: where queues share a domain they tell which lock is the one to look at.
+public struct IOMMULockWaits: Equatable, Sendable {
+  /// The caches of all CPUs, in all size classes.
+  public var magazines: UInt64
+  /// The depots of all size classes.
+  public var depots: UInt64
+  /// The tree behind them.
+  public var tree: UInt64
+  /// The invalidation queue.
+  public var invalidationQueue: UInt64
+}

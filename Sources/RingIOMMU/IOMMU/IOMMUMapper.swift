@@ -117,3 +117,75 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
       ? .beyondMask(segment, limit: limit) : .outOfBounds(segment)
   }
 }
+
+extension IOMMUMapper {
+  /// The segment's IOVA.
+  public func address(of mapping: IOMMUMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
+    let offset = segment.address.rawValue & IOMMUPage.offsetMask
+    guard mapping.length == segment.length, mapping.length != 0,
+      let page = core.pageTable.physicalAddress(mapping.page),
+      page | offset == segment.address.rawValue, mapping.address.rawValue & IOMMUPage.offsetMask == offset
+    else { throw .notMapped(mapping.address) }
+    return mapping.address
+  }
+
+  /// Takes exactly this IOVA range and writes its entries.
+  public mutating func resume(
+    _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
+  ) throws(DMAError) -> IOMMUMapping {
+    let length = UInt64(segment.length)
+    let last = segment.address.rawValue &+ length &- 1
+    guard length != 0, last <= PageTableEntry.addressMask | IOMMUPage.offsetMask,
+      core.driverTable.translate(segment.address, length: length) != nil
+    else { throw Self.refusal(of: segment) }
+    let page = address.rawValue >> IOMMUPage.shift
+    let pages = IOMMUPage.count(of: length, at: segment.address.rawValue)
+    guard address.rawValue & IOMMUPage.offsetMask == segment.address.rawValue & IOMMUPage.offsetMask else {
+      throw .notResumable(segment, at: address)
+    }
+    guard core.allocator.reserve(page, pages: pages) else { throw .alreadyMapped(address) }
+    do {
+      try core.pageTable.map(
+        page, to: segment.address.rawValue >> IOMMUPage.shift, pages: pages,
+        permissions: PageTableEntry.permission(for: direction), largestLeaf: core.largestLeaf, counter: &work)
+    } catch {
+      core.giveUp(page, pages: pages, cpu: cpu, counter: &work)
+      throw error
+    }
+    work.add(.maps, 1)
+    return IOMMUMapping(address: address, length: segment.length)
+  }
+}
+
+/// What the IOMMU paths remember of one mapping: enough to find its page-table entries and its IOVA range again.
+@frozen
+public struct IOMMUMapping: BitwiseCopyable, Sendable, Hashable {
+  /// The address that stands in the descriptor.
+  public let address: IOVA
+  /// Bytes mapped from there; 0 for a slot in which nothing is mapped.
+  public let length: UInt32
+
+  @inlinable
+  package init(address: IOVA, length: UInt32) {
+    self.address = address
+    self.length = length
+  }
+
+  /// The 4 KiB page the mapping starts in.
+  @inlinable
+  package var page: UInt64 { address.rawValue >> IOMMUPage.shift }
+
+  /// Pages touched by the mapping.
+  @inlinable
+  package var pageCount: UInt64 { IOMMUPage.count(of: UInt64(length), at: address.rawValue) }
+}
+
+/// When an unmapped range stops being reachable for the device (Linux: `iommu.strict=1` and `iommu.strict=0`).
+@frozen
+public enum IOMMUPolicy: UInt8, Sendable, CaseIterable {
+  /// Before the unmap returns: each one posts an invalidation and waits for it.
+  case strict
+  /// With the next flush of the whole domain: after 255 unmaps, after 10 ms, or when asked. Until then an IOTLB entry
+  /// that was filled before still translates: the window in which a misbehaving device reaches memory it gave back.
+  case lazy
+}

@@ -1,3 +1,5 @@
+public import RingKit
+
 /// A device's cache of translations: 4 KiB pages in sets of four, 2 MiB pages beside them.
 ///
 /// A set is one cache line, four tags and four targets, compared without a branch among them; 64 sets by default, so
@@ -82,5 +84,146 @@ struct IOTLB: @unchecked Sendable {
   func lookupLarge(_ address: UInt64) -> UInt64 {
     let entry = unsafe largeEntry(address)
     return unsafe entry[0] == largeTag(address) ? entry[1] : 0
+  }
+}
+
+extension IOTLB {
+  /// An empty cache of `sets` sets of four.
+  init(sets: Int) {
+    precondition(
+      sets > 0 && sets <= 1 << 20 && sets & (sets - 1) == 0, "the number of IOTLB sets is a power of two up to 2^20")
+    setMask = UInt64(sets - 1)
+    // Behind the sets, one byte a set: the way to replace next.
+    let bytes = (Self.setTable + sets * 8) * 8 + sets
+    unsafe words = RawBlock.allocate(bytes).bindMemory(to: UInt64.self, capacity: Self.setTable + sets * 8)
+    unsafe words[Self.generationWord] = 1
+  }
+
+  /// Frees the cache; no copy of the handle may be used again.
+  func deallocate() { unsafe RawBlock.free(words) }
+
+  private var sets: Int { Int(setMask) + 1 }
+
+  private func victim(_ page: UInt64) -> UnsafeMutablePointer<UInt8> {
+    // SAFETY: one byte for each set lies behind them.
+    unsafe UnsafeMutableRawPointer(words + Self.setTable + sets * 8).assumingMemoryBound(to: UInt8.self)
+      + Int(page & setMask)
+  }
+
+  /// Enters a 4 KiB page.
+  ///
+  /// `value`: its host address, a multiple of 4 KiB, and permissions in bits 0 and 1.
+  @usableFromInline
+  func insert(_ address: UInt64, _ value: UInt64) {
+    let page = address >> IOMMUPage.shift
+    let set = unsafe set(page)
+    var way = 0
+    while way < Self.ways, unsafe set[way] & IOMMUPage.offsetMask == generation { way += 1 }
+    if way == Self.ways {
+      let next = unsafe victim(page)
+      way = unsafe Int(next.pointee)
+      unsafe next.pointee = UInt8((way + 1) % Self.ways)
+    }
+    unsafe set[way] = address & ~IOMMUPage.offsetMask | generation
+    unsafe set[way + Self.ways] = value
+  }
+
+  /// Enters a 2 MiB page.
+  ///
+  /// `value`: its host address, a multiple of 4 KiB, and permissions in bits 0 and 1.
+  @usableFromInline
+  func insertLarge(_ address: UInt64, _ value: UInt64) {
+    let entry = unsafe largeEntry(address)
+    unsafe entry[0] = largeTag(address)
+    unsafe entry[1] = value
+    unsafe words[Self.largeWord] = 1
+  }
+
+  /// Forgets everything.
+  func invalidateAll() {
+    unsafe words[Self.largeWord] = 0
+    let next = generation + 1
+    if next < Self.generationLimit {
+      unsafe words[Self.generationWord] = next
+      return
+    }
+    // Tags of the generations to come must not be met by tags of those long past.
+    unsafe (words + Self.largeTable).update(repeating: 0, count: Self.setTable - Self.largeTable + sets * 8)
+    unsafe words[Self.generationWord] = 1
+  }
+
+  /// Forgets 2^`order` pages from `page` on, which is a multiple of that many.
+  func invalidate(_ page: UInt64, order: UInt64) {
+    let count: UInt64 = 1 << order
+    guard count <= UInt64(sets * Self.ways) else {
+      // Cheaper than looking for each of them.
+      invalidateAll()
+      return
+    }
+    for at in page..<(page + count) {
+      let tag = at << IOMMUPage.shift | generation
+      let set = unsafe set(at)
+      for way in 0..<Self.ways where unsafe set[way] == tag { unsafe set[way] = 0 }
+    }
+    guard unsafe words[Self.largeWord] != 0 else { return }
+    for large in (page >> 9)...((page + count - 1) >> 9) {
+      let address = large << Self.largeShift
+      if unsafe largeEntry(address)[0] == largeTag(address) { unsafe largeEntry(address)[0] = 0 }
+    }
+  }
+}
+
+extension IOTLB {
+  /// Walks to the leaf that maps an address, and enters it.
+  @usableFromInline @inline(never)
+  func fill(
+    _ address: IOVA, for access: DMADirection, from pageTable: PageTable, _ memory: RegionTable
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let (entry, level) = pageTable.walk(address.rawValue >> IOMMUPage.shift)
+    return try enter(address, for: access, entry, level: level, memory)
+  }
+
+  /// The same through a table that another process writes.
+  @usableFromInline @inline(never)
+  func fill(
+    _ address: IOVA, for access: DMADirection, from pageTable: PageTableView, _ memory: RegionTable
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let (entry, level) = try pageTable.walk(address.rawValue >> IOMMUPage.shift)
+    return try enter(address, for: access, entry, level: level, memory)
+  }
+
+  /// Where a leaf leads in the memory that the device sees, and enters that.
+  @inline(__always)
+  func enter(
+    _ address: IOVA, for access: DMADirection, _ entry: PageTableEntry, level: Int, _ memory: RegionTable
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let raw = address.rawValue
+    guard entry.isPresent else { throw .notMapped(address) }
+    guard entry.bits & PageTableEntry.permission(for: access) != 0 else { throw .notPermitted(address, access) }
+    let permissions = entry.bits & PageTableEntry.permissionMask
+    let leafMask = PageTable.span(level) << IOMMUPage.shift - 1
+    let target = entry.address + (raw & leafMask)
+    // 2 MiB at a time, or 4 KiB where the memory behind the leaf is not that much in one piece.
+    if level > 1 {
+      let mask = Self.largeOffsetMask
+      if let host = memory.translate(GuestPhysicalAddress(target & ~mask), length: mask + 1),
+        host.rawValue % UInt(IOMMUPage.size) == 0
+      {
+        insertLarge(raw, UInt64(host.rawValue) | permissions)
+        return (host.advanced(by: Int(raw & mask)), mask + 1 - raw & mask)
+      }
+    }
+    let mask = IOMMUPage.offsetMask
+    if let host = memory.translate(GuestPhysicalAddress(target & ~mask), length: mask + 1),
+      host.rawValue % UInt(IOMMUPage.size) == 0
+    {
+      insert(raw, UInt64(host.rawValue) | permissions)
+      return (host.advanced(by: Int(raw & mask)), mask + 1 - raw & mask)
+    }
+    // A page at the edge of a region that does not end with it: translated each time, never beyond the edge.
+    guard let (host, available) = memory.contiguous(from: GuestPhysicalAddress(target)) else {
+      throw .badTarget(address, GuestPhysicalAddress(target))
+    }
+    return (host, min(available, mask + 1 - raw & mask))
   }
 }

@@ -81,3 +81,39 @@ public final class RemoteIOTLB: @unchecked Sendable {
     }
   }
 }
+
+/// A stretch of a device's address space.
+public struct IOMMURange: Hashable, Sendable {
+  /// Its first byte, at a multiple of 4 KiB.
+  public let address: IOVA
+  /// Its size in bytes, a multiple of 4 KiB.
+  public let byteCount: UInt64
+
+  /// `byteCount` bytes from `address` on.
+  public init(_ address: IOVA, byteCount: UInt64) {
+    self.address = address
+    self.byteCount = byteCount
+  }
+
+  /// Everything an IOMMU of four levels reaches.
+  static var whole: IOMMURange { IOMMURange(IOVA(0), byteCount: PageTable.pageLimit << IOMMUPage.shift) }
+}
+
+extension IOMMURange: CustomStringConvertible {
+  /// `… bytes at iova 0x…`.
+  public var description: String { "\(byteCount) bytes at \(address)" }
+}
+
+/// What one leaf of a device's page table says, or as much of it as lies in one region of memory.
+public struct IOMMUTranslation: Hashable, Sendable {
+  /// What it is about.
+  public let range: IOMMURange
+  /// Where the first byte lies for the guest.
+  public let target: GuestPhysicalAddress
+  /// Where it is mapped in this process.
+  public let host: HostAddress
+  /// Whether the device may read there.
+  public let isReadable: Bool
+  /// Whether the device may write there.
+  public let isWritable: Bool
+}

@@ -123,3 +123,11 @@ public struct MMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     throw isMemory ? .notShareable(segment) : .outOfBounds(segment)
   }
 }
+
+/// A region whose memfd can be shown in a window.
+@usableFromInline
+struct MMUFile: BitwiseCopyable {
+  let guestBase: UInt64
+  let byteCount: UInt64
+  let fileDescriptor: Int32
+}

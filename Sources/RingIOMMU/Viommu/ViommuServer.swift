@@ -107,3 +107,21 @@ public final class ViommuServer: @unchecked Sendable {
       bits: entry.bits & PageTableEntry.permissionMask | UInt64(level) << 8)
   }
 }
+
+/// Which side of a device's address space a connection speaks for.
+public enum ViommuRole: UInt8, Sendable {
+  /// Maps and unmaps.
+  case driver
+  /// Asks where an address leads; may not change that.
+  case device
+}
+
+/// Why a ``ViommuServer`` stopped to serve a connection.
+public enum ViommuServerEnd: Equatable, Sendable {
+  /// The other side closed it.
+  case closed
+  /// A message that is no request: its length in bytes and its first word.
+  case malformed(byteCount: Int, firstWord: UInt64)
+  /// The kernel did not carry a message (an errno).
+  case system(errno: Int32)
+}

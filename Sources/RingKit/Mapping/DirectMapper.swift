@@ -29,3 +29,26 @@ public struct DirectMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   @inlinable @inline(__always)
   public mutating func unmap(_ mapping: NoMapping, _ direction: DMADirection) throws(DMAError) {}
 }
+
+extension DirectMapper {
+  /// The segment's own address.
+  public func address(of mapping: NoMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
+    IOVA(untranslated: segment.address)
+  }
+
+  /// Nothing to take over but the address, which has to be the segment's own.
+  public mutating func resume(
+    _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
+  ) throws(DMAError) -> NoMapping {
+    guard address == IOVA(untranslated: segment.address) else { throw .notResumable(segment, at: address) }
+    return NoMapping()
+  }
+}
+
+/// What a path remembers that has nothing to undo.
+@frozen
+public struct NoMapping: BitwiseCopyable, Sendable {
+  /// Nothing.
+  @inlinable
+  public init() {}
+}

@@ -96,3 +96,73 @@ public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   @usableFromInline @inline(never)
   func notMapped(_ mapping: IdentityMapping) -> DMAError { .notMapped(mapping.address) }
 }
+
+extension IdentityMapper {
+  /// The segment's own address.
+  public func address(of mapping: IdentityMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
+    guard mapping.byteCount == segment.length, mapping.byteCount != 0,
+      mapping.address == IOVA(untranslated: segment.address)
+    else { throw .notMapped(mapping.address) }
+    return mapping.address
+  }
+
+  /// Asks the map operation once more; its answer has to be the same.
+  public mutating func resume(
+    _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
+  ) throws(DMAError) -> IdentityMapping {
+    guard address == IOVA(untranslated: segment.address) else { throw .notResumable(segment, at: address) }
+    return try map(segment, direction).mapping
+  }
+}
+
+/// What an identity mapping is undone by: the two arguments its unmap operation takes.
+@frozen
+public struct IdentityMapping: BitwiseCopyable, Sendable {
+  /// The address the device was given.
+  public let address: IOVA
+  /// The mapped length in bytes; 0 where nothing is mapped.
+  public let byteCount: UInt32
+
+  @inlinable
+  init(address: IOVA, byteCount: UInt32) {
+    self.address = address
+    self.byteCount = byteCount
+  }
+}
+
+/// Owns what an ``IdentityMapper``'s operations know of the device.
+@safe
+@usableFromInline
+final class IdentityDevice: @unchecked Sendable {
+  let pointer: UnsafeMutablePointer<cring_dma_device>
+
+  init(limit: UInt64) {
+    unsafe pointer = UnsafeMutablePointer<cring_dma_device>.allocate(capacity: 1)
+    unsafe pointer.initialize(to: cring_dma_device(limit: limit))
+  }
+
+  deinit { unsafe pointer.deallocate() }
+}
+
+/// How ``IdentityMapper`` reaches its table of operations.
+public enum IdentityDispatch: String, Sendable, CaseIterable {
+  /// A plain indirect call.
+  case indirect
+  /// A retpoline, as kernels use on CPUs whose indirect branches can be mistrained; built for x86-64 only.
+  case retpoline
+}
+
+/// Why an ``IdentityMapper`` cannot be made as asked.
+public enum IdentityConfigurationError: Error, Equatable, Sendable {
+  /// There is no retpoline for this machine's architecture.
+  case retpolineUnavailable
+}
+
+extension IdentityConfigurationError: CustomStringConvertible {
+  /// One sentence.
+  public var description: String {
+    switch self {
+    case .retpolineUnavailable: "retpolines are built for x86-64 only"
+    }
+  }
+}

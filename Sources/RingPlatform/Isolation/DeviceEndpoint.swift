@@ -1,5 +1,5 @@
 internal import CRing
-internal import RingKit
+public import RingKit
 
 /// The device's side of a connection to a driver in another process: receives memory and queues, and maps nothing else.
 ///
@@ -114,4 +114,14 @@ public final class DeviceEndpoint: @unchecked Sendable {
   static func close(_ descriptors: [Int32]) {
     for descriptor in descriptors { cring_channel_close(descriptor) }
   }
+}
+
+/// What a driver wants of a device in another process.
+public enum DeviceRequest: Sendable {
+  /// Here is the memory; it comes first and once.
+  case memory(GuestMemory)
+  /// Here is a queue in it.
+  case queue(DeviceQueueDescription)
+  /// Begin; it comes once. Eight words for the program.
+  case start([UInt64])
 }

@@ -1,4 +1,4 @@
-internal import RingKit
+public import RingKit
 
 /// A driver's way to a live device: reset, features, status (virtio 1.4, "Device Initialization").
 ///
@@ -135,4 +135,41 @@ public struct DeviceSession<Transport: DeviceTransport & ~Copyable>: ~Copyable {
   private mutating func offer() throws(NegotiationError) -> VirtioFeatures {
     do throws(TransportError) { return try transport.offeredFeatures() } catch { throw .transport(error) }
   }
+}
+
+/// What carries a driver's first words with a device: its feature bits and its status, as PCI, MMIO or a socket has them.
+///
+/// A transport says what stands in the device's registers and judges nothing: that is ``DeviceSession``'s. Owned by the
+/// session's thread.
+public protocol DeviceTransport: ~Copyable {
+  /// Reads the 64 feature bits that the device offers now.
+  mutating func offeredFeatures() throws(TransportError) -> VirtioFeatures
+
+  /// Writes the feature bits that the driver accepts.
+  mutating func writeAcceptedFeatures(_ features: VirtioFeatures) throws(TransportError)
+
+  /// Reads the device status field.
+  mutating func status() throws(TransportError) -> DeviceStatus
+
+  /// Writes the device status field; 0 resets the device.
+  mutating func writeStatus(_ status: DeviceStatus) throws(TransportError)
+}
+
+/// Why a transport could not read or write a register.
+public struct TransportError: Error, Equatable, Sendable {
+  /// What was to be done, as the middle of a sentence: "reading the device status".
+  public let operation: String
+  /// Why it was not: "the other end is gone".
+  public let reason: String
+
+  /// A failure of `operation` because of `reason`.
+  public init(operation: String, reason: String) {
+    self.operation = operation
+    self.reason = reason
+  }
+}
+
+extension TransportError: CustomStringConvertible {
+  /// Both in one sentence.
+  public var description: String { "\(operation) failed: \(reason)" }
 }

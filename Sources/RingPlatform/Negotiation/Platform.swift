@@ -75,3 +75,36 @@ extension VirtioFeatures {
     rawValue == 0 ? nil : VirtioFeatures(rawValue: rawValue & (0 &- rawValue))
   }
 }
+
+extension Platform {
+  /// Whether devices reach memory of this visibility, so that its address may be handed to one as it is.
+  ///
+  /// A path that hands over what the caller submits (``DirectMapper``, ``IdentityMapper``) is of use only where this is
+  /// true of every buffer; elsewhere buffers have to be bounced.
+  public func exposes(_ visibility: Visibility) -> Bool { !isSecure || visibility == .shared }
+}
+
+/// What driver and device have agreed on; fixed until the device is reset.
+public struct NegotiatedFeatures: Equatable, Sendable {
+  /// Whose features they are.
+  public let kind: DeviceKind
+  /// What the device offered.
+  public let offered: VirtioFeatures
+  /// What both will use; never a bit that was not offered.
+  public let accepted: VirtioFeatures
+
+  /// Whether descriptors must hold plain guest-physical addresses.
+  ///
+  /// True without ACCESS_PLATFORM: the device then takes them for what they are, whatever IOMMU the platform describes
+  /// (virtio 1.4, "Reserved Feature Bits"). Paths that translate or bounce are of no use then.
+  public var needsPhysicalAddresses: Bool { !accepted.contains(.accessPlatform) }
+
+  /// Whether queues are packed rings.
+  public var isPacked: Bool { accepted.contains(.packedRing) }
+
+  /// A queue of `size` descriptors with these features, those of the kind left out.
+  public func configuration(size: Int, indirectCapacity: Int? = nil) -> QueueConfiguration {
+    QueueConfiguration(
+      size: size, features: accepted.intersection(.allRing), indirectCapacity: indirectCapacity)
+  }
+}

@@ -134,3 +134,82 @@ public final class SwiotlbPool: @unchecked Sendable {
     return total
   }
 }
+
+extension SwiotlbPool {
+  /// Finds and takes slots without a mapping and its copy: what an area's lock is held for, for a benchmark of that alone.
+  ///
+  /// - Returns: the first slot, or `nil` when there is no room.
+  package func takeSlots(_ byteCount: UInt32, cpu: UInt32) -> UInt32? {
+    let found = slots.allocate(byteCount, cpu: cpu)
+    return found.slot == SwiotlbSearch.none ? nil : found.slot
+  }
+
+  /// Gives back what ``takeSlots(_:cpu:)`` took for as many bytes.
+  package func giveSlots(_ slot: UInt32, _ byteCount: UInt32) { slots.release(slot, byteCount) }
+}
+
+extension SwiotlbPool {
+  /// The size of pool Linux would reserve: a whole number of 256 KiB segments that areas divide evenly.
+  ///
+  /// 64 MiB (`IO_TLB_DEFAULT_SIZE`). A confidential guest, all of whose traffic is bounced, gets 6 % of its memory, at
+  /// least 64 MiB and at most 1 GiB (arch/x86/mm/mem_encrypt.c). With more than one area the number of slots is
+  /// rounded up to a power of two, at least one segment each.
+  ///
+  /// - Parameters:
+  ///   - confidentialMemoryByteCount: the memory of a confidential guest, or `nil` for any other.
+  ///   - areaCount: areas the pool will be divided into.
+  /// - Returns: bytes to reserve for the pool.
+  public static func recommendedByteCount(
+    confidentialMemoryByteCount: UInt64? = nil, areaCount: Int = 1
+  ) -> Int {
+    let least: UInt64 = 64 << 20
+    let most: UInt64 = 1 << 30
+    // Divided first: six times the memory of a large guest could overflow, and a hundredth of it is precise enough.
+    let share = confidentialMemoryByteCount.map { $0 / 100 * 6 + $0 % 100 * 6 / 100 } ?? least
+    let segmentByteCount = UInt64(maximumMappingByteCount)
+    var segments = Int((min(max(share, least), most) + segmentByteCount - 1) / segmentByteCount)
+    if areaCount > 1 { segments = powerOfTwo(atLeast: max(segments, powerOfTwo(atLeast: areaCount))) }
+    return segments * maximumMappingByteCount
+  }
+
+  /// The areas a pool of so many segments gets when `wanted` (at least 1) are asked for.
+  static func areas(wanted: Int, segments: Int) -> Int {
+    var areas = powerOfTwo(atLeast: min(wanted, segments))
+    while areas > segments { areas /= 2 }
+    return areas
+  }
+
+  private static func powerOfTwo(atLeast count: Int) -> Int {
+    count <= 1 ? 1 : 1 << (Int.bitWidth - (count - 1).leadingZeroBitCount)
+  }
+}
+
+/// Why a stretch of memory cannot serve as a bounce pool.
+public enum SwiotlbConfigurationError: Error, Equatable, Sendable {
+  /// The size is not a whole number of segments of 128 slots (256 KiB), or is 0, in bytes.
+  case notWholeSegments(byteCount: Int)
+  /// The pool does not start on a 4 KiB page, so slots could not keep the alignment they promise.
+  case misaligned(GuestPhysicalAddress)
+  /// The pool lies in private memory, which a device cannot see.
+  case notShared(GuestPhysicalAddress)
+  /// Fewer than one area was asked for.
+  case invalidAreaCount(Int)
+  /// The segments cannot be shared out evenly among so many areas.
+  case unevenAreas(segments: Int, areas: Int)
+  /// The pool has more slots than a slot number can tell apart.
+  case tooLarge(byteCount: Int)
+}
+
+extension SwiotlbConfigurationError: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .notWholeSegments(let count): "a bounce pool of \(count) bytes is not a whole number of 256 KiB segments"
+    case .misaligned(let address): "a bounce pool at \(address) does not start on a 4 KiB page"
+    case .notShared(let address): "a bounce pool at \(address) lies in memory that no device can see"
+    case .invalidAreaCount(let count): "a bounce pool cannot have \(count) areas"
+    case .unevenAreas(let segments, let areas): "\(segments) segments cannot be divided evenly among \(areas) areas"
+    case .tooLarge(let count): "a bounce pool of \(count) bytes has more slots than can be numbered"
+    }
+  }
+}

@@ -183,3 +183,106 @@ struct SwiotlbSlots: @unchecked Sendable {
     unsafe cring_fetch_max_relaxed_64(raw + 8, used)
   }
 }
+
+extension SwiotlbSlots {
+  /// Takes the run of slots that holds `byteCount` bytes from `slot` on, if all of it is free.
+  func reserve(_ slot: UInt32, _ byteCount: UInt32) -> Bool {
+    let wanted = SwiotlbSlots.slotsNeeded(byteCount)
+    guard slot < slotCount, wanted > 0 else { return false }
+    // SAFETY: slot < slotCount, and a free run never leaves its segment, so neither does what is taken of it.
+    let state = unsafe areas + Int(slot / areaSlotCount)
+    unsafe cring_lock(state)
+    defer { unsafe cring_unlock(state) }
+    guard unsafe UInt32(runs[Int(slot)]) >= wanted else { return false }
+    unsafe take(slot, wanted)
+    let used = unsafe state.pointee.used &+ wanted
+    unsafe state.pointee.used = used
+    if unsafe used > state.pointee.highWater { unsafe state.pointee.highWater = used }
+    account(adding: UInt64(wanted))
+    return true
+  }
+}
+
+/// What a search for bounce slots found, and what it took.
+@frozen @usableFromInline
+struct SwiotlbSearch: BitwiseCopyable {
+  /// Stands for "no slot" in ``slot``.
+  @inlinable static var none: UInt32 { .max }
+
+  /// The first slot of the run, or ``none`` when every area was full.
+  @usableFromInline var slot: UInt32
+  /// Slots looked at, the one that fitted included.
+  @usableFromInline var searched: UInt32
+  /// Areas that had no room although another one was left to try.
+  @usableFromInline var skipped: UInt32
+
+  @inlinable
+  init(slot: UInt32, searched: UInt32, skipped: UInt32) {
+    self.slot = slot
+    self.searched = searched
+    self.skipped = skipped
+  }
+}
+
+/// What the driver remembers of one mapping, in private memory, at the mapping's first slot.
+///
+/// Linux keeps the same next to the free-run length (`struct io_tlb_slot`); here the run lengths are an array of
+/// their own, so that a search touches one byte a slot.
+@frozen @usableFromInline
+struct SwiotlbSlot: BitwiseCopyable {
+  /// The mapper's number in the high half and the mapping's in the low one; 0 where no mapping begins.
+  ///
+  /// Only the mapper whose number it is ever writes it, and others may read it at any time: atomic accesses only.
+  @usableFromInline var tag: UInt64
+  /// Where the mapped segment is in this process.
+  @usableFromInline var original: UInt
+
+  @usableFromInline
+  init() {
+    tag = 0
+    original = 0
+  }
+}
+
+/// One area of a bounce pool: its lock, and where the next search begins.
+///
+/// A pair of cache lines of its own. Everything but `lock` is read and written with the lock held.
+@frozen @usableFromInline
+struct SwiotlbArea: BitwiseCopyable {
+  @usableFromInline var lock: UInt32
+  /// The slot within the area at which the next search begins.
+  @usableFromInline var index: UInt32
+  /// Slots of the area that are in use.
+  @usableFromInline var used: UInt32
+  /// The largest value `used` has had.
+  @usableFromInline var highWater: UInt32
+  /// Times the lock was held by another thread when it was asked for.
+  @usableFromInline var lockWaits: UInt64
+  // Fills 128 bytes, so that the adjacent-line prefetcher does not couple the locks of two areas.
+  @usableFromInline var padding: InlineArray<13, UInt64>
+
+  @usableFromInline
+  init() {
+    lock = 0
+    index = 0
+    used = 0
+    highWater = 0
+    lockWaits = 0
+    padding = InlineArray(repeating: 0)
+  }
+}
+
+/// Pool-wide figures that mappers of all areas add to, with atomic operations only.
+@frozen @usableFromInline
+struct SwiotlbTotals: BitwiseCopyable {
+  /// Slots in use in all areas; kept only where the pool tracks its high-water mark.
+  @usableFromInline var used: UInt64
+  /// The largest value `used` has had.
+  @usableFromInline var highWater: UInt64
+
+  @usableFromInline
+  init() {
+    used = 0
+    highWater = 0
+  }
+}

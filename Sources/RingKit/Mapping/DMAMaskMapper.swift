@@ -100,3 +100,40 @@ public struct DMAMaskMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
       SwiotlbMapping(address: mapping.address, byteCount: mapping.byteCount, serial: mapping.serial), direction)
   }
 }
+
+/// What a mapping under a device's mask is undone by: the address the device was given tells which path it went.
+@frozen
+public struct DMAMaskMapping: BitwiseCopyable, Sendable {
+  /// The address the device was given: the segment's own, or that of a bounce slot.
+  public let address: IOVA
+  /// The mapped length in bytes; 0 where nothing is mapped.
+  public let byteCount: UInt32
+  /// Of a bounced mapping; see ``SwiotlbMapping``.
+  @usableFromInline let serial: UInt32
+
+  @inlinable
+  init(address: IOVA, byteCount: UInt32, serial: UInt32) {
+    self.address = address
+    self.byteCount = byteCount
+    self.serial = serial
+  }
+}
+
+/// Why a ``DMAMaskMapper`` cannot be made as asked.
+public enum DMAMaskConfigurationError: Error, Equatable, Sendable {
+  /// The bounce pool does not lie below the mask, so that what is bounced would be as far away as before.
+  case poolBeyondMask(GuestPhysicalAddress, byteCount: Int, limit: UInt64)
+  /// There is no retpoline for this machine's architecture.
+  case retpolineUnavailable
+}
+
+extension DMAMaskConfigurationError: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .poolBeyondMask(let address, let count, let limit):
+      "a bounce pool of \(count) bytes at \(address) does not end below the device's mask 0x\(String(limit, radix: 16))"
+    case .retpolineUnavailable: IdentityConfigurationError.retpolineUnavailable.description
+    }
+  }
+}

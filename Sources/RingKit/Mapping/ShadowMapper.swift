@@ -201,3 +201,108 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
 }
 
 private let shadowMapperCount = Atomic<UInt64>(0)
+
+extension ShadowMapper {
+  /// Whether another segment can be mapped.
+  @inlinable @inline(__always)
+  package var hasFreeSlot: Bool { freeCount != 0 }
+
+  /// Clears what a device-readable segment left where a device-writable one now comes back from.
+  @unsafe @usableFromInline @inline(never)
+  func cleanse(_ slot: UInt32, _ host: UnsafeMutableRawPointer, _ byteCount: UInt32) {
+    let residue = residues[Int(slot)]
+    // SAFETY: neither is longer than the buffer.
+    unsafe cring_clear(host, Int(min(residue, byteCount)))
+    // What lies behind this segment stays, and is remembered.
+    if residue <= byteCount { residues[Int(slot)] = 0 }
+  }
+
+  @usableFromInline @inline(never)
+  mutating func search(_ segment: MemorySegment) throws(DMAError) -> HostAddress {
+    if let record = table.record(of: segment.address) { recent = record }
+    guard let host = recent.translate(segment.address, length: UInt64(segment.length)) else {
+      throw .outOfBounds(segment)
+    }
+    return host
+  }
+
+  @usableFromInline @inline(never)
+  func refusal(of segment: MemorySegment) -> DMAError {
+    segment.length == 0
+      ? .outOfBounds(segment) : .tooLarge(byteCount: Int(segment.length), maximum: Int(slotByteCount))
+  }
+
+  @usableFromInline @inline(never)
+  func notMapped(_ mapping: ShadowMapping) -> DMAError {
+    .notMapped(mapping.slot < slotCount ? IOVA(busBase &+ UInt64(mapping.slot) &* stride) : IOVA(0))
+  }
+}
+
+/// What a shadow mapping is undone by: the buffer that was lent, and for the how manieth time.
+///
+/// Lives in the driver's private memory. Only ``ShadowMapper`` makes one that means anything.
+@frozen
+public struct ShadowMapping: BitwiseCopyable, Sendable {
+  /// The number of the buffer; ``ShadowSlot/none`` where nothing is mapped.
+  @usableFromInline let slot: UInt32
+  /// Tells this mapping from others in the same buffer.
+  @usableFromInline let generation: UInt32
+
+  @inlinable
+  init(slot: UInt32, generation: UInt32) {
+    self.slot = slot
+    self.generation = generation
+  }
+}
+
+/// What the driver remembers of one shadow buffer, in private memory: two words, of which one is for writable segments.
+///
+/// A driver whose ring lies in another core's cache waits for its own stores to leave: each one less is time.
+@frozen @usableFromInline
+struct ShadowSlot: BitwiseCopyable {
+  /// Stands for "no slot" in a mapping.
+  @inlinable static var none: UInt32 { .max }
+  /// In ``word`` while the buffer is free; lengths need fewer bits.
+  @inlinable static var free: UInt64 { 0x8000_0000 }
+
+  /// The mapped length in the low half; in the high one the generation, which every unmap advances.
+  @usableFromInline var word: UInt64
+  /// Where a device-writable segment is in this process.
+  @usableFromInline var original: UInt = 0
+
+  @usableFromInline
+  init(generation: UInt32) { word = UInt64(generation) << 32 | ShadowSlot.free }
+
+  /// Whether the buffer is lent to this mapping.
+  @inlinable @inline(__always)
+  static func isLent(_ word: UInt64, to mapping: ShadowMapping) -> Bool {
+    UInt32(truncatingIfNeeded: word >> 32) == mapping.generation && word & ShadowSlot.free == 0
+  }
+}
+
+/// Why a stretch of memory cannot serve as a queue's shadow buffers.
+public enum ShadowConfigurationError: Error, Equatable, Sendable {
+  /// A buffer's size is not a multiple of 64 bytes from 64 up to 1 GiB.
+  case invalidSlotSize(byteCount: Int)
+  /// The memory does not start on a cache line of 64 bytes.
+  case misaligned(GuestPhysicalAddress)
+  /// The memory is private, so that no device can see it.
+  case notShared(GuestPhysicalAddress)
+  /// The memory does not hold a single buffer.
+  case tooSmall(byteCount: Int, slotByteCount: Int)
+  /// The window the device has is not of this memory.
+  case notWindow(GuestPhysicalAddress)
+}
+
+extension ShadowConfigurationError: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .invalidSlotSize(let count): "a shadow buffer has a multiple of 64 bytes up to 1 GiB, not \(count)"
+    case .misaligned(let address): "shadow buffers at \(address) do not start on a cache line of 64 bytes"
+    case .notShared(let address): "shadow buffers at \(address) lie in memory that no device can see"
+    case .tooSmall(let count, let slot): "\(count) bytes do not hold a shadow buffer of \(slot) bytes"
+    case .notWindow(let address): "the device's window is not that of the shadow buffers at \(address)"
+    }
+  }
+}

@@ -1,3 +1,5 @@
+internal import RingKit
+
 /// What a ``ViommuServer`` is asked: 48 bytes, six words in the order of the machine.
 ///
 /// Word 0: the magic number, the version in bits 32...47, the kind in bits 48...63. Word 1: the sequence number. Word 2:
@@ -54,5 +56,52 @@ struct ViommuRequest: Equatable, Sendable {
     case .unmap: return target == 0 && permissions == 0
     case .translate: return pages == 1 && target == 0 && permissions == 0
     }
+  }
+}
+
+/// What a ``ViommuServer`` answers: 32 bytes, four words in the order of the machine.
+///
+/// Word 0: the magic number, the version in bits 32...47, the status in bits 48...63. Word 1: the request's sequence
+/// number. Word 2: to a translation the guest-physical address its leaf leads to. Word 3: the leaf's permissions, and in
+/// bits 8...15 its level. What an answer does not have is 0.
+struct ViommuReply: Equatable, Sendable {
+  static let wordCount = 4
+  static let byteCount = 8 * wordCount
+  static let magic: UInt64 = 0x524d_4956
+
+  var status: ViommuStatus
+  var sequence: UInt64
+  var target: UInt64 = 0
+  var bits: UInt64 = 0
+
+  var words: InlineArray<4, UInt64> {
+    [Self.magic | ViommuRequest.version << 32 | UInt64(status.rawValue) << 48, sequence, target, bits]
+  }
+
+  init(_ status: ViommuStatus, to sequence: UInt64, target: UInt64 = 0, bits: UInt64 = 0) {
+    self.status = status
+    self.sequence = sequence
+    self.target = target
+    self.bits = bits
+  }
+
+  /// What four words say, or `nil` when their header is not that of a reply.
+  init?(_ words: InlineArray<4, UInt64>) {
+    guard words[0] & 0xffff_ffff == Self.magic, words[0] >> 32 & 0xffff == ViommuRequest.version,
+      let status = ViommuStatus(rawValue: UInt16(words[0] >> 48))
+    else { return nil }
+    self.init(status, to: words[1], target: words[2], bits: words[3])
+  }
+
+  var permissions: UInt64 { bits & 0xff }
+  var level: Int { Int(bits >> 8 & 0xff) }
+
+  /// Whether it can be the answer to a request of a kind.
+  func answers(_ kind: ViommuRequest.Kind) -> Bool {
+    guard kind == .translate, status == .done else { return target == 0 && bits == 0 }
+    guard bits >> 16 == 0, permissions > 0, permissions <= PageTableEntry.permissionMask, (1...3).contains(level)
+    else { return false }
+    let leaf = PageTable.span(level) << IOMMUPage.shift
+    return target & ~PageTableEntry.addressMask == 0 && target & (leaf - 1) == 0
   }
 }

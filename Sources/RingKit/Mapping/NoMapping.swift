@@ -1,7 +1,0 @@
-/// What a path remembers that has nothing to undo.
-@frozen
-public struct NoMapping: BitwiseCopyable, Sendable {
-  /// Nothing.
-  @inlinable
-  public init() {}
-}
