@@ -1,15 +1,16 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let strict: [SwiftSetting] = [
+// Of targets that no other package can import: levels of access on their imports would tell nothing.
+let tool: [SwiftSetting] = [
   .strictMemorySafety(),
   .treatAllWarnings(as: .error),
   .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
   // A queue lends its completions as a Span that cannot outlive the borrow.
   .enableExperimentalFeature("Lifetimes"),
 ]
+let strict = tool + [.enableUpcomingFeature("InternalImportsByDefault")]
 
 let package = Package(
   name: "RingKit",
@@ -22,6 +23,7 @@ let package = Package(
   ],
   traits: [
     .default(enabledTraits: ["NUMA"]),
+    .trait(name: "Bench", description: "Builds the command line, which needs packages that the libraries do not."),
     .trait(name: "NUMA", description: "Binds memory to nodes and reads the topology through libnuma."),
   ],
   dependencies: [
@@ -45,15 +47,33 @@ let package = Package(
       name: "VhostUser", dependencies: ["RingKit", "RingIOMMU", "RingPlatform", "CRing"], swiftSettings: strict),
     // What only a benchmark needs: payload fill and check, probes. Not part of the library product.
     .target(name: "CRingBench"),
+    // Slices, probes, placement classes, pinning, statistics: how things are timed, whatever they are.
+    .target(
+      name: "BenchHarness",
+      dependencies: [
+        "RingKit", "CRing", "CRingBench",
+        .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bench"])),
+      ],
+      swiftSettings: tool),
+    // The only place where rings, paths and loops are specialised together.
+    .target(
+      name: "BenchPaths",
+      dependencies: ["BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing", "CRingBench"],
+      swiftSettings: tool),
+    // Result types, JSON and text.
+    .target(
+      name: "BenchReport",
+      dependencies: ["BenchHarness", "BenchPaths", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser"],
+      swiftSettings: tool),
+    // Commands and options.
     .executableTarget(
       name: "RingBench",
       dependencies: [
-        "RingKit", "VhostUser", "CRing", "CRingBench",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Histogram", package: "hdrhistogram-swift"),
+        "BenchHarness", "BenchPaths", "BenchReport", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing",
+        "CRingBench",
+        .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"])),
       ],
-      swiftSettings: strict
-    ),
+      swiftSettings: tool),
     // A device and a driver written on linux/virtio_ring.h alone, and test threads: peers that share no code with RingKit.
     .target(name: "CPeer", path: "Tests/Support/CPeer"),
     // Sees each access to a page, by faults and single steps.

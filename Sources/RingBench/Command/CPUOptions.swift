@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 
 /// Which CPU each of the two threads is pinned to.
 struct CPUOptions: ParsableArguments {

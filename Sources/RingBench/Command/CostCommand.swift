@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 import Glibc
 
 /// `ringbench cost`: the table that tells what each path costs.

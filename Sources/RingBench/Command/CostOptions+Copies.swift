@@ -1,3 +1,7 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+
 extension CostOptions {
   /// How many percent of the buffers lie above 4 GiB, and how many address bits the device has.
   ///

@@ -1,4 +1,9 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 extension CostOptions {
   /// What the options mean on this machine, or the one reason why they mean nothing.

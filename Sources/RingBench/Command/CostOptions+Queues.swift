@@ -1,3 +1,7 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+
 extension CostOptions {
   /// The paths asked for; when none is named, those of the defaults that can have so many queues.
   func paths(defaults: [DMAPath]) throws(BenchError) -> [DMAPath] {

@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 
 /// `ringbench device`: a device for a driver in another process.
 struct DeviceCommand: ParsableCommand {

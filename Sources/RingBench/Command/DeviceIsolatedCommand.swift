@@ -1,7 +1,12 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 import CRing
 import Glibc
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// `ringbench device isolated`, or `ringbench device` alone: the benchmark's device, as a process that has mapped the shared
 /// pages and nothing else.

@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 import Glibc
 
 /// `ringbench exhaust`: what becomes of a queue whose bounce pool is too small.

@@ -1,5 +1,10 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// The options of `ringbench exhaust`, as text; ``parameters(on:)`` gives them a meaning.
 struct ExhaustOptions: ParsableArguments {

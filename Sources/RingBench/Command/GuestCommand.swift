@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 import Glibc
 
 /// `ringbench guest`: the question this tool is about, on a Linux guest.

@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 
 /// The options of `ringbench guest`, as text; ``parameters(accelerator:)`` gives them a meaning.
 struct GuestOptions: ParsableArguments {

@@ -1,5 +1,10 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// The options of the IOMMU paths, as text; ``parameters(paths:sizes:)`` gives them a meaning.
 struct IOMMUOptions: ParsableArguments {

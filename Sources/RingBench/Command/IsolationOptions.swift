@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 
 /// The options of a secure platform, as text; ``parameters(paths:_:)`` gives them a meaning.
 struct IsolationOptions: ParsableArguments {

@@ -1,5 +1,10 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// `ringbench loop`: both ends on one thread, for instruction counts and for looking at the generated code.
 ///
@@ -51,7 +56,7 @@ struct LoopCommand: ParsableCommand {
     parameters.hybridThreshold = 4096
     var factory = ContenderFactory(
       parameters: parameters, guest: try BenchGuest(parameters), servedBy: .waiter, flushInterval: .max)
-    let contender = try factory.make(key, counter: NoWork())
+    let contender = try factory.make(key)
     _ = try contender.runOnOneThread(rounds)
     let best = try contender.runOnOneThread(rounds)
     contender.close()

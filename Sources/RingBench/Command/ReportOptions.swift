@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 
 /// Where a report goes, and how it is written.
 struct ReportOptions: ParsableArguments {

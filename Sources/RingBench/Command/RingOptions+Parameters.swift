@@ -1,3 +1,7 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+
 extension RingOptions {
   /// What the options mean on this machine, or the one reason why they mean nothing.
   func parameters(on machine: Machine) throws(BenchError) -> RingParameters {

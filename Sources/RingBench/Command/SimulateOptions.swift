@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 
 /// The options of `ringbench simulate`, as text; ``parameters(on:)`` gives them a meaning.
 struct SimulateOptions: ParsableArguments {

@@ -1,3 +1,7 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+
 /// A setting that a sweep can try both ways.
 enum Switch: String, CaseIterable, Sendable, NamedChoice {
   case off

@@ -1,5 +1,10 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// `ringbench vfio`: a virtio-blk device driven from here, through the machine's own IOMMU.
 struct VFIOCommand: ParsableCommand {
@@ -27,7 +32,8 @@ struct VFIOCommand: ParsableCommand {
     Interrupt.install()
     let report: VFIOReport
     do {
-      report = try VFIOMeasurement(parameters, Machine.read()).run(progress: progress)
+      let (group, rows, fault) = try VFIOMeasurement(parameters).run(progress: progress)
+      report = VFIOReport(machine: .read(), parameters: parameters, group: group, rows: rows, fault: fault)
     } catch let error as BenchError {
       throw error
     } catch let error as VFIOError {

@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 
 /// The options of `ringbench vfio`, as text; ``parameters()`` gives them a meaning.
 struct VFIOOptions: ParsableArguments {

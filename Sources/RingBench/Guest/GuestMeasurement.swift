@@ -1,3 +1,6 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
 import Glibc
 
 /// All settings on all rings, one boot each.

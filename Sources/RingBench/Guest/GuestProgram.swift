@@ -1,6 +1,11 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
 import CRing
 import Glibc
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// A program started with its output in a file; ended, however this value goes away.
 struct GuestProgram: ~Copyable {

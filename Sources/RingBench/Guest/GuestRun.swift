@@ -1,6 +1,11 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
 import CRing
 import Glibc
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// Boots the guest once: QEMU, our device on the other end, the load inside.
 struct GuestRun {

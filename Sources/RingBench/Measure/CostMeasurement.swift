@@ -1,10 +1,12 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// Runs the rings and turns slices into rows.
 struct CostMeasurement {
-  /// Fewer slices of one class than this say nothing about it.
-  private static let fewestSlices = 5
-
   private let parameters: CostParameters
   private let machine: Machine
 
@@ -14,20 +16,20 @@ struct CostMeasurement {
   }
 
   func run(progress: Progress) throws(BenchError) -> CostReport {
-    let (run, keys, factory) = try measure(progress)
-    var report = report(run, keys)
+    let (run, keys, factory, tuner) = try measure(progress)
+    var report = report(run, keys, tuner?.outcome ?? HybridOutcome())
     report.memory = try factory.guest.placements()
     return report
   }
 
   /// Work per buffer alone, over so many buffers of each queue: nothing is timed.
   func count(buffers: Int) throws(BenchError) -> [(path: DMAPath, counters: [String: Double])] {
-    let (run, keys, _) = try measure(Progress(), counting: buffers)
+    let (run, keys, _, _) = try measure(Progress(), counting: buffers)
     return keys.indices.compactMap { number in run.counters[number].map { (keys[number].path, $0) } }
   }
 
   private func measure(_ progress: Progress, counting buffers: Int? = nil) throws(BenchError) -> (
-    SliceRun, [CostKey], ContenderFactory
+    SliceRun, [CostKey], ContenderFactory, HybridTuner?
   ) {
     progress.update("setting up")
     let keys = keys()
@@ -37,22 +39,24 @@ struct CostMeasurement {
     var counted: [Contender] = []
     var timed: [Contender] = []
     for key in keys {
-      counted.append(try factory.makeAll(key, counter: CountedWork()))
+      counted.append(try factory.makeAll(key, counting: true))
       if let buffers {
         counted[counted.count - 1].countedBuffers = buffers * parameters.queues
       } else {
-        timed.append(try factory.makeAll(key, counter: NoWork()))
+        timed.append(try factory.makeAll(key))
       }
     }
     try factory.guest.verifyPlacement(parameters)
     try device?.start(parameters)
+    let tuner = factory.tuner
     let schedule = try SliceSchedule(
       counted: counted, timed: timed, groups: groups(timed.count), rounds: parameters.slices,
       sliceMilliseconds: parameters.sliceMilliseconds,
       timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
       otherLanes: parameters.queueThreads == .own ? Array(parameters.laneCPUs.dropFirst()) : [],
-      isolated: device?.peer)
-    return (try SliceSession(schedule, isolated: device).run(progress: progress), keys, factory)
+      isolated: device?.peer, tuner: tuner)
+    let run = try SliceSession(schedule) { device?.finish().text }.run(progress: progress)
+    return (run, keys, factory, tuner)
   }
 
   /// The paths of one ring, size and direction.
@@ -79,41 +83,32 @@ struct CostMeasurement {
     return keys
   }
 
-  private func report(_ run: SliceRun, _ keys: [CostKey]) -> CostReport {
-    let conditions = run.records.map(\.conditions)
-    let classifier = PlacementClassifier(
-      pair: machine.pair(parameters.driverCPU, parameters.deviceCPU), underHypervisor: machine.underHypervisor,
-      roundTrips: conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
-    let hybrid = run.hybrid.named(by: classifier)
-    let sorter = SliceSorter(
-      run.records, contenders: keys.count, fewest: min(Self.fewestSlices, parameters.slices), classifier: classifier,
-      hybrid: hybrid)
+  private func report(_ run: SliceRun, _ keys: [CostKey], _ outcome: HybridOutcome) -> CostReport {
+    let classifier = machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips)
+    let hybrid = outcome.named(by: classifier)
+    let paired = PairedRun(
+      run, contenders: keys.count, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
+      isForeign: hybrid.isForeign)
     var rows: [CostRow] = []
     for (number, key) in keys.enumerated() {
       let baseline = keys.firstIndex(of: key.baseline)
       for placement in PlacementClass.allCases {
-        let slices = sorter.kept(number, placement)
-        guard slices.count >= min(Self.fewestSlices, parameters.slices) || run.interrupted, !slices.isEmpty,
-          let time = BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: parameters.seed)
-        else { continue }
-        // A ratio of very few pairs has an interval that looks better than it is.
-        let pairs = baseline.map { sorter.pairs(number, with: $0, placement) } ?? []
+        guard let time = paired.time(number, placement) else { continue }
+        let slices = paired.sorter.kept(number, placement)
         rows.append(
           CostRow(
             ring: key.ring, path: key.path, direction: key.direction, bytes: key.bytes, depth: parameters.depth,
             batch: parameters.batch, placement: placement,
             roundTrip: Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0, nanosecondsPerBuffer: time,
             ratioToDirect: baseline == number
-              ? .exactly(1)
-              : pairs.count < min(Self.fewestSlices, parameters.slices)
-                ? nil : BootstrapInterval.medianOfRatios(pairs, seed: parameters.seed),
-            slicesKept: slices.count, slicesDropped: sorter.dropped[number], counters: run.counters[number] ?? [:],
-            price: parameters.iommu.price(of: key.path), injected: parameters.iommu.isInjected(key.path),
-            isolated: key.isolated))
+              ? .exactly(1) : baseline.flatMap { paired.ratio(number, to: $0, placement) },
+            slicesKept: slices.count, slicesDropped: paired.sorter.dropped[number],
+            counters: run.counters[number] ?? [:], price: parameters.iommu.price(of: key.path),
+            injected: parameters.iommu.isInjected(key.path), isolated: key.isolated))
       }
     }
     return CostReport(
-      machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: sorter.reasons, hybridCalibration: hybrid,
-      disturbed: sorter.isDisturbed, interrupted: run.interrupted)
+      machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: paired.sorter.reasons,
+      hybridCalibration: hybrid, disturbed: paired.sorter.isDisturbed, interrupted: run.interrupted)
   }
 }

@@ -1,4 +1,9 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// Runs every case and counts what its maps came to.
 struct ExhaustMeasurement {
@@ -42,27 +47,10 @@ struct ExhaustMeasurement {
       let payload = try payloads.allocate(payloadBytes, alignment: 4096)
       let pool = try SwiotlbPool(
         bounces.allocate(what.poolBytes, alignment: 4096), areaCount: what.areas, tracksHighWater: true)
-      let mapper = SwiotlbMapper(memory: memory, pool: pool, cpu: parameters.driverCPU, counter: CountedWork())
-      let translator = RegionTranslator(memory: memory, counter: CountedWork())
-      let features: VirtioFeatures =
-        what.ring == .packed ? [.version1, .accessPlatform, .packedRing] : [.version1, .accessPlatform]
-      let configuration = QueueConfiguration(size: parameters.queueSize, features: features)
-      switch what.ring {
-      case .split:
-        let ring = try SplitRing(in: rings.allocate(ringBytes, alignment: 4096), size: parameters.queueSize)
-        return try row(
-          what, pool, payload,
-          ExhaustEnds(
-            try SplitDriverQueue(configuration, ring: ring, mapper: mapper),
-            try SplitDeviceQueue(configuration, ring: ring, translator: translator)))
-      case .packed:
-        let ring = try PackedRing(in: rings.allocate(ringBytes, alignment: 4096), size: parameters.queueSize)
-        return try row(
-          what, pool, payload,
-          ExhaustEnds(
-            try PackedDriverQueue(configuration, ring: ring, mapper: mapper),
-            try PackedDeviceQueue(configuration, ring: ring, translator: translator)))
-      }
+      let ends = try ExhaustEnds(
+        what.ring, in: rings.allocate(ringBytes, alignment: 4096), size: parameters.queueSize, memory: memory,
+        pool: pool, cpu: parameters.driverCPU)
+      return try row(what, pool, payload, ends)
     } catch let error as BenchError {
       throw error
     } catch {

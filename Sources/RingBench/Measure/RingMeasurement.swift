@@ -1,10 +1,13 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
 import CRing
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// Runs rings and floors in turn and turns slices into rows.
 struct RingMeasurement {
-  private static let fewestSlices = 5
-
   private let parameters: RingParameters
   private let machine: Machine
 
@@ -21,9 +24,9 @@ struct RingMeasurement {
     // By point: the number of its ring among the timed ones, and of the floors that stand next to it.
     var places: [(ring: Int, floors: [(kind: FloorKind, number: Int)])] = []
     for point in parameters.points {
-      counted.append(try factory.make(point, counter: CountedWork()))
+      counted.append(try factory.make(point, counting: true))
       let ring = timed.count
-      timed.append(try factory.make(point, counter: NoWork()))
+      timed.append(try factory.make(point))
       var floors: [(kind: FloorKind, number: Int)] = []
       // A floor is a ring of single descriptors that polls; other points have none to be held against.
       if point.chain == 1 && point.notification == .polling {
@@ -48,21 +51,16 @@ struct RingMeasurement {
   private func report(
     _ run: SliceRun, _ places: [(ring: Int, floors: [(kind: FloorKind, number: Int)])]
   ) -> RingReport {
-    let conditions = run.records.map(\.conditions)
-    let classifier = PlacementClassifier(
-      pair: machine.pair(parameters.driverCPU, parameters.deviceCPU), underHypervisor: machine.underHypervisor,
-      roundTrips: conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
-    let sorter = SliceSorter(
-      run.records, contenders: places.reduce(0) { $0 + 1 + $1.floors.count },
-      fewest: min(Self.fewestSlices, parameters.slices), classifier: classifier)
+    let paired = PairedRun(
+      run, contenders: places.reduce(0) { $0 + 1 + $1.floors.count }, slices: parameters.slices,
+      classifier: machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips),
+      seed: parameters.seed)
     var rows: [RingRow] = []
     for (index, place) in places.enumerated() {
       for placement in PlacementClass.allCases {
-        let slices = sorter.kept(place.ring, placement)
-        guard slices.count >= min(Self.fewestSlices, parameters.slices) || run.interrupted,
-          let time = estimate(slices)
-        else { continue }
-        let floors = self.floors(place, sorter, placement)
+        guard let time = paired.time(place.ring, placement) else { continue }
+        let slices = paired.sorter.kept(place.ring, placement)
+        let floors = self.floors(place, paired, placement)
         let floor = floors.filter(\.isReference).min {
           $0.nanosecondsPerBuffer.median < $1.nanosecondsPerBuffer.median
         }
@@ -72,30 +70,26 @@ struct RingMeasurement {
             roundTrip: Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0, nanosecondsPerBuffer: time,
             cyclesPerNanosecond: Double(cring_cycles_per_second()) / 1e9,
             modes: Modes.of(slices.map(\.nanosecondsPerBuffer)), floor: floor, floors: floors,
-            slicesKept: slices.count, slicesDropped: sorter.dropped[place.ring],
+            slicesKept: slices.count, slicesDropped: paired.sorter.dropped[place.ring],
             counters: run.counters[index] ?? [:], latency: run.latencies[place.ring]))
       }
     }
     return RingReport(
-      machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: sorter.reasons,
-      disturbed: sorter.isDisturbed, interrupted: run.interrupted)
+      machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: paired.sorter.reasons,
+      disturbed: paired.sorter.isDisturbed, interrupted: run.interrupted)
   }
 
-  private func estimate(_ slices: [SliceRecord]) -> Estimate? {
-    slices.isEmpty ? nil : BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: parameters.seed)
-  }
-
+  // A floor counts with the slices it has: there is no row without its ring's.
   private func floors(
-    _ place: (ring: Int, floors: [(kind: FloorKind, number: Int)]), _ sorter: SliceSorter, _ placement: PlacementClass
+    _ place: (ring: Int, floors: [(kind: FloorKind, number: Int)]), _ paired: PairedRun, _ placement: PlacementClass
   ) -> [FloorRow] {
     place.floors.compactMap { kind, number in
-      let slices = sorter.kept(number, placement)
-      guard let time = estimate(slices) else { return nil }
+      let times = paired.sorter.kept(number, placement).map(\.nanosecondsPerBuffer)
+      guard !times.isEmpty, let time = BootstrapInterval.median(of: times, seed: parameters.seed) else { return nil }
       return FloorRow(
-        name: kind.name, isReference: kind.isReference, nanosecondsPerBuffer: time,
-        modes: Modes.of(slices.map(\.nanosecondsPerBuffer)),
+        name: kind.name, isReference: kind.isReference, nanosecondsPerBuffer: time, modes: Modes.of(times),
         ratio: BootstrapInterval.medianOfRatios(
-          sorter.pairs(place.ring, with: number, placement), seed: parameters.seed))
+          paired.sorter.pairs(place.ring, with: number, placement), seed: parameters.seed))
     }
   }
 }

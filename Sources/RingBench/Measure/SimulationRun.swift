@@ -1,3 +1,7 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+
 /// Primitives, then every model on every number of CPUs, then what real threads do.
 struct SimulationRun {
   private let parameters: SimulateParameters

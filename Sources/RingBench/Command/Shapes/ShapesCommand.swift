@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 import Glibc
 
 /// `ringbench shapes`: whether what is measured here has the shapes that others published.

@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 import Glibc
 
 /// `ringbench sweep`: throughput over sizes, and where one path overtakes another.

@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 import VhostUser
 
 /// `ringbench device blk`: a disk for somebody's driver, over vhost-user.

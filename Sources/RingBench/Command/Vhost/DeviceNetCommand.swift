@@ -1,4 +1,7 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
 import VhostUser
 
 /// `ringbench device net`: a network device that returns every frame, over vhost-user.

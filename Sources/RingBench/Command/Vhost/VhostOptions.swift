@@ -1,5 +1,10 @@
 import ArgumentParser
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 import VhostUser
 
 /// Where a vhost-user device waits, and what it offers.

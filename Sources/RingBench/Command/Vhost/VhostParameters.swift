@@ -1,3 +1,6 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
 import VhostUser
 
 /// ``VhostOptions``, checked.

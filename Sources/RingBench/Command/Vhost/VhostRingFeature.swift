@@ -1,4 +1,9 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// The ring features that a vhost-user device can keep to itself.
 enum VhostRingFeature: String, CaseIterable, Sendable, NamedChoice {

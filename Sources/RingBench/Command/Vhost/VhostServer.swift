@@ -1,4 +1,9 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
 import RingKit
+import RingPlatform
 import VhostUser
 
 /// Serves one front-end after the other with the same device, until it is told to end.

@@ -1,0 +1,7 @@
+/// One cache and the CPUs behind it, as the kernel shows it; under a hypervisor that is what the guest is told.
+package struct CacheDescription: Encodable, Hashable, Sendable {
+  package let level: Int
+  package let type: String
+  package let bytes: Int
+  package let cpus: [Int]
+}

@@ -1,0 +1,38 @@
+/// What a result has to say about where it was measured.
+package struct Machine: Encodable, Sendable {
+  package let kernel: String
+  package let cpuModel: String
+  package let architecture: String
+  /// Under one, the topology is what the guest is told, and virtual CPUs move between the host's cores.
+  package let underHypervisor: Bool
+  /// CPUs this process may run on.
+  package let cpus: [Int]
+  /// Of the whole machine; the nodes' own figures leave out memory that was plugged in later on some kernels.
+  package let memoryBytes: UInt64
+  package let nodes: [NodeDescription]
+  /// Groups of CPUs that are threads of one core.
+  package let siblings: [[Int]]
+  package let caches: [CacheDescription]
+  package let hugePages: HugePages
+  package let numaLibrary: Bool
+  package let toolchain: String
+  package let optimised: Bool
+  package let ringKit: String
+  /// HEAD of the working tree that the executable lies in, where there is one.
+  package let commit: String?
+
+  package func node(of cpu: Int) -> Int? { nodes.first { $0.cpus.contains(cpu) }?.node }
+
+  package func pair(_ a: Int, _ b: Int) -> CPUPair {
+    let last = caches.map(\.level).max() ?? 0
+    return CPUPair(
+      areSiblings: siblings.contains { $0.contains(a) && $0.contains(b) },
+      shareLastLevelCache: caches.contains { $0.level == last && $0.cpus.contains(a) && $0.cpus.contains(b) },
+      shareNode: node(of: a) == node(of: b))
+  }
+
+  /// What names the placement classes of a run between two CPUs, by the round trips seen in it.
+  package func classifier(_ driverCPU: Int, _ deviceCPU: Int, roundTrips: [Double]) -> PlacementClassifier {
+    PlacementClassifier(pair: pair(driverCPU, deviceCPU), underHypervisor: underHypervisor, roundTrips: roundTrips)
+  }
+}

@@ -1,0 +1,9 @@
+/// One NUMA node.
+package struct NodeDescription: Encodable, Sendable {
+  package let node: Int
+  package let cpus: [Int]
+  package let memoryBytes: UInt64
+  package let freeBytes: UInt64
+  /// To each node of the machine, in the order of their numbers; 10 is local.
+  package let distances: [Int]
+}

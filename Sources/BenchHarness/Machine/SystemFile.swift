@@ -1,0 +1,45 @@
+import Glibc
+
+/// Small files of /proc and /sys, whose size the kernel does not tell beforehand.
+package enum SystemFile {
+  /// The text without its final newline, or `nil` when it cannot be read.
+  package static func text(_ path: String) -> String? {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 16_384)
+    while true {
+      // SAFETY: the pointer is used only inside the closure, for the bytes it covers.
+      let count = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { break }
+      bytes.append(contentsOf: chunk[..<count])
+    }
+    while bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  package static func number(_ path: String) -> Int? { text(path).flatMap { Int($0) } }
+
+  package static func lines(_ path: String) -> [Substring] {
+    text(path)?.split(separator: "\n") ?? []
+  }
+
+  /// Names in a directory, sorted, without those that begin with a dot; empty when there is no such directory.
+  package static func names(in path: String) -> [String] {
+    guard let directory = unsafe opendir(path) else { return [] }
+    defer { unsafe closedir(directory) }
+    var names: [String] = []
+    while let entry = unsafe readdir(directory) {
+      // SAFETY: d_name is a terminated string inside the entry, which lives until the next readdir.
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+}

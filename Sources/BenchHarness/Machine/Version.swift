@@ -1,0 +1,25 @@
+/// What was built, and by what.
+package enum Version {
+  /// The version of the package this command came with.
+  package static let ringKit = "0.1.0"
+
+  /// The compiler, as closely as it tells its own source.
+  package static var toolchain: String {
+    #if compiler(>=6.4)
+      "Swift 6.4 or later"
+    #elseif compiler(>=6.3)
+      "Swift 6.3"
+    #else
+      "Swift 6.2"
+    #endif
+  }
+
+  /// Figures of a debug build say nothing about the code.
+  package static var isOptimised: Bool {
+    #if DEBUG
+      false
+    #else
+      true
+    #endif
+  }
+}

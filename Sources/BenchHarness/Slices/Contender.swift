@@ -1,0 +1,192 @@
+import RingKit
+
+/// The driver's end of a queue with its loop, behind closures that know its type.
+///
+/// The closures are where the concrete types end: each is compiled for one queue type, so that a slice is one dynamic
+/// call and everything inside it is static. All of them are called on the driver's thread.
+package struct DriverEnd {
+  /// Sends that many buffers round; returns nanoseconds.
+  package var run: (_ count: Int, _ gate: SliceGate) throws(SliceFailure) -> UInt64
+  /// What the end did so far; read while it does not run.
+  package var work: () -> WorkCounts
+  /// The same a turn at a time, for a thread that has several queues to look after; `nil` of what has no turns.
+  package var turns: DriverTurns?
+  /// With one buffer outstanding: sends that many round and tells the cycles each was away.
+  package var timeRoundTrips: ((_ count: Int, _ gate: SliceGate, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
+  /// Adds a batch, and takes it back, with the device's end on the same thread; `nil` of what has no ring.
+  package var batch: (add: () throws(SliceFailure) -> Void, reclaim: () throws(SliceFailure) -> Void)?
+  /// Abandons what is in flight; returns how many buffers that were.
+  package var abandon: () -> Int = { 0 }
+
+  package init(
+    run: @escaping (_ count: Int, _ gate: SliceGate) throws(SliceFailure) -> UInt64,
+    work: @escaping () -> WorkCounts = { WorkCounts() }
+  ) {
+    self.run = run
+    self.work = work
+  }
+}
+
+/// The driver's end of one queue a turn at a time.
+package struct DriverTurns {
+  /// So many more buffers are to come back.
+  package let begin: (_ count: Int) -> Void
+  /// Takes back what is there and tops the ring up; returns how many came back.
+  package let turn: () throws(SliceFailure) -> Int
+  /// Does what is due although nothing came back.
+  package let poll: () throws(SliceFailure) -> Void
+
+  package init(
+    begin: @escaping (_ count: Int) -> Void, turn: @escaping () throws(SliceFailure) -> Int,
+    poll: @escaping () throws(SliceFailure) -> Void
+  ) {
+    self.begin = begin
+    self.turn = turn
+    self.poll = poll
+  }
+}
+
+/// The device's end, as ``DriverEnd`` is the driver's; called on the device's thread.
+package struct DeviceEnd {
+  /// Serves until the driver ends the slice.
+  package var run: (_ gate: SliceGate) throws(SliceFailure) -> Void
+  package var work: () -> WorkCounts
+  /// Serves a batch, and the IOMMU; returns how many buffers there were. `nil` of what has no turns.
+  package var turn: (() throws(SliceFailure) -> Int)?
+  /// Serves a batch without a look at the payload, on the driver's thread.
+  package var batch: (() throws(SliceFailure) -> Void)?
+
+  package init(
+    run: @escaping (_ gate: SliceGate) throws(SliceFailure) -> Void = { _ in },
+    work: @escaping () -> WorkCounts = { WorkCounts() }
+  ) {
+    self.run = run
+    self.work = work
+  }
+}
+
+/// One combination that takes its turn, with both ends set up: a ring over a path, or a floor.
+package final class Contender: @unchecked Sendable {
+  /// What it is, for an error message.
+  package let label: String
+  /// Figures of the path's own, by their names in the JSON.
+  package let figures: () -> [String: Double]
+  /// Buffers of a slice, set by calibration.
+  package var buffersPerSlice = 0
+  /// Buffers of the first slice of the calibration, and of a slice whose work is counted: fewer where each is large.
+  package var trialBuffers = 1024
+  package var countedBuffers = SliceLeader.countedBuffers
+  /// Buffers that go round before a slice is timed: as many as there are in its memory, so that no slice pays for where
+  /// the slice before it, of another path, left them.
+  package var warmingBuffers = 0
+  /// Both ends on the calling thread, for that many rounds; the minimum of nanoseconds a round's parts took.
+  package var runOnOneThread: (_ rounds: Int) throws(SliceFailure) -> SingleThreadTimes
+  /// Wakes a device end that sleeps, to let it see that the slice is over.
+  package var wakeDevice: (() -> Void)?
+  /// The queue's number at a device in another process; `nil` when the device is a thread of this one.
+  package var isolatedQueue: Int?
+  /// Ends the waiting for a device in another process.
+  package var leaveDevice: (() -> Void)?
+  /// What sets it for where the CPUs are, where the run has such a tuner; see ``SliceTuner``.
+  package var tuner: AnyObject?
+  /// Its queues, where there are several; each is led by a thread of its own or takes turns with the others.
+  package let lanes: [Contender]
+  /// Waits for locks that its queues share, so far and by their names in the JSON; read while neither end runs.
+  package let lockWaits: () -> [String: UInt64]
+
+  private var driver: DriverEnd?
+  private var device: DeviceEnd?
+
+  package init(
+    _ label: String, _ driver: DriverEnd, _ device: DeviceEnd, lanes: [Contender] = [],
+    figures: @escaping () -> [String: Double] = { [:] }, lockWaits: @escaping () -> [String: UInt64] = { [:] }
+  ) {
+    self.label = label
+    self.driver = driver
+    self.device = device
+    self.lanes = lanes
+    self.figures = figures
+    self.lockWaits = lockWaits
+    runOnOneThread = { rounds throws(SliceFailure) in
+      guard let add = driver.batch?.add, let serve = device.batch, let reclaim = driver.batch?.reclaim else {
+        throw .other
+      }
+      return try SingleThreadTimes.runRounds(rounds, add: add, serve: serve, reclaim: reclaim)
+    }
+  }
+
+  /// Slices are a multiple of this many buffers.
+  package var batchMultiple: Int { 128 * max(1, lanes.count) }
+
+  /// What both ends did so far; read while neither runs.
+  package var work: WorkCounts {
+    let done = lanes.map(\.work).reduce(WorkCounts(), +)
+    return [driver?.work(), device?.work()].reduce(done) { $0 + ($1 ?? WorkCounts()) }
+  }
+
+  package var timeRoundTrips:
+    ((_ count: Int, _ gate: SliceGate, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
+  { driver?.timeRoundTrips }
+
+  var driverTurns: DriverTurns? { driver?.turns }
+  var turnDevice: (() throws(SliceFailure) -> Int)? { device?.turn }
+
+  /// Driver's thread: sends that many buffers round; returns nanoseconds.
+  package func runDriver(_ count: Int, _ gate: SliceGate) throws(SliceFailure) -> UInt64 {
+    guard let driver else { throw .other }
+    return try driver.run(count, gate)
+  }
+
+  /// Device's thread: serves until the driver ends the slice.
+  package func runDevice(_ gate: SliceGate) throws(SliceFailure) {
+    guard let device else { throw .other }
+    try device.run(gate)
+  }
+
+  /// Lets go of the queue ends, once both threads are gone.
+  ///
+  /// The device's first: a driver that unmaps at its end would wait for an IOMMU that no thread serves.
+  package func close() {
+    closeDevice()
+    closeDriver()
+  }
+
+  /// The queue that a thread of its own leads.
+  func lane(_ number: Int) -> Contender { lanes.isEmpty ? self : lanes[number] }
+
+  /// Whether that thread has a queue here: a single one is the first's alone.
+  func hasLane(_ number: Int) -> Bool { number < max(1, lanes.count) }
+
+  private func closeDevice() {
+    for lane in lanes { lane.closeDevice() }
+    // Holds both ends: which of them it releases first is not defined.
+    runOnOneThread = { _ throws(SliceFailure) in throw .other }
+    device = nil
+    leaveDevice?()
+    leaveDevice = nil
+  }
+
+  private func closeDriver() {
+    for lane in lanes { lane.closeDriver() }
+    driver = nil
+  }
+}
+
+extension Contender {
+  /// As many buffers to a slice as it takes, when one costs so much.
+  ///
+  /// Whole batches: a floor that moves groups of descriptors has no other way to count.
+  func size(_ nanoseconds: Double, at nanosecondsPerBuffer: Double) {
+    let wanted = max(Double(batchMultiple), nanoseconds / max(nanosecondsPerBuffer, 1))
+    buffersPerSlice = Int(wanted) / batchMultiple * batchMultiple
+  }
+
+  /// The same after a slice that took less than half as long as it should, or more than twice.
+  ///
+  /// CPUs that move pay several times as much for a buffer in one placement as in another. A slice sized elsewhere is then
+  /// over before the ring and the caches are as they stay, or takes the time of others.
+  func resize(_ nanoseconds: Double, after nanosecondsPerBuffer: Double) {
+    let taken = nanosecondsPerBuffer * Double(buffersPerSlice)
+    if taken < nanoseconds / 2 || taken > 2 * nanoseconds { size(nanoseconds, at: nanosecondsPerBuffer) }
+  }
+}

@@ -1,0 +1,63 @@
+/// A run whose slices are sorted by contender and class: what any two contenders were to each other in the same moment.
+package struct PairedRun: Sendable {
+  /// Fewer slices of one class than this say nothing about it.
+  package static let fewestSlices = 5
+
+  package let run: SliceRun
+  package let sorter: SliceSorter
+  private let contenders: Int
+  private let fewest: Int
+  private let seed: UInt64
+
+  /// - Parameters:
+  ///   - run: the slices.
+  ///   - contenders: how many were timed.
+  ///   - slices: of each that were asked for.
+  ///   - classifier: names the placement classes.
+  ///   - seed: of the bootstrap intervals.
+  ///   - isForeign: whether a slice of a class ran with the setting of another.
+  package init(
+    _ run: SliceRun, contenders: Int, slices: Int, classifier: PlacementClassifier, seed: UInt64,
+    isForeign: (SliceRecord, PlacementClass) -> Bool = { _, _ in false }
+  ) {
+    self.run = run
+    self.contenders = contenders
+    self.seed = seed
+    fewest = min(Self.fewestSlices, slices)
+    sorter = SliceSorter(
+      run.records, contenders: contenders, fewest: fewest, classifier: classifier, isForeign: isForeign)
+  }
+
+  /// The class with most slices; `nil` when none was kept.
+  package var mainClass: PlacementClass? {
+    PlacementClass.main(
+      (0..<contenders).flatMap { contender in
+        PlacementClass.allCases.map { ($0, sorter.kept(contender, $0).count) }
+      }.filter { $0.1 > 0 })
+  }
+
+  /// Nanoseconds per buffer; `nil` of too few slices.
+  package func time(_ contender: Int, _ placement: PlacementClass) -> Estimate? {
+    let slices = sorter.kept(contender, placement)
+    guard slices.count >= fewest || run.interrupted, !slices.isEmpty else { return nil }
+    return BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: seed)
+  }
+
+  /// One contender's time by another's, slice by slice of the same round; `nil` of too few pairs.
+  package func ratio(_ contender: Int, to baseline: Int, _ placement: PlacementClass) -> Estimate? {
+    let pairs = sorter.pairs(contender, with: baseline, placement)
+    guard pairs.count >= fewest else { return nil }
+    return BootstrapInterval.medianOfRatios(pairs, seed: seed)
+  }
+
+  /// The ratios themselves.
+  package func ratios(_ contender: Int, to baseline: Int, _ placement: PlacementClass) -> [Double] {
+    let pairs = sorter.pairs(contender, with: baseline, placement)
+    return pairs.count >= fewest ? pairs.filter { $0.denominator > 0 }.map { $0.numerator / $0.denominator } : []
+  }
+
+  /// The median round trip of a cache line around the slices of a class.
+  package func roundTrip(_ placement: PlacementClass) -> Double? {
+    Percentile.median((0..<contenders).flatMap { sorter.kept($0, placement) }.map(\.conditions.roundTrip))
+  }
+}

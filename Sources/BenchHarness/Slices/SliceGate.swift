@@ -1,0 +1,178 @@
+import CRing
+import Glibc
+import RingKit
+import Synchronization
+
+/// How the driver's thread leads the device's from step to step.
+///
+/// The driver opens a step, the device takes it; while a slice runs the device looks at ``isSliceOver`` only when its
+/// queue is empty. Where every queue has threads of its own the other drivers follow as well. No locks: all spin, because
+/// all own their CPU; only who is parked sleeps, to leave its CPU to a device in another process, or to one in this.
+package final class SliceGate: Sendable {
+  /// What the device's thread does next.
+  package enum Step: Equatable {
+    case probe
+    case slice(contender: Int)
+    /// Sleep until the next step.
+    case park
+    /// Nothing: the device is awake and spins for the next step.
+    case wake
+    case finish
+  }
+
+  /// Bytes of memory that a gate takes.
+  package static let byteCount = 128
+
+  // Words of 64 bits. The step: low 32 bits number it; high 32 bits: what it is (0 finish, 1 probe, 2 park, 3 wake,
+  // 4 + contender slice).
+  private static let step = 0
+  private static let over = 8
+  private static let failed = 16
+  // Steps that followers finished, all together.
+  private static let finishes = 24
+  private static let switches = 32
+
+  private let words: SharedMemory
+  private let region: MemoryRegion
+  // The rest is this process's own. Steps that were opened.
+  private let opened = Atomic<UInt64>(0)
+  private let buffers = Atomic<Int>(0)
+  private let driversDone = Atomic<Int>(0)
+  private let followers: UInt64
+  private let patience: UInt64
+  // What the driver knows of a device in another process that is gone.
+  private let abandoned = Atomic<Bool>(false)
+
+  /// A gate over the first bytes of a region, zeroed when it is new.
+  ///
+  /// `patience`: nanoseconds that the driver waits for a step to end.
+  package init(in region: MemoryRegion, followers: Int = 1, patience: UInt64 = 10_000_000_000) {
+    self.followers = UInt64(followers)
+    self.patience = patience
+    precondition(region.byteCount >= Self.byteCount, "a gate takes \(Self.byteCount) bytes")
+    self.region = region
+    words = SharedMemory(region.hostBase, byteCount: Self.byteCount)
+  }
+
+  /// Driver: begins a step.
+  ///
+  /// The device has finished the one before (``waitUntilIdle()``).
+  ///
+  /// `buffers` is what each driver sends round in it.
+  package func open(_ next: Step, buffers count: Int = 0) {
+    words.store64(0, Self.over)
+    buffers.store(count, ordering: .relaxed)
+    driversDone.store(0, ordering: .relaxed)
+    opened.wrappingAdd(1, ordering: .relaxed)
+    let code: UInt64 =
+      switch next {
+      case .finish: 0
+      case .probe: 1
+      case .park: 2
+      case .wake: 3
+      case .slice(let contender): UInt64(contender) + 4
+      }
+    let number = (words.load64(Self.step) & 0xffff_ffff) + 1
+    words.storeRelease64(code << 32 | number & 0xffff_ffff, Self.step)
+  }
+
+  /// Driver: begins a step of a device that may be parked.
+  package func rouse(_ next: Step) {
+    open(next)
+    unsafe cring_futex_wake(number)
+  }
+
+  /// Device: waits for the step after `number`.
+  package func take(after number: UInt64) -> (step: Step, number: UInt64) {
+    while true {
+      let value = words.loadAcquire64(Self.step)
+      guard value & 0xffff_ffff != number & 0xffff_ffff else { continue }
+      let next: Step =
+        switch value >> 32 {
+        case 0: .finish
+        case 1: .probe
+        case 2: .park
+        case 3: .wake
+        default: .slice(contender: Int(value >> 32 - 4))
+        }
+      return (next, value & 0xffff_ffff)
+    }
+  }
+
+  /// Follower: a step is done.
+  package func finished() { words.addRelease64(1, Self.finishes) }
+
+  /// Device: sleeps until the step after `number` is there.
+  package func sleep(after number: UInt64) {
+    while words.loadAcquire64(Self.step) & 0xffff_ffff == number & 0xffff_ffff {
+      unsafe cring_futex_wait(self.number, UInt32(truncatingIfNeeded: number))
+    }
+  }
+
+  /// Driver: waits until every follower has finished the current step, or the device's process is gone.
+  ///
+  /// One that does not finish in ten seconds is given up: it counts as gone from then on, and that is thrown. The time is
+  /// the waiting thread's own, because both sides may have been stopped together.
+  package func waitUntilIdle() throws(SliceFailure) {
+    let expected = opened.load(ordering: .relaxed) &* followers
+    var turns = 0
+    var end: UInt64?
+    while words.loadAcquire64(Self.finishes) != expected {
+      if isAbandoned { return }
+      turns &+= 1
+      if turns & 0xffff != 0 { continue }
+      let now = Self.ownNanoseconds()
+      if let end, now > end {
+        abandon()
+        throw .silent
+      }
+      end = end ?? now &+ patience
+    }
+  }
+
+  private static func ownNanoseconds() -> UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+  }
+
+  /// What each of several drivers sends round in the current slice.
+  package var buffersEach: Int { buffers.load(ordering: .relaxed) }
+
+  /// A driver that is not the leader has everything back, or gave up.
+  package func driverFinished() { driversDone.wrappingAdd(1, ordering: .releasing) }
+
+  /// Leader: waits for so many other drivers.
+  package func waitForDrivers(_ count: Int) throws(SliceFailure) {
+    while driversDone.load(ordering: .acquiring) != count {}
+    if hasFailed { throw .other }
+  }
+
+  /// Driver: everything of this slice came back; the device may leave it.
+  package func endSlice() { words.storeRelease64(1, Self.over) }
+
+  /// Device, and the driver's own loop after a failure on the other side.
+  package var isSliceOver: Bool { words.loadAcquire64(Self.over) != 0 }
+
+  /// Either side: the other one must not wait for buffers that will never come.
+  package func fail() { words.storeRelease64(1, Self.failed) }
+
+  package var hasFailed: Bool { words.loadAcquire64(Self.failed) != 0 || isAbandoned }
+
+  /// Driver: nobody is at the other side any more.
+  package func abandon() { abandoned.store(true, ordering: .releasing) }
+
+  /// Whether the device's process has gone.
+  package var isAbandoned: Bool { abandoned.load(ordering: .acquiring) }
+
+  /// The followers' involuntary switches so far; added to while they are in a step.
+  package var switchCount: UInt64 { words.load64(Self.switches) }
+
+  /// Follower: so many more.
+  package func addSwitches(_ count: UInt64) { words.addRelease64(count, Self.switches) }
+
+  // The low half of the step, where a kernel of a little-endian machine finds it.
+  private var number: UnsafePointer<UInt32> {
+    unsafe UnsafePointer(region.hostBase.pointer.assumingMemoryBound(to: UInt32.self))
+  }
+}

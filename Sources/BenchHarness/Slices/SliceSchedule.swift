@@ -1,0 +1,106 @@
+import CRing
+import Synchronization
+
+/// What both threads of a run share: who takes part, how they are led, and how far they are.
+package final class SliceSchedule: Sendable {
+  /// Run once each, before anything is timed, to count work exactly.
+  package let counted: [Contender]
+  /// Take turns, slice by slice.
+  package let timed: [Contender]
+  /// Those of them that are compared with each other: neighbours in every round, each time in another order.
+  package let groups: [Range<Int>]
+  /// The threads of this process that follow the driver's, and the device in another where there is one.
+  let peers: [SlicePeer]
+  package let rounds: Int
+  package let sliceNanoseconds: Double
+  /// Seconds after which no second or further round begins.
+  package let timeLimit: Double
+  /// The limit counts from here, what is counted and calibrated before the rounds included.
+  package let limitsWholeRun: Bool
+  package let start = cring_nanoseconds()
+  /// Round trips timed one by one, of contenders that can.
+  package let roundTrips: Int
+  package let driverCPU: Int
+  package let deviceCPU: Int
+  /// Threads beside the leader, and where they are pinned: the device of lane 0, then whatever other lanes need.
+  let followers: [(role: FollowerRole, cpu: Int)]
+  /// Slices finished, for the progress line.
+  package let finished = Atomic<Int>(0)
+  /// What sets some of the contenders for where the CPUs are.
+  package let tuner: (any SliceTuner)?
+  /// What it is doing, for the progress line.
+  package let tuning = Mutex<String?>(nil)
+  /// Says where the CPUs are instead of the probes.
+  package let source: (@Sendable () -> CPUState)?
+
+  package init(
+    counted: [Contender], timed: [Contender], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
+    timeLimit: Double, driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0, limitsWholeRun: Bool = false,
+    otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
+    tuner: (any SliceTuner)? = nil, source: (@Sendable () -> CPUState)? = nil
+  ) throws(BenchError) {
+    self.counted = counted
+    self.timed = timed
+    self.groups = groups
+    self.rounds = rounds
+    sliceNanoseconds = sliceMilliseconds * 1e6
+    self.timeLimit = timeLimit
+    self.limitsWholeRun = limitsWholeRun
+    self.roundTrips = roundTrips
+    self.driverCPU = driverCPU
+    self.deviceCPU = deviceCPU
+    self.source = source
+    self.tuner = tuner
+    followers =
+      [(.device(lane: 0), deviceCPU)]
+      + otherLanes.enumerated().flatMap { (number, cpus) -> [(role: FollowerRole, cpu: Int)] in
+        [(.device(lane: number + 1), cpus.device), (.driver(lane: number + 1), cpus.driver)]
+      }
+    peers = [try SlicePeer(followers: followers.count)] + (isolated.map { [$0] } ?? [])
+  }
+
+  /// The timed contenders in the order of a round.
+  func order(round: Int) -> [Int] {
+    groups.flatMap { group in SliceOrder.of(group.count, round: round).map { group.lowerBound + $0 } }
+  }
+
+  /// The peer that serves a contender, and the contender's number there.
+  func attachment(_ number: Int) -> (peer: Int, contender: Int) {
+    contender(number).isolatedQueue.map { (1, $0) } ?? (0, number)
+  }
+
+  /// Contenders by the number the gate carries: counted ones first, those of the tuner last.
+  func contender(_ number: Int) -> Contender {
+    if number < counted.count { return counted[number] }
+    let place = number - counted.count
+    if place < timed.count { return timed[place] }
+    guard let tuner else { preconditionFailure("a gate carries the number of a contender") }
+    return tuner.contenders[place - timed.count]
+  }
+
+  /// The number of the tuner's first contender.
+  package var firstTuned: Int { counted.count + timed.count }
+
+  /// All that take part.
+  var contenders: [Contender] { counted + timed + (tuner?.contenders ?? []) }
+}
+
+/// What sets contenders of a run for where the CPUs are: a component of its own, of which the schedule knows only this.
+///
+/// Its state belongs to the leading thread while a run lasts. Contenders that it measures itself take no part in the
+/// rounds; their numbers begin at ``SliceSchedule/firstTuned``.
+package protocol SliceTuner: AnyObject, Sendable {
+  /// Contenders of its own.
+  var contenders: [Contender] { get }
+
+  /// Finds settings where the CPUs are now, before anything else is measured; returns why the run cannot begin.
+  func prepare(_ leader: inout SliceLeader, _ at: inout String) throws(SliceFailure) -> String?
+
+  /// Sets a contender for where the CPUs are; returns the number of the setting, `nil` for one that is not tuned.
+  func tune(_ contender: Contender, roundTrip: Double) -> Int?
+
+  /// Finds a setting for where the CPUs were during a slice, if there is none; returns whether it used the CPUs.
+  func follow(
+    _ slice: SliceConditions, until end: UInt64, _ leader: inout SliceLeader, _ at: inout String
+  ) throws(SliceFailure) -> Bool
+}

@@ -1,0 +1,74 @@
+import Glibc
+import Synchronization
+
+/// Starts the threads, shows how far they are, and brings back what they measured.
+package struct SliceSession {
+  private let schedule: SliceSchedule
+  private let finishDevice: () -> String?
+
+  /// `finishDevice` waits for the end of a device in another process, and returns how it ended where that was wrong.
+  package init(_ schedule: SliceSchedule, finishDevice: @escaping () -> String? = { nil }) {
+    self.schedule = schedule
+    self.finishDevice = finishDevice
+  }
+
+  /// Runs the schedule to its end; its contenders are closed then.
+  package func run(progress: Progress) throws(BenchError) -> SliceRun {
+    let schedule = schedule
+    var followers: [PinnedThread<SliceFailure?>] = []
+    let driver: PinnedThread<SliceRun>
+    do {
+      for (role, cpu) in schedule.followers {
+        followers.append(
+          try PinnedThread(cpu: cpu) {
+            SliceFollower(peer: schedule.peers[0], answersProbes: role.answersProbes) {
+              contender, gate throws(SliceFailure) in try role.run(schedule.contender(contender), gate)
+            }.run()
+          })
+      }
+      driver = try PinnedThread(cpu: schedule.driverCPU) {
+        var leader = SliceLeader(schedule)
+        return leader.lead()
+      }
+    } catch {
+      for peer in schedule.peers { peer.gate.rouse(.finish) }
+      for follower in followers { _ = follower.join() }
+      throw error
+    }
+    if progress.isShown { watch(driver, progress) }
+    let run = driver.join()
+    if let (label, failure) = run.failure, case .silent = failure, schedule.peers[0].gate.isAbandoned {
+      // A thread that does not end cannot be waited for, nor what it uses be let go; the program ends with this.
+      throw .check("\(label): \(failure.text)")
+    }
+    let failures = followers.compactMap { $0.join() }
+    // A process before what waits for it: what it could still reach is given up after it has ended.
+    let deviceEnd = finishDevice()
+    for contender in schedule.contenders { contender.close() }
+    if let (label, failure) = run.failure {
+      var cause = failure.text
+      switch failure {
+      case .other:
+        // A follower that only says that another one failed is not quoted.
+        let first = failures.first { if case .other = $0 { false } else { true } }
+        cause = first?.text ?? deviceEnd ?? cause
+      case .deviceGone, .deviceUnreachable: cause = "\(deviceEnd ?? "the device is gone"), \(failure.text)"
+      default: break
+      }
+      throw .check("\(label): \(cause)")
+    }
+    if let refusal = run.refusal { throw .machine(refusal) }
+    return run
+  }
+
+  /// A quarter of a second apart the line is smooth enough, and the slices it disturbs are dropped as such.
+  private func watch(_ driver: PinnedThread<SliceRun>, _ progress: Progress) {
+    let total = schedule.rounds * schedule.timed.count
+    while !driver.isFinished {
+      let done = schedule.finished.load(ordering: .relaxed)
+      let tuning = schedule.tuning.withLock { $0 }
+      progress.update(tuning ?? (done == 0 ? "counting and calibrating" : "slice \(done) of \(total)"))
+      usleep(250_000)
+    }
+  }
+}

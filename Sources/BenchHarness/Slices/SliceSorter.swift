@@ -1,0 +1,63 @@
+/// Slices by contender and class, and why the others do not count.
+package struct SliceSorter {
+  private var byContender: [[PlacementClass: [SliceRecord]]]
+  package private(set) var dropped: [Int]
+  package private(set) var reasons: [DropReason: Int] = [:]
+  /// Whether slices count in which a thread was taken off its CPU.
+  package private(set) var isDisturbed = false
+
+  package init(contenders: Int) {
+    byContender = Array(repeating: [:], count: contenders)
+    dropped = Array(repeating: 0, count: contenders)
+  }
+
+  /// Sorts a whole run.
+  ///
+  /// Slices in which a thread lost its CPU count only where some contender would be left with fewer than `fewest` without
+  /// them: on a machine that is busy with something else a figure with a warning beats none. Nor do those
+  /// that ran with another class's setting than the one found for theirs, which `isForeign` tells.
+  package init(
+    _ records: [SliceRecord], contenders: Int, fewest: Int, classifier: PlacementClassifier,
+    isForeign: (SliceRecord, PlacementClass) -> Bool = { _, _ in false }
+  ) {
+    func verdict(_ record: SliceRecord, _ toleratesSwitches: Bool) -> PlacementClassifier.Verdict {
+      let verdict = classifier.verdict(record.conditions, toleratesSwitches: toleratesSwitches)
+      guard case .kept(let placement) = verdict, isForeign(record, placement) else { return verdict }
+      return .dropped(.otherThreshold)
+    }
+    self.init(contenders: contenders)
+    for record in records { add(record, verdict(record, false)) }
+    let isShort = (0..<contenders).contains { contender in
+      let kept = byContender[contender].values.map(\.count)
+      return kept.reduce(dropped[contender], +) >= fewest && !kept.contains { $0 >= fewest }
+    }
+    guard isShort, reasons[.involuntarySwitch, default: 0] > 0 else { return }
+    self.init(contenders: contenders)
+    isDisturbed = true
+    for record in records { add(record, verdict(record, true)) }
+  }
+
+  package mutating func add(_ record: SliceRecord, _ verdict: PlacementClassifier.Verdict) {
+    switch verdict {
+    case .kept(let placement): byContender[record.contender][placement, default: []].append(record)
+    case .dropped(let reason):
+      dropped[record.contender] += 1
+      reasons[reason, default: 0] += 1
+    }
+  }
+
+  package func kept(_ contender: Int, _ placement: PlacementClass) -> [SliceRecord] {
+    byContender[contender][placement] ?? []
+  }
+
+  /// Times of two contenders in the rounds in which both ran in that class.
+  package func pairs(
+    _ contender: Int, with baseline: Int, _ placement: PlacementClass
+  ) -> [(numerator: Double, denominator: Double)] {
+    var times: [Int: Double] = [:]
+    for record in kept(baseline, placement) { times[record.round] = record.nanosecondsPerBuffer }
+    return kept(contender, placement).compactMap { record in
+      times[record.round].map { (record.nanosecondsPerBuffer, $0) }
+    }
+  }
+}

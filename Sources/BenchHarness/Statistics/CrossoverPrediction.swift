@@ -1,0 +1,38 @@
+import Glibc
+
+/// Where copying should stop being cheaper than mapping, from what each of the two costs alone.
+package enum CrossoverPrediction: Equatable, Sendable {
+  /// Copying is cheaper below this many bytes, mapping above.
+  case at(bytes: Double)
+  case mappingAlwaysCheaper
+  case copyingAlwaysCheaper
+
+  /// Sizes looked at: from where nothing is copied to what no buffer is.
+  package static let range = 16.0...Double(1 << 24)
+
+  /// S* = bandwidth × (t_map + t_unmap) / k, where bandwidth and times are those of S* itself.
+  ///
+  /// `copies` is k, the copies each buffer takes; `bandwidth` bytes a nanosecond and `mapping` nanoseconds, by the size
+  /// of the buffer; `overhead` what copying takes whatever the size (finding a slot).
+  package static func solve(copies: Int, bandwidth: LogCurve, mapping: LogCurve, overhead: Double = 0) -> CrossoverPrediction {
+    // By how much copying is dearer, as the logarithm of a ratio.
+    func excess(_ bytes: Double) -> Double {
+      log((Double(copies) * bytes / bandwidth.value(at: bytes) + overhead) / mapping.value(at: bytes))
+    }
+    let step = pow(2, 1.0 / 16)
+    var below = range.lowerBound
+    guard excess(below) < 0 else { return .mappingAlwaysCheaper }
+    while below < range.upperBound {
+      let above = below * step
+      let (low, high) = (excess(below), excess(above))
+      if high >= 0 { return .at(bytes: below * pow(step, low / (low - high))) }
+      below = above
+    }
+    return .copyingAlwaysCheaper
+  }
+
+  package var bytes: Double? {
+    guard case .at(let bytes) = self else { return nil }
+    return bytes
+  }
+}

@@ -1,0 +1,34 @@
+/// A closed set of names that an option accepts, alone or as a list.
+package protocol NamedChoice: CaseIterable, Equatable {
+  /// What one of them is called in a refusal.
+  static var noun: String { get }
+  /// How it is written.
+  var name: String { get }
+}
+
+extension NamedChoice where Self: RawRepresentable, RawValue == String {
+  package var name: String { rawValue }
+}
+
+extension NamedChoice {
+  package static var names: String { allCases.map(\.name).joined(separator: ", ") }
+
+  /// One name.
+  package static func parse(_ text: String) throws(BenchError) -> Self {
+    guard let choice = allCases.first(where: { $0.name == text }) else {
+      throw .usage("there is no \(noun) '\(text)'; choose from: \(names)")
+    }
+    return choice
+  }
+
+  /// Comma lists, given once or repeatedly; a name that comes twice counts once.
+  package static func parse(list: [String]) throws(BenchError) -> [Self] {
+    var choices: [Self] = []
+    for text in ListArgument.elements(list) {
+      let choice = try parse(text)
+      if !choices.contains(choice) { choices.append(choice) }
+    }
+    guard !choices.isEmpty else { throw .usage("an empty list of \(noun)s; choose from: \(names)") }
+    return choices
+  }
+}

@@ -1,0 +1,198 @@
+import BenchHarness
+import CRing
+import CRingBench
+import RingIOMMU
+import RingKit
+import RingPlatform
+import VhostUser
+
+/// Requests to a block device, so many outstanding: rounds of writing, a flush, and reading back; or reading alone.
+package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
+  private var driver: BlockDriver<Queue>
+  private let port: DrivePort
+  private let plan: BlockPlan
+  private var tally = DriveTally()
+  private var histogram = LatencyHistogram()
+  /// By slot.
+  private var started: [UInt64]
+  private var turns = 0
+
+  package init(_ driver: consuming BlockDriver<Queue>, _ port: DrivePort, _ plan: BlockPlan) {
+    self.driver = driver
+    self.port = port
+    self.plan = plan
+    started = Array(repeating: 0, count: plan.depth)
+  }
+
+  /// The whole of it, up to the device's stop.
+  package mutating func run(_ progress: Progress) throws(DriveFailure) -> DriveTally {
+    driver.queue.disableNotifications()
+    tally.name = try identify()
+    let start = cring_nanoseconds()
+    var sequence: UInt64 = 1
+    while tally.requests < plan.requests {
+      if Interrupt.isRequested {
+        tally.interrupted = true
+        break
+      }
+      let remaining = plan.requests - tally.requests
+      let count = min(plan.window, plan.verifies ? (remaining + 1) / 2 : remaining)
+      if plan.verifies {
+        try pass(.write, count, sequence)
+        if plan.hasFlush { try flush() }
+      }
+      try pass(.read, count, sequence)
+      sequence &+= UInt64(count)
+      progress.update("\(NumberText.grouped(tally.requests)) of \(NumberText.grouped(plan.requests)) requests")
+    }
+    tally.nanoseconds = cring_nanoseconds() - start
+    try finish()
+    tally.latency = histogram.summary
+    tally.work = driver.queue.work.counts
+    return tally
+  }
+
+  /// One request for each of the first `count` places of the disk.
+  private mutating func pass(_ operation: BlockOperation, _ count: Int, _ sequence: UInt64) throws(DriveFailure) {
+    var (sent, done) = (0, 0)
+    while done < count {
+      let before = sent
+      while sent < count, let slot = driver.nextSlot {
+        if operation == .write {
+          unsafe crb_fill(plan.payload.host(slot).pointer, plan.bytes, sequence &+ UInt64(sent))
+        }
+        guard try submit(operation, slot, sector: UInt64(sent) * plan.sectors, UInt64(sent)) else { break }
+        sent += 1
+      }
+      if sent != before { publish() }
+      let came = done
+      while let completion = try next() {
+        try check(completion, operation, sequence)
+        done += 1
+      }
+      try rest(hasProgress: done != came)
+    }
+    tally.requests += count
+    tally.bytesOut += operation == .write ? count * plan.bytes : 0
+    tally.bytesIn += operation == .read ? count * plan.bytes : 0
+  }
+
+  private mutating func submit(
+    _ operation: BlockOperation, _ slot: Int, sector: UInt64, _ token: UInt64
+  ) throws(DriveFailure) -> Bool {
+    started[slot] = cring_cycles()
+    do throws(QueueError) {
+      return try driver.submit(operation, sector: sector, data: plan.payload.segment(slot), token: token) == .added
+    } catch { throw .queue(error) }
+  }
+
+  private mutating func check(
+    _ completion: BlockCompletion, _ operation: BlockOperation, _ sequence: UInt64
+  ) throws(DriveFailure) {
+    histogram.record(cycles: cring_cycles() &- started[completion.slot])
+    let sector = completion.token * plan.sectors
+    guard completion.status == .done else { throw .status(operation, completion.status, sector: sector) }
+    guard operation == .read else { return }
+    guard completion.dataByteCount == UInt32(plan.bytes) else {
+      throw .length(operation, expected: plan.bytes, got: Int(completion.dataByteCount))
+    }
+    guard plan.verifies else { return }
+    let (host, number) = (plan.payload.host(completion.slot), sequence &+ completion.token)
+    guard unsafe crb_check(host.pointer, plan.bytes, number) else {
+      throw .wrongByte(sequence: number, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, number))
+    }
+    tally.bytesVerified += plan.bytes
+  }
+
+  private mutating func flush() throws(DriveFailure) {
+    do throws(QueueError) {
+      let result = try driver.submit(.flush, sector: 0, data: nil, token: 0)
+      precondition(result == .added, "a flush finds the ring empty")
+    } catch { throw .queue(error) }
+    let completion = try only()
+    guard completion.status == .done else { throw .status(.flush, completion.status, sector: 0) }
+    tally.flushes += 1
+  }
+
+  /// The device's name, `nil` of one that has none.
+  private mutating func identify() throws(DriveFailure) -> String? {
+    guard let slot = driver.nextSlot else { return nil }
+    let segment = plan.payload.buffer.segment(at: slot * plan.payload.stride, length: BlockOperation.nameByteCount)
+    do throws(QueueError) {
+      let result = try driver.submit(.identify, sector: 0, data: segment, token: 0)
+      precondition(result == .added, "the first request finds the ring empty")
+    } catch { throw .queue(error) }
+    let completion = try only()
+    switch completion.status {
+    case .done: break
+    case .unsupported: return nil
+    default: throw .status(.identify, completion.status, sector: 0)
+    }
+    let name = unsafe UnsafeRawBufferPointer(
+      start: plan.payload.host(slot).pointer, count: Int(completion.dataByteCount))
+    return String(decoding: unsafe Array(name.prefix { $0 != 0 }), as: UTF8.self)
+  }
+
+  /// The completion of the one request that is outstanding.
+  private mutating func only() throws(DriveFailure) -> BlockCompletion {
+    publish()
+    while true {
+      if let completion = try next() {
+        try rest(hasProgress: true)
+        return completion
+      }
+      try rest(hasProgress: false)
+    }
+  }
+
+  private mutating func publish() {
+    driver.queue.publish()
+    if driver.queue.isNotificationDue() { port.kicks[0].ring() }
+  }
+
+  private mutating func next() throws(DriveFailure) -> BlockCompletion? {
+    do throws(QueueError) { return try driver.next() } catch { throw port.reason(error) }
+  }
+
+  private mutating func rest(hasProgress: Bool) throws(DriveFailure) {
+    if port.isLost { return try recover() }
+    turns = hasProgress ? 0 : turns + 1
+    if hasProgress { return try port.progress() }
+    guard try port.isTired(turns) else { return }
+    do throws(QueueError) { try driver.queue.poll() } catch { throw port.reason(error) }
+    guard !driver.queue.enableNotifications() else { return }
+    try port.sleep(milliseconds: 100, done: tally.requests, of: plan.requests)
+    driver.queue.disableNotifications()
+  }
+
+  /// Goes on with the back-end's successor, once all that the last one completed was collected.
+  private mutating func recover() throws(DriveFailure) {
+    guard let position = driver.queue.devicePosition else { return }
+    let outstanding = driver.queue.inFlightCount
+    var start: UInt16? = position
+    if !port.hasNotes {
+      do throws(QueueError) { _ = try driver.resubmit() } catch { throw port.reason(error) }
+      driver.queue.disableNotifications()
+      driver.queue.publish()
+      start = nil
+    }
+    guard try port.resume([start]) else { return }
+    turns = 0
+    tally.reconnects += 1
+    if port.hasNotes { tally.handedOver += outstanding } else { tally.resubmitted += outstanding }
+  }
+
+  /// Takes the ring back; the device must have come exactly as far as the driver.
+  private mutating func finish() throws(DriveFailure) {
+    do throws(QueueError) { try driver.queue.flush() } catch { throw port.reason(error) }
+    var stopped = try port.stop(0)
+    while stopped == nil {
+      // Nothing is outstanding: whoever comes has to stop where it begins.
+      guard try next() == nil else { preconditionFailure("a queue gives back what was added") }
+      try recover()
+      stopped = try port.stop(0)
+    }
+    let expected = UInt16(truncatingIfNeeded: driver.queue.notificationData(queue: 0).rawValue >> 16)
+    guard stopped == expected else { throw .position(vring: 0, expected: expected, got: stopped ?? 0) }
+  }
+}

@@ -1,0 +1,98 @@
+import BenchHarness
+import CRingBench
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// The driver of a queue whose pool may be too small: a buffer that cannot be mapped stays with it, and is tried again
+/// once something came back.
+package struct ExhaustDriver {
+  private let plan: LoadPlan
+  private let total: UInt64
+  package private(set) var tally = ExhaustTally()
+  private var added: UInt64 = 0
+  private var returned: UInt64 = 0
+  // Of the next buffer.
+  private var attempts = 0
+  // A map failed, and nothing came back since: another attempt would fail as well.
+  private var isBlocked = false
+
+  /// Sends `total` buffers round, numbered from 0 on.
+  package init(_ plan: LoadPlan, total: Int) {
+    self.plan = plan
+    self.total = UInt64(total)
+  }
+
+  package var isDone: Bool { returned == total }
+  private var outstanding: Int { Int(added - returned) }
+
+  /// Takes back what is there, and tops the ring up as far as depth and pool allow.
+  ///
+  /// - Returns: whether anything came back or went out.
+  package mutating func turn<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Bool {
+    let back = try receive(&queue)
+    let out = try send(&queue)
+    return back + out > 0
+  }
+
+  private mutating func receive<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
+    let count: Int
+    do throws(QueueError) { count = try queue.reclaim(atMost: plan.depth) } catch { throw .queue(error) }
+    let completions = queue.completions
+    for i in completions.indices { try check(completions[i]) }
+    if count > 0 { isBlocked = false }
+    return count
+  }
+
+  private mutating func check(_ completion: Completion) throws(SliceFailure) {
+    guard completion.token == returned else { throw .wrongOrder(expected: returned, got: completion.token) }
+    let expected = plan.direction == .deviceWritable ? plan.bytes : 0
+    guard completion.writtenByteCount == expected else {
+      throw .wrongLength(sequence: returned, expected: expected, got: Int(completion.writtenByteCount))
+    }
+    if plan.direction == .deviceWritable {
+      let host = plan.payload.host(place(returned))
+      guard unsafe crb_check(host.pointer, plan.bytes, returned) else {
+        throw .wrongByte(sequence: returned, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, returned))
+      }
+    }
+    returned += 1
+    tally.delivered += 1
+  }
+
+  private mutating func send<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
+    var sent = 0
+    while !isBlocked, added < total, outstanding < plan.depth {
+      if attempts == 0, plan.direction == .deviceReadable {
+        unsafe crb_fill(plan.payload.host(place(added)).pointer, plan.bytes, added)
+      }
+      tally.attempts += 1
+      if attempts > 0 { tally.retries += 1 }
+      attempts += 1
+      tally.mostAttempts = max(tally.mostAttempts, attempts)
+      do throws(QueueError) {
+        let result = try queue.add(plan.payload.segment(place(added)), plan.direction, token: added)
+        precondition(result == .added, "a ring that holds \(plan.depth) buffers is full")
+      } catch {
+        try refuse(error)
+        break
+      }
+      attempts = 0
+      added += 1
+      sent += 1
+      tally.mostOutstanding = max(tally.mostOutstanding, outstanding)
+    }
+    queue.publish()
+    return sent
+  }
+
+  /// Notes a map that failed for want of slots; any other error, or one that no completion can end, is the run's.
+  private mutating func refuse(_ error: QueueError) throws(SliceFailure) {
+    guard case .mapping(.bouncePoolFull) = error, outstanding > 0 else { throw .queue(error) }
+    tally.failures += 1
+    if attempts == 1 { tally.delayedBuffers += 1 }
+    isBlocked = true
+  }
+
+  private func place(_ number: UInt64) -> Int { Int(number % UInt64(plan.depth)) }
+}

@@ -1,0 +1,152 @@
+import BenchHarness
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// Finds the threshold of a ring's hybrids by the real thing: rings over `shadow` and `iommu-strict`, under the conditions
+/// of the run, that take turns at each of a few sizes.
+///
+/// They stand in the run's schedule beside what is measured, so that they can be asked again when the CPUs come to a
+/// placement that was not seen at the start. Memory of their own: what the run measures starts as cold or warm as it
+/// would have. Its state belongs to the leader while a run lasts.
+package final class HybridCalibrator: @unchecked Sendable {
+  /// Pairs of slices of one class, without which a size says nothing; so many rounds there are, be the machine as busy as
+  /// it may.
+  package static let fewestPairs = 3
+  /// Rounds after which no more is learned.
+  package static let mostRounds = 12
+  package static let sliceNanoseconds = 2e6
+
+  package let ring: RingLayout
+  /// Pairs of `shadow` and `iommu-strict`, neighbours.
+  package let keys: [CostKey]
+  package let contenders: [Contender]
+  /// What all hybrids of the ring go by.
+  package let control = HybridControl(HybridThreshold(0))
+  /// Nanoseconds it may take in each class, the first rounds aside.
+  package let patience: UInt64
+  /// The shortest of the rounds so far, in nanoseconds.
+  package private(set) var roundNanoseconds: UInt64 = .max
+
+  private let classify: @Sendable (_ roundTrips: [Double]) -> PlacementClassifier
+  private var records: [SliceRecord] = []
+  private var rounds = 0
+  // Buffers of a slice, where a class needs others than the start.
+  private var sizes: [PlacementClass: [Int: Int]] = [:]
+  private var spent: [PlacementClass: UInt64] = [:]
+
+  /// `keys` and `contenders` are pairs of `shadow` and `iommu-strict`; `classify` tells placements by the round trips seen.
+  package init(
+    ring: RingLayout, keys: [CostKey], contenders: [Contender], seconds: Double,
+    classify: @escaping @Sendable (_ roundTrips: [Double]) -> PlacementClassifier
+  ) {
+    precondition(keys.count == contenders.count && keys.count.isMultiple(of: 2), "keys and contenders are pairs")
+    self.ring = ring
+    self.keys = keys
+    self.contenders = contenders
+    self.classify = classify
+    patience = UInt64(seconds * 1e9)
+  }
+
+  /// What it does, for progress and error messages.
+  package func title(_ placement: PlacementClass?) -> String {
+    "calibrating hybrid\(placement.map { " for \($0.name)" } ?? ""), \(ring.name) ring"
+  }
+
+  // MARK: Where the CPUs are
+
+  /// The class of a round trip; one as near to a finding's as two moods of one placement are is of that class.
+  package func placement(of roundTrip: Double, _ findings: [HybridFinding]) -> PlacementClass? {
+    let number = HybridFinding.nearest(findings, ring, to: roundTrip)
+    if let number, roundTrip > 0 {
+      let ratio = roundTrip / findings[number].roundTrip
+      if max(ratio, 1 / ratio) < RoundTripClusters.distinct { return findings[number].placement }
+    }
+    let known = findings.filter { $0.ring == ring }.map(\.roundTrip)
+    return classify(known + [roundTrip]).placement(of: roundTrip)
+  }
+
+  /// The class a slice was settled in for which there is no finding.
+  package func unknownPlacement(_ slice: SliceConditions, _ findings: [HybridFinding]) -> PlacementClass? {
+    guard slice.stolenTicks == 0, let before = placement(of: slice.roundTripBefore, findings),
+      placement(of: slice.roundTripAfter, findings) == before,
+      !findings.contains(where: { $0.ring == ring && $0.placement == before })
+    else { return nil }
+    return before
+  }
+
+  /// Nanoseconds that a class may still take.
+  package func budget(_ placement: PlacementClass) -> UInt64 { patience - min(patience, spent[placement, default: 0]) }
+
+  package func spend(_ nanoseconds: UInt64, on placement: PlacementClass) { spent[placement, default: 0] += nanoseconds }
+
+  // MARK: Rounds
+
+  /// The contenders whose slices were never as long as they should be in a class.
+  package func unsized(_ placement: PlacementClass) -> [Int] {
+    contenders.indices.filter { sizes[placement]?[$0] == nil }
+  }
+
+  /// What a contender's slices have now is what they should have in a class.
+  package func keepSize(_ contender: Int, _ placement: PlacementClass) {
+    sizes[placement, default: [:]][contender] = contenders[contender].buffersPerSlice
+  }
+
+  /// Has all slices as long as they should be in a class.
+  package func useSizes(_ placement: PlacementClass) {
+    for (contender, buffers) in sizes[placement, default: [:]] { contenders[contender].buffersPerSlice = buffers }
+  }
+
+  /// The contenders in the order of the next round; of a pair now one is first and now the other.
+  ///
+  /// Each round begins with another pair: rounds that are broken off would leave out the same ones.
+  package var order: [Int] {
+    keys.indices.map { place in
+      let number = (place + 2 * rounds) % keys.count
+      return rounds.isMultiple(of: 2) ? number : number ^ 1
+    }
+  }
+
+  /// The number of the round that is under way.
+  package var round: Int { rounds }
+
+  package func add(_ record: SliceRecord) { records.append(record) }
+
+  /// A round is over that took so long; `nil` when it was broken off.
+  package func endRound(_ nanoseconds: UInt64?) {
+    rounds += 1
+    if let nanoseconds { roundNanoseconds = min(roundNanoseconds, nanoseconds) }
+  }
+
+  // MARK: Findings
+
+  /// What to begin with: every class that was seen enough of at all sizes, or else the one seen best.
+  package func firstFindings() -> [HybridFinding] {
+    let all = findings()
+    let complete = all.filter { $0.calibration.samples.count == keys.count / 2 }
+    return complete.isEmpty ? Array(all.prefix(1)) : complete
+  }
+
+  /// What is known by now of a class that came up later; `nil` while a size is missing.
+  package func laterFinding(_ placement: PlacementClass) -> HybridFinding? {
+    guard var finding = findings().first(where: { $0.placement == placement }),
+      finding.calibration.samples.count == keys.count / 2
+    else { return nil }
+    finding.occasion = .later
+    return finding
+  }
+
+  private func findings() -> [HybridFinding] { Self.findings(keys, sorter) }
+
+  private var sorter: SliceSorter {
+    let conditions = records.map(\.conditions)
+    let classifier = classify(conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
+    return SliceSorter(records, contenders: keys.count, fewest: Self.fewestPairs, classifier: classifier)
+  }
+
+  /// Why a run cannot begin: nothing was found.
+  package var refusal: String {
+    "hybrid's threshold cannot be measured now. \(DropReason.sentence(sorter.reasons)) "
+      + "Try again, or give it with --hybrid-threshold"
+  }
+}

@@ -1,0 +1,46 @@
+import BenchHarness
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// What a device in another process does with each buffer, as words of its queue's description.
+package struct IsolatedLoad: Equatable, Sendable {
+  /// Where the device keeps its counts of work, when it counts.
+  package var counts: GuestPhysicalAddress?
+  package var direction = DMADirection.deviceReadable
+  package var touch = PayloadTouch.full
+  package var bytes = 0
+  /// Buffers that become visible at a time; 1 where a successor may have to go on in a packed ring.
+  package var batch = 1
+  /// Addresses are looked for among the 2 MiB pages first, as a device of `hybrid` does.
+  package var prefersLargePages = false
+  /// Number of the first buffer: not 0 for a device that takes another's place.
+  package var sequence: UInt64 = 0
+
+  /// As they go over.
+  ///
+  /// Word 0: bit 0 device-writable, bit 1 payload touched, bit 2 counting, bit 3 large pages first. 1: bytes. 2: batch. 3: address of the counts.
+  /// 4: sequence number.
+  package var words: [UInt64] {
+    let flags =
+      (direction == .deviceWritable ? 1 : 0) | (touch == .full ? 2 : 0) | (counts != nil ? 4 : 0)
+      | (prefersLargePages ? 8 : 0)
+    return [UInt64(flags), UInt64(bytes), UInt64(batch), counts?.rawValue ?? 0, sequence]
+  }
+
+  package init() {}
+
+  /// What words say, or `nil` when no load has them.
+  package init?(_ words: [UInt64]) {
+    guard words.count >= 5, words[0] < 16, words[1] <= 16 << 20, (1...32_768).contains(words[2]),
+      words[5...].allSatisfy({ $0 == 0 })
+    else { return nil }
+    direction = words[0] & 1 != 0 ? .deviceWritable : .deviceReadable
+    touch = words[0] & 2 != 0 ? .full : .none
+    if words[0] & 4 != 0 { counts = GuestPhysicalAddress(words[3]) }
+    prefersLargePages = words[0] & 8 != 0
+    bytes = Int(words[1])
+    batch = Int(words[2])
+    sequence = words[4]
+  }
+}

@@ -1,0 +1,137 @@
+import BenchHarness
+import CRing
+import CRingBench
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// The device's side: takes what is available, looks at it, hands it back in batches, until the slice is over.
+struct DeviceLoop {
+  let plan: LoadPlan
+  /// Number of the next buffer: it goes on from slice to slice.
+  private(set) var sequence: UInt64
+
+  init(_ plan: LoadPlan, from sequence: UInt64 = 0) {
+    self.plan = plan
+    self.sequence = sequence
+  }
+
+  /// Serves the queue until the driver ends the slice.
+  mutating func run<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue, gate: SliceGate) throws(SliceFailure) {
+    var idle = 0
+    while true {
+      if try turn(&queue) != 0 {
+        idle = 0
+        continue
+      }
+      idle &+= 1
+      if let doorbells = plan.doorbells {
+        if gate.isSliceOver { return }
+        if gate.hasFailed { throw .other }
+        if !queue.enableNotifications() { _ = doorbells.kick.wait(milliseconds: 20) }
+        queue.disableNotifications()
+        continue
+      }
+      if idle & 0xf == 0xf && gate.isSliceOver { return }
+      if idle & 0x3f == 0x3f { cring_spin_hint() }
+      if idle & 0xfff == 0xfff && gate.hasFailed { throw .other }
+    }
+  }
+
+  /// Up to one batch of buffers, made visible with one store, and what the IOMMU was asked; returns how many there were.
+  @inline(__always)
+  mutating func turn<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
+    let count: Int
+    if plan.touch == .full {
+      count = try transferAndComplete(&queue)
+    } else {
+      do throws(QueueError) { count = try Self.consumeAndComplete(&queue, atMost: plan.batch) } catch {
+        throw .queue(error)
+      }
+      sequence &+= UInt64(count)
+    }
+    if count != 0 && plan.looksAtEvents {
+      if queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.call.ring() }
+    }
+    return count
+  }
+
+  /// Buffers handed back as they are. A function of its own, so that a profiler sees it by name.
+  @inline(never)
+  static func consumeAndComplete<Queue: DeviceQueue & ~Copyable>(
+    _ queue: inout Queue, atMost limit: Int
+  ) throws(QueueError) -> Int {
+    let count: Int
+    do {
+      count = try queue.serve(atMost: limit) { chain, _ throws(Never) in
+        UInt32(truncatingIfNeeded: chain.writableByteCount)
+      }
+    } catch {
+      switch error {
+      case .queue(let error): throw error
+      }
+    }
+    queue.service()
+    return count
+  }
+
+  /// Buffers read or written in full, each with its number.
+  @inline(never)
+  private mutating func transferAndComplete<Queue: DeviceQueue & ~Copyable>(
+    _ queue: inout Queue
+  ) throws(SliceFailure) -> Int {
+    let plan = plan
+    var number = sequence
+    let count: Int
+    do {
+      count = try queue.serve(atMost: plan.batch) { chain, segments throws(SliceFailure) in
+        try Self.transfer(plan, number, chain, segments)
+        number &+= 1
+        return UInt32(truncatingIfNeeded: chain.writableByteCount)
+      }
+    } catch {
+      switch error {
+      case .queue(let error): throw .queue(error)
+      case .body(let failure): throw failure
+      }
+    }
+    sequence = number
+    queue.service()
+    return count
+  }
+
+  @inline(__always)
+  private static func transfer(
+    _ plan: LoadPlan, _ number: UInt64, _ chain: DeviceChain, _ segments: borrowing ChainSegments
+  ) throws(SliceFailure) {
+    if chain.segmentCount == 1 && chain.first.byteCount == plan.bytes {
+      if plan.direction == .deviceWritable {
+        unsafe crb_fill(chain.first.host.pointer, plan.bytes, number)
+      } else if unsafe !crb_check(chain.first.host.pointer, plan.bytes, number) {
+        throw .wrongByte(
+          sequence: number, offset: unsafe crb_first_wrong_byte(chain.first.host.pointer, plan.bytes, number))
+      }
+    } else {
+      try transferSegments(plan, number, segments)
+    }
+  }
+
+  /// A buffer in several segments: each is filled or checked at its offset in the whole.
+  // Inlined, or the segments of every buffer are put into memory for this call alone.
+  @inline(__always)
+  static func transferSegments(
+    _ plan: LoadPlan, _ number: UInt64, _ segments: borrowing ChainSegments
+  ) throws(SliceFailure) {
+    var offset = 0
+    for i in segments.indices {
+      let segment = segments[i]
+      if plan.direction == .deviceWritable {
+        unsafe crb_fill_part(segment.host.pointer, segment.byteCount, offset, number)
+      } else if unsafe !crb_check_part(segment.host.pointer, segment.byteCount, offset, number) {
+        throw .wrongByte(sequence: number, offset: offset)
+      }
+      offset += segment.byteCount
+    }
+    if offset != plan.bytes { throw .wrongLength(sequence: number, expected: plan.bytes, got: offset) }
+  }
+}

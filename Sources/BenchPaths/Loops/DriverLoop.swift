@@ -1,0 +1,285 @@
+import BenchHarness
+import CRing
+import CRingBench
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// The driver's side of a closed loop: keeps `depth` buffers outstanding until a number of them came back.
+///
+/// Generic over the queue and specialised with it: nothing between the ring's calls is dispatched at run time.
+struct DriverLoop {
+  let plan: LoadPlan
+  /// Number of the next buffer to add, and of the next one to come back: they go on from slice to slice.
+  private(set) var added: UInt64 = 0
+  private(set) var returned: UInt64 = 0
+  // Up to which number a loop that takes turns with others goes.
+  private var target: UInt64 = 0
+  // Their places in the payload pool, which go round; counted along, because a division per buffer would be measured.
+  private var addPlace = 0
+  private var returnPlace = 0
+
+  init(_ plan: LoadPlan) { self.plan = plan }
+
+  /// Sends `count` buffers round and returns the nanoseconds it took.
+  mutating func run<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, count: Int, gate: SliceGate
+  ) throws(SliceFailure) -> UInt64 {
+    let start = cring_nanoseconds()
+    try exchange(&queue, count: count, gate: gate)
+    return cring_nanoseconds() &- start
+  }
+
+  /// One buffer after the other: from the moment it is published until it is back, in cycles.
+  mutating func timeRoundTrips<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, count: Int, gate: SliceGate, _ record: (UInt64) -> Void
+  ) throws(SliceFailure) {
+    for _ in 0..<count {
+      let start = cring_cycles()
+      try exchange(&queue, count: 1, gate: gate)
+      record(cring_cycles() &- start)
+    }
+  }
+
+  @inline(__always)
+  private mutating func exchange<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, count: Int, gate: SliceGate
+  ) throws(SliceFailure) {
+    begin(count)
+    var idle = 0
+    while returned != target {
+      if try step(&queue) == 0 {
+        idle &+= 1
+        try wait(&queue, idle, gate)
+      } else {
+        idle = 0
+      }
+    }
+  }
+
+  /// So many more buffers are to come back.
+  mutating func begin(_ count: Int) { target = returned &+ UInt64(count) }
+
+  /// Takes back what is there and tops the ring up; returns how many buffers came back.
+  ///
+  /// Out of line: all that runs a queue shares this, so that the rings' loops are compiled once for each queue type.
+  @inline(never)
+  mutating func step<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
+    let before = returned
+    do throws(QueueError) { _ = try Self.reclaim(&queue, atMost: plan.batch) } catch { throw .queue(error) }
+    try receive(queue.completions)
+    try send(&queue)
+    return Int(returned &- before)
+  }
+
+  /// Takes back up to `limit` buffers. A function of its own, so that a profiler sees it by name.
+  @inline(never)
+  static func reclaim<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, atMost limit: Int
+  ) throws(QueueError) -> Int {
+    try queue.reclaim(atMost: limit)
+  }
+
+  /// Tops the ring up to `depth`, a whole batch at a time, and makes each batch visible with one store.
+  @inline(__always)
+  private mutating func send<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) {
+    while true {
+      let outstanding = Int(added &- returned)
+      let wanted = min(plan.batch, Int(target &- added))
+      if wanted == 0 || outstanding &+ wanted > plan.depth { return }
+      do throws(QueueError) { try add(&queue, wanted) } catch { throw .queue(error) }
+      // Where both ends poll the answer is not acted upon; the fence and the look at the other side's wish are what a
+      // driver pays at every kick.
+      if plan.looksAtEvents, queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.kick.ring() }
+    }
+  }
+
+  @inline(__always)
+  private mutating func add<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue, _ wanted: Int) throws(QueueError) {
+    let isFilled = plan.direction == .deviceReadable && plan.touch == .full
+    let count =
+      plan.segments != 1
+      ? try sendChains(&queue, wanted)
+      : isFilled ? try fillAddAndPublish(&queue, wanted) : try addAndPublish(&queue, wanted)
+    precondition(count == wanted, "a ring that holds \(plan.depth) buffers is full")
+  }
+
+  /// Adds buffers of one segment as they are. A function of its own, so that a profiler sees it by name.
+  @inline(never)
+  private mutating func addAndPublish<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ wanted: Int
+  ) throws(QueueError) -> Int {
+    // In locals: the stores into the ring would have the plan read anew for each buffer.
+    let (depth, first) = (plan.depth, added)
+    var next = plan.payload.cursor(at: addPlace, of: depth)
+    let count = try queue.add(atMost: wanted, plan.direction) { i in
+      (next.take(), first &+ UInt64(truncatingIfNeeded: i))
+    }
+    advance(wanted, depth)
+    queue.publish()
+    return count
+  }
+
+  /// The same, each buffer written in full before it is added.
+  @inline(never)
+  private mutating func fillAddAndPublish<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ wanted: Int
+  ) throws(QueueError) -> Int {
+    let (bytes, depth, first) = (plan.bytes, plan.depth, added)
+    var next = plan.payload.cursor(at: addPlace, of: depth)
+    let count = try queue.add(atMost: wanted, plan.direction) { i in
+      let number = first &+ UInt64(truncatingIfNeeded: i)
+      unsafe crb_fill(next.host.pointer, bytes, number)
+      return (next.take(), number)
+    }
+    advance(wanted, depth)
+    queue.publish()
+    return count
+  }
+
+  @inline(__always)
+  private mutating func advance(_ count: Int, _ depth: Int) {
+    added &+= UInt64(count)
+    addPlace &+= count
+    if addPlace >= depth { addPlace &-= depth }
+  }
+
+  /// A batch added, with the device's end on the same thread.
+  mutating func addBatch<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) {
+    do throws(QueueError) {
+      let count = plan.segments == 1 ? try addAndPublish(&queue, plan.batch) : try sendChains(&queue, plan.batch)
+      precondition(count == plan.batch, "a ring that holds \(plan.batch) buffers is full")
+    } catch { throw .queue(error) }
+  }
+
+  /// A batch taken back, with the device's end on the same thread.
+  mutating func reclaimBatch<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) {
+    var left = plan.batch
+    do throws(QueueError) {
+      while left > 0 { left &-= try Self.reclaim(&queue, atMost: left) }
+    } catch { throw .queue(error) }
+  }
+
+  /// Buffers in several segments. A function of its own, so that a profiler sees it by name.
+  @inline(never)
+  private mutating func sendChains<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ wanted: Int
+  ) throws(QueueError) -> Int {
+    for done in 0..<wanted {
+      if plan.direction == .deviceReadable && plan.touch == .full {
+        unsafe crb_fill(plan.payload.host(addPlace).pointer, plan.bytes, added)
+      }
+      let result = try Self.addParts(&queue, plan, plan.payload.segment(addPlace), token: added)
+      if result != .added { return done }
+      advance(1, plan.depth)
+    }
+    queue.publish()
+    return wanted
+  }
+
+  /// The buffer in several segments, cut on words of the payload where it is long enough.
+  @inline(never)
+  static func addParts<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ plan: LoadPlan, _ whole: MemorySegment, token: UInt64
+  ) throws(QueueError) -> AddResult {
+    let count = plan.segments
+    let even = Int(whole.length) / count
+    let step = UInt32(even >= 8 ? even & ~7 : even)
+    let parts = InlineArray<16, MemorySegment> { i in
+      let offset = UInt32(i) &* step
+      return MemorySegment(
+        GuestPhysicalAddress(whole.address.rawValue &+ UInt64(offset)),
+        length: i == count &- 1 ? whole.length &- offset : step)
+    }
+    let used = parts.span.extracting(first: count)
+    let none = parts.span.extracting(first: 0)
+    return plan.direction == .deviceReadable
+      ? try queue.add(readable: used, writable: none, token: token)
+      : try queue.add(readable: none, writable: used, token: token)
+  }
+
+  /// Checks what came back: its turn, its length and, where the device wrote, every byte.
+  // Once a batch, and the same for every queue type.
+  @inline(never)
+  private mutating func receive(_ completions: Span<Completion>) throws(SliceFailure) {
+    let isPlain = plan.direction == .deviceReadable
+    let expected = isPlain ? 0 : UInt32(truncatingIfNeeded: plan.bytes)
+    // Field by field and out at the first that differs: a loop that goes to the end the compiler makes wide loads of, over
+    // what was stored in two parts just now, and each waits for both.
+    var number = returned
+    for i in completions.indices {
+      if completions[i].token != number || completions[i].writtenByteCount != expected {
+        throw explain(completions, expected)
+      }
+      number &+= 1
+    }
+    if plan.touch == .none || isPlain {
+      returnPlace &+= completions.count
+      if returnPlace >= plan.depth { returnPlace &-= plan.depth }
+    } else {
+      for i in completions.indices {
+        let (host, number) = (plan.payload.host(returnPlace), returned &+ UInt64(i))
+        if unsafe !crb_check(host.pointer, plan.bytes, number) {
+          throw .wrongByte(sequence: number, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, number))
+        }
+        returnPlace = returnPlace &+ 1 == plan.depth ? 0 : returnPlace &+ 1
+      }
+    }
+    returned &+= UInt64(completions.count)
+  }
+
+  @inline(never)
+  private func explain(_ completions: Span<Completion>, _ expected: UInt32) -> SliceFailure {
+    for i in completions.indices {
+      let (completion, number) = (completions[i], returned &+ UInt64(i))
+      if completion.token != number { return .wrongOrder(expected: number, got: completion.token) }
+      if completion.writtenByteCount != expected {
+        return .wrongLength(sequence: number, expected: Int(expected), got: Int(completion.writtenByteCount))
+      }
+    }
+    return .other
+  }
+
+  /// Nothing came back: lets the path do what is due, and gives up when the other end did.
+  @inline(__always)
+  private mutating func wait<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ idle: Int, _ gate: SliceGate
+  ) throws(SliceFailure) {
+    if let doorbells = plan.doorbells { return try sleep(&queue, doorbells, gate) }
+    // Polling at full rate first: a pause is longer than a line takes to arrive.
+    if idle & 0x3f != 0x3f { return }
+    cring_spin_hint()
+    if idle & 0xfff == 0xfff { try look(&queue, idle, gate) }
+  }
+
+  /// The device's process has ended: what it had completed by then is complete.
+  private mutating func collect<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) {
+    // Nothing more is added.
+    target = added
+    while try step(&queue) != 0 {}
+    throw .deviceGone(inFlight: queue.inFlightCount)
+  }
+
+  @inline(never)
+  private mutating func look<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ idle: Int, _ gate: SliceGate
+  ) throws(SliceFailure) {
+    if gate.hasFailed {
+      if gate.isAbandoned { try collect(&queue) }
+      throw .other
+    }
+    do throws(QueueError) { try queue.poll() } catch { throw .queue(error) }
+    // Some 10 ns a turn: this many turns without a single buffer are many seconds.
+    if idle > 1 << 30 { throw .stalled(done: Int(returned), of: Int(target)) }
+  }
+
+  @inline(never)
+  private func sleep<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ doorbells: Doorbells, _ gate: SliceGate
+  ) throws(SliceFailure) {
+    if queue.enableNotifications() { return }
+    // A notification that is lost would show as a second of nothing, so the time-out hides no error.
+    if !doorbells.call.wait(milliseconds: 1000) && gate.hasFailed { throw .other }
+    queue.disableNotifications()
+  }
+}

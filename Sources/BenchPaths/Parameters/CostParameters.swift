@@ -1,0 +1,139 @@
+import BenchHarness
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// What a `cost` run measures: parsed, checked against the machine, free of the command line.
+package struct CostParameters: Sendable {
+  package var rings: [RingLayout] = RingLayout.allCases
+  /// As asked for; `direct` is measured as the baseline in any case.
+  package var paths: [DMAPath] = DMAPath.allCases
+  package var sizes: [Int] = [1_500, 4_096]
+  package var directions: [DMADirection] = DMADirection.allCases
+  package var queueSize = 256
+  /// Buffers outstanding.
+  package var depth = 128
+  /// Buffers that become visible with one index or flag store.
+  package var batch = 32
+  package var features: [RingFeature] = []
+  package var driverCPU = 0
+  package var deviceCPU = 1
+  /// `nil`: where the kernel puts it, which is the node of the thread that touches it first.
+  package var ringNode: Int?
+  package var payloadNode: Int?
+  package var pageSize = PageSizeRequest.small
+  /// Slices per combination.
+  package var slices = 100
+  package var sliceMilliseconds = 3.0
+  /// Seconds after which no further round begins.
+  package var timeLimit = 50.0
+  package var touch = PayloadTouch.full
+  /// The indirect call of `identity` goes through a retpoline thunk.
+  package var retpoline = false
+  /// 1, or one per CPU rounded up to a power of two.
+  package var swiotlbAreas = 1
+  package var swiotlbMebibytes = 64
+  /// Percent of the buffers of `dma-mask` that lie above 4 GiB.
+  package var beyondPercent = 50
+  /// Address bits of the device of `dma-mask`.
+  package var maskBits = 32
+  /// Bytes of a shadow buffer; `nil`: as large as the size that is measured.
+  package var shadowSlot: Int?
+  /// Bytes below which `hybrid` copies; `nil`: measured.
+  package var hybridThreshold: Int?
+  package var iotlbSets = 64
+  package var iommu = IOMMUParameters()
+  /// Queues that share what their path shares: a pool, or a domain and its unit.
+  package var queues = 1
+  package var queueThreads = QueueThreads.pair
+  /// CPUs of the queues from the second on, where each has threads of its own.
+  package var otherCPUs: [CPUsOfQueue] = []
+  package var isolation = IsolationParameters()
+  package var seed: UInt64 = 1
+  /// Segments of each buffer; through an indirect table always two or more.
+  package var chain = 1
+
+  package init() {}
+
+  /// The paths to run: those asked for, `direct` first.
+  package var measuredPaths: [DMAPath] { [.direct] + paths.filter { $0 != .direct } }
+
+  /// The CPUs of each queue's two ends.
+  package var laneCPUs: [(driver: Int, device: Int)] {
+    let first = (driver: driverCPU, device: deviceCPU)
+    guard queueThreads == .own else { return Array(repeating: first, count: queues) }
+    return [first] + otherCPUs.map { ($0.driverCPU, $0.deviceCPU) }
+  }
+
+  /// Segments each buffer is cut into.
+  package var segments: Int { features.contains(.indirect) ? max(2, chain) : chain }
+
+  /// Rings, sizes, directions and paths, with each kind of device.
+  package var combinations: Int {
+    rings.count * sizes.count * directions.count * (measuredPaths.count + isolation.paths.count)
+  }
+
+  /// The negotiated bits apart from those that ring and path decide.
+  package var featureBits: VirtioFeatures { features.reduce(into: .version1) { $0.formUnion($1.bits) } }
+}
+
+extension CostParameters: Encodable {
+  private enum Key: String, CodingKey {
+    case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode
+    case payloadNode, pageSize, slices, sliceMilliseconds, timeLimit, touch, retpoline, swiotlbAreas, swiotlbMebibytes
+    case beyondPercent, maskBits, shadowSlot, hybridThreshold
+    case iotlbSets, viommuPrice, viommuNanoseconds, iommuMergeBytes, iommuPages
+    case queues, queueThreads, otherCPUs, isolatedPaths, unsafeForce, seed
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(rings, forKey: .rings)
+    try values.encode(paths, forKey: .paths)
+    try values.encode(sizes, forKey: .sizes)
+    try values.encode(directions.map(\.name), forKey: .directions)
+    try values.encode(queueSize, forKey: .queueSize)
+    try values.encode(depth, forKey: .depth)
+    try values.encode(batch, forKey: .batch)
+    try values.encode(features, forKey: .features)
+    try values.encode(driverCPU, forKey: .driverCPU)
+    try values.encode(deviceCPU, forKey: .deviceCPU)
+    // Present with null: "where the kernel put it" is a setting too.
+    try values.encode(ringNode, forKey: .ringNode)
+    try values.encode(payloadNode, forKey: .payloadNode)
+    try values.encode(pageSize.name, forKey: .pageSize)
+    try values.encode(slices, forKey: .slices)
+    try values.encode(sliceMilliseconds, forKey: .sliceMilliseconds)
+    try values.encode(timeLimit, forKey: .timeLimit)
+    try values.encode(touch, forKey: .touch)
+    try values.encode(retpoline, forKey: .retpoline)
+    try values.encode(swiotlbAreas, forKey: .swiotlbAreas)
+    try values.encode(swiotlbMebibytes, forKey: .swiotlbMebibytes)
+    try values.encode(beyondPercent, forKey: .beyondPercent)
+    try values.encode(maskBits, forKey: .maskBits)
+    try values.encode(shadowSlot, forKey: .shadowSlot)
+    try values.encode(hybridThreshold, forKey: .hybridThreshold)
+    try values.encode(iotlbSets, forKey: .iotlbSets)
+    try values.encode(iommu.viommuPrice, forKey: .viommuPrice)
+    try values.encode(iommu.viommuNanoseconds, forKey: .viommuNanoseconds)
+    try values.encode(iommu.mergeBytes, forKey: .iommuMergeBytes)
+    try values.encode(iommu.pages?.name, forKey: .iommuPages)
+    try values.encode(queues, forKey: .queues)
+    try values.encode(queueThreads, forKey: .queueThreads)
+    try values.encode(otherCPUs, forKey: .otherCPUs)
+    try values.encode(isolation.paths, forKey: .isolatedPaths)
+    try values.encode(isolation.isForced, forKey: .unsafeForce)
+    try values.encode(seed, forKey: .seed)
+  }
+}
+
+/// Where the two ends of a queue run.
+package struct CPUsOfQueue: Encodable, Equatable, Sendable {
+  package let driverCPU: Int
+  package let deviceCPU: Int
+
+  package init(driverCPU: Int, deviceCPU: Int) {
+    self.driverCPU = driverCPU
+    self.deviceCPU = deviceCPU
+  }
+}

@@ -1,0 +1,55 @@
+import BenchHarness
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// One point of the ring sweep.
+package struct RingPoint: Hashable, Sendable {
+  package var ring: RingLayout
+  package var inOrder: Bool
+  package var batch: Int
+  package var queueSize: Int
+  package var outstanding: Int
+  package var chain: Int
+  package var indirect: Bool
+  package var eventIndex: Bool
+  package var notification: NotificationMode
+
+  package init(
+    ring: RingLayout, inOrder: Bool, batch: Int, queueSize: Int, outstanding: Int, chain: Int, indirect: Bool,
+    eventIndex: Bool, notification: NotificationMode
+  ) {
+    self.ring = ring
+    self.inOrder = inOrder
+    self.batch = batch
+    self.queueSize = queueSize
+    self.outstanding = outstanding
+    self.chain = chain
+    self.indirect = indirect
+    self.eventIndex = eventIndex
+    self.notification = notification
+  }
+
+  package var features: VirtioFeatures {
+    var features: VirtioFeatures = .version1
+    if ring == .packed { features.insert(.packedRing) }
+    if inOrder { features.insert(.inOrder) }
+    if indirect { features.insert(.indirectDescriptors) }
+    if eventIndex { features.insert(.eventIndex) }
+    return features
+  }
+
+  /// For an error message.
+  package var label: String {
+    "\(ring.name)\(inOrder ? " in-order" : ""), batch \(batch), queue \(queueSize), \(outstanding) outstanding"
+  }
+
+  /// Descriptors of the ring that one buffer takes.
+  package var descriptorsPerBuffer: Int { indirect ? 1 : chain }
+
+  /// Whether the ring can hold it: a batch must fit into what is outstanding, and that into the ring.
+  package var isPossible: Bool {
+    batch <= outstanding && outstanding * descriptorsPerBuffer <= queueSize && (!indirect || chain > 1)
+      && (ring == .packed || queueSize & (queueSize - 1) == 0)
+  }
+}

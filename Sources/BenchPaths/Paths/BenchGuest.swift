@@ -1,0 +1,140 @@
+import BenchHarness
+import CRing
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// The guest that all contenders of a run share: rings, payloads the device can see, payloads it cannot, bounce pool.
+///
+/// One set of pages for everything that is compared, so that no path has luckier ones.
+package struct BenchGuest {
+  package let memory: GuestMemory
+  package let pool: SwiotlbPool?
+  package let sharedPayload: GuestBuffer
+  package let privatePayload: GuestBuffer?
+  /// What `shadow` and `hybrid` copy through; one contender runs at a time.
+  package let shadow: GuestBuffer?
+  /// Payload on both sides of 4 GiB; as long above it as below.
+  package let straddling: GuestBuffer?
+  /// All indirect tables, in one piece, so that a driver can map them once; `nil` where none is used.
+  package let tables: GuestBuffer?
+  private var tablesUsed = 0
+  private var rings: RegionAllocator
+
+  package init(_ parameters: CostParameters) throws(BenchError) {
+    let payloadBytes = parameters.iommu.rounded(
+      parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 4096)
+    let usesPool = parameters.measuredPaths.contains(where: \.usesPool)
+    // What a secure guest would hand over, or copies from, is its own.
+    let hides = usesPool || parameters.isolation.isForced || parameters.isolation.paths.contains(.shadow)
+    let straddles = parameters.measuredPaths.contains(.dmaMask)
+    let below = Self.wholeLeaves(payloadBytes)
+    // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
+    let contenders =
+      parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count * parameters.queues
+      * (parameters.isolation.paths.isEmpty ? 1 : 2)
+    let perRing =
+      SplitRing.byteCount(size: parameters.queueSize) + PackedRing.byteCount(size: parameters.queueSize) + 1024
+    // One set of tables for each layout, whether both are measured or not.
+    let tableBytes = 2 * contenders * 2 * Self.tableByteCount(parameters)
+    do {
+      let ringRegion = try MemoryRegion(
+        at: GuestPhysicalAddress(1 << 28), byteCount: 2 * contenders * perRing + tableBytes + 4096,
+        node: parameters.ringNode, pages: parameters.pageSize)
+      let shared = try MemoryRegion(
+        at: GuestPhysicalAddress(Self.boundary - (straddles ? UInt64(below) : 0)),
+        byteCount: straddles ? 2 * below : payloadBytes, node: parameters.payloadNode, pages: parameters.pageSize)
+      var regions = [ringRegion, shared]
+      var allocator = RegionAllocator(shared)
+      sharedPayload = try allocator.allocate(payloadBytes, alignment: 4096)
+      straddling = straddles ? GuestBuffer(whole: shared) : nil
+      if parameters.measuredPaths.contains(where: \.usesShadow) {
+        let region = try MemoryRegion(
+          at: GuestPhysicalAddress(8 << 30), byteCount: Self.wholeLeaves(Self.shadowByteCount(parameters)),
+          node: parameters.payloadNode, pages: parameters.pageSize)
+        regions.append(region)
+        shadow = GuestBuffer(whole: region)
+      } else {
+        shadow = nil
+      }
+      if hides {
+        let hidden = try MemoryRegion(
+          at: GuestPhysicalAddress(16 << 30), byteCount: payloadBytes, visibility: .private,
+          node: parameters.payloadNode, pages: parameters.pageSize)
+        regions.append(hidden)
+        var hiddenAllocator = RegionAllocator(hidden)
+        privatePayload = try hiddenAllocator.allocate(payloadBytes, alignment: 4096)
+      } else {
+        privatePayload = nil
+      }
+      if usesPool {
+        let poolRegion = try MemoryRegion(
+          at: GuestPhysicalAddress(UInt64((2 << 30) - (parameters.swiotlbMebibytes << 20))),
+          byteCount: parameters.swiotlbMebibytes << 20, node: parameters.payloadNode,
+          pages: parameters.pageSize)
+        regions.append(poolRegion)
+        var poolAllocator = RegionAllocator(poolRegion)
+        pool = try SwiotlbPool(
+          try poolAllocator.allocate(parameters.swiotlbMebibytes << 20, alignment: 4096),
+          areaCount: parameters.swiotlbAreas, tracksHighWater: true)
+      } else {
+        pool = nil
+      }
+      memory = try GuestMemory(regions)
+      rings = RegionAllocator(ringRegion)
+      tables = parameters.features.contains(.indirect) ? try rings.allocate(tableBytes, alignment: 4096) : nil
+    } catch {
+      throw .machine("the guest's memory cannot be had: \(error)")
+    }
+  }
+
+  private static func tableByteCount(_ parameters: CostParameters) -> Int {
+    (parameters.queueSize * parameters.segments * 16 + 127) & ~127
+  }
+
+  /// The indirect tables of one queue.
+  package mutating func tableMemory(_ parameters: CostParameters) -> GuestBuffer? {
+    guard let tables else { return nil }
+    let bytes = Self.tableByteCount(parameters)
+    defer { tablesUsed += bytes }
+    return tables.slice(at: tablesUsed, byteCount: bytes)
+  }
+
+  package mutating func ringMemory(_ byteCount: Int) throws(BenchError) -> GuestBuffer {
+    do throws(MemoryError) { return try rings.allocate(byteCount, alignment: 128) } catch {
+      throw .machine("no memory for a ring: \(error)")
+    }
+  }
+
+  /// Where everything lies.
+  package func placements() throws(BenchError) -> [MemoryPlacement] {
+    var regions = [("ring", rings.region), ("payload", sharedPayload.region)]
+    if let privatePayload { regions.append(("private payload", privatePayload.region)) }
+    if let shadow { regions.append(("shadow buffers", shadow.region)) }
+    if let pool { regions.append(("bounce pool", pool.buffer.region)) }
+    var placements: [MemoryPlacement] = []
+    for (name, region) in regions {
+      do throws(MemoryError) { placements.append(try MemoryPlacement(name, region)) } catch {
+        throw .machine("where the pages are cannot be read: \(error)")
+      }
+    }
+    return placements
+  }
+
+  /// Where the pages asked for on a node really are; the placement a result claims is the one it had.
+  package func verifyPlacement(_ parameters: CostParameters) throws(BenchError) {
+    let wanted: [(MemoryRegion, Int?)] = [
+      (rings.region, parameters.ringNode), (sharedPayload.region, parameters.payloadNode),
+    ]
+    for (region, node) in wanted {
+      guard let node else { continue }
+      let found: [Int: Int]
+      do throws(MemoryError) { found = try region.pagesPerNode() } catch {
+        throw .machine("where the pages are cannot be read: \(error)")
+      }
+      guard found.count == 1, found[node] != nil else {
+        throw .machine("pages asked for on node \(node) lie on \(found.keys.sorted())")
+      }
+    }
+  }
+}

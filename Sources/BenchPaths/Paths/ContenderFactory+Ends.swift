@@ -1,0 +1,90 @@
+import BenchHarness
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// What a path needs of the device: memory as it is, or an address space.
+enum DeviceSide {
+  /// Addresses of guest memory.
+  case regions
+  /// An IOTLB and a page table.
+  case domain(DomainPlace)
+  /// The same, and the translator looks among the 2 MiB pages first.
+  case hybrid(DomainPlace)
+  /// An IOTLB over windows that were mapped for good.
+  case windows(IOMMUDomain, [DMAWindow])
+  /// Another process walks the page table.
+  case viommu(IOMMUDomain, ViommuClient)
+  /// The CPU's own MMU.
+  case mmu(MMUWindow)
+}
+
+/// An address space, and the attachment of a device in another process where there is one.
+struct DomainPlace {
+  let domain: IOMMUDomain
+  var seat: DomainSeat?
+}
+
+// One compiled loop for each mapper and ring, and one for each kind of device and ring: neither end knows the other's type.
+extension ContenderFactory {
+  /// A path's two sides with what the form asks for between them.
+  mutating func assemble<Mapper: DMAMapper & ~Copyable>(
+    _ key: CostKey, _ mapper: consuming Mapper, _ side: DeviceSide,
+    figures: @escaping () -> [String: Double] = { [:] }
+  ) throws -> Contender {
+    let counter = Mapper.Counter()
+    let plan = plan(key)
+    switch form {
+    case .ring: return try ring(key, plan, mapper, side, figures)
+    case .mapping:
+      return .mapping("\(key.label), mapping alone", plan, mapper, try device(side, .service, counter))
+    case .translating:
+      var addresses: [IOVA] = []
+      for place in 0..<plan.depth {
+        addresses.append(try mapper.map(plan.payload.segment(place), plan.direction).address)
+      }
+      let order = TranslationOrder()
+      let device = try device(side, .translate(plan, addresses, order), counter)
+      // Stays alive behind the translator: its end unmaps what is translated here.
+      return .translating(key.label, order, owner: Box(mapper), device)
+    }
+  }
+
+  private mutating func ring<Mapper: DMAMapper & ~Copyable>(
+    _ key: CostKey, _ plan: LoadPlan, _ mapper: consuming Mapper, _ side: DeviceSide,
+    _ figures: @escaping () -> [String: Double]
+  ) throws -> Contender {
+    let configuration = key.isolated ? try negotiated(key) : configuration(key)
+    let size = parameters.queueSize
+    let ring = try RingMemory(key.ring, in: guest.ringMemory(key.ring.byteCount(size: size)), size: size)
+    // The driver's end first: it clears the ring, what the device says of notifications included.
+    let driver = try DriverEnd(plan, configuration, ring, tables: guest.tableMemory(parameters), mapper)
+    let contender: Contender
+    if key.isolated {
+      contender = try isolated(
+        key, plan, configuration, ring, driver, side, counts: Mapper.Counter.isCounting, figures: figures)
+    } else {
+      let device = try device(side, .ring(plan, configuration, ring), Mapper.Counter())
+      contender = Contender(key.label, driver, device, figures: figures)
+    }
+    contender.warmingBuffers = plan.depth
+    return contender
+  }
+
+  /// The device's end, as a thread of this process.
+  private func device(_ side: DeviceSide, _ work: DeviceWork, _ counter: some WorkCounter) throws -> DeviceEnd {
+    let sets = parameters.iotlbSets
+    return switch side {
+    case .regions: try DeviceEnd(work, RegionTranslator(memory: guest.memory, counter: counter))
+    case .domain(let place):
+      try DeviceEnd(work, IOMMUTranslator(domain: place.domain, iotlbSets: sets, counter: counter))
+    case .windows(let domain, _): try DeviceEnd(work, IOMMUTranslator(domain: domain, iotlbSets: sets, counter: counter))
+    case .hybrid(let place):
+      try DeviceEnd(
+        work, HybridTranslator(IOMMUTranslator(domain: place.domain, iotlbSets: sets, counter: counter)))
+    case .viommu(let domain, let client):
+      try DeviceEnd(work, ViommuTranslator(domain: domain, client: client, iotlbSets: sets, counter: counter))
+    case .mmu(let window): try DeviceEnd(work, MMUTranslator(window: window, counter: counter))
+    }
+  }
+}

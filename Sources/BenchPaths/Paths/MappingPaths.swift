@@ -1,0 +1,110 @@
+import BenchHarness
+import Glibc
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+// Paths behind an IOMMU: iommu-strict, iommu-lazy, premapped, viommu, mmu.
+extension ContenderFactory {
+  mutating func iommu<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
+    let place = try place(key)
+    let mapper = IOMMUMapper(
+      domain: place.domain, policy: key.path == .iommuStrict ? .strict : .lazy, cpu: parameters.driverCPU,
+      counter: counter)
+    guard parameters.iommu.mergeBytes > 0 else { return try assemble(key, mapper, .domain(place)) }
+    return try assemble(
+      key, FragmentMapper(mapper, mappedBuffers, fragmentByteCount: parameters.iommu.mergeBytes), .domain(place))
+  }
+
+  mutating func premapped(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+    let domain = domain()
+    // The mapper before the translator: with no device attached a map that fails waits for none.
+    let mapper = try PremappedMapper(
+      mappedBuffers, domain: domain, largePages: parameters.iommu.usesLargePages(parameters.pageSize),
+      cpu: parameters.driverCPU, counter: counter)
+    let windows = key.isolated ? mapper.deviceWindows : []
+    return try assemble(key, mapper, .windows(domain, windows))
+  }
+
+  mutating func viommu(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+    let place = try place(key)
+    switch parameters.iommu.viommuPrice {
+    case .injected:
+      let exit = InjectedExit(nanoseconds: UInt64(parameters.iommu.viommuNanoseconds))
+      return try merged(
+        key, ViommuMapper(domain: place.domain, exit: exit, cpu: parameters.driverCPU, counter: counter),
+        .domain(place))
+    case .process:
+      let vmm = try startVMM()
+      return try merged(
+        key, ViommuMapper(domain: place.domain, exit: vmm.driver, cpu: parameters.driverCPU, counter: counter),
+        .viommu(place.domain, vmm.device))
+    }
+  }
+
+  mutating func mmu(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+    guard guest.sharedPayload.region.pageSize != .reserved2M else {
+      throw BenchError.machine(
+        "mmu shows single pages, and the payload lies on reserved 2 MiB pages here; leave out --page-size 2m")
+    }
+    // Up to two ranges of address space more for each mapping: the one shown, and what is split off beside it.
+    let mappings = 2 * parameters.depth * (parameters.features.contains(.indirect) ? 3 : 1) + 2_000
+    if let most = SystemFile.number("/proc/sys/vm/max_map_count"), mappings > most {
+      throw BenchError.machine(
+        "mmu needs up to \(mappings) ranges of address space for this depth, and vm.max_map_count is \(most); lower --depth"
+      )
+    }
+    // A range starts at a multiple of its size; some wait in caches for reuse.
+    let stride = max(PayloadPool.stride(for: key.bytes), parameters.iommu.mergeBytes)
+    let largest = 1 << (Int.bitWidth - (2 * stride - 1).leadingZeroBitCount)
+    let window = try MMUWindow(
+      memory: guest.memory, byteCount: max(1 << 30, (parameters.depth + 512) * largest), cpuCount: cpuCount)
+    return try merged(key, MMUMapper(window: window, cpu: parameters.driverCPU, counter: counter), .mmu(window))
+  }
+
+  /// A path whose price is far above that of a call, for each buffer or for each fragment of several.
+  private mutating func merged<Mapper: DMAMapper & ~Copyable>(
+    _ key: CostKey, _ mapper: consuming Mapper, _ side: DeviceSide
+  ) throws -> Contender {
+    let calls = CalledMapper(mapper)
+    let bytes = parameters.iommu.mergeBytes
+    guard bytes > 0 else { return try assemble(key, calls, side) }
+    return try assemble(key, FragmentMapper(calls, mappedBuffers, fragmentByteCount: bytes), side)
+  }
+
+  /// The address space of a contender's device: shared by its queues, or one that another process has a part in.
+  func place(_ key: CostKey) throws -> DomainPlace {
+    guard key.isolated else { return DomainPlace(domain: domain()) }
+    // Each range begins at a multiple of its size. Those of all buffers in flight, of their tables, and of what waits for
+    // a flush are apart from each other, and so is what is mapped for good.
+    let bytes = max(PayloadPool.stride(for: key.bytes), parameters.iommu.mergeBytes)
+    let pages = 1 << (Int.bitWidth - (bytes / 4096).leadingZeroBitCount)
+    let ranges = parameters.depth * parameters.segments * (parameters.features.contains(.indirect) ? 2 : 1) + 512
+    let tables = 2 * ranges * pages / 512 + 2 * BenchGuest.shadowByteCount(parameters) >> 21 + 64
+    // No more than the domain of two threads may have.
+    let tablePages = min(tables, iommuConfiguration.maximumTablePages)
+    let seat = try DomainSeat(
+      IOMMUDomain(sharing: guest.memory, tablePages: tablePages, configuration: iommuConfiguration))
+    return DomainPlace(domain: seat.domain, seat: seat)
+  }
+
+  /// This program once more, as the process that holds the translations.
+  private func startVMM() throws(BenchError) -> ViommuProcess {
+    var arguments = [
+      BenchProcess.viommuServer, "--parent", "\(getpid())", "--driver-cpu", "\(parameters.driverCPU)", "--device-cpu",
+      "\(parameters.deviceCPU)",
+    ]
+    if parameters.iommu.pages == .small { arguments.append("--small-pages") }
+    do throws(ViommuFailure) {
+      return try ViommuProcess(executable: "/proc/self/exe", arguments: arguments)
+    } catch {
+      throw .machine("the process that holds the translations of viommu cannot be started: \(error)")
+    }
+  }
+}
+
+/// What this program is when it starts itself once more.
+package enum BenchProcess {
+  package static let viommuServer = "viommu-server"
+  package static let device = "device"
+}

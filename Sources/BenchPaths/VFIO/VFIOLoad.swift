@@ -1,0 +1,93 @@
+import BenchHarness
+import CRing
+import RingIOMMU
+import RingKit
+import RingPlatform
+import VhostUser
+
+/// Requests through one queue of a device, so many outstanding, each block checked.
+package struct VFIOLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
+  // A request that is not back by then never will be.
+  private static var patience: UInt64 { 10_000_000_000 }
+
+  private var driver: BlockDriver<Queue>
+  private let doorbell: VFIODoorbell
+  private let payload: GuestBuffer
+  private let parameters: VFIOParameters
+  private let content: VFIOContent
+
+  /// Takes a queue that the device has been started with; `payload` holds a block for each outstanding request.
+  package init(
+    _ driver: consuming BlockDriver<Queue>, doorbell: consuming VFIODoorbell, payload: GuestBuffer,
+    _ parameters: VFIOParameters, _ content: VFIOContent
+  ) {
+    self.driver = driver
+    self.doorbell = doorbell
+    self.payload = payload
+    self.parameters = parameters
+    self.content = content
+  }
+
+  package var work: WorkCounts { driver.queue.work.counts }
+
+  /// One pass of all requests.
+  ///
+  /// - Parameters:
+  ///   - operation: read or write.
+  ///   - sums: what reads found in each request's block; filled by the pass that finds it empty.
+  /// - Returns: nanoseconds it took.
+  /// - Throws: ``BenchError`` when the device fails, stands still or hands over wrong bytes; ``QueueError``.
+  package mutating func pass(_ operation: BlockOperation, sums: inout [UInt64]) throws -> UInt64 {
+    let isFirst = operation == .read && sums.isEmpty
+    if isFirst { sums = Array(repeating: 0, count: parameters.requests) }
+    var (submitted, done) = (0, 0)
+    let start = cring_nanoseconds()
+    var last = start
+    while done < parameters.requests {
+      submitted += try submit(operation, from: submitted, atMost: parameters.depth - (submitted - done))
+      driver.queue.publish()
+      if driver.queue.isNotificationDue() { doorbell.ring(0) }
+      var came = 0
+      while let completion = try driver.next() {
+        let request = Int(completion.token)
+        guard completion.status == .done else {
+          throw BenchError.check("request \(request): the device says \(completion.status)")
+        }
+        came += 1
+        guard operation == .read else { continue }
+        let sum = try content.check(block(completion.slot), request: request)
+        if isFirst { sums[request] = sum }
+        guard sums[request] == sum else {
+          throw BenchError.check("request \(request) read other bytes than the path before it did")
+        }
+      }
+      done += came
+      let now = cring_nanoseconds()
+      if came > 0 { last = now }
+      guard now &- last < Self.patience else {
+        throw BenchError.check("the device answered \(done) of \(submitted) requests and then nothing for ten seconds")
+      }
+      if Interrupt.isRequested { throw BenchError.check("interrupted") }
+    }
+    return cring_nanoseconds() &- start
+  }
+
+  private mutating func submit(_ operation: BlockOperation, from first: Int, atMost room: Int) throws -> Int {
+    var count = 0
+    while count < room, first + count < parameters.requests, let slot = driver.nextSlot {
+      let request = first + count
+      // What a read leaves alone must not look right.
+      content.fill(block(slot), request: operation == .write ? request : nil)
+      let segment = payload.segment(at: slot * parameters.blockBytes, length: parameters.blockBytes)
+      let result = try driver.submit(
+        operation, sector: content.sector(of: request), data: segment, token: UInt64(request))
+      guard result == .added else { break }
+      count += 1
+    }
+    return count
+  }
+
+  private func block(_ slot: Int) -> SharedMemory {
+    SharedMemory(payload.host.advanced(by: slot * parameters.blockBytes), byteCount: parameters.blockBytes)
+  }
+}

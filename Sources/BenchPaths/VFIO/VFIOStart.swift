@@ -1,0 +1,43 @@
+import BenchHarness
+import RingIOMMU
+import RingKit
+import RingPlatform
+import VhostUser
+
+/// What a path's turn begins with: the features agreed on, the device's limits, and memory for ring and headers.
+package struct VFIOStart {
+  package let features: VirtioFeatures
+  package let limits: BlockLimits
+  package let configuration: QueueConfiguration
+  package let ring: GuestBuffer
+  /// Headers and status bytes, in memory the device sees.
+  package let slots: GuestBuffer
+
+  /// - Throws: ``BenchError`` when the device offers no such ring, or is too small.
+  package init(
+    _ device: VirtioPCIDevice, _ layout: RingLayout, _ parameters: VFIOParameters, _ guest: VFIOGuest
+  ) throws {
+    var wanted: VirtioFeatures = [.version1, .accessPlatform]
+    wanted.formUnion(BlockLimits.features)
+    if layout == .packed { wanted.insert(.packedRing) }
+    features = try device.negotiate(wanted)
+    guard layout == .split || features.contains(.packedRing) else {
+      throw BenchError.machine("the device offers no packed ring (QEMU: packed=on); choose --ring split")
+    }
+    limits = BlockLimits(try device.configuration(BlockLimits.byteCount), features: features)
+    guard limits.sectorCount >= UInt64(parameters.blockBytes / 512) else {
+      throw BenchError.machine("the device has \(limits.sectorCount) sectors, less than a block of --size")
+    }
+    guard !parameters.overwrite || !limits.isReadOnly else {
+      throw BenchError.machine("the device is read-only, so --overwrite cannot be done")
+    }
+    let size = min(parameters.queueSize, try device.queueLimit())
+    guard size >= 3 else { throw BenchError.machine("the device's queue has \(size) entries, not 3 or more") }
+    configuration = QueueConfiguration(
+      size: size, features: features.intersection([.version1, .accessPlatform, .packedRing]))
+    var allocator = RegionAllocator(guest.control)
+    ring = try allocator.allocate(
+      max(SplitRing.byteCount(size: size), PackedRing.byteCount(size: size)), alignment: 4096)
+    slots = try allocator.allocate(64 * parameters.depth, alignment: 4096)
+  }
+}

@@ -1,0 +1,72 @@
+import BenchHarness
+import BenchPaths
+import Glibc
+
+/// A report's destination that is either complete or untouched.
+///
+/// Checked before anything is measured; written to a temporary file beside it and renamed over it at the end. What is
+/// not a regular file (a pipe, `/dev/stdout`) is written directly.
+package struct OutputFile: Sendable {
+  package let path: String
+  private let target: String
+  private let isDirect: Bool
+
+  /// Refuses a path that could not be written.
+  package init(checking path: String) throws(BenchError) {
+    guard !path.isEmpty else { throw .usage("--output needs a file name") }
+    self.path = path
+    var status = stat()
+    let exists = unsafe stat(path, &status) == 0
+    let kind = status.st_mode & S_IFMT
+    if exists, kind == S_IFDIR { throw .usage("cannot write \(path): it is a directory; name a file in it") }
+    // A redirected /dev/stdout looks like the file it goes to, which must not be replaced under its other writers.
+    isDirect = exists && (kind != S_IFREG || path.hasPrefix("/dev/") || path.hasPrefix("/proc/"))
+    // A link keeps pointing where it does: the file behind it is replaced, not the link.
+    target = exists && !isDirect ? Self.resolved(path) : path
+    if exists, unsafe access(target, W_OK) != 0 { throw .usage("cannot write \(path): \(Errno.text(errno))") }
+    if !isDirect {
+      let probe = try Self.openTemporary(beside: target, for: path)
+      close(probe.descriptor)
+      unsafe unlink(probe.path)
+    }
+  }
+
+  /// Puts `text` there, or leaves what was there.
+  package func write(_ text: String) throws(BenchError) {
+    if isDirect {
+      let descriptor = unsafe open(target, O_WRONLY | O_APPEND | O_CLOEXEC)
+      guard descriptor >= 0 else { throw failure(errno) }
+      defer { close(descriptor) }
+      let error = FileWrite.all(Array(text.utf8), to: descriptor)
+      guard error == 0 else { throw failure(error) }
+      return
+    }
+    let temporary = try Self.openTemporary(beside: target, for: path)
+    var error = FileWrite.all(Array(text.utf8), to: temporary.descriptor)
+    // Before the rename, or a crash could leave the name with nothing behind it.
+    if error == 0, fsync(temporary.descriptor) != 0 { error = errno }
+    close(temporary.descriptor)
+    if error == 0, unsafe rename(temporary.path, target) != 0 { error = errno }
+    guard error == 0 else {
+      unsafe unlink(temporary.path)
+      throw failure(error)
+    }
+  }
+
+  private func failure(_ error: Int32) -> BenchError { .usage("cannot write \(path): \(Errno.text(error))") }
+
+  private static func openTemporary(
+    beside target: String, for path: String
+  ) throws(BenchError) -> (descriptor: Int32, path: String) {
+    let temporary = "\(target).\(getpid()).tmp"
+    let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw .usage("cannot write \(path): \(Errno.text(errno))") }
+    return (descriptor, temporary)
+  }
+
+  private static func resolved(_ path: String) -> String {
+    guard let real = unsafe realpath(path, nil) else { return path }
+    defer { unsafe free(real) }
+    return unsafe String(cString: real)
+  }
+}

@@ -1,9 +1,0 @@
-/// How the two ends learn of each other's progress.
-enum NotificationMode: String, CaseIterable, Encodable, Sendable, NamedChoice {
-  /// Both look at the ring all the time.
-  case polling
-  /// Both sleep on an eventfd when there is nothing to do.
-  case eventfd
-
-  static let noun = "notification"
-}

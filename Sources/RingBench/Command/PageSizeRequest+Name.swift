@@ -1,5 +1,0 @@
-import RingKit
-
-extension PageSizeRequest: NamedChoice {
-  static let noun = "page size"
-}

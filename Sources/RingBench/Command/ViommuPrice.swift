@@ -1,9 +1,0 @@
-/// What an exit of the path `viommu` costs.
-enum ViommuPrice: String, CaseIterable, Encodable, Sendable, NamedChoice {
-  /// A request to another process and its reply.
-  case process
-  /// A time that was given.
-  case injected
-
-  static let noun = "price of viommu"
-}

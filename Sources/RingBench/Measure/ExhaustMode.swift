@@ -1,9 +1,0 @@
-/// How the two ends of an exhausted queue take turns.
-enum ExhaustMode: String, CaseIterable, Codable, Sendable, NamedChoice {
-  /// On one thread, the device a batch at a time: the same counts on every machine.
-  case interleaved
-  /// Each end on a pinned thread of its own: counts depend on who is faster.
-  case threads
-
-  static let noun = "mode"
-}

@@ -1,0 +1,104 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// Runs every path at every size it takes, and what the two cost alone beside them.
+struct SweepMeasurement {
+  private let parameters: CostParameters
+  private let machine: Machine
+
+  init(_ parameters: CostParameters, _ machine: Machine) {
+    self.parameters = parameters
+    self.machine = machine
+  }
+
+  func run(progress: Progress) throws(BenchError) -> SweepReport {
+    progress.update("setting up")
+    var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    let refusals = try refusals(factory.guest)
+    var keys: [CostKey] = []
+    var groups: [Range<Int>] = []
+    var counted: [Contender] = []
+    var timed: [Contender] = []
+    for group in candidates() {
+      let possible = group.filter { refusals[Size(path: $0.path, bytes: $0.bytes)] == nil }
+      guard !possible.isEmpty else { continue }
+      for key in possible {
+        counted.append(try factory.make(key, counting: true))
+        timed.append(try factory.make(key))
+        counted.last?.limitWork(key.path, bytes: key.bytes)
+        timed.last?.limitWork(key.path, bytes: key.bytes)
+      }
+      groups.append(keys.count..<(keys.count + possible.count))
+      keys += possible
+    }
+    let primitives = try PrimitiveContenders(&factory)
+    if !primitives.contenders.isEmpty { groups.append(timed.count..<(timed.count + primitives.contenders.count)) }
+    timed += primitives.contenders
+    try factory.guest.verifyPlacement(parameters)
+    let tuner = factory.tuner
+    let schedule = try SliceSchedule(
+      counted: counted, timed: timed, groups: groups, rounds: parameters.slices,
+      sliceMilliseconds: parameters.sliceMilliseconds, timeLimit: parameters.timeLimit,
+      driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU, limitsWholeRun: true, tuner: tuner)
+    let run = try SliceSession(schedule).run(progress: progress)
+    progress.update("looking for crossovers")
+    let classifier = machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips)
+    let hybrid = (tuner?.outcome ?? HybridOutcome()).named(by: classifier)
+    var report = SweepReport(
+      machine: machine, parameters: parameters, keys: keys, primitives: primitives.keys,
+      refused: refused(refusals),
+      run: PairedRun(
+        run, contenders: timed.count, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
+        isForeign: hybrid.isForeign), hybridCalibration: hybrid)
+    report.memory = try factory.guest.placements()
+    return report
+  }
+
+  /// A path and a size, whatever the ring and the direction.
+  private struct Size: Hashable {
+    var path: DMAPath
+    var bytes: Int
+  }
+
+  /// What is compared with each other: the paths of one ring, size and direction.
+  private func candidates() -> [[CostKey]] {
+    var groups: [[CostKey]] = []
+    for ring in parameters.rings {
+      for bytes in parameters.sizes {
+        for direction in parameters.directions {
+          groups.append(
+            parameters.measuredPaths.map { CostKey(ring: ring, path: $0, direction: direction, bytes: bytes) })
+        }
+      }
+    }
+    return groups
+  }
+
+  /// Asks each path to map as many buffers of each size as will be outstanding, and keeps what it answers.
+  private func refusals(_ guest: BenchGuest) throws(BenchError) -> [Size: String] {
+    var factory = ContenderFactory(parameters: parameters, guest: guest, servedBy: .waiter, form: .mapping)
+    var refusals: [Size: String] = [:]
+    for path in parameters.measuredPaths {
+      for bytes in parameters.sizes {
+        let key = CostKey(ring: parameters.rings[0], path: path, direction: .deviceReadable, bytes: bytes)
+        let contender = try factory.make(key)
+        defer { contender.close() }
+        do throws(SliceFailure) { _ = try contender.runOnOneThread(1) } catch {
+          guard case .queue(.mapping(let refusal)) = error else { throw .check("\(key.label): \(error.text)") }
+          refusals[Size(path: path, bytes: bytes)] = refusal.description
+        }
+      }
+    }
+    return refusals
+  }
+
+  private func refused(_ refusals: [Size: String]) -> [(key: CostKey, reason: String)] {
+    candidates().flatMap { $0 }.compactMap { key in
+      refusals[Size(path: key.path, bytes: key.bytes)].map { (key, $0) }
+    }
+  }
+}

@@ -1,5 +1,0 @@
-/// Everything `ringbench explain` tells.
-struct ExplainReport: Codable, Equatable, Sendable {
-  var schema = 1
-  let paths: [PathExplanation]
-}

@@ -1,0 +1,89 @@
+import BenchHarness
+import BenchPaths
+import BenchReport
+import RingIOMMU
+import RingKit
+import RingPlatform
+
+/// Shape E: two threads bounce through one pool, with one area and with two.
+struct AreasShape {
+  private static let sizes = [64, 1_500]
+  private static let poolBytes = 4 << 20
+  // Less than this is no difference that a lock makes.
+  private static let leastGain = 1.1
+
+  private let bench: ShapeBench
+
+  init(_ bench: ShapeBench) { self.bench = bench }
+
+  func measure() throws(BenchError) -> ShapeResult {
+    var cost = bench.cost
+    cost.sizes = Self.sizes
+    var timed: [Contender] = []
+    do {
+      for bytes in Self.sizes {
+        timed.append(try contender(bytes, areas: 1, hasRival: false))
+        timed.append(try contender(bytes, areas: 1, hasRival: true))
+        timed.append(try contender(bytes, areas: 2, hasRival: true))
+      }
+    } catch let error as BenchError {
+      throw error
+    } catch {
+      throw .machine("the bounce pools cannot be had: \(error)")
+    }
+    return result(try bench.run(timed: timed, cost))
+  }
+
+  private func contender(_ bytes: Int, areas: Int, hasRival: Bool) throws -> Contender {
+    // Without a high-water mark, which is one line for all areas.
+    let shared = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: Self.poolBytes)
+    let stride = PayloadPool.stride(for: bytes) * 128
+    let hidden = try MemoryRegion(at: GuestPhysicalAddress(16 << 30), byteCount: 2 * stride, visibility: .private)
+    let memory = try GuestMemory([shared, hidden])
+    var allocator = RegionAllocator(shared)
+    let pool = try SwiotlbPool(
+      try allocator.allocate(Self.poolBytes, alignment: 4096), areaCount: areas, tracksHighWater: false)
+    var payloads = RegionAllocator(hidden)
+    let own = plan(bytes, try payloads.allocate(stride, alignment: 64))
+    let other = plan(bytes, try payloads.allocate(stride, alignment: 64))
+    let label = "\(bytes) bytes, \(areas) areas"
+    return .bounces(label, own, rival: hasRival ? other : nil, memory: memory, pool: pool)
+  }
+
+  private func plan(_ bytes: Int, _ buffer: GuestBuffer) -> LoadPlan {
+    LoadPlan(
+      direction: .deviceReadable, bytes: bytes, depth: 128, batch: 32, touch: .none, segments: 1,
+      payload: PayloadPool(buffer, bytes: bytes))
+  }
+
+  private func result(_ run: ShapeRun) -> ShapeResult {
+    var result = ShapeResult(bench.shape, published: [.lockSplit, .globalLock, .firecracker])
+    result.conditions = run.conditions
+    var gains: [(bytes: Int, gain: Estimate)] = []
+    for (index, bytes) in Self.sizes.enumerated() {
+      let (alone, one, two) = (3 * index, 3 * index + 1, 3 * index + 2)
+      let free = run.time(alone)?.median
+      // With one lock each map and each unmap waits for the line that the other CPU has just written.
+      let handover = run.conditions.roundTrip.map { 2 * $0 }
+      let crowded = free.flatMap { free in handover.map { free + $0 } }
+      result.add("\(bytes) B, one CPU", unit: "ns", predicted: nil, measured: run.time(alone))
+      result.add("\(bytes) B, two CPUs, one area", unit: "ns", predicted: crowded, measured: run.time(one))
+      result.add("\(bytes) B, two CPUs, two areas", unit: "ns", predicted: free, measured: run.time(two))
+      guard let gain = run.ratio(one, to: two) else { continue }
+      result.add(
+        "\(bytes) B, gain of two areas", unit: "times",
+        predicted: crowded.flatMap { crowded in free.map { crowded / $0 } }, measured: gain)
+      gains.append((bytes, gain))
+    }
+    guard gains.count == Self.sizes.count else {
+      result.concludeUnmeasured()
+      return result
+    }
+    let text = gains.map { "\(NumberText.fixed($0.gain.median, 2)) times at \($0.bytes) bytes" }
+    result.conclude(
+      gains.allSatisfy { $0.gain.low > Self.leastGain },
+      "an area per CPU gives \(text.joined(separator: ", ")) (published: 1.7 with many CPUs); two threads that do nothing but bounce, which is the worst that two CPUs can do to one lock"
+    )
+    return result
+  }
+}
