@@ -1,4 +1,5 @@
 import RingKit
+import RingTestSupport
 import Testing
 
 @Suite("When a queue ends")

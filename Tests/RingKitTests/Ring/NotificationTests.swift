@@ -1,5 +1,6 @@
 import CPeer
 import RingKit
+import RingTestSupport
 import Testing
 
 @Suite("Notification suppression")

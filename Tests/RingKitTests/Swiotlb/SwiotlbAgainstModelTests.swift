@@ -1,4 +1,4 @@
-import RingKitTestSupport
+import RingKitTesting
 import Testing
 
 @testable import RingKit

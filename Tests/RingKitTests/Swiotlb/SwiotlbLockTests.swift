@@ -1,4 +1,3 @@
-import RingKitTestSupport
 import Testing
 
 @testable import RingKit

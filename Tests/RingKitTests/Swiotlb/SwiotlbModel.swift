@@ -1,5 +1,3 @@
-import RingKit
-
 /// What the slot search must find, said as plainly as possible: a flag per slot, no list, no merging.
 struct SwiotlbModel {
   private(set) var isUsed: [Bool]

@@ -1,4 +1,5 @@
 import CPeer
+import RingTestSupport
 
 @testable import RingKit
 

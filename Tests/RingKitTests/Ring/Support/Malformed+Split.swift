@@ -1,3 +1,5 @@
+import RingTestSupport
+
 @testable import RingKit
 
 extension Malformed {
