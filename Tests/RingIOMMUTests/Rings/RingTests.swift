@@ -22,12 +22,6 @@ struct RingTests {
   @Test("every way of adding, serving and reclaiming, mixed at random", arguments: DMAPath.iommu)
   func mixed(path: DMAPath) throws { try Conformance.mixedBatches(on: path) }
 
-  @Test("an access outside what is mapped faults", arguments: DMAPath.iommu)
-  func outside(path: DMAPath) throws { try Conformance.accessOutside(on: path) }
-
-  @Test("what may only be read is not written", arguments: DMAPath.iommu.filter { $0.protection == .mapping })
-  func direction(path: DMAPath) throws { try Conformance.direction(on: path) }
-
   @Test(
     "a domain behind several queues, a driver thread each and one thread for all devices",
     arguments: RingLayout.allCases, [true, false])
@@ -50,7 +44,19 @@ struct RingTests {
       if isStrict { #expect(work[.invalidations] == total) }
     }
   }
+}
 
+@Suite("What the device may not reach")
+struct ProtectionTests {
+  @Test("an access outside what is mapped faults", arguments: DMAPath.iommu)
+  func outside(path: DMAPath) throws { try Conformance.accessOutside(on: path) }
+
+  @Test("what may only be read is not written", arguments: DMAPath.iommu.filter { $0.protection == .mapping })
+  func direction(path: DMAPath) throws { try Conformance.direction(on: path) }
+}
+
+@Suite("The sentinel test")
+struct HybridSentinelTests {
   @Test(
     "no private byte beside a short segment reaches the shadow buffers of hybrid", arguments: SentinelGuest.Mix.allCases
   )
