@@ -1,3 +1,4 @@
+import CRing
 import RingKit
 import RingKitTesting
 import Synchronization
@@ -120,4 +121,15 @@ import Testing
   private final class TestThreadFlag: Sendable {
     let raised = Atomic<Bool>(false)
   }
+}
+
+/// A lock of the library's, held by a test.
+@safe
+struct SharedLock: @unchecked Sendable {
+  private let word: UnsafeMutableRawPointer
+
+  init(_ word: UnsafeMutableRawPointer) { unsafe self.word = unsafe word }
+
+  func lock() { unsafe cring_lock(word) }
+  func unlock() { unsafe cring_unlock(word) }
 }

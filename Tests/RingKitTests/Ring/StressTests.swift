@@ -94,3 +94,14 @@ extension TwoThreads {
     }
   }
 }
+
+/// Suites whose tests run two polling threads each: one test at a time, or they starve each other.
+@Suite("Two threads", .serialized, .oneAtATime)
+enum TwoThreads {}
+
+/// What became of fetches; written by one thread, read when it has ended.
+final class FetchTally: @unchecked Sendable {
+  var fetched = 0
+  var refused = 0
+  var wrong = 0
+}

@@ -1,4 +1,3 @@
-internal import CPeer
 package import RingKit
 package import RingKitTesting
 
