@@ -19,6 +19,7 @@ let package = Package(
     .library(name: "RingIOMMU", targets: ["RingIOMMU"]),
     .library(name: "RingPlatform", targets: ["RingPlatform"]),
     .library(name: "VhostUser", targets: ["VhostUser"]),
+    .library(name: "RingKitTesting", targets: ["RingKitTesting"]),
     .executable(name: "ringbench", targets: ["RingBench"]),
   ],
   traits: [
@@ -45,6 +46,8 @@ let package = Package(
     // Real drivers and devices in other processes, at the other end of our rings.
     .target(
       name: "VhostUser", dependencies: ["RingKit", "RingIOMMU", "RingPlatform", "CRing"], swiftSettings: strict),
+    // What the tests of a driver, a device or a DMA path need: repeatable random numbers, a path that always bounces.
+    .target(name: "RingKitTesting", dependencies: ["RingKit", "RingIOMMU", "CRing"], swiftSettings: strict),
     // What only a benchmark needs: payload fill and check, probes. Not part of the library product.
     .target(name: "CRingBench"),
     // Slices, probes, placement classes, pinning, statistics: how things are timed, whatever they are.
@@ -78,26 +81,43 @@ let package = Package(
     .target(name: "CPeer", path: "Tests/Support/CPeer"),
     // Sees each access to a page, by faults and single steps.
     .target(name: "CTrap", path: "Tests/Support/CTrap"),
+    // A queue with both ends over any path, and what holds on every path.
     .target(
-      name: "RingKitTestSupport", dependencies: ["RingKit", "CRing"], path: "Tests/Support/RingKitTestSupport",
-      swiftSettings: strict),
-    // One stop of a queue that moves from process to process.
+      name: "RingTestSupport", dependencies: ["RingKit", "RingKitTesting", "CRing", "CPeer"],
+      path: "Tests/Support/RingTestSupport", swiftSettings: strict),
+    // A queue that moves from process to process, and one stop of its way.
+    .target(
+      name: "MigrationTestSupport", dependencies: ["RingKit", "RingIOMMU", "RingKitTesting"],
+      path: "Tests/Support/MigrationTestSupport", swiftSettings: strict),
     .executableTarget(
-      name: "RingMigrant", dependencies: ["RingKit", "RingKitTestSupport"], path: "Tests/Support/RingMigrant",
-      swiftSettings: strict),
+      name: "RingMigrant", dependencies: ["RingKit", "RingKitTesting", "MigrationTestSupport"],
+      path: "Tests/Support/RingMigrant", swiftSettings: strict),
     // The structures of linux/vhost_types.h: a view of the messages that shares no code with VhostUser.
     .target(name: "CVhostUAPI", path: "Tests/Support/CVhostUAPI"),
-    .testTarget(name: "CRingTests", dependencies: ["CRing"], swiftSettings: strict),
+    .testTarget(name: "CRingTests", dependencies: ["CRing", "RingKitTesting"], swiftSettings: strict),
     .testTarget(
-      name: "RingKitTests", dependencies: ["RingKit", "CRing", "CPeer", "CTrap", "RingKitTestSupport", "RingMigrant"],
+      name: "RingKitTests",
+      dependencies: ["RingKit", "CRing", "RingKitTesting", "RingTestSupport", "CPeer", "CTrap"],
       swiftSettings: strict),
     .testTarget(
-      name: "VhostUserTests", dependencies: ["VhostUser", "RingKit", "CRing", "CVhostUAPI", "RingKitTestSupport"],
+      name: "RingIOMMUTests",
+      dependencies: ["RingKit", "RingIOMMU", "CRing", "RingKitTesting", "RingTestSupport", "CPeer"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "RingPlatformTests",
+      dependencies: [
+        "RingKit", "RingIOMMU", "RingPlatform", "CRing", "RingKitTesting", "RingTestSupport", "MigrationTestSupport",
+        "RingMigrant",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "VhostUserTests",
+      dependencies: ["VhostUser", "RingKit", "RingIOMMU", "RingPlatform", "CRing", "CVhostUAPI", "RingKitTesting"],
       swiftSettings: strict),
     .testTarget(
       name: "RingBenchTests",
       dependencies: [
-        "RingBench", "RingKit", "CRing", "CRingBench", "RingKitTestSupport",
+        "RingBench", "RingKit", "CRing", "CRingBench", "RingKitTesting",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],

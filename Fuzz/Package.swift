@@ -13,9 +13,8 @@ let package = Package(
     + fuzzers.map {
       .executableTarget(
         name: $0,
-        dependencies: [
-          "FuzzSupport", .product(name: "RingKit", package: "RingKit"), .product(name: "VhostUser", package: "RingKit"),
-        ])
+        dependencies: ["FuzzSupport"]
+          + ["RingKit", "RingIOMMU", "RingPlatform", "VhostUser"].map { .product(name: $0, package: "RingKit") })
     },
   swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,6 @@
 import CRing
 import Glibc
+import RingKitTesting
 import Testing
 
 /// Pinning and what the kernel tells about it.

@@ -1,4 +1,5 @@
 import CRing
+import RingKitTesting
 import Testing
 
 /// The lock and the read-modify-write operations, each under two threads at once.

@@ -1,5 +1,6 @@
 import FuzzSupport
 import Glibc
+import RingIOMMU
 import RingKit
 import VhostUser
 

@@ -1,5 +1,6 @@
 import FuzzSupport
 import Glibc
+import RingIOMMU
 import RingKit
 
 /// A device that writes anything anywhere it can, at any time between two calls of our driver.

@@ -1,6 +1,8 @@
 import FuzzSupport
 import Glibc
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// A peer that sends anything over the socket on which a driver hands a device in another process its memory and queues:
 /// to the device's end, or as answers to the driver's.

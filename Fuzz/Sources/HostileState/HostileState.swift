@@ -1,7 +1,9 @@
 import FoundationEssentials
 import FuzzSupport
 import Glibc
+import RingIOMMU
 import RingKit
+import RingPlatform
 
 /// States of queues, damaged as files are and forged as files may be: refused with the field, or a queue that works.
 @_cdecl("LLVMFuzzerTestOneInput")

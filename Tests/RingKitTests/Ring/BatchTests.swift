@@ -1,28 +1,12 @@
 import CPeer
 import RingKit
-import RingKitTestSupport
+import RingTestSupport
 import Testing
 
 @Suite("Batches: many at once is the same as one by one")
 struct BatchTests {
-  @Test("every way of adding, serving and reclaiming, mixed at random", arguments: DMAPath.allCases)
-  func mixed(path: DMAPath) throws {
-    var seeds = SeededGenerator(for: "mixed batches on \(path.rawValue)")
-    for layout in RingLayout.allCases {
-      for size in layout == .split ? [1, 2, 8, 32] : [1, 3, 7, 8, 33] {
-        for features: VirtioFeatures in [[], [.inOrder], [.indirectDescriptors], [.inOrder, .indirectDescriptors]] {
-          let rig = try Rig(layout, path, size: size, features: features)
-          let model = BatchModel(rig, inOrder: features.contains(.inOrder), seed: seeds.next())
-          for _ in 0..<400 { try model.step() }
-          try model.drain()
-          #expect(model.reclaimed > 0)
-          #expect(rig.driver.freeDescriptorCount == size, "\(layout), \(size), \(features)")
-          #expect(rig.driver.inFlightCount == 0 && rig.device.inFlightCount == 0)
-          #expect(try rig.audit() == [], "\(layout), \(size), \(features)")
-        }
-      }
-    }
-  }
+  @Test("every way of adding, serving and reclaiming, mixed at random", arguments: DMAPath.plain)
+  func mixed(path: DMAPath) throws { try Conformance.mixedBatches(on: path) }
 
   struct Stop: Error {}
 

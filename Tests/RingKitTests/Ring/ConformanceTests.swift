@@ -1,91 +1,22 @@
-import CPeer
 import RingKit
+import RingTestSupport
 import Testing
 
 @Suite("Conformance: layout × features × path")
 struct ConformanceTests {
-  private static let featureSets: [VirtioFeatures] = [
-    [], [.inOrder], [.indirectDescriptors], [.eventIndex],
-    [.inOrder, .indirectDescriptors, .eventIndex, .orderPlatform],
-  ]
+  @Test("chains of every shape carry their bytes both ways, with the written length", arguments: DMAPath.plain)
+  func shapes(path: DMAPath) throws { try Conformance.shapes(on: path) }
 
-  private static func everywhere(_ body: (RingLayout, VirtioFeatures) throws -> Void) rethrows {
-    for layout in RingLayout.allCases {
-      for features in featureSets { try body(layout, features) }
-    }
-  }
-
-  @Test("chains of every shape carry their bytes both ways, with the written length", arguments: DMAPath.allCases)
-  func shapes(path: DMAPath) throws {
-    try Self.everywhere { layout, features in
-      let rig = try Rig(layout, path, size: 8, features: features, indirectCapacity: 4)
-      var sequence: UInt64 = 1
-      for readable in 0...4 {
-        for writable in 0...4 where readable + writable > 0 {
-          for written in [0, 1, writable * 40].filter({ $0 <= writable * 40 }) {
-            try Trip(rig, sequence, readable: readable, writable: writable, written: written).run()
-            sequence += 1
-          }
-        }
-      }
-      #expect(rig.driver.inFlightCount == 0 && rig.device.inFlightCount == 0)
-      #expect(rig.driver.freeDescriptorCount == 8)
-      #expect(try rig.audit() == [], "\(layout), \(features)")
-    }
-  }
-
-  @Test("batches of every size, completed in any order the ring allows", arguments: DMAPath.allCases)
-  func batches(path: DMAPath) throws {
-    try Self.everywhere { layout, features in
-      let rig = try Rig(layout, path, size: 8, features: features)
-      for batch in 1...8 {
-        for order in 0..<(features.contains(.inOrder) ? 1 : 3) {
-          try Exchange(rig).offer(batch, firstToken: 10)
-          var chains = try rig.device.fetchAll()
-          #expect(chains.count == batch)
-          if order == 1 { chains.reverse() }
-          if order == 2 { chains.sort { $0.id.nonzeroBitCount < $1.id.nonzeroBitCount } }
-          for chain in chains { rig.device.complete(chain) }
-          #expect(try rig.driver.nextUsed() == nil, "nothing is used before it is published")
-          rig.device.publish()
-          let tokens = try rig.driver.reclaim().map(\.token)
-          #expect(tokens.sorted() == (0..<batch).map { UInt64(10 + $0) })
-          if features.contains(.inOrder) { #expect(tokens == tokens.sorted()) }
-        }
-      }
-      #expect(try rig.audit() == [], "\(layout), \(features)")
-    }
-  }
+  @Test("batches of every size, completed in any order the ring allows", arguments: DMAPath.plain)
+  func batches(path: DMAPath) throws { try Conformance.batches(on: path) }
 
   @Test(
-    "a full ring is a value: nothing is mapped, and it goes on when one buffer is back", arguments: DMAPath.allCases)
-  func full(path: DMAPath) throws {
-    for layout in RingLayout.allCases {
-      for size in layout == .split ? [1, 2, 8] : [1, 3, 8] {
-        let rig = try Rig(layout, path, size: size)
-        try Exchange(rig).offer(size)
-        let maps = rig.driver.counts[.maps]
-        #expect(try rig.driver.add(rig.segment(at: 0, 8), .deviceReadable, token: 9) == .full)
-        let one = [rig.segment(at: 0, 8)]
-        #expect(try rig.driver.add(readable: one, writable: [], token: 9) == .full)
-        #expect(rig.driver.counts[.maps] == maps)
-        try Exchange(rig).serve(1)
-        #expect(try rig.driver.nextUsed()?.token == 0)
-        if size > 1 {
-          #expect(try rig.driver.add(readable: one, writable: one, token: 9) == .full, "one free, two needed")
-        }
-        #expect(try rig.driver.add(one[0], .deviceReadable, token: 9) == .added)
-        rig.driver.publish()
-        try Exchange(rig).serve(size)
-        #expect(try rig.driver.reclaim().count == size)
-        #expect(try rig.audit() == [])
-      }
-    }
-  }
+    "a full ring is a value: nothing is mapped, and it goes on when one buffer is back", arguments: DMAPath.plain)
+  func full(path: DMAPath) throws { try Conformance.fullRing(on: path) }
 
   @Test("indices wrap at 65,536 and descriptors at the ring's end", arguments: RingLayout.allCases)
   func wrap(layout: RingLayout) throws {
-    for features in Self.featureSets {
+    for features in Conformance.featureSets {
       let rig = try Rig(layout, size: layout == .split ? 8 : 7, features: features)
       try Exchange(rig).run(65_530)
       var sequence: UInt64 = 1
@@ -144,30 +75,11 @@ struct ConformanceTests {
     }
   }
 
-  @Test("a reset returns every token once, oldest first, and unmaps", arguments: DMAPath.allCases)
-  func reset(path: DMAPath) throws {
-    try Self.everywhere { layout, features in
-      let rig = try Rig(layout, path, size: 16, features: features, indirectCapacity: 4)
-      for _ in 0..<3 {
-        let parts = (0..<2).map { rig.segment(at: 64 * $0, 40) }
-        for token in 0..<5 as Range<UInt64> {
-          #expect(try rig.driver.add(readable: [parts[0]], writable: [parts[1]], token: token) == .added)
-        }
-        rig.driver.publish()
-        #expect(try rig.driver.add(parts[0], .deviceWritable, token: 5) == .added, "never published")
-        let first = try rig.device.fetch()
-        _ = try rig.device.fetch()
-        rig.device.complete(first)
-        rig.device.publish()
-        #expect(try rig.driver.nextUsed()?.token == 0)
-        #expect(try rig.driver.reset() == [1, 2, 3, 4, 5])
-        rig.device.reset()
-        #expect(try rig.device.fetchAll().isEmpty)
-        #expect(try rig.driver.nextUsed() == nil)
-        #expect(rig.driver.inFlightCount == 0 && rig.driver.freeDescriptorCount == 16)
-        #expect(try rig.audit() == [], "\(layout), \(features)")
-        try Exchange(rig).run(40)
-      }
-    }
-  }
+  @Test("a reset returns every token once, oldest first, and unmaps", arguments: DMAPath.plain)
+  func reset(path: DMAPath) throws { try Conformance.reset(on: path) }
+
+  @Test(
+    "an access outside what is mapped faults on every path that claims protection",
+    arguments: DMAPath.plain.filter { $0.protection != .none })
+  func outside(path: DMAPath) throws { try Conformance.accessOutside(on: path) }
 }

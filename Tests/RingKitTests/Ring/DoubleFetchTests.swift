@@ -1,6 +1,7 @@
 import Glibc
 import RingKit
-import RingKitTestSupport
+import RingKitTesting
+import RingTestSupport
 import Testing
 
 extension TwoThreads {

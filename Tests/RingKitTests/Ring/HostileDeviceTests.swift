@@ -1,6 +1,7 @@
 import CPeer
 import RingKit
-import RingKitTestSupport
+import RingKitTesting
+import RingTestSupport
 import Testing
 
 @Suite("A driver whose device writes anything at any time")

@@ -1,4 +1,5 @@
 import CPeer
+import RingTestSupport
 import Testing
 
 @testable import RingKit

@@ -1,4 +1,3 @@
-import RingKit
 import Testing
 
 /// What another may change is loaded once and then used: counted by trapping every access, and tried by a liar who changes

@@ -1,5 +1,6 @@
 import CPeer
 import RingKit
+import RingTestSupport
 import Testing
 
 @Suite("A buffer that stays in flight while 65,536 others go round")

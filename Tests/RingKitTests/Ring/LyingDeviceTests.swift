@@ -1,5 +1,6 @@
 import CPeer
 import RingKit
+import RingTestSupport
 import Testing
 
 @Suite("A driver's answer to a device that lies")

@@ -1,4 +1,5 @@
 import RingKit
+import RingTestSupport
 import Testing
 
 @Suite("When mapping fails")

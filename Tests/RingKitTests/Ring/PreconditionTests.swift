@@ -1,4 +1,4 @@
-import RingKit
+import RingTestSupport
 import Testing
 
 @Suite("What a caller must not do")

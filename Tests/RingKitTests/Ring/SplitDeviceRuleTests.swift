@@ -1,5 +1,6 @@
 import CPeer
 import RingKit
+import RingTestSupport
 import Testing
 
 @Suite("Split ring: the device's rules, seen in the ring's memory")

@@ -1,4 +1,5 @@
 import RingKit
+import RingTestSupport
 import Testing
 
 @Suite("What a queue tells its mapper of the bytes the device wrote")

@@ -1,5 +1,5 @@
 import RingKit
-import RingKitTestSupport
+import RingKitTesting
 import Testing
 
 /// The mapper the conformance suite trusts must itself catch what it is there to catch.

@@ -1,5 +1,5 @@
 import RingKit
-import RingKitTestSupport
+import RingKitTesting
 import Testing
 
 /// What is copied when, and what is left alone.

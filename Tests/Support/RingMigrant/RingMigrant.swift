@@ -1,7 +1,8 @@
 import FoundationEssentials
 import Glibc
+import MigrationTestSupport
 import RingKit
-import RingKitTestSupport
+import RingKitTesting
 
 /// One stop: takes the queue over from the image in descriptor 4 and the memory in descriptor 3, lets both ends run on
 /// threads of their own for a while, stops them wherever they are and writes the image back.

@@ -1,5 +1,5 @@
+import RingIOMMU
 import RingKit
-import RingKitTestSupport
 import Testing
 
 @testable import VhostUser

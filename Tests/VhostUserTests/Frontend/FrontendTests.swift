@@ -1,5 +1,4 @@
 import RingKit
-import RingKitTestSupport
 import Testing
 
 @testable import VhostUser

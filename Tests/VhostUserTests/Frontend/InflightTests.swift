@@ -1,6 +1,5 @@
 import CRing
 import RingKit
-import RingKitTestSupport
 import Testing
 
 @testable import VhostUser

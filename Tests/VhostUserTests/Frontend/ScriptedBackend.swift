@@ -1,5 +1,5 @@
 import RingKit
-import RingKitTestSupport
+import RingKitTesting
 import Synchronization
 
 @testable import VhostUser

@@ -1,4 +1,5 @@
 import RingKit
+import RingTestSupport
 import Testing
 
 /// The scenarios behind ``LoadOnceTests``: four buffers are offered, three of them fetched, completed and taken back.

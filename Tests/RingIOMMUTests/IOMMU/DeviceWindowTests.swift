@@ -1,0 +1,70 @@
+import RingKit
+import Testing
+
+@testable import RingIOMMU
+
+@Suite("A device's own copy of mappings that stay")
+struct DeviceWindowTests {
+  @Test("leads where the driver's table leads, in pages of either size", arguments: [false, true])
+  func copies(largePages: Bool) throws {
+    let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 4 << 20)
+    let memory = try GuestMemory([region])
+    var configuration = IOMMUConfiguration()
+    configuration.servedBy = .waiter
+    let domain = IOMMUDomain(memory: memory, configuration: configuration)
+    var allocator = RegionAllocator(region)
+    let buffers = [try allocator.allocate(3 << 20, alignment: 4096), try allocator.allocate(100_000, alignment: 64)]
+    var mapper = try PremappedMapper(buffers, domain: domain, largePages: largePages, counter: NoWork())
+    #expect(mapper.deviceWindows.count == 2)
+    let copy = try IOMMUDomain(memory: memory, windows: mapper.deviceWindows, usesLargePages: largePages)
+    var device = IOMMUTranslator(domain: copy, counter: CountedWork())
+    for buffer in buffers {
+      for offset in stride(from: 0, to: buffer.byteCount - 64, by: 4000) {
+        let (address, _) = try mapper.map(buffer.segment(at: offset, length: 64), .deviceWritable)
+        let found = try device.translate(address, byteCount: 64, for: .deviceWritable)
+        #expect(found.host == buffer.host.advanced(by: offset))
+      }
+    }
+    let beyond = IOVA(mapper.deviceWindows[0].address.rawValue &- 4096)
+    #expect(throws: DMAFault.notMapped(beyond)) {
+      _ = try device.translate(beyond, byteCount: 1, for: .deviceReadable)
+    }
+    #expect(device.work.counts[.iotlbMisses] > 0)
+  }
+
+  private static let shared = GuestPhysicalAddress(0x4000_0000)
+  private static let hidden = GuestPhysicalAddress(0x8000_0000)
+
+  /// A guest with a region that a device sees and one that it does not.
+  private static func guest() throws -> GuestMemory {
+    try GuestMemory([
+      MemoryRegion(at: shared, byteCount: 64 << 10),
+      MemoryRegion(at: hidden, byteCount: 64 << 10, visibility: .private),
+    ])
+  }
+
+  @Test("a window to memory that was not passed faults where it is used")
+  func badTarget() throws {
+    let memory = try Self.guest()
+    let there = Self.hidden
+    let window = try #require(DMAWindow(IOVA(0x10_0000), to: there, byteCount: 4096))
+    let domain = try IOMMUDomain(memory: memory, windows: [window])
+    var device = IOMMUTranslator(domain: domain, counter: NoWork())
+    #expect(throws: DMAFault.badTarget(IOVA(0x10_0000), there)) {
+      _ = try device.translate(IOVA(0x10_0000), byteCount: 8, for: .deviceReadable)
+    }
+  }
+
+  @Test("windows that overlap, or take too many tables, are refused")
+  func refused() throws {
+    let memory = try Self.guest()
+    let window = try #require(DMAWindow(IOVA(0x10_0000), to: Self.shared, byteCount: 8192))
+    #expect(throws: DMAError.alreadyMapped(IOVA(0x10_0000))) {
+      _ = try IOMMUDomain(memory: memory, windows: [window, window])
+    }
+    let vast = try #require(DMAWindow(IOVA(0), to: GuestPhysicalAddress(0), byteCount: 1 << 40))
+    #expect(throws: DMAError.pageTableExhausted) {
+      _ = try IOMMUDomain(memory: memory, windows: [vast], maximumTablePages: 64)
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import Glibc
+import RingKit
+import RingKitTesting
+import Testing
+
+@testable import RingIOMMU
+
+@Suite("A domain that a device in another process reads")
+struct SharedDomainTests {
+  @Test("the device's mapping leads where the driver's table leads, in pages of either size", arguments: [false, true])
+  func leads(largePages: Bool) throws {
+    let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 4 << 20)
+    let memory = try GuestMemory([region])
+    var configuration = IOMMUConfiguration()
+    configuration.servedBy = .waiter
+    let pair = try SharedDomainPair(memory, configuration: configuration)
+    var mapper = try PremappedMapper(region, domain: pair.domain, largePages: largePages, counter: NoWork())
+    var device = RemoteIOMMUTranslator(domain: pair.there, memory: memory, counter: CountedWork())
+    device.beServed(by: pair.seat)
+    let whole = GuestBuffer(whole: region)
+    for offset in stride(from: 0, to: whole.byteCount - 64, by: 4000) {
+      let (address, _) = try mapper.map(whole.segment(at: offset, length: 64), .deviceWritable)
+      let found = try device.translate(address, byteCount: 64, for: .deviceWritable)
+      #expect(found.host == whole.host.advanced(by: offset))
+    }
+    let misses = device.work.counts[.iotlbMisses]
+    #expect(largePages ? misses == 2 : misses == 1024, "\(misses) misses")
+    let before = mapper.deviceWindows[0].address.rawValue - 1
+    #expect(throws: DMAFault.notMapped(IOVA(before))) {
+      _ = try device.translate(IOVA(before), byteCount: 1, for: .deviceReadable)
+    }
+    #expect(throws: DMAFault.notMapped(IOVA(1 << 48))) {
+      _ = try device.translate(IOVA(1 << 48), byteCount: 1, for: .deviceReadable)
+    }
+  }
+
+  @Test("when a strict unmap returns the device has forgotten; in one direction it never knew")
+  func strict() throws {
+    let fixture = try SharedDomainFixture()
+    var mapper = fixture.mapper()
+    var device = fixture.translator()
+    for turn in 0..<600 {
+      let (address, mapping) = try mapper.map(fixture.guest.segment(turn * 8, 4096), .deviceWritable)
+      let found = try device.translate(address, byteCount: 1, for: .deviceWritable)
+      #expect(found.host == fixture.guest.host(turn * 8))
+      #expect(throws: DMAFault.notPermitted(address, .deviceReadable)) {
+        _ = try device.translate(address, byteCount: 1, for: .deviceReadable)
+      }
+      try mapper.unmap(mapping, .deviceWritable)
+      #expect(throws: DMAFault.notMapped(address)) {
+        _ = try device.translate(address, byteCount: 1, for: .deviceWritable)
+      }
+    }
+  }
+
+  @Test("a lazy unmap leaves the device what it has until the flush")
+  func lazy() throws {
+    let fixture = try SharedDomainFixture()
+    var mapper = fixture.mapper(.lazy)
+    var device = fixture.translator()
+    let (address, mapping) = try mapper.map(fixture.guest.segment(0, 64), .deviceReadable)
+    _ = try device.translate(address, byteCount: 64, for: .deviceReadable)
+    try mapper.unmap(mapping, .deviceReadable)
+    _ = try device.translate(address, byteCount: 64, for: .deviceReadable)
+    try mapper.flush()
+    #expect(throws: DMAFault.notMapped(address)) {
+      _ = try device.translate(address, byteCount: 64, for: .deviceReadable)
+    }
+  }
+
+  @Test("two drivers' requests, more than the queue has slots, are all served by a device on its own thread")
+  func threads() throws {
+    let fixture = try SharedDomainFixture(servedBy: .deviceThread) { $0.cpuCount = 2 }
+    let stop = StopFlag()
+    let device = fixture.serve(stop)
+    let (guest, domain) = (fixture.guest, fixture.pair.domain)
+    let drivers = (0..<2).map { cpu in
+      TestThread {
+        var mapper = IOMMUMapper(domain: domain, policy: .strict, cpu: cpu, counter: NoWork())
+        do {
+          for turn in 0..<400 {
+            let (_, mapping) = try mapper.map(guest.segment(turn * 8, 64), .deviceReadable)
+            try mapper.unmap(mapping, .deviceReadable)
+          }
+        } catch { Issue.record(error) }
+      }
+    }
+    for driver in drivers { driver.join() }
+    stop.raise()
+    device.join()
+    #expect(fixture.completion == 1600)
+  }
+
+  @Test("whoever is passed the tables cannot write them, by none of the ways a descriptor opens")
+  func sealed() throws {
+    let fixture = try SharedDomainFixture()
+    let file = try #require(fixture.pair.seat.shared.tables.fileDescriptor)
+    let size = fixture.pair.seat.shared.tables.byteCount
+    var bytes: UInt64 = 0
+    #expect(unsafe pwrite(file, &bytes, 8, 0) == -1 && errno == EPERM)
+    #expect(unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) == MAP_FAILED && errno == EPERM)
+    let again = unsafe open("/proc/self/fd/\(file)", O_RDWR)
+    #expect(unsafe again < 0 || mmap(nil, size, PROT_WRITE, MAP_SHARED, again, 0) == MAP_FAILED)
+    if again >= 0 { close(again) }
+    // What is mapped to be read stays so.
+    let there = fixture.pair.there.tables
+    #expect(unsafe mprotect(there.hostBase.pointer, size, PROT_READ | PROT_WRITE) == -1 && errno == EACCES)
+    #expect(ftruncate(file, 0) == -1 && errno == EPERM)
+    // The driver's own mapping is spared: this would end the test.
+    fixture.setWord(0, at: 4096)
+  }
+
+  @Test("no address of the driver's process stands in what the device reads")
+  func tellsNothing() throws {
+    let fixture = try SharedDomainFixture()
+    var mapper = fixture.mapper()
+    let (_, mapping) = try mapper.map(fixture.guest.segment(0, 64 << 10), .deviceReadable)
+    for offset in stride(from: 0, to: fixture.pair.there.tables.byteCount, by: 8) {
+      // Offsets of tables, guest-physical addresses, pages and counts: all far below where this process has its memory.
+      #expect(fixture.word(at: offset) & PageTableEntry.addressMask < 1 << 40, "at \(offset)")
+    }
+    fixture.pair.seat.detach()
+    try mapper.unmap(mapping, .deviceReadable)
+  }
+
+  @Test("tables that do not suffice are an error of the map, and nothing stays mapped")
+  func exhausted() throws {
+    let guest = try IOMMUFixture()
+    var configuration = IOMMUConfiguration()
+    configuration.servedBy = .waiter
+    let pair = try SharedDomainPair(guest.memory, tablePages: 3, configuration: configuration)
+    pair.seat.detach()
+    var mapper = IOMMUMapper(domain: pair.domain, policy: .strict, counter: NoWork())
+    #expect(throws: DMAError.pageTableExhausted) { _ = try mapper.map(guest.segment(0, 64), .deviceReadable) }
+  }
+}

@@ -1,0 +1,156 @@
+import RingIOMMU
+import RingKit
+import RingKitTesting
+import RingPlatform
+import Testing
+
+@Suite("What a driver hands to a device in another process")
+struct DeviceHandshakeTests {
+  @Test("shared regions arrive as the same memory at the same guest addresses, private ones do not arrive")
+  func memory() throws {
+    let guest = try IsolationFixture()
+    let (here, there) = try DeviceSocket.pair()
+    let (device, thread) = IsolationFixture.serve(there)
+    do {
+      let link = try DeviceLink(here)
+      try link.share(guest.memory)
+      var queue = try guest.splitQueue()
+      queue.position = 7
+      queue.program = [1, 2, 3]
+      try link.attach(queue)
+      try link.start([9])
+    }
+    thread.join()
+    #expect(device.error == .closed)
+    let memory = try #require(device.memory)
+    #expect(memory.regions.map(\.guestBase) == [IsolationFixture.sharedBase])
+    let region = memory.regions[0]
+    #expect(region.byteCount == guest.shared.byteCount && region.hostBase != guest.shared.hostBase)
+    unsafe guest.shared.hostBase.advanced(by: 40).pointer.storeBytes(of: 0xfeed, as: UInt64.self)
+    #expect(unsafe region.hostBase.advanced(by: 40).pointer.load(as: UInt64.self) == 0xfeed)
+    #expect(device.queues.count == 1 && device.queues[0].position == 7)
+    #expect(device.queues[0].program == [1, 2, 3, 0, 0, 0, 0, 0])
+    #expect(device.program == [9, 0, 0, 0, 0, 0, 0, 0])
+    // The address that the device's memory does not have is refused, in type.
+    var translator = RegionTranslator(memory: memory, counter: NoWork())
+    let hidden = IOVA(untranslated: IsolationFixture.hiddenBase)
+    #expect(throws: DMAFault.outOfBounds(hidden, byteCount: 64)) {
+      _ = try translator.translate(hidden, byteCount: 64, for: .deviceReadable)
+    }
+  }
+
+  @Test("a shared domain arrives as memory to read and a page to answer in, and leads where the driver's table leads")
+  func domain() throws {
+    let guest = try IsolationFixture()
+    var configuration = IOMMUConfiguration()
+    configuration.invalidationTimeout = 120_000_000_000
+    let domain = try IOMMUDomain(sharing: guest.memory, tablePages: 16, configuration: configuration)
+    let seat = try DomainSeat(domain)
+    let (here, there) = try DeviceSocket.pair()
+    let (device, thread) = IsolationFixture.serve(there)
+    do {
+      let link = try DeviceLink(here)
+      try link.share(guest.memory)
+      var queue = try guest.splitQueue()
+      queue.domain = seat.shared
+      queue.iotlbSets = 16
+      try link.attach(queue)
+    }
+    thread.join()
+    let found = try #require(device.queues.first)
+    let shared = try #require(found.domain)
+    #expect(found.iotlbSets == 16 && found.windows == nil)
+    #expect(shared.tables.byteCount == 8192 + 16 * 4096 && shared.completions.byteCount == 4096)
+    #expect(shared.tables.hostBase != seat.shared.tables.hostBase)
+    let memory = try #require(device.memory)
+    let stop = StopFlag()
+    let ready = StopFlag()
+    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: NoWork())
+    let segment = MemorySegment(GuestPhysicalAddress(IsolationFixture.sharedBase.rawValue + 100), length: 64)
+    let (address, mapping) = try mapper.map(segment, .deviceReadable)
+    let served = TestThread {
+      var translator = RemoteIOMMUTranslator(domain: shared, memory: memory, counter: NoWork())
+      let host = try? translator.translate(address, byteCount: 64, for: .deviceReadable).host
+      #expect(host == memory.regions[0].hostBase.advanced(by: 100))
+      ready.raise()
+      while !stop.isRaised { translator.service() }
+      #expect(throws: DMAFault.notMapped(address)) {
+        _ = try translator.translate(address, byteCount: 64, for: .deviceReadable)
+      }
+    }
+    while !ready.isRaised {}
+    try mapper.unmap(mapping, .deviceReadable)
+    stop.raise()
+    served.join()
+  }
+
+  @Test("both rings are found in the memory that arrived", arguments: [false, true])
+  func rings(isPacked: Bool) throws {
+    let guest = try IsolationFixture()
+    var allocator = RegionAllocator(guest.shared)
+    let buffer = try allocator.allocate(8192, alignment: 128)
+    if isPacked {
+      let ring = try PackedRing(in: buffer, size: 7)
+      let queue = DeviceQueueDescription(
+        QueueConfiguration(size: 7, features: [.version1, .packedRing]), ring)
+      #expect(queue.isPacked && queue.position == 0x8000)
+      #expect(try queue.packedRing(in: guest.memory).addresses == ring.addresses)
+    } else {
+      let ring = try SplitRing(in: buffer, size: 8)
+      let queue = DeviceQueueDescription(QueueConfiguration(size: 8), ring)
+      #expect(!queue.isPacked && queue.position == 0)
+      #expect(try queue.splitRing(in: guest.memory).addresses == ring.addresses)
+    }
+  }
+
+  @Test("a ring in private memory, or beyond the end of shared memory, is out of bounds")
+  func ringsElsewhere() throws {
+    let guest = try IsolationFixture()
+    for base in [IsolationFixture.hiddenBase, GuestPhysicalAddress(IsolationFixture.sharedBase.rawValue + 65_500)] {
+      var queue = try guest.splitQueue()
+      queue.addresses[2] = base
+      #expect(throws: DeviceHandshakeError.outOfBounds(base, byteCount: 70)) {
+        _ = try queue.splitRing(in: guest.memory)
+      }
+    }
+  }
+
+  @Test("a refusal carries its reason, and the connection goes on")
+  func refusal() throws {
+    let guest = try IsolationFixture()
+    let (here, there) = try DeviceSocket.pair()
+    let thread = TestThread {
+      let endpoint = DeviceEndpoint(there)
+      _ = try? endpoint.next()
+      try? endpoint.refuse("not today\u{1b}[31m")
+      _ = try? endpoint.next()
+    }
+    do {
+      let link = try DeviceLink(here)
+      // What a terminal would obey is left out.
+      #expect(throws: DeviceHandshakeError.refused("not today[31m")) { try link.share(guest.memory) }
+      #expect(!link.hasEnded)
+    }
+    thread.join()
+  }
+
+  @Test("the end of the device's side is seen at once, and told as such")
+  func end() throws {
+    let (here, there) = try DeviceSocket.pair()
+    let link = try DeviceLink(here)
+    #expect(!link.hasEnded)
+    there.shut()
+    #expect(link.hasEnded)
+    #expect(throws: DeviceHandshakeError.closed) { _ = try link.report() }
+  }
+
+  @Test("more regions than a message has room for are refused before anything is sent")
+  func tooMany() throws {
+    let (here, _) = try DeviceSocket.pair()
+    let link = try DeviceLink(here)
+    var regions: [MemoryRegion] = []
+    for i in 0..<9 { regions.append(try MemoryRegion(at: GuestPhysicalAddress(UInt64(i) << 20), byteCount: 4096)) }
+    let memory = try GuestMemory(regions)
+    #expect(throws: DeviceHandshakeError.tooManyDescriptors(limit: 8)) { try link.share(memory) }
+  }
+}

@@ -1,0 +1,50 @@
+internal import Synchronization
+package import Testing
+
+/// Lets the cases of the suites that have it run one at a time, whichever test target they are in.
+///
+/// For suites whose cases run two polling threads each: several of them at once starve each other.
+package struct OneAtATime: SuiteTrait, TestTrait, TestScoping {
+  package var isRecursive: Bool { true }
+
+  package func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    await turnstile.enter()
+    defer { turnstile.leave() }
+    try await function()
+  }
+}
+
+extension Trait where Self == OneAtATime {
+  /// One case at a time, of all suites that have this trait.
+  package static var oneAtATime: OneAtATime { OneAtATime() }
+}
+
+private final class Turnstile: Sendable {
+  private let state = Mutex<(isTaken: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
+
+  func enter() async {
+    await withCheckedContinuation { continuation in
+      let isFree = state.withLock { state in
+        defer { state.isTaken = true }
+        if state.isTaken { state.waiting.append(continuation) }
+        return !state.isTaken
+      }
+      if isFree { continuation.resume() }
+    }
+  }
+
+  func leave() {
+    let next = state.withLock { state in
+      if state.waiting.isEmpty {
+        state.isTaken = false
+        return nil as CheckedContinuation<Void, Never>?
+      }
+      return state.waiting.removeFirst()
+    }
+    next?.resume()
+  }
+}
+
+private let turnstile = Turnstile()
