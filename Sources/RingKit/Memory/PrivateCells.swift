@@ -4,7 +4,7 @@
 /// might have changed them; what a local holds stays in a register. Not to be kept: valid while the table lives.
 @frozen @safe
 @usableFromInline
-package struct PrivateCells<Element: BitwiseCopyable> {
+struct PrivateCells<Element: BitwiseCopyable> {
   @usableFromInline let base: UnsafeMutablePointer<Element>
   @usableFromInline let count: Int
 

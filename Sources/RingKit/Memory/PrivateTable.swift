@@ -30,7 +30,7 @@ package struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
 
   /// A copy of where the cells are, for a loop.
   @inlinable @inline(__always)
-  package var cells: PrivateCells<Element> { unsafe PrivateCells(base: base, count: count) }
+  var cells: PrivateCells<Element> { unsafe PrivateCells(base: base, count: count) }
 
   @usableFromInline
   static func free(_ base: UnsafeMutablePointer<Element>) { unsafe cring_free_aligned(base) }
@@ -50,7 +50,7 @@ package struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
   }
 
   @inlinable @inline(__always)
-  package subscript(index: UInt16) -> Element {
+  subscript(index: UInt16) -> Element {
     get { self[Int(index)] }
     nonmutating set { self[Int(index)] = newValue }
   }
