@@ -29,7 +29,12 @@ DIRECTIONS = ("device-readable", "device-writable")
 
 # More than this is growth.
 MARGIN = 0.02
-LOOPS = ("addAndPublish", "consumeAndComplete", "reclaim")
+# Each is a function of its own, by the names that stand in its mangled one.
+LOOPS = {
+    "addAndPublish": ("10DriverLoop", "13addAndPublish"),
+    "consumeAndComplete": ("10DeviceLoop", "18consumeAndComplete"),
+    "reclaim": ("10DriverLoop", "7reclaim"),
+}
 BATCHES = (32, 1)
 # Fills of the flush queue of 255, in whole batches: as many to warm up, as many that count.
 BUFFERS = 255 * 64
@@ -54,20 +59,15 @@ def conditions(toolchain):
 def inclusive(dump):
     """Calls and instructions, callees included, of each loop in one callgrind dump."""
     found = {loop: [0, 0] for loop in LOOPS}
-    caller = callee = None
+    callee = ""
     lines = iter(dump.read_text(encoding="utf-8", errors="replace").splitlines())
     for line in lines:
-        if line.startswith("fn="):
-            caller = line[3:]
-        elif line.startswith("cfn="):
+        if line.startswith("cfn="):
             callee = line[4:]
         elif line.startswith("calls="):
             calls, cost = int(line[6:].split()[0]), int(next(lines).split()[1])
-            # What a loop calls is part of it already; its mangled name may hold the loop's.
-            if "SingleThreadLoop" not in callee or "runRounds" not in caller:
-                continue
-            for loop in LOOPS:
-                if f"{len(loop)}{loop}" in callee:
+            for loop, names in LOOPS.items():
+                if all(name in callee for name in names):
                     found[loop][0] += calls
                     found[loop][1] += cost
     return found
@@ -85,7 +85,7 @@ def count(ringbench, ring, in_order, batch):
         run = subprocess.run(
             [shutil.which("valgrind"), "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}",
              "--compress-strings=no", "--compress-pos=no", "--dump-line=no",
-             "--dump-before=*SingleThreadLoop*runRounds*",
+             "--dump-before=*SingleThreadTimes*runRounds*",
              ringbench, "loop", "--ring", ring, "--path", ",".join(PATHS), "--direction", ",".join(DIRECTIONS),
              "--batch", str(batch), "--rounds", str(rounds)] + (["--in-order"] if in_order else []),
             capture_output=True, text=True, env=environment, check=False)

@@ -21,7 +21,7 @@ command -v valgrind >/dev/null 2>&1 || {
 swift=${SWIFT:-swift}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-"$swift" build -c release --product ringbench -Xlinker -S >"$log" 2>&1 || {
+"$swift" build --traits default,Bench -c release --product ringbench -Xlinker -S >"$log" 2>&1 || {
   cat "$log" >&2
   exit 1
 }

@@ -17,7 +17,7 @@ package struct ExhaustDevice {
     var at = number
     defer { number = at }
     do {
-      let served = try queue.serve(atMost: plan.batch) { chain, segments throws(SliceFailure) in
+      let served = try queue.serve(atMost: plan.batch) { chain, segments throws(WrongPayload) in
         try DeviceLoop.transferSegments(plan, at, segments)
         at += 1
         return UInt32(truncatingIfNeeded: chain.writableByteCount)
@@ -27,7 +27,7 @@ package struct ExhaustDevice {
     } catch {
       switch error {
       case .queue(let error): throw .queue(error)
-      case .body(let failure): throw failure
+      case .body(let wrong): throw wrong.failure
       }
     }
   }

@@ -45,7 +45,7 @@ struct DeviceLoop {
     if plan.touch == .full {
       count = try transferAndComplete(&queue)
     } else {
-      do throws(QueueError) { count = try Self.consumeAndComplete(&queue, atMost: plan.batch) } catch {
+      do throws(QueueError) { count = try Self.consumeAndComplete(&queue, plan) } catch {
         throw .queue(error)
       }
       sequence &+= UInt64(count)
@@ -59,11 +59,11 @@ struct DeviceLoop {
   /// Buffers handed back as they are. A function of its own, so that a profiler sees it by name.
   @inline(never)
   static func consumeAndComplete<Queue: DeviceQueue & ~Copyable>(
-    _ queue: inout Queue, atMost limit: Int
+    _ queue: inout Queue, _ plan: LoadPlan
   ) throws(QueueError) -> Int {
     let count: Int
     do {
-      count = try queue.serve(atMost: limit) { chain, _ throws(Never) in
+      count = try queue.serve(atMost: plan.batch) { chain, _ throws(Never) in
         UInt32(truncatingIfNeeded: chain.writableByteCount)
       }
     } catch {
@@ -84,7 +84,7 @@ struct DeviceLoop {
     var number = sequence
     let count: Int
     do {
-      count = try queue.serve(atMost: plan.batch) { chain, segments throws(SliceFailure) in
+      count = try queue.serve(atMost: plan.batch) { chain, segments throws(WrongPayload) in
         try Self.transfer(plan, number, chain, segments)
         number &+= 1
         return UInt32(truncatingIfNeeded: chain.writableByteCount)
@@ -92,7 +92,7 @@ struct DeviceLoop {
     } catch {
       switch error {
       case .queue(let error): throw .queue(error)
-      case .body(let failure): throw failure
+      case .body(let wrong): throw wrong.failure
       }
     }
     sequence = number
@@ -103,35 +103,51 @@ struct DeviceLoop {
   @inline(__always)
   private static func transfer(
     _ plan: LoadPlan, _ number: UInt64, _ chain: DeviceChain, _ segments: borrowing ChainSegments
-  ) throws(SliceFailure) {
-    if chain.segmentCount == 1 && chain.first.byteCount == plan.bytes {
-      if plan.direction == .deviceWritable {
-        unsafe crb_fill(chain.first.host.pointer, plan.bytes, number)
-      } else if unsafe !crb_check(chain.first.host.pointer, plan.bytes, number) {
-        throw .wrongByte(
-          sequence: number, offset: unsafe crb_first_wrong_byte(chain.first.host.pointer, plan.bytes, number))
-      }
-    } else {
-      try transferSegments(plan, number, segments)
+  ) throws(WrongPayload) {
+    guard chain.segmentCount == 1 && chain.first.byteCount == plan.bytes else {
+      return try transferSegments(plan, number, segments)
+    }
+    if plan.direction == .deviceWritable {
+      unsafe crb_fill(chain.first.host.pointer, plan.bytes, number)
+    } else if unsafe !crb_check(chain.first.host.pointer, plan.bytes, number) {
+      throw WrongPayload(
+        sequence: number, offset: unsafe crb_first_wrong_byte(chain.first.host.pointer, plan.bytes, number))
     }
   }
 
   /// A buffer in several segments: each is filled or checked at its offset in the whole.
-  // Inlined, or the segments of every buffer are put into memory for this call alone.
-  @inline(__always)
+  @inline(never)
   static func transferSegments(
     _ plan: LoadPlan, _ number: UInt64, _ segments: borrowing ChainSegments
-  ) throws(SliceFailure) {
+  ) throws(WrongPayload) {
     var offset = 0
     for i in segments.indices {
       let segment = segments[i]
       if plan.direction == .deviceWritable {
         unsafe crb_fill_part(segment.host.pointer, segment.byteCount, offset, number)
       } else if unsafe !crb_check_part(segment.host.pointer, segment.byteCount, offset, number) {
-        throw .wrongByte(sequence: number, offset: offset)
+        throw WrongPayload(sequence: number, offset: offset)
       }
       offset += segment.byteCount
     }
-    if offset != plan.bytes { throw .wrongLength(sequence: number, expected: plan.bytes, got: offset) }
+    if offset != plan.bytes { throw WrongPayload(sequence: number, expected: plan.bytes, got: offset) }
+  }
+}
+
+/// What a device found wrong with a buffer: a few words, because the loop that serves buffers carries it along.
+struct WrongPayload: Error {
+  private let sequence: UInt64
+  private let expected: Int
+  private let found: Int
+
+  /// A byte at that offset.
+  init(sequence: UInt64, offset: Int) { (self.sequence, expected, found) = (sequence, -1, offset) }
+
+  /// Its length in bytes.
+  init(sequence: UInt64, expected: Int, got: Int) { (self.sequence, self.expected, found) = (sequence, expected, got) }
+
+  var failure: SliceFailure {
+    expected < 0
+      ? .wrongByte(sequence: sequence, offset: found) : .wrongLength(sequence: sequence, expected: expected, got: found)
   }
 }

@@ -15,6 +15,8 @@ struct DriverLoop {
   private(set) var returned: UInt64 = 0
   // Up to which number a loop that takes turns with others goes.
   private var target: UInt64 = 0
+  // How many the next call that adds is to add.
+  private var wanted = 0
   // Their places in the payload pool, which go round; counted along, because a division per buffer would be measured.
   private var addPlace = 0
   private var returnPlace = 0
@@ -66,18 +68,16 @@ struct DriverLoop {
   @inline(never)
   mutating func step<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
     let before = returned
-    do throws(QueueError) { _ = try Self.reclaim(&queue, atMost: plan.batch) } catch { throw .queue(error) }
+    do throws(QueueError) { _ = try reclaim(&queue) } catch { throw .queue(error) }
     try receive(queue.completions)
     try send(&queue)
     return Int(returned &- before)
   }
 
-  /// Takes back up to `limit` buffers. A function of its own, so that a profiler sees it by name.
+  /// Takes back up to a batch of buffers. A function of its own, so that a profiler sees it by name.
   @inline(never)
-  static func reclaim<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, atMost limit: Int
-  ) throws(QueueError) -> Int {
-    try queue.reclaim(atMost: limit)
+  private func reclaim<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) -> Int {
+    try queue.reclaim(atMost: plan.batch)
   }
 
   /// Tops the ring up to `depth`, a whole batch at a time, and makes each batch visible with one store.
@@ -88,6 +88,7 @@ struct DriverLoop {
       let wanted = min(plan.batch, Int(target &- added))
       if wanted == 0 || outstanding &+ wanted > plan.depth { return }
       do throws(QueueError) { try add(&queue, wanted) } catch { throw .queue(error) }
+      precondition(queue.inFlightCount == Int(added &- returned), "a ring that holds \(plan.depth) buffers is full")
       // Where both ends poll the answer is not acted upon; the fence and the look at the other side's wish are what a
       // driver pays at every kick.
       if plan.looksAtEvents, queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.kick.ring() }
@@ -95,46 +96,39 @@ struct DriverLoop {
   }
 
   @inline(__always)
-  private mutating func add<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue, _ wanted: Int) throws(QueueError) {
-    let isFilled = plan.direction == .deviceReadable && plan.touch == .full
-    let count =
-      plan.segments != 1
-      ? try sendChains(&queue, wanted)
-      : isFilled ? try fillAddAndPublish(&queue, wanted) : try addAndPublish(&queue, wanted)
-    precondition(count == wanted, "a ring that holds \(plan.depth) buffers is full")
+  private mutating func add<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue, _ count: Int) throws(QueueError) {
+    wanted = count
+    if plan.segments != 1 { return try sendChains(&queue) }
+    if plan.direction == .deviceReadable && plan.touch == .full { return try fillAddAndPublish(&queue) }
+    try addAndPublish(&queue)
   }
 
-  /// Adds buffers of one segment as they are. A function of its own, so that a profiler sees it by name.
+  /// Adds the buffers that are wanted, of one segment each, as they are. A function of its own, so that a profiler sees
+  /// it by name.
   @inline(never)
-  private mutating func addAndPublish<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, _ wanted: Int
-  ) throws(QueueError) -> Int {
+  private mutating func addAndPublish<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) {
     // In locals: the stores into the ring would have the plan read anew for each buffer.
     let (depth, first) = (plan.depth, added)
     var next = plan.payload.cursor(at: addPlace, of: depth)
-    let count = try queue.add(atMost: wanted, plan.direction) { i in
+    _ = try queue.add(atMost: wanted, plan.direction) { i in
       (next.take(), first &+ UInt64(truncatingIfNeeded: i))
     }
     advance(wanted, depth)
     queue.publish()
-    return count
   }
 
   /// The same, each buffer written in full before it is added.
   @inline(never)
-  private mutating func fillAddAndPublish<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, _ wanted: Int
-  ) throws(QueueError) -> Int {
+  private mutating func fillAddAndPublish<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) {
     let (bytes, depth, first) = (plan.bytes, plan.depth, added)
     var next = plan.payload.cursor(at: addPlace, of: depth)
-    let count = try queue.add(atMost: wanted, plan.direction) { i in
+    _ = try queue.add(atMost: wanted, plan.direction) { i in
       let number = first &+ UInt64(truncatingIfNeeded: i)
       unsafe crb_fill(next.host.pointer, bytes, number)
       return (next.take(), number)
     }
     advance(wanted, depth)
     queue.publish()
-    return count
   }
 
   @inline(__always)
@@ -146,35 +140,33 @@ struct DriverLoop {
 
   /// A batch added, with the device's end on the same thread.
   mutating func addBatch<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) {
-    do throws(QueueError) {
-      let count = plan.segments == 1 ? try addAndPublish(&queue, plan.batch) : try sendChains(&queue, plan.batch)
-      precondition(count == plan.batch, "a ring that holds \(plan.batch) buffers is full")
-    } catch { throw .queue(error) }
+    wanted = plan.batch
+    do throws(QueueError) { plan.segments == 1 ? try addAndPublish(&queue) : try sendChains(&queue) } catch {
+      throw .queue(error)
+    }
+    precondition(queue.inFlightCount == plan.batch, "a ring that holds \(plan.batch) buffers is full")
   }
 
   /// A batch taken back, with the device's end on the same thread.
   mutating func reclaimBatch<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) {
     var left = plan.batch
     do throws(QueueError) {
-      while left > 0 { left &-= try Self.reclaim(&queue, atMost: left) }
+      while left > 0 { left &-= try reclaim(&queue) }
     } catch { throw .queue(error) }
   }
 
   /// Buffers in several segments. A function of its own, so that a profiler sees it by name.
   @inline(never)
-  private mutating func sendChains<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, _ wanted: Int
-  ) throws(QueueError) -> Int {
-    for done in 0..<wanted {
+  private mutating func sendChains<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) {
+    for _ in 0..<wanted {
       if plan.direction == .deviceReadable && plan.touch == .full {
         unsafe crb_fill(plan.payload.host(addPlace).pointer, plan.bytes, added)
       }
       let result = try Self.addParts(&queue, plan, plan.payload.segment(addPlace), token: added)
-      if result != .added { return done }
+      if result != .added { break }
       advance(1, plan.depth)
     }
     queue.publish()
-    return wanted
   }
 
   /// The buffer in several segments, cut on words of the payload where it is long enough.

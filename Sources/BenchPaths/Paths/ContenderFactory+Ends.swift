@@ -83,8 +83,10 @@ extension ContenderFactory {
       try DeviceEnd(
         work, HybridTranslator(IOMMUTranslator(domain: place.domain, iotlbSets: sets, counter: counter)))
     case .viommu(let domain, let client):
-      try DeviceEnd(work, ViommuTranslator(domain: domain, client: client, iotlbSets: sets, counter: counter))
-    case .mmu(let window): try DeviceEnd(work, MMUTranslator(window: window, counter: counter))
+      try DeviceEnd(
+        work,
+        CalledTranslator(ViommuTranslator(domain: domain, client: client, iotlbSets: sets, counter: counter)))
+    case .mmu(let window): try DeviceEnd(work, CalledTranslator(MMUTranslator(window: window, counter: counter)))
     }
   }
 }

@@ -12,8 +12,7 @@ extension ContenderFactory {
       domain: place.domain, policy: key.path == .iommuStrict ? .strict : .lazy, cpu: parameters.driverCPU,
       counter: counter)
     guard parameters.iommu.mergeBytes > 0 else { return try assemble(key, mapper, .domain(place)) }
-    return try assemble(
-      key, FragmentMapper(mapper, mappedBuffers, fragmentByteCount: parameters.iommu.mergeBytes), .domain(place))
+    return try called(key, mapper, .domain(place))
   }
 
   mutating func premapped(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
@@ -31,12 +30,12 @@ extension ContenderFactory {
     switch parameters.iommu.viommuPrice {
     case .injected:
       let exit = InjectedExit(nanoseconds: UInt64(parameters.iommu.viommuNanoseconds))
-      return try merged(
+      return try called(
         key, ViommuMapper(domain: place.domain, exit: exit, cpu: parameters.driverCPU, counter: counter),
         .domain(place))
     case .process:
       let vmm = try startVMM()
-      return try merged(
+      return try called(
         key, ViommuMapper(domain: place.domain, exit: vmm.driver, cpu: parameters.driverCPU, counter: counter),
         .viommu(place.domain, vmm.device))
     }
@@ -59,17 +58,16 @@ extension ContenderFactory {
     let largest = 1 << (Int.bitWidth - (2 * stride - 1).leadingZeroBitCount)
     let window = try MMUWindow(
       memory: guest.memory, byteCount: max(1 << 30, (parameters.depth + 512) * largest), cpuCount: cpuCount)
-    return try merged(key, MMUMapper(window: window, cpu: parameters.driverCPU, counter: counter), .mmu(window))
+    return try called(key, MMUMapper(window: window, cpu: parameters.driverCPU, counter: counter), .mmu(window))
   }
 
-  /// A path whose price is far above that of a call, for each buffer or for each fragment of several.
-  private mutating func merged<Mapper: DMAMapper & ~Copyable>(
+  /// A path behind calls: each buffer is mapped, or each fragment of several.
+  private mutating func called<Mapper: DMAMapper & ~Copyable>(
     _ key: CostKey, _ mapper: consuming Mapper, _ side: DeviceSide
   ) throws -> Contender {
-    let calls = CalledMapper(mapper)
     let bytes = parameters.iommu.mergeBytes
-    guard bytes > 0 else { return try assemble(key, calls, side) }
-    return try assemble(key, FragmentMapper(calls, mappedBuffers, fragmentByteCount: bytes), side)
+    guard bytes > 0 else { return try assemble(key, CalledMapper(mapper), side) }
+    return try assemble(key, CalledMapper(FragmentMapper(mapper, mappedBuffers, fragmentByteCount: bytes)), side)
   }
 
   /// The address space of a contender's device: shared by its queues, or one that another process has a part in.

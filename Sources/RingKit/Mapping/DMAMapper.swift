@@ -110,3 +110,11 @@ public enum DMADirection: UInt8, Sendable, CaseIterable {
   /// The device writes what the driver will read (DMA_FROM_DEVICE).
   case deviceWritable
 }
+
+extension DMAMapper where Self: ~Copyable {
+  /// ``unmap(_:_:written:)`` of a segment the device wrote nothing into, as a call: for code that is rarely reached.
+  @inlinable @inline(never)
+  mutating func takeBack(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError) {
+    _ = try unmap(mapping, direction, written: 0)
+  }
+}

@@ -106,7 +106,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     for _ in 0..<mapped {
       let link = ledger.links[slot]
       let direction: DMADirection = link & ledger.writable == 0 ? .deviceReadable : .deviceWritable
-      do throws(DMAError) { _ = try mapper.unmap(ledger.mappings[slot], direction, written: 0) } catch { broken = true }
+      do throws(DMAError) { try mapper.takeBack(ledger.mappings[slot], direction) } catch { broken = true }
       slot = link & ~ledger.writable
     }
     ledger.untake(mapped)

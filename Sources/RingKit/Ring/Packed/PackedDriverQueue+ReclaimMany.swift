@@ -14,7 +14,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
           guard try openBatchInSequence() else { break }
         }
         if batchRemaining != 0 {
-          try reclaimBatch(limit)
+          try ledger.isPlainSequence ? reclaimBatchInSequence(limit) : reclaimBatch(limit)
           if batchRemaining == 0 { continue }
         }
       } else {
@@ -95,7 +95,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   }
 
   /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
-  @inlinable @inline(__always)
+  @inlinable @inline(never)
   mutating func reclaimSingles(_ limit: Int) throws(QueueError) {
     var cursor = RetireCursor(&ledger)
     var position = used
@@ -173,9 +173,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   }
 
   /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
-  @inlinable @inline(__always)
+  @inlinable @inline(never)
   mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
-    if ledger.isPlainSequence { return try reclaimBatchInSequence(limit) }
     var cursor = RetireCursor(&ledger)
     let done = finished.cells
     let hasTables = ledger.indirectCapacity > 0

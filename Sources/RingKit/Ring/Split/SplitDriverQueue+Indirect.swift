@@ -40,7 +40,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       for i in 0..<mapped {
         let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable
         do throws(DMAError) {
-          _ = try mapper.unmap(ledger.indirectMappings[base &+ i], direction, written: 0)
+          try mapper.takeBack(ledger.indirectMappings[base &+ i], direction)
         } catch { broken = true }
       }
       throw .mapping(error)

@@ -18,7 +18,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       let opensBatch = isInOrder && ledger.isPlainSequence
       if isInOrder {
         if batchRemaining == 0 && opensBatch { try openBatchInSequence() }
-        if batchRemaining != 0 { try reclaimBatch(limit) }
+        if batchRemaining != 0 { try opensBatch ? reclaimBatchInSequence(limit) : reclaimBatch(limit) }
       } else {
         if ledger.isPlainSequence { try reclaimSequence(limit) }
         if finishedCount != limit && usedSeen != ledger.returned && ledger.unpublished == 0 {
@@ -86,7 +86,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   }
 
   /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
-  @inlinable @inline(__always)
+  @inlinable @inline(never)
   mutating func reclaimSingles(_ limit: Int) throws(QueueError) {
     var cursor = RetireCursor(&ledger)
     let (used, seen, mask) = (ring.used, usedSeen, mask)
@@ -125,9 +125,8 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   }
 
   /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
-  @inlinable @inline(__always)
+  @inlinable @inline(never)
   mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
-    if ledger.isPlainSequence { return try reclaimBatchInSequence(limit) }
     var cursor = RetireCursor(&ledger)
     let done = finished.cells
     let hasTables = ledger.indirectCapacity > 0

@@ -1,11 +1,9 @@
-import BenchHarness
-import RingIOMMU
 import RingKit
-import RingPlatform
 
-/// A mapper behind calls that are not inlined: for a path whose price is far above a call's, or whose device is.
-///
-/// The rings' loops are compiled once for all such paths. Some 3 ns a segment.
+// A path behind calls that are not inlined, for one whose price is far above a call's, or whose device is in another
+// process. The rings' loops are compiled once for all of them. A call costs some 3 ns.
+
+/// The driver's side of such a path.
 struct CalledMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   private let mapSegment: (MemorySegment, DMADirection) throws(DMAError) -> (address: IOVA, mapping: CalledMapping)
   private let unmapSegment: (CalledMapping, DMADirection, UInt32) throws(DMAError) -> UInt32
@@ -70,4 +68,34 @@ struct CalledMapping: BitwiseCopyable {
     // SAFETY: written by the initializer above, for the same path.
     unsafe withUnsafeBytes(of: words) { unsafe $0.loadUnaligned(as: Mapping.self) }
   }
+}
+
+/// The device's side of such a path.
+struct CalledTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
+  private let translateRange: (IOVA, UInt64, DMADirection) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
+  private let servePath: () -> Void
+  private let getWork: () -> Counter
+  private let setWork: (Counter) -> Void
+
+  /// Compiled once for each path.
+  init<Base: DMATranslator & ~Copyable>(_ base: consuming Base) where Base.Counter == Counter {
+    let base = Box(base)
+    translateRange = { address, byteCount, access throws(DMAFault) in
+      try base.value.translate(address, byteCount: byteCount, for: access)
+    }
+    servePath = { base.value.service() }
+    getWork = { base.value.work }
+    setWork = { base.value.work = $0 }
+  }
+
+  var work: Counter {
+    get { Counter.isCounting ? getWork() : Counter() }
+    set { if Counter.isCounting { setWork(newValue) } }
+  }
+
+  mutating func translate(
+    _ address: IOVA, byteCount: UInt64, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) { try translateRange(address, byteCount, access) }
+
+  mutating func service() { servePath() }
 }
