@@ -114,14 +114,31 @@ let package = Package(
       name: "VhostUserTests",
       dependencies: ["VhostUser", "RingKit", "RingIOMMU", "RingPlatform", "CRing", "CVhostUAPI", "RingKitTesting"],
       swiftSettings: strict),
+    // A machine and a guest's console, as several tests of the benchmark want them.
+    .target(
+      name: "BenchTestSupport", dependencies: ["BenchHarness"], path: "Tests/Support/BenchTestSupport",
+      swiftSettings: tool),
+    .testTarget(
+      name: "BenchHarnessTests", dependencies: ["BenchHarness", "RingKit", "CRing", "CRingBench", "BenchTestSupport"],
+      swiftSettings: tool),
+    .testTarget(
+      name: "BenchPathsTests", dependencies: ["BenchPaths", "BenchHarness", "RingKit", "RingIOMMU"],
+      swiftSettings: tool),
+    .testTarget(
+      name: "BenchReportTests",
+      dependencies: [
+        "BenchReport", "BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "BenchTestSupport",
+      ],
+      swiftSettings: tool),
+    // Commands and options, and what needs the program beside the tests; nothing without the trait Bench.
     .testTarget(
       name: "RingBenchTests",
       dependencies: [
-        "RingBench", "RingKit", "CRing", "CRingBench", "RingKitTesting",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Histogram", package: "hdrhistogram-swift"),
+        "RingBench", "BenchReport", "BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "CRingBench",
+        "RingKitTesting", "BenchTestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"])),
       ],
-      swiftSettings: strict),
+      swiftSettings: tool),
   ],
   swiftLanguageModes: [.v6]
 )

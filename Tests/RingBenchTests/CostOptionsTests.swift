@@ -1,7 +1,11 @@
+#if Bench
 import ArgumentParser
+import BenchTestSupport
 import RingKit
 import Testing
 
+@testable import BenchHarness
+@testable import BenchPaths
 @testable import RingBench
 
 @Suite struct CostOptionsTests {
@@ -81,3 +85,4 @@ import Testing
     #expect(throws: Never.self) { try parse("--size 300k --path direct") }
   }
 }
+#endif

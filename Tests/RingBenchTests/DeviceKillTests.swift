@@ -1,15 +1,19 @@
+#if Bench
 import Glibc
+import RingIOMMU
 import RingKit
-import RingKitTestSupport
+import RingKitTesting
+import RingPlatform
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
 
 @Suite("A device's process that is killed")
 struct DeviceKillTests {
   @Test("kill -9 of the device process 100 times under load with nothing lost")
   func kills() throws {
-    var generator = SeededGenerator(for: "kill -9")
+    var generator = RingKitTesting.SeededGenerator(for: "kill -9")
     let rigs = try IsolatedRig.Kind.all.map { try IsolatedRig($0) }
     var (cutOff, served) = (0, UInt64(0))
     for number in 0..<100 {
@@ -55,7 +59,7 @@ struct DeviceKillTests {
     let path = "/tmp/ringbench-device-\(getpid())"
     unsafe unlink(path)
     let program = try #require(RingBenchProgram.path, "there is no ringbench beside the tests")
-    let hand = try DeviceLink(starting: program, [DeviceCommand.name, "--socket", path])
+    let hand = try DeviceLink(starting: program, [BenchProcess.device, "--socket", path])
     var found: DeviceSocket?
     while found == nil, hand.process?.end == nil {
       found = try? DeviceSocket.connect(to: path)
@@ -68,3 +72,4 @@ struct DeviceKillTests {
     #expect(hand.process?.wait() == .exited(code: 0))
   }
 }
+#endif

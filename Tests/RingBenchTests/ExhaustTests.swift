@@ -1,8 +1,13 @@
+#if Bench
 import ArgumentParser
+import BenchTestSupport
 import FoundationEssentials
 import RingKit
 import Testing
 
+@testable import BenchHarness
+@testable import BenchPaths
+@testable import BenchReport
 @testable import RingBench
 
 @Suite struct ExhaustTests {
@@ -91,74 +96,6 @@ import Testing
     #expect(all.filter { $0.what.bytes == 262_144 }.allSatisfy { $0.error == nil && $0.tally.delivered == 300 })
   }
 
-  /// A queue with a mapper of no pool, so that the test can be the device.
-  private func withQueue(
-    _ body: (ExhaustEnds, LoadPlan) throws -> Void
-  ) throws {
-    let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 1 << 20)
-    var allocator = RegionAllocator(region)
-    let memory = try GuestMemory([region])
-    let ring = try SplitRing(in: allocator.allocate(SplitRing.byteCount(size: 8), alignment: 4096), size: 8)
-    let payload = try allocator.allocate(64 << 10, alignment: 4096)
-    let configuration = QueueConfiguration(size: 8, features: .version1)
-    let ends = ExhaustEnds(
-      try SplitDriverQueue(configuration, ring: ring, mapper: DirectMapper(counter: NoWork())),
-      try SplitDeviceQueue(
-        configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: NoWork())))
-    let plan = LoadPlan(
-      direction: .deviceWritable, bytes: 100, depth: 4, batch: 4, touch: .full, segments: 1,
-      payload: PayloadPool(payload, bytes: 100))
-    try body(ends, plan)
-  }
-
-  @Test func aByteThatWasNotWrittenEndsTheRun() throws {
-    try withQueue { ends, plan in
-      var sender = ExhaustDriver(plan, total: 4)
-      var receiver = ExhaustDevice(plan)
-      _ = try ends.turnDriver(&sender)
-      _ = try ends.turnDevice(&receiver)
-      _ = try ends.turnDriver(&sender)
-      #expect(sender.isDone)
-      // To the device, which goes on counting, the next buffers are those from 4 on.
-      var late = ExhaustDriver(plan, total: 4)
-      _ = try ends.turnDriver(&late)
-      _ = try ends.turnDevice(&receiver)
-      var error: SliceFailure?
-      do throws(SliceFailure) { _ = try ends.turnDriver(&late) } catch let failure { error = failure }
-      guard case .wrongByte(sequence: 0, offset: _) = error else {
-        Issue.record("\(String(describing: error))")
-        return
-      }
-    }
-  }
-
-  @Test func aPoolThatOthersFilledIsAnErrorAndNoDeadlock() throws {
-    let bounce = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: 256 << 10)
-    let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 1 << 20)
-    var bounces = RegionAllocator(bounce)
-    var allocator = RegionAllocator(region)
-    let memory = try GuestMemory([region, bounce])
-    let pool = try SwiotlbPool(bounces.allocate(256 << 10, alignment: 4096))
-    let ring = try SplitRing(in: allocator.allocate(SplitRing.byteCount(size: 8), alignment: 4096), size: 8)
-    let payload = try allocator.allocate(512 << 10, alignment: 4096)
-    var other = SwiotlbMapper(memory: memory, pool: pool, cpu: 0, counter: NoWork())
-    let (_, mapping) = try other.map(payload.segment(at: 0, length: 256 << 10), .deviceReadable)
-    let configuration = QueueConfiguration(size: 8, features: [.version1, .accessPlatform])
-    let ends = ExhaustEnds(
-      try SplitDriverQueue(
-        configuration, ring: ring, mapper: SwiotlbMapper(memory: memory, pool: pool, cpu: 0, counter: NoWork())),
-      try SplitDeviceQueue(
-        configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: NoWork())))
-    let plan = LoadPlan(
-      direction: .deviceReadable, bytes: 4_096, depth: 4, batch: 4, touch: .full, segments: 1,
-      payload: PayloadPool(payload, bytes: 4_096))
-    let exchange = ExhaustExchange(plan: plan, buffers: 8, driverCPU: 0, deviceCPU: 1)
-    let error = #expect(throws: SliceFailure.self) { _ = try exchange.interleaved(ends, total: 8) }
-    #expect(error?.text.contains("swiotlb buffer is full") == true)
-    try other.unmap(mapping, .deviceReadable)
-    #expect(try exchange.interleaved(ends, total: 8).delivered == 8)
-  }
-
   private func parse(_ line: String) throws -> ExhaustParameters {
     try ExhaustOptions.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
   }
@@ -213,3 +150,4 @@ import Testing
     #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
   }
 }
+#endif

@@ -1,9 +1,13 @@
+#if Bench
 import FoundationEssentials
 import Glibc
+import RingIOMMU
 import RingKit
+import RingPlatform
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
 
 /// `ringbench cost --isolate` as a program, from outside.
 @Suite("cost --isolate as a program", .serialized)
@@ -115,13 +119,5 @@ struct IsolatedCostTests {
     try rig.exchange(nil, next)
     #expect(rig.returned == rig.added)
   }
-
-  @Test("a step that nobody takes ends")
-  func nobody() throws {
-    let region = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 4096)
-    let gate = SliceGate(in: region, patience: 1_000_000)
-    gate.open(.probe)
-    #expect(throws: SliceFailure.self) { try gate.waitUntilIdle() }
-    #expect(gate.isAbandoned && gate.hasFailed)
-  }
 }
+#endif

@@ -1,9 +1,13 @@
+#if Bench
 import Glibc
+import RingIOMMU
 import RingKit
-import RingKitTestSupport
+import RingKitTesting
+import RingPlatform
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
 
 extension IsolatedRig {
   /// Starts a device and kills it under load, wherever it is then, in the middle of a batch as likely as not.
@@ -40,3 +44,4 @@ extension IsolatedRig {
     #expect(device.finish() == .done)
   }
 }
+#endif

@@ -1,9 +1,13 @@
+#if Bench
 import CRingBench
 import Glibc
+import RingIOMMU
 import RingKit
+import RingPlatform
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
 
 /// A driver of a secure guest, whose device is a process that can be killed and replaced.
 ///
@@ -139,7 +143,7 @@ final class IsolatedRig {
     at position: UInt16? = nil, patience: UInt64 = 10_000_000_000
   ) throws -> (device: IsolatedDevice, process: ChildProcess) {
     let program = try #require(RingBenchProgram.path, "there is no ringbench beside the tests")
-    let link = try DeviceLink(starting: program, [DeviceCommand.name, "--parent", "\(getpid())"])
+    let link = try DeviceLink(starting: program, [BenchProcess.device, "--parent", "\(getpid())"])
     let process = try #require(link.process)
     return (try attach(link, at: position, patience: patience), process)
   }
@@ -251,3 +255,4 @@ final class IsolatedRig {
 
   private func host(_ number: UInt64) -> HostAddress { payload.host(Int(number % UInt64(Self.depth))) }
 }
+#endif

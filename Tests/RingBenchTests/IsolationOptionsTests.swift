@@ -1,7 +1,10 @@
+#if Bench
 import ArgumentParser
-import RingKit
+import BenchTestSupport
 import Testing
 
+@testable import BenchHarness
+@testable import BenchPaths
 @testable import RingBench
 
 @Suite struct IsolationOptionsTests {
@@ -13,7 +16,10 @@ import Testing
     #expect(try parse("").isolation == IsolationParameters())
     #expect(try parse("--isolate").isolation.paths == DMAPath.allCases.filter { $0.isolationRefusal() == nil })
     let named = try parse("--isolate --path swiotlb --device-socket /run/d")
-    #expect(named.isolation == IsolationParameters(paths: [.swiotlb], isForced: false, socketPath: "/run/d"))
+    var expected = IsolationParameters()
+    expected.paths = [.swiotlb]
+    expected.socketPath = "/run/d"
+    #expect(named.isolation == expected && !expected.isForced)
     // The baseline stays what it is: two threads.
     #expect(named.measuredPaths == [.direct, .swiotlb])
   }
@@ -23,18 +29,6 @@ import Testing
     let error = #expect(throws: BenchError.self) { try parse("--isolate --path swiotlb,\(path.name)") }
     #expect(error?.exitCode == 3)
     #expect(error?.message.contains(path.name) == true && error?.message.contains("\n") == false)
-  }
-
-  /// What the command line refuses the platform refuses as well.
-  @Test(arguments: [([DMAPath.direct], "ACCESS_PLATFORM"), ([.direct, .shadow], "private memory")])
-  func whatIsNotForcedIsRefusedAtSetUp(_ paths: [DMAPath], _ reason: String) throws {
-    var parameters = CostParameters()
-    parameters.paths = paths
-    parameters.isolation.paths = paths
-    var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
-    let key = CostKey(ring: .split, path: .direct, direction: .deviceReadable, bytes: 1500, isolated: true)
-    let error = #expect(throws: BenchError.self) { _ = try factory.make(key, counter: NoWork()) }
-    #expect(error?.exitCode == 3 && error?.message.contains(reason) == true, "\(error?.message ?? "")")
   }
 
   @Test func onlyWhatCanFaultCanBeForced() throws {
@@ -68,22 +62,5 @@ import Testing
     let error = #expect(throws: BenchError.self) { try SweepCommand.parameters(options, on: .fixture) }
     #expect(error?.exitCode == 2 && error?.message.contains("cost") == true)
   }
-
-  @Test func aLoadGoesOverAndComesBack() throws {
-    var load = IsolatedLoad()
-    load.direction = .deviceWritable
-    load.touch = .none
-    load.bytes = 1500
-    load.batch = 32
-    load.prefersLargePages = true
-    load.sequence = .max
-    load.counts = GuestPhysicalAddress(4096)
-    #expect(IsolatedLoad(load.words) == load)
-    for (place, value) in [(0, 16), (1, 1 << 30), (2, 0), (2, 1 << 20)] as [(Int, UInt64)] {
-      var words = load.words
-      words[place] = value
-      #expect(IsolatedLoad(words) == nil, "word \(place) is \(value)")
-    }
-    #expect(IsolatedLoad([]) == nil)
-  }
 }
+#endif

@@ -1,7 +1,11 @@
+#if Bench
 import ArgumentParser
+import BenchTestSupport
 import RingKit
 import Testing
 
+@testable import BenchHarness
+@testable import BenchPaths
 @testable import RingBench
 
 @Suite struct LaneTests {
@@ -98,3 +102,4 @@ import Testing
     #expect(error?.message.contains("\n") == false)
   }
 }
+#endif

@@ -1,9 +1,13 @@
+#if Bench
 import Glibc
+import RingIOMMU
 import RingKit
-import RingKitTestSupport
+import RingKitTesting
+import RingPlatform
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
 
 /// Where each buffer is mapped the driver waits for the device's process: at an unmap, or at a flush.
 @Suite("A device's process that is killed while its answers are waited for")
@@ -18,7 +22,7 @@ struct MappedDeviceKillTests {
 
   @Test("kill -9 under iommu-strict and iommu-lazy, 64 times under load, with nothing lost")
   func kills() throws {
-    var generator = SeededGenerator(for: "kill -9, mapped")
+    var generator = RingKitTesting.SeededGenerator(for: "kill -9, mapped")
     let rigs = try Self.kinds.map { try IsolatedRig($0) }
     var (inAWait, atRest) = (0, 0)
     for number in 0..<64 {
@@ -67,3 +71,4 @@ struct MappedDeviceKillTests {
     #expect(rig.returned == rig.added)
   }
 }
+#endif

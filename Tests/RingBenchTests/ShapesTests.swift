@@ -1,8 +1,12 @@
+#if Bench
 import ArgumentParser
-import FoundationEssentials
+import BenchTestSupport
 import RingKit
 import Testing
 
+@testable import BenchHarness
+@testable import BenchPaths
+@testable import BenchReport
 @testable import RingBench
 
 @Suite struct ShapesTests {
@@ -64,75 +68,5 @@ import Testing
     let plain = try IndirectShape.count(.identity, chain: chain, isIndirect: false, bench(.indirect, ring))
     #expect(plain[.maps] == UInt64(4_080 * chain))
   }
-
-  // From a page on a mapping starts on a page, so three slots take four; 128 slots are the most.
-  @Test(arguments: [
-    (256, 1_500, 128), (1_024, 4_096, 256), (1_024, 6_000, 128), (1_024, 262_144, 4), (256, 200_000, 1),
-  ])
-  func aPoolHoldsWholeBuffers(poolKiB: Int, bytes: Int, capacity: Int) throws {
-    #expect(ExhaustionShape.capacity(poolKiB: poolKiB, bytes: bytes) == capacity)
-    let depth = min(capacity + 5, 256)
-    let outcome = try ExhaustionShape.fill(poolKiB: poolKiB, depth: depth, bytes: bytes)
-    #expect(outcome.added == min(capacity, depth))
-    #expect(outcome.failed == depth - min(capacity, depth))
-    #expect(outcome.recovered == outcome.added)
-  }
-
-  @Test func beyond256KiBIsRefusedAsTooLarge() throws {
-    let outcome = try ExhaustionShape.fill(poolKiB: 1_024, depth: 1, bytes: 262_145)
-    #expect(outcome.failed == 1)
-    #expect(outcome.refusal == .tooLarge(byteCount: 262_145, maximum: 262_144))
-  }
-
-  // MARK: The report
-
-  private func report() -> ShapesReport {
-    var agreeing = ShapeResult(.invalidations, published: [.flushQueue, .vIOMMU])
-    agreeing.count("invalidations per unmap, iommu-lazy", unit: "", predicted: 1.0 / 255, measured: 1.0 / 255)
-    agreeing.add("strict minus lazy", unit: "ns", predicted: 100, measured: Estimate(median: 110, low: 105, high: 120))
-    agreeing.conditions.placement = .sameL3
-    agreeing.conditions.roundTrip = 101
-    agreeing.conclude(agreeing.countsAreExact, "counted")
-    var reach = ShapeResult(.reach, published: [.neugebauer])
-    reach.count("misses", unit: "", predicted: 1, measured: 0)
-    reach.conclude(reach.countsAreExact, "the counts are wrong")
-    let missing = ShapeResult.notShown(.backend, published: [.asterinas], why: "no such path")
-    return ShapesReport(
-      machine: .fixture, parameters: ShapeParameters(), shapes: [agreeing, reach, missing], interrupted: false)
-  }
-
-  @Test func theJSONHasTheDocumentedShape() throws {
-    struct Shape: Decodable {
-      struct Figure: Decodable {
-        let name: String, unit: String, value: Double, low: Double?, high: Double?, exact: Bool
-      }
-      struct Published: Decodable { let source: String, setup: String, figure: String, grade: String }
-      struct Placement: Decodable { let `class`: String, roundTripNs: Double }
-      struct One: Decodable {
-        let shape: String, title: String, expectation: String, predicted: [Figure], measured: [Figure]
-        let published: [Published], verdict: String, why: String, injected: Bool, placement: Placement?
-      }
-      let schema: Int, shapes: [One], interrupted: Bool
-    }
-    let shape = try JSONDecoder().decode(Shape.self, from: Data(try JSONText.encode(report()).utf8))
-    #expect(shape.shapes.map(\.shape) == ["C", "H", "I"])
-    #expect(shape.shapes.map(\.verdict) == ["agrees", "differs", "cannot be shown here"])
-    let first = try #require(shape.shapes.first)
-    #expect(first.measured.first?.exact == true)
-    #expect(first.measured.first?.value == first.predicted.first?.value)
-    #expect(first.measured.last?.low == 105)
-    #expect(first.published.map(\.grade) == ["constant", "S"])
-    #expect(first.placement?.class == "same-l3")
-    #expect(shape.shapes.last?.placement == nil)
-    #expect(shape.shapes.allSatisfy { !$0.injected })
-  }
-
-  @Test func theTextSaysWhatIsFromMemory() {
-    let text = ShapesText(report()).render()
-    #expect(text.contains("from memory, not checked"))
-    #expect(text.contains("agrees: counted"))
-    #expect(text.contains("cannot be shown here: no such path"))
-    #expect(text.contains("0.003922"))
-    #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
-  }
 }
+#endif

@@ -1,8 +1,10 @@
+#if Bench
 import Glibc
+import RingIOMMU
 import RingKit
 import Testing
 
-@testable import RingBench
+@testable import BenchPaths
 
 /// `ringbench viommu-server` as a process, from outside.
 @Suite struct ViommuProcessTests {
@@ -11,7 +13,7 @@ import Testing
     return try ViommuProcess(
       executable: program,
       arguments: [
-        ViommuServerCommand.name, "--parent", "\(getpid())", "--driver-cpu", "0", "--device-cpu", "0",
+        BenchProcess.viommuServer, "--parent", "\(getpid())", "--driver-cpu", "0", "--device-cpu", "0",
       ], timeout: timeout)
   }
 
@@ -67,3 +69,4 @@ extension ViommuClient {
     #expect(throws: ViommuFailure.refused(.notMapped)) { try unmapped(IOVA(0x1000), pages: 1) }
   }
 }
+#endif

@@ -4,4 +4,11 @@ package struct CacheDescription: Encodable, Hashable, Sendable {
   package let type: String
   package let bytes: Int
   package let cpus: [Int]
+
+  package init(level: Int, type: String, bytes: Int, cpus: [Int]) {
+    self.level = level
+    self.type = type
+    self.bytes = bytes
+    self.cpus = cpus
+  }
 }

@@ -5,6 +5,12 @@ package struct HugePages: Encodable, Sendable {
   /// `always`, `madvise` or `never`.
   package let transparent: String
 
+  package init(reserved: Int, free: Int, transparent: String) {
+    self.reserved = reserved
+    self.free = free
+    self.transparent = transparent
+  }
+
   package static func read() -> HugePages {
     let pool = "/sys/kernel/mm/hugepages/hugepages-2048kB"
     let setting = SystemFile.text("/sys/kernel/mm/transparent_hugepage/enabled") ?? ""

@@ -21,6 +21,28 @@ package struct Machine: Encodable, Sendable {
   /// HEAD of the working tree that the executable lies in, where there is one.
   package let commit: String?
 
+  package init(
+    kernel: String, cpuModel: String, architecture: String, underHypervisor: Bool, cpus: [Int], memoryBytes: UInt64,
+    nodes: [NodeDescription], siblings: [[Int]], caches: [CacheDescription], hugePages: HugePages, numaLibrary: Bool,
+    toolchain: String, optimised: Bool, ringKit: String, commit: String?
+  ) {
+    self.kernel = kernel
+    self.cpuModel = cpuModel
+    self.architecture = architecture
+    self.underHypervisor = underHypervisor
+    self.cpus = cpus
+    self.memoryBytes = memoryBytes
+    self.nodes = nodes
+    self.siblings = siblings
+    self.caches = caches
+    self.hugePages = hugePages
+    self.numaLibrary = numaLibrary
+    self.toolchain = toolchain
+    self.optimised = optimised
+    self.ringKit = ringKit
+    self.commit = commit
+  }
+
   package func node(of cpu: Int) -> Int? { nodes.first { $0.cpus.contains(cpu) }?.node }
 
   package func pair(_ a: Int, _ b: Int) -> CPUPair {

@@ -6,4 +6,12 @@ package struct NodeDescription: Encodable, Sendable {
   package let freeBytes: UInt64
   /// To each node of the machine, in the order of their numbers; 10 is local.
   package let distances: [Int]
+
+  package init(node: Int, cpus: [Int], memoryBytes: UInt64, freeBytes: UInt64, distances: [Int]) {
+    self.node = node
+    self.cpus = cpus
+    self.memoryBytes = memoryBytes
+    self.freeBytes = freeBytes
+    self.distances = distances
+  }
 }

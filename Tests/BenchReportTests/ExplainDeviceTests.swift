@@ -1,8 +1,11 @@
 import FoundationEssentials
 import RingKit
+import RingPlatform
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
+@testable import BenchReport
 
 @Suite struct ExplainDeviceTests {
   private func run(_ arguments: [String]) throws -> DeviceReport {

@@ -1,7 +1,7 @@
 import CRing
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
 
 @Suite struct PinnedThreadTests {
   @Test func itRunsWhereItWasPut() throws {

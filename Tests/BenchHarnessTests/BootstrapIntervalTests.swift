@@ -1,6 +1,6 @@
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
 
 @Suite struct BootstrapIntervalTests {
   @Test func sameSeedSameInterval() {

@@ -1,7 +1,8 @@
 import Glibc
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchReport
 
 @Suite struct OutputFileTests {
   private let folder = "/tmp/ringbench-tests-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"

@@ -1,10 +1,13 @@
+import BenchTestSupport
 import FoundationEssentials
 import RingKit
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
+@testable import BenchReport
 
-@Suite struct ReportTests {
+@Suite struct CostReportTests {
   private func row(_ path: DMAPath, ratio: Double, placement: PlacementClass = .sameL3, kept: Int = 20) -> CostRow {
     CostRow(
       ring: .split, path: path, direction: .deviceReadable, bytes: 1_500, depth: 128, batch: 32, placement: placement,
@@ -100,16 +103,5 @@ import Testing
     #expect(row.buffersPerSecond.median == 3_333_000)
     #expect(row.counters["invalidations"] == 1)
     #expect(!row.injected)
-  }
-
-  @Test func figuresHaveFourDigits() {
-    #expect(Rounded.value(123.4567) == 123.5)
-    #expect(Rounded.value(3_333_333.3) == 3_333_000)
-    #expect(Rounded.value(0.00123456) == 0.001235)
-    #expect(Rounded.value(0) == 0)
-    #expect(NumberText.fixed(1_234.567, 1) == "1,234.6")
-    #expect(NumberText.fixed(0.05, 2) == "0.05")
-    #expect(NumberText.fixed(-0.001, 1) == "0.0")
-    #expect(NumberText.short(9.996) == "10.0")
   }
 }

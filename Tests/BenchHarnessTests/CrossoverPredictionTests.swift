@@ -1,7 +1,6 @@
-import RingKit
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
 
 @Suite struct CrossoverPredictionTests {
   // S* = bandwidth × (t_map + t_unmap) / k: 10 bytes a nanosecond, 300 ns.
@@ -44,29 +43,5 @@ import Testing
     #expect(abs(curve.value(at: 100_000) - 400) < 1e-9)
     #expect(LogCurve([]) == nil)
     #expect(LogCurve([(0, 5), (10, 0)]) == nil)
-  }
-
-  // Linux's swiotlb copies a device-writable buffer in and out; a shadow buffer copies once.
-  @Test func copiesAreThoseOfThePath() {
-    #expect(DMAPath.swiotlb.copies(.deviceReadable) == 1)
-    #expect(DMAPath.swiotlb.copies(.deviceWritable) == 2)
-    #expect(DMAPath.direct.copies(.deviceReadable) == nil)
-    #expect(DMAPath.iommuStrict.maps && DMAPath.iommuLazy.maps && !DMAPath.premapped.maps)
-  }
-
-  @Test func primitivesPredictByDirection() throws {
-    let times: [(PrimitiveKey, Estimate)] = [
-      (PrimitiveKey(kind: .mapping(.iommuStrict), bytes: 64), .exactly(300)),
-      (PrimitiveKey(kind: .mapping(.swiotlb), bytes: 64), .exactly(56.4)),
-      (PrimitiveKey(kind: .copyToPool, bytes: 64), .exactly(6.4)),
-      (PrimitiveKey(kind: .copyToPool, bytes: 6_400), .exactly(640)),
-    ]
-    let primitives = Primitives(times: times.map { (key: $0.0, time: $0.1) })
-    for (direction, factor) in [(DMADirection.deviceReadable, 1.0), (.deviceWritable, 2)] {
-      let found = try #require(primitives.crossover(copying: .swiotlb, mapping: .iommuStrict, direction))
-      #expect(abs(try #require(found.formula.bytes) * factor / 3_000 - 1) < 1e-3)
-      #expect(abs(try #require(found.withOverhead.bytes) * factor / 2_500 - 1) < 1e-3)
-    }
-    #expect(primitives.crossover(copying: .iommuStrict, mapping: .swiotlb, .deviceReadable) == nil)
   }
 }

@@ -1,8 +1,7 @@
-import RingKit
 import Synchronization
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
 
 @Suite struct SliceSizeTests {
   /// Runs 12 slices of 1.28 ms, in batches of 128, whose buffers cost what `cost` says of each slice; returns how many each had.
@@ -11,15 +10,15 @@ import Testing
     let trials = 6
     let counts = Mutex<[Int]>([])
     let contender = Contender(
-      label: "any",
-      runDriver: { count, _ throws(SliceFailure) in
+      "any",
+      DriverEnd { count, _ throws(SliceFailure) in
         let number = counts.withLock { counts in
           counts.append(count)
           return counts.count
         }
         return UInt64(count * cost(number - trials))
       },
-      runDevice: { gate throws(SliceFailure) in while !gate.isSliceOver {} }, work: { WorkCounts() })
+      DeviceEnd { gate throws(SliceFailure) in while !gate.isSliceOver {} })
     let cpus = Machine.read().cpus
     let schedule = try SliceSchedule(
       counted: [], timed: [contender], groups: [0..<1], rounds: 12, sliceMilliseconds: 1.28, timeLimit: 3600,

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
 
 @Suite struct PlacementClassifierTests {
   private let oneNode = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
 
 @Suite struct RoundTripClustersTests {
   private func around(_ centre: Double, _ count: Int, seed: UInt64 = 5) -> [Double] {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
 
 @Suite struct CrossoverFinderTests {
   private let sizes = (6...18).map { 1 << $0 }

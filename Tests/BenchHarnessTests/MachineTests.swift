@@ -1,6 +1,7 @@
+import BenchTestSupport
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
 
 @Suite struct MachineTests {
   @Test func pairsAreReadFromTheTopology() {

@@ -1,7 +1,9 @@
 import FoundationEssentials
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
+@testable import BenchReport
 
 @Suite struct ExplainTests {
   /// A path that can be measured can be explained.

@@ -1,7 +1,9 @@
+import RingIOMMU
 import RingKit
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
 
 @Suite struct HybridCalibratorTests {
   /// The same thing twice or more in a row, once.
@@ -9,14 +11,14 @@ import Testing
     trips.reduce(into: []) { if $0.last != $1 { $0.append($1) } }
   }
 
-  private func sorter(_ run: SliceRun, contenders: Int) -> (sorter: SliceSorter, outcome: HybridOutcome) {
+  private func sorter(_ run: MovingCPUs.Run, contenders: Int) -> (sorter: SliceSorter, outcome: HybridOutcome) {
     let classifier = PlacementClassifier(
       pair: CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true), underHypervisor: true,
-      roundTrips: run.records.flatMap { [$0.conditions.roundTripBefore, $0.conditions.roundTripAfter] })
+      roundTrips: run.slices.roundTrips)
     let outcome = run.hybrid.named(by: classifier)
-    return (
-      SliceSorter(run.records, contenders: contenders, fewest: 3, classifier: classifier, hybrid: outcome), outcome
-    )
+    let sorter = SliceSorter(
+      run.slices.records, contenders: contenders, fewest: 3, classifier: classifier, isForeign: outcome.isForeign)
+    return (sorter, outcome)
   }
 
   private var hasTwoCPUs: Bool { Machine.read().cpus.count > 1 }
@@ -50,7 +52,7 @@ import Testing
     let contenders = (0..<4).map { _ in cpus.hybrid(calibrator) }
     // One round there is, and its time is over at once.
     let run = try cpus.run(contenders, rounds: 40, timeLimit: 0)
-    #expect(run.records.count == 4)
+    #expect(run.slices.records.count == 4)
     #expect(run.hybrid.findings.map(\.placement) == [.sameL3])
     #expect(turns(cpus.calibrated) == [100])
     let (sorter, outcome) = sorter(run, contenders: 4)
@@ -102,23 +104,14 @@ import Testing
     for given in [nil, 4096] as [Int?] {
       parameters.hybridThreshold = given
       var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
-      let contenders = [try factory.make(key, counter: NoWork()), try factory.make(key, counter: NoWork())]
-      #expect(factory.calibrators.count == (given == nil ? 1 : 0), "one for all hybrids of a ring")
-      #expect(contenders.allSatisfy { $0.hybrid === factory.calibrators.first })
-      let hidden = factory.calibrators.flatMap(\.contenders)
+      let contenders = [try factory.make(key), try factory.make(key)]
+      let calibrators = contenders.compactMap { $0.tuner as? HybridCalibrator }
+      #expect(calibrators.count == (given == nil ? contenders.count : 0))
+      #expect(calibrators.allSatisfy { $0 === calibrators.first }, "one for all hybrids of a ring")
+      let hidden = factory.tuner?.contenders ?? []
+      #expect(hidden.count == calibrators.first?.contenders.count ?? 0)
       for contender in contenders + hidden { contender.close() }
     }
-  }
-
-  /// Where queues have threads of their own, the calibrator's rings, which are single, are the first pair's alone.
-  @Test func threadsOfOtherQueuesStayOutOfASingleQueue() throws {
-    let single = Contender(
-      label: "single", runDriver: { _, _ throws(SliceFailure) in throw .silent },
-      runDevice: { _ throws(SliceFailure) in throw .silent }, work: { WorkCounts() })
-    let gate = try SlicePeer().gate
-    #expect(throws: SliceFailure.self) { try FollowerRole.device(lane: 0).run(single, gate) }
-    #expect(throws: Never.self) { try FollowerRole.device(lane: 1).run(single, gate) }
-    #expect(throws: Never.self) { try FollowerRole.driver(lane: 1).run(single, gate) }
   }
 
   @Test func everyPairHasItsTurnFirst() throws {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
 
 @Suite struct SliceSorterTests {
   private func record(_ contender: Int, round: Int, cost: Double) -> SliceRecord {

@@ -1,8 +1,10 @@
 import FoundationEssentials
+import RingIOMMU
 import RingKit
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
 
 @Suite struct HybridFindingTests {
   private let classifier = PlacementClassifier(
@@ -67,7 +69,8 @@ import Testing
     let known = [
       finding(.split, .sameL3), finding(.split, .crossL3), finding(.packed, .sameL3),
     ]
-    var outcome = HybridOutcome(findings: known)
+    var outcome = HybridOutcome()
+    outcome.findings = known
     #expect(outcome.warning(rows: [(.split, .sameL3), (.split, .crossL3), (.packed, .sameL3)]) == nil)
     #expect(outcome.warning(rows: []) == nil)
     #expect(HybridOutcome().warning(rows: [(.split, .crossL3)]) == nil, "a threshold that was given is nobody's")
@@ -121,8 +124,7 @@ import Testing
     }
     var later = finding(.packed, .crossL3)
     later.occasion = .later
-    let text = try JSONText.encode([later])
-    let shape = try #require(try JSONDecoder().decode([Shape].self, from: Data(text.utf8)).first)
+    let shape = try #require(try JSONDecoder().decode([Shape].self, from: JSONEncoder().encode([later])).first)
     #expect(shape.ring == "packed" && shape.placement.class == "cross-l3" && shape.taken == "later")
     // A direction that nobody looked at has no threshold.
     #expect(shape.thresholdBytes == ["device-writable": 425])

@@ -1,45 +1,14 @@
-import ArgumentParser
+import BenchTestSupport
 import FoundationEssentials
+import RingIOMMU
 import RingKit
 import Testing
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
+@testable import BenchReport
 
-@Suite struct SweepTests {
-  private func parse(_ line: String) throws -> CostParameters {
-    try SweepCommand.parameters(CostOptions.parse(line.split(separator: " ").map { String($0) }), on: .fixture)
-  }
-
-  @Test func defaultsAreTheDocumentedOnes() throws {
-    let parameters = try parse("")
-    #expect(parameters.rings == [.split])
-    #expect(parameters.paths == DMAPath.allCases.filter { $0 != .viommu && $0 != .mmu })
-    #expect(try parse("--path viommu,mmu").paths == [.viommu, .mmu])
-    #expect(parameters.sizes.first == 64 && parameters.sizes.last == 524_288)
-    #expect(parameters.directions == DMADirection.allCases)
-  }
-
-  @Test func aSizeBeyondOnePathsLimitIsNoRefusalOfTheRun() throws {
-    #expect(try parse("--size 64,300k --path swiotlb").sizes == [64, 307_200])
-  }
-
-  @Test(arguments: [
-    "--size 17m", "--size 0", "--path dircet", "--size 16m --depth 256", "--direction up", "--slices 0",
-  ])
-  func nonsenseIsRefusedAsUsage(_ line: String) throws {
-    let error = #expect(throws: BenchError.self) { try parse(line) }
-    #expect(error?.exitCode == 2)
-    #expect(error?.message.contains("\n") == false)
-  }
-
-  @Test func primitivesCoverTheEndsOfTheSizes() {
-    let all = (6...19).map { 1 << $0 }
-    let sizes = PrimitiveContenders.sizes(all)
-    #expect(sizes.first == 64 && sizes.last == 262_144)
-    #expect(sizes.count <= 7)
-    #expect(PrimitiveContenders.sizes([1_500, 300_000]) == [1_500])
-  }
-
+@Suite struct SweepReportTests {
   /// A run of made-up slices: at each size strict costs 300 ns, swiotlb a tenth of a nanosecond a byte.
   private func report() throws -> SweepReport {
     var parameters = CostParameters()
@@ -67,7 +36,11 @@ import Testing
     return SweepReport(
       machine: .fixture, parameters: parameters, keys: keys, primitives: [],
       refused: [(refused, DMAError.tooLarge(byteCount: 524_288, maximum: 262_144).description)],
-      run: PairedRun(run, contenders: keys.count, parameters: parameters, machine: .fixture))
+      run: PairedRun(
+        run, contenders: keys.count, slices: parameters.slices,
+        classifier: Machine.fixture.classifier(
+          parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips), seed: parameters.seed),
+      hybridCalibration: HybridOutcome())
   }
 
   @Test func theJSONHasTheDocumentedShape() throws {
@@ -107,5 +80,21 @@ import Testing
     #expect(text.contains("swiotlb below, iommu-strict above"))
     #expect(text.contains("swiotlb, 524,288 bytes: a mapping of 524288 bytes"))
     #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
+  }
+
+  @Test func primitivesPredictByDirection() throws {
+    let times: [(PrimitiveKey, Estimate)] = [
+      (PrimitiveKey(kind: .mapping(.iommuStrict), bytes: 64), .exactly(300)),
+      (PrimitiveKey(kind: .mapping(.swiotlb), bytes: 64), .exactly(56.4)),
+      (PrimitiveKey(kind: .copyToPool, bytes: 64), .exactly(6.4)),
+      (PrimitiveKey(kind: .copyToPool, bytes: 6_400), .exactly(640)),
+    ]
+    let primitives = Primitives(times: times.map { (key: $0.0, time: $0.1) })
+    for (direction, factor) in [(DMADirection.deviceReadable, 1.0), (.deviceWritable, 2)] {
+      let found = try #require(primitives.crossover(copying: .swiotlb, mapping: .iommuStrict, direction))
+      #expect(abs(try #require(found.formula.bytes) * factor / 3_000 - 1) < 1e-3)
+      #expect(abs(try #require(found.withOverhead.bytes) * factor / 2_500 - 1) < 1e-3)
+    }
+    #expect(primitives.crossover(copying: .iommuStrict, mapping: .swiotlb, .deviceReadable) == nil)
   }
 }

@@ -1,7 +1,9 @@
+import RingIOMMU
 import RingKit
 import Synchronization
 
-@testable import RingBench
+@testable import BenchHarness
+@testable import BenchPaths
 
 /// CPUs that move between placements as a test says, contenders that cost accordingly, and hybrids calibrated by those.
 ///
@@ -72,23 +74,31 @@ final class MovingCPUs: Sendable {
       if slice > 0 { trip.store(path(slice), ordering: .relaxed) }
       return 500
     }
-    hybrid.hybrid = calibrator
+    hybrid.tuner = calibrator
     return hybrid
   }
 
   private func contender(_ label: String, cost: @escaping () -> Int) -> Contender {
     Contender(
-      label: label, runDriver: { count, _ throws(SliceFailure) in UInt64(cost() * count) },
-      runDevice: { gate throws(SliceFailure) in while !gate.isSliceOver {} }, work: { WorkCounts() })
+      label, DriverEnd { count, _ throws(SliceFailure) in UInt64(cost() * count) },
+      DeviceEnd { gate throws(SliceFailure) in while !gate.isSliceOver {} })
   }
 
-  /// Lets the contenders take so many turns.
-  func run(_ contenders: [Contender], rounds: Int, timeLimit: Double = 3600) throws -> SliceRun {
+  /// What a run brought back, and what its tuner found.
+  struct Run {
+    let slices: SliceRun
+    let hybrid: HybridOutcome
+  }
+
+  /// Lets hybrids of one calibrator take so many turns.
+  func run(_ contenders: [Contender], rounds: Int, timeLimit: Double = 3600) throws -> Run {
     let cpus = Machine.read().cpus
+    let tuner = HybridTuner(contenders.prefix(1).compactMap { $0.tuner as? HybridCalibrator })
     let schedule = try SliceSchedule(
       counted: [], timed: contenders, groups: [0..<contenders.count], rounds: rounds, sliceMilliseconds: 0.1,
-      timeLimit: timeLimit, driverCPU: cpus[0], deviceCPU: cpus[cpus.count - 1],
+      timeLimit: timeLimit, driverCPU: cpus[0], deviceCPU: cpus[cpus.count - 1], tuner: tuner,
       source: { [self] in CPUState(roundTrip: Double(trip.load(ordering: .relaxed))) })
-    return try SliceSession(schedule).run(progress: Progress())
+    let slices = try SliceSession(schedule).run(progress: Progress())
+    return Run(slices: slices, hybrid: tuner.outcome)
   }
 }

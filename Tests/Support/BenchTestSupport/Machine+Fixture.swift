@@ -1,8 +1,8 @@
-@testable import RingBench
+import BenchHarness
 
 extension Machine {
   /// Four CPUs on two nodes, two threads a core, one shared cache a node.
-  static var fixture: Machine {
+  package static var fixture: Machine {
     Machine(
       kernel: "6.0.0", cpuModel: "Test", architecture: "x86-64", underHypervisor: false, cpus: [0, 1, 2, 3],
       memoryBytes: 2 << 30,

@@ -1,0 +1,71 @@
+import BenchTestSupport
+import RingKit
+import Testing
+
+@testable import BenchHarness
+@testable import BenchPaths
+@testable import BenchReport
+
+@Suite struct GuestReportTests {
+  @Test func whatTheGuestSaysIsTakenApart() {
+    let console = GuestConsole(guestLines(bits: [29, 32, 33, 34], domain: "DMA-FQ", peak: 9))
+    #expect(console.kernel == "6.1.0-test" && console.hypervisor == "KVM" && console.exitCode == 0)
+    #expect(console.ringFeatures == "EVENT_IDX VERSION_1 ACCESS_PLATFORM RING_PACKED")
+    #expect(console.domainType == "DMA-FQ" && console.events == ["map": 7])
+    #expect(console.slotsLeft == 0 && console.slotCount == 32_768 && console.failure == nil)
+    #expect(console.passes.map(\.operation) == ["write", "read"])
+    #expect(
+      console.passes.allSatisfy { $0.requests == 400 && $0.latency == [10, 20, 30, 40, 50] && $0.peakSlots == 9 })
+    #expect(console.passes[0].requestsPerSecond == 200_000)
+  }
+
+  @Test func aGuestThatStopsHasNoEnd() {
+    #expect(GuestConsole("guest: begin 6.1, hypervisor none".split(separator: "\n")).exitCode == nil)
+    #expect(GuestConsole("load: op=read requests=1".split(separator: "\n")).passes.isEmpty)
+  }
+
+  @Test func eachSettingPutsTheGuestWhereItsNameSays() {
+    #expect(GuestSetting.direct.devices(.split, chardev: "c").count == 1)
+    #expect(GuestSetting.direct.devices(.packed, chardev: "c")[0].contains("packed=on,iommu_platform=off"))
+    for setting in GuestSetting.allCases where setting != .direct {
+      #expect(setting.devices(.split, chardev: "c").last?.contains("packed=off,iommu_platform=on") == true)
+    }
+    // Without these invalidations never reach a vhost-user device.
+    for setting in [GuestSetting.forcedStrict, .forcedLazy] {
+      let devices = setting.devices(.split, chardev: "c")
+      #expect(devices[0].contains("device-iotlb=on") && devices[1].hasPrefix("pcie-root-port"))
+      #expect(devices[2].contains("ats=on,bus=root"))
+    }
+    #expect(GuestSetting.swiotlb.kernelWords == ["swiotlb=force"])
+  }
+
+  @Test func theDevicesReportIsFoundAmongOtherLines() throws {
+    let report = """
+      ringbench: waiting at /a/{socket}
+      {
+        "buffers" : 800, "did" : { "requests done" : 800 }, "iotlbHits" : 9, "iotlbInvalidations" : 3,
+        "iotlbMisses" : 2, "iotlbUpdates" : 2, "notifications" : 5, "notificationsSuppressed" : 795
+      }
+
+      """
+    let counts = try #require(DeviceCounts(in: report))
+    #expect(counts.buffers == 800 && counts.iotlbMisses == 2 && counts.iotlbInvalidations == 3)
+    #expect(counts.notifications == 5 && counts.iotlbHits == 9)
+    #expect(DeviceCounts(in: "ringbench: waiting at /a\n") == nil && DeviceCounts(in: "}{\n") == nil)
+  }
+
+  @Test func timesAreGivenUnderKVMAlone() throws {
+    let row = GuestRow(setting: .direct, ring: .split, console: GuestConsole(guestLines()), device: DeviceCounts())
+    for accelerator in [GuestAccelerator.kvm, .tcg] {
+      let report = GuestReport(
+        machine: .fixture, parameters: GuestParameters(), accelerator: accelerator,
+        whyNotKVM: accelerator == .kvm ? nil : "no reason", rows: [row], interrupted: false)
+      let text = GuestText(report).render()
+      let json = try JSONText.encode(report)
+      #expect(text.contains("requests/s") == (accelerator == .kvm))
+      #expect(text.contains("mean nothing") == (accelerator == .tcg))
+      #expect(json.contains("requestsPerSecond") == (accelerator == .kvm))
+      #expect(json.contains("\"timesMeanSomething\" : \(accelerator == .kvm)"))
+    }
+  }
+}

@@ -1,0 +1,33 @@
+#if Bench
+import ArgumentParser
+import RingKit
+import Testing
+
+@testable import BenchHarness
+@testable import BenchPaths
+@testable import RingBench
+
+@Suite struct VFIOOptionsTests {
+  private func parse(_ line: String) throws -> VFIOParameters {
+    try VFIOOptions.parse(line.split(separator: " ").map { String($0) }).parameters()
+  }
+
+  @Test func optionsMeanWhatTheySay() throws {
+    let parameters = try parse(
+      "--device 0000:00:04.0 --path iommu-real --ring packed --requests 7 --size 8k --overwrite --no-fault")
+    #expect(parameters.device == "0000:00:04.0" && parameters.requests == 7 && parameters.blockBytes == 8192)
+    #expect(parameters.paths == [.iommuReal] && parameters.rings == [.packed])
+    #expect(parameters.overwrite && !parameters.fault)
+    let defaults = try parse("--device 0000:00:04.0")
+    #expect(defaults.paths == VFIOPath.allCases && !defaults.overwrite && defaults.fault)
+  }
+
+  @Test(arguments: [
+    "--requests 0", "--size 100", "--size 128k", "--depth 0", "--depth 65", "--queue-size 48", "--queue-size 2",
+    "--path direct", "--ring round",
+  ])
+  func whatMakesNoSenseIsRefused(line: String) {
+    #expect(throws: BenchError.self) { try parse("--device 0000:00:04.0 " + line) }
+  }
+}
+#endif

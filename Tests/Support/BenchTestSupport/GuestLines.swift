@@ -1,0 +1,20 @@
+/// What a guest says on its serial line after a load; a test changes one thing of it.
+package func guestLines(
+  bits: Set<Int> = [28, 29, 32], domain: String = "none", peak: Int = 0, left: Int = 0, more: String = ""
+) -> [Substring] {
+  let features = String((0..<64).map { bits.contains($0) ? "1" : "0" })
+  let pass = "bytes=4096 ns=2000000 p50=10 p90=20 p99=30 p999=40 max=50 peak=\(peak)"
+  let text = """
+    [    0.0] something of the kernel's
+    guest: begin 6.1.0-test, hypervisor KVM
+    guest: features \(features)
+    guest: iommu \(domain)
+    load: op=write requests=400 \(pass)
+    load: op=read requests=400 \(pass)
+    guest: event map 7
+    guest: io_tlb_used \(left) of 32768
+    \(more)
+    guest: exit 0
+    """
+  return text.split(separator: "\n")
+}
