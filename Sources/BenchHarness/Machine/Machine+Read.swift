@@ -26,11 +26,11 @@ extension Machine {
 
   private static var architecture: String {
     #if arch(x86_64)
-      "x86-64"
+    "x86-64"
     #elseif arch(arm64)
-      "arm64"
+    "arm64"
     #else
-      "other"
+    "other"
     #endif
   }
 

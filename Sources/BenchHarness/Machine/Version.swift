@@ -6,20 +6,20 @@ package enum Version {
   /// The compiler, as closely as it tells its own source.
   package static var toolchain: String {
     #if compiler(>=6.4)
-      "Swift 6.4 or later"
+    "Swift 6.4 or later"
     #elseif compiler(>=6.3)
-      "Swift 6.3"
+    "Swift 6.3"
     #else
-      "Swift 6.2"
+    "Swift 6.2"
     #endif
   }
 
   /// Figures of a debug build say nothing about the code.
   package static var isOptimised: Bool {
     #if DEBUG
-      false
+    false
     #else
-      true
+    true
     #endif
   }
 }

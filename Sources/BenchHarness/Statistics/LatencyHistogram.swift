@@ -1,6 +1,7 @@
 import CRing
+
 #if Bench
-  import Histogram
+import Histogram
 #endif
 
 /// Percentiles of single round trips, in nanoseconds.
@@ -16,25 +17,25 @@ package struct Latency: Encodable, Equatable, Sendable {
 /// Cycles of single events, three digits of each, up to some seconds; recording allocates nothing.
 package struct LatencyHistogram {
   #if Bench
-    private var histogram = Histogram<UInt32>(highestTrackableValue: 1 << 34, numberOfSignificantValueDigits: .three)
+  private var histogram = Histogram<UInt32>(highestTrackableValue: 1 << 34, numberOfSignificantValueDigits: .three)
 
-    package init() {}
+  package init() {}
 
-    package mutating func record(cycles: UInt64) { _ = histogram.record(cycles) }
+  package mutating func record(cycles: UInt64) { _ = histogram.record(cycles) }
 
-    /// In nanoseconds.
-    package var summary: Latency {
-      let nanoseconds = 1e9 / Double(cring_cycles_per_second())
-      func at(_ percentile: Double) -> Double {
-        Rounded.value(Double(histogram.valueAtPercentile(percentile)) * nanoseconds)
-      }
-      return Latency(
-        count: Int(histogram.totalCount), p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100))
+  /// In nanoseconds.
+  package var summary: Latency {
+    let nanoseconds = 1e9 / Double(cring_cycles_per_second())
+    func at(_ percentile: Double) -> Double {
+      Rounded.value(Double(histogram.valueAtPercentile(percentile)) * nanoseconds)
     }
+    return Latency(
+      count: Int(histogram.totalCount), p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100))
+  }
   #else
-    // A build without the trait has no HdrHistogram, and no command that measures.
-    package init() {}
-    package mutating func record(cycles: UInt64) {}
-    package var summary: Latency { Latency(count: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0) }
+  // A build without the trait has no HdrHistogram, and no command that measures.
+  package init() {}
+  package mutating func record(cycles: UInt64) {}
+  package var summary: Latency { Latency(count: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0) }
   #endif
 }
