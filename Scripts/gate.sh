@@ -18,17 +18,11 @@ command -v valgrind >/dev/null 2>&1 || {
 
 # Linked without debug information, which valgrind does not read from this toolchain. Symbols stay. A release build that
 # is there is only linked again.
-swift=${SWIFT:-swift}
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-"$swift" build --traits default,Bench -c release --product ringbench -Xlinker -S >"$log" 2>&1 || {
-  cat "$log" >&2
-  exit 1
-}
+ringbench=$(Scripts/build.sh -Xlinker -S)
 mkdir -p .build/gate
-cp "$("$swift" build -c release --show-bin-path)/ringbench" .build/gate/ringbench
+cp "$ringbench" .build/gate/ringbench
 
-toolchain=$("$swift" --version 2>/dev/null | sed -n 's/.*\(Swift version .*\)/\1/p' | head -n 1)
+toolchain=$("${SWIFT:-swift}" --version 2>/dev/null | sed -n 's/.*\(Swift version .*\)/\1/p' | head -n 1)
 code=0
 Scripts/gate.py --toolchain "$toolchain" "$@" .build/gate/ringbench || code=$?
 exit "$code"

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -27,3 +28,4 @@ struct CPUOptions: ParsableArguments {
     return (driver, device)
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -39,3 +40,4 @@ struct CostCommand: ParsableCommand {
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -29,3 +30,4 @@ extension CostOptions {
     return bytes
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -120,3 +121,4 @@ extension CostOptions {
     }
   }
 }
+#endif

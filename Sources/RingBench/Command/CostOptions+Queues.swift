@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -53,3 +54,4 @@ extension DMAPath {
     }
   }
 }
+#endif

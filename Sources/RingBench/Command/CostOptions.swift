@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -127,3 +128,4 @@ struct CostOptions: ParsableArguments {
     help: "\(PlacementClass.names): which one the text shows. (default: the one with most slices)")
   var placement: String?
 }
+#endif

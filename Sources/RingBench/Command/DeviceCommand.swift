@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -17,3 +18,4 @@ struct DeviceCommand: ParsableCommand {
     subcommands: [DeviceIsolatedCommand.self, DeviceBlockCommand.self, DeviceNetCommand.self],
     defaultSubcommand: DeviceIsolatedCommand.self)
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -51,3 +52,4 @@ struct DeviceIsolatedCommand: ParsableCommand {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -33,3 +34,4 @@ struct ExhaustCommand: ParsableCommand {
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }
+#endif

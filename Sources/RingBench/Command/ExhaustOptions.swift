@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -145,3 +146,4 @@ struct ExhaustOptions: ParsableArguments {
     return number
   }
 }
+#endif

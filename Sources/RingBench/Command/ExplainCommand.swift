@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -43,3 +44,4 @@ struct ExplainCommand: ParsableCommand {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -34,3 +35,4 @@ struct GuestCommand: ParsableCommand {
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -65,3 +66,4 @@ struct GuestOptions: ParsableArguments {
     return parameters
   }
 }
+#endif

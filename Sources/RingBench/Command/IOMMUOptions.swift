@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -62,3 +63,4 @@ struct IOMMUOptions: ParsableArguments {
     return bytes
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -44,3 +45,4 @@ struct IsolationOptions: ParsableArguments {
     return parameters
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -70,3 +71,4 @@ struct LoopCommand: ParsableCommand {
       """)
   }
 }
+#endif

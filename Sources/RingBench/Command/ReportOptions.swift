@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -24,3 +25,4 @@ struct ReportOptions: ParsableArguments {
     return ReportDestination(format: format, file: file, textFile: textFile)
   }
 }
+#endif

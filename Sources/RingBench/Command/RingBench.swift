@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -48,3 +49,4 @@ struct RingBench: ParsableCommand {
     return lines.joined(separator: " ") + " (see '\(command ?? "ringbench --help")')"
   }
 }
+#endif

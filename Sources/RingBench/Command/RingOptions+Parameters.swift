@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -92,3 +93,4 @@ extension RingOptions {
     return numbers
   }
 }
+#endif

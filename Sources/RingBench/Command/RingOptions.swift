@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -58,3 +59,4 @@ struct RingOptions: ParsableArguments {
     help: "\(PlacementClass.names): which one the text shows. (default: the one with most slices)")
   var placement: String?
 }
+#endif

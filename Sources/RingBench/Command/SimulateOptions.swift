@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -80,3 +81,4 @@ struct SimulateOptions: ParsableArguments {
     return costs
   }
 }
+#endif

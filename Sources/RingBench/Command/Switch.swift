@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -11,3 +12,4 @@ enum Switch: String, CaseIterable, Sendable, NamedChoice {
 
   var isOn: Bool { self == .on }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -37,3 +38,4 @@ struct TopologyCommand: ParsableCommand {
     return RoundTripSummary(samples, driver: driver, device: device, machine: machine)
   }
 }
+#endif

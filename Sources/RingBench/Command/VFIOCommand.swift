@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -49,3 +50,4 @@ struct VFIOCommand: ParsableCommand {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -66,3 +67,4 @@ struct VFIOOptions: ParsableArguments {
     return parameters
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -50,3 +51,4 @@ struct ViommuServerCommand: ParsableCommand {
     return server.serve([(ViommuSocket(attaching: descriptor), role)])[0]
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -59,3 +60,4 @@ struct GuestMeasurement {
     return (.tcg, problem)
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -55,3 +56,4 @@ struct GuestProgram: ~Copyable {
     "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
   }
 }
+#endif

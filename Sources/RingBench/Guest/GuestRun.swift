@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -131,3 +132,4 @@ struct GuestRun {
     return unsafe String(cString: path)
   }
 }
+#endif

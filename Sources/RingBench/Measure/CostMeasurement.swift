@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -112,3 +113,4 @@ struct CostMeasurement {
       hybridCalibration: hybrid, disturbed: paired.sorter.isDisturbed, interrupted: run.interrupted)
   }
 }
+#endif

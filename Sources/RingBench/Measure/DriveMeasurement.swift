@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -105,3 +106,4 @@ struct DriveMeasurement {
     return IOMMUDomain(memory: memory, configuration: configuration)
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -121,3 +122,4 @@ struct ExhaustMeasurement {
     return (.success(tally), refusal)
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -93,3 +94,4 @@ struct RingMeasurement {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -81,3 +82,4 @@ struct SimulationRun {
     return checks
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -102,3 +103,4 @@ struct SweepMeasurement {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -87,3 +88,4 @@ struct AreasShape {
     return result
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -103,3 +104,4 @@ struct CopyShape {
     }
   }
 }
+#endif

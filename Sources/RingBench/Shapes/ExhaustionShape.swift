@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -44,3 +45,4 @@ struct ExhaustionShape {
     return result
   }
 }
+#endif

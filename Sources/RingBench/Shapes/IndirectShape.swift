@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -100,3 +101,4 @@ struct IndirectShape {
     }
   }
 }
+#endif

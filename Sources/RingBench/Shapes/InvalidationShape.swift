@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -98,3 +99,4 @@ struct InvalidationShape {
       measured: run.difference(0, from: 1, seed: bench.parameters.seed))
   }
 }
+#endif

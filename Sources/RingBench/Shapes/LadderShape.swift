@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -92,3 +93,4 @@ struct LadderShape {
     result.conclude(true, "the order holds, and strict keeps \(figure) of lazy's throughput")
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -91,3 +92,4 @@ struct LargeRangeShape {
     result.conclude(result.countsAreExact && tree.low > predicted && shared.median > cachedShared.median, text)
   }
 }
+#endif

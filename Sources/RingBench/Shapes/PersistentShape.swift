@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -60,3 +61,4 @@ struct PersistentShape {
     return result
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -98,3 +99,4 @@ struct ReachShape {
     return result
   }
 }
+#endif

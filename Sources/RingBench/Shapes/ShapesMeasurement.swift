@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -39,3 +40,4 @@ struct ShapesMeasurement {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -35,3 +36,4 @@ struct DriveCommand: ParsableCommand {
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }
+#endif

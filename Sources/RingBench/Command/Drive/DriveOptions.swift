@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -157,3 +158,4 @@ struct DriveOptions: ParsableArguments {
     return wanted
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -38,3 +39,4 @@ struct ShapesCommand: ParsableCommand {
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }
+#endif

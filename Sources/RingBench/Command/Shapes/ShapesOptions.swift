@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -47,3 +48,4 @@ struct ShapesOptions: ParsableArguments {
     return parameters
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -55,3 +56,4 @@ struct SweepCommand: ParsableCommand {
     return parameters
   }
 }
+#endif

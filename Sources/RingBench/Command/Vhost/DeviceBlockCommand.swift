@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -56,3 +57,4 @@ struct DeviceBlockCommand: ParsableCommand {
     try server.run()
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import ArgumentParser
 import BenchHarness
 import BenchPaths
@@ -26,3 +27,4 @@ struct DeviceNetCommand: ParsableCommand {
     try server.run()
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -10,3 +11,4 @@ struct VhostParameters: Sendable {
   let isOnce: Bool
   let format: OutputFormat
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -25,3 +26,4 @@ enum VhostRingFeature: String, CaseIterable, Sendable, NamedChoice {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Bench
 import BenchHarness
 import BenchPaths
 import BenchReport
@@ -62,3 +63,4 @@ struct VhostServer<Device: VhostUserDevice> {
 
   private func note(_ text: String) { StandardStream.error.write("ringbench: \(text)\n") }
 }
+#endif
