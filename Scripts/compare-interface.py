@@ -100,7 +100,7 @@ TEXTS = {
 }
 
 # Lines that tell of the build or of the moment rather than of the command.
-PASSING = re.compile(r'Swift 6|"(commit|optimised|toolchain|freeBytes|free)" :')
+PASSING = re.compile(r'Swift 6|debug build|"(commit|optimised|toolchain|freeBytes|free)" :')
 
 differences = 0
 

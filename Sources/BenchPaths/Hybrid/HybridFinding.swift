@@ -36,7 +36,7 @@ extension HybridFinding: Encodable {
     let placement: PlacementFigure
     let taken: Occasion
     let slices: Int
-    var thresholdBytes: [String: Int] = [:]
+    var thresholdBytes: [String: UInt32] = [:]
     var samples: [Sample] = []
   }
 

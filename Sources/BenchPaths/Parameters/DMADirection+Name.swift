@@ -9,7 +9,8 @@ extension DMADirection: NamedChoice {
 }
 
 extension DMADirection: Encodable {
-  package func encode(to encoder: any Encoder) throws { try name.encode(to: encoder) }
+  /// As its name.
+  public func encode(to encoder: any Encoder) throws { try name.encode(to: encoder) }
 }
 
 extension PageSizeRequest: NamedChoice, Encodable {

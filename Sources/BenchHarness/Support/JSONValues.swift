@@ -9,3 +9,12 @@
     try value.encode(wrappedValue)
   }
 }
+
+/// A number with the digits in the JSON that a measurement has.
+@propertyWrapper package struct Figure: Encodable, Equatable, Sendable {
+  package var wrappedValue: Double
+
+  package init(wrappedValue: Double) { self.wrappedValue = wrappedValue }
+
+  package func encode(to encoder: any Encoder) throws { try Rounded.value(wrappedValue).encode(to: encoder) }
+}
