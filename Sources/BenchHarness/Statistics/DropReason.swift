@@ -1,5 +1,5 @@
 /// Why a slice does not count.
-package enum DropReason: String, CaseIterable, Encodable, Sendable {
+package enum DropReason: String, CaseIterable, Codable, CodingKeyRepresentable, Sendable {
   /// The round trips before and after it belong to different placements.
   case placementChanged
   /// The hypervisor took one of the CPUs away.
@@ -24,9 +24,11 @@ package enum DropReason: String, CaseIterable, Encodable, Sendable {
 }
 
 extension DropReason {
-  /// By name; every reason is there, those that did not occur with 0.
-  package static func counts(_ reasons: [DropReason: Int]) -> [String: Int] {
-    Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, reasons[$0] ?? 0) })
+  /// With every reason, those that did not occur with 0.
+  package static func counts(_ reasons: [DropReason: Int]) -> [DropReason: Int] {
+    var counts = reasons
+    for reason in allCases { counts[reason, default: 0] += 0 }
+    return counts
   }
 
   /// For people.

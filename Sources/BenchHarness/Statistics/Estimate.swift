@@ -1,5 +1,5 @@
 /// A median and the 95 % interval it lies in.
-package struct Estimate: Encodable, Equatable, Sendable {
+package struct Estimate: Codable, Equatable, Sendable {
   package var median: Double
   package var low: Double
   package var high: Double
@@ -19,7 +19,10 @@ package struct Estimate: Encodable, Equatable, Sendable {
   }
 
   /// With the digits a measurement has.
-  package var rounded: Estimate {
-    Estimate(median: Rounded.value(median), low: Rounded.value(low), high: Rounded.value(high))
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(Rounded.value(median), forKey: .median)
+    try values.encode(Rounded.value(low), forKey: .low)
+    try values.encode(Rounded.value(high), forKey: .high)
   }
 }

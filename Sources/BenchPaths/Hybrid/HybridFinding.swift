@@ -31,35 +31,32 @@ package struct HybridFinding: Sendable {
 }
 
 extension HybridFinding: Encodable {
-  private enum Key: String, CodingKey {
-    case ring, placement, taken, slices, thresholdBytes, samples
+  private struct Row: Encodable {
+    let ring: RingLayout
+    let placement: PlacementFigure
+    let taken: Occasion
+    let slices: Int
+    var thresholdBytes: [String: UInt32] = [:]
+    var samples: [Sample] = []
   }
 
   private struct Sample: Encodable {
-    let direction: String
+    let direction: DMADirection
     let bytes: Int
     let shadowNs: Double
     let iommuStrictNs: Double
   }
 
   package func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: Key.self)
-    try values.encode(ring, forKey: .ring)
-    try values.encode(PlacementFigure(placement, roundTrip), forKey: .placement)
-    try values.encode(occasion, forKey: .taken)
-    try values.encode(slices, forKey: .slices)
-    // Only directions that were looked at: 0 would mean that everything is mapped.
-    let directions = DMADirection.allCases.filter { direction in
-      calibration.samples.contains { $0.direction == direction }
-    }
-    try values.encode(
-      Dictionary(uniqueKeysWithValues: directions.map { ($0.name, calibration.threshold[$0]) }), forKey: .thresholdBytes
-    )
-    try values.encode(
-      calibration.samples.map {
+    var row = Row(ring: ring, placement: PlacementFigure(placement, roundTrip), taken: occasion, slices: slices)
+    for sample in calibration.samples {
+      // Only directions that were looked at: 0 would mean that everything is mapped.
+      row.thresholdBytes[sample.direction.name] = calibration.threshold[sample.direction]
+      row.samples.append(
         Sample(
-          direction: $0.direction.name, bytes: $0.byteCount, shadowNs: Rounded.value($0.copyNanoseconds),
-          iommuStrictNs: Rounded.value($0.mapNanoseconds))
-      }, forKey: .samples)
+          direction: sample.direction, bytes: sample.byteCount, shadowNs: Rounded.value(sample.copyNanoseconds),
+          iommuStrictNs: Rounded.value(sample.mapNanoseconds)))
+    }
+    try row.encode(to: encoder)
   }
 }

@@ -27,14 +27,13 @@ package struct HybridGap: Sendable {
 }
 
 extension HybridGap: Encodable {
-  private enum Key: String, CodingKey {
-    case ring, placement, reason
+  private struct Row: Encodable {
+    let ring: RingLayout
+    let placement: PlacementFigure
+    let reason: Reason
   }
 
   package func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: Key.self)
-    try values.encode(ring, forKey: .ring)
-    try values.encode(PlacementFigure(placement, roundTrip), forKey: .placement)
-    try values.encode(reason, forKey: .reason)
+    try Row(ring: ring, placement: PlacementFigure(placement, roundTrip), reason: reason).encode(to: encoder)
   }
 }

@@ -1,25 +1,20 @@
 import BenchHarness
-import RingIOMMU
-import RingKit
 
-/// Where the CPUs were, as every row of the JSON says it: the class, and the round trip of a cache line in nanoseconds.
-package struct PlacementFigure: Encodable {
-  package let placement: PlacementClass
+/// A placement class and the median round trip around the slices of it.
+package struct PlacementFigure: Encodable, Equatable, Sendable {
+  package var `class`: PlacementClass
   /// `nil` where it was not probed.
-  package let roundTrip: Double?
+  package var roundTripNs: Double?
 
   package init(_ placement: PlacementClass, _ roundTrip: Double?) {
-    (self.placement, self.roundTrip) = (placement, roundTrip)
+    (`class`, roundTripNs) = (placement, roundTrip)
   }
 
-  private enum Key: String, CodingKey {
-    case placement = "class"
-    case roundTripNs
-  }
+  private enum CodingKeys: CodingKey { case `class`, roundTripNs }
 
   package func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: Key.self)
-    try values.encode(placement, forKey: .placement)
-    try values.encode(roundTrip.map { Rounded.value($0) }, forKey: .roundTripNs)
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(`class`, forKey: .class)
+    try values.encode(roundTripNs.map { Rounded.value($0) }, forKey: .roundTripNs)
   }
 }

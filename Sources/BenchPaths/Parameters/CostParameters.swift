@@ -4,7 +4,7 @@ import RingKit
 import RingPlatform
 
 /// What a `cost` run measures: parsed, checked against the machine, free of the command line.
-package struct CostParameters: Sendable {
+package struct CostParameters: Encodable, Sendable {
   package var rings: [RingLayout] = RingLayout.allCases
   /// As asked for; `direct` is measured as the baseline in any case.
   package var paths: [DMAPath] = DMAPath.allCases
@@ -19,8 +19,8 @@ package struct CostParameters: Sendable {
   package var driverCPU = 0
   package var deviceCPU = 1
   /// `nil`: where the kernel puts it, which is the node of the thread that touches it first.
-  package var ringNode: Int?
-  package var payloadNode: Int?
+  @Null package var ringNode: Int?
+  @Null package var payloadNode: Int?
   package var pageSize = PageSizeRequest.small
   /// Slices per combination.
   package var slices = 100
@@ -38,17 +38,22 @@ package struct CostParameters: Sendable {
   /// Address bits of the device of `dma-mask`.
   package var maskBits = 32
   /// Bytes of a shadow buffer; `nil`: as large as the size that is measured.
-  package var shadowSlot: Int?
+  @Null package var shadowSlot: Int?
   /// Bytes below which `hybrid` copies; `nil`: measured.
-  package var hybridThreshold: Int?
+  @Null package var hybridThreshold: Int?
   package var iotlbSets = 64
-  package var iommu = IOMMUParameters()
+  private var viommuPrice = ViommuPrice.process
+  private var viommuNanoseconds = 0
+  private var iommuMergeBytes = 0
+  @Null private var iommuPages: PageSizeRequest?
   /// Queues that share what their path shares: a pool, or a domain and its unit.
   package var queues = 1
   package var queueThreads = QueueThreads.pair
   /// CPUs of the queues from the second on, where each has threads of its own.
   package var otherCPUs: [CPUsOfQueue] = []
-  package var isolation = IsolationParameters()
+  private var isolatedPaths: [DMAPath] = []
+  private var unsafeForce = false
+  private var deviceSocket: String?
   package var seed: UInt64 = 1
   /// Segments of each buffer; through an indirect table always two or more.
   package var chain = 1
@@ -77,53 +82,36 @@ package struct CostParameters: Sendable {
   package var featureBits: VirtioFeatures { features.reduce(into: .version1) { $0.formUnion($1.bits) } }
 }
 
-extension CostParameters: Encodable {
-  private enum Key: String, CodingKey {
-    case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode
-    case payloadNode, pageSize, slices, sliceMilliseconds, timeLimit, touch, retpoline, swiotlbAreas, swiotlbMebibytes
-    case beyondPercent, maskBits, shadowSlot, hybridThreshold
-    case iotlbSets, viommuPrice, viommuNanoseconds, iommuMergeBytes, iommuPages
-    case queues, queueThreads, otherCPUs, isolatedPaths, unsafeForce, seed
+extension CostParameters {
+  // Their values stand among the others in the JSON.
+  package var iommu: IOMMUParameters {
+    get {
+      var iommu = IOMMUParameters()
+      (iommu.viommuPrice, iommu.viommuNanoseconds) = (viommuPrice, viommuNanoseconds)
+      (iommu.mergeBytes, iommu.pages) = (iommuMergeBytes, iommuPages)
+      return iommu
+    }
+    set {
+      (viommuPrice, viommuNanoseconds) = (newValue.viommuPrice, newValue.viommuNanoseconds)
+      (iommuMergeBytes, iommuPages) = (newValue.mergeBytes, newValue.pages)
+    }
   }
 
-  package func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: Key.self)
-    try values.encode(rings, forKey: .rings)
-    try values.encode(paths, forKey: .paths)
-    try values.encode(sizes, forKey: .sizes)
-    try values.encode(directions.map(\.name), forKey: .directions)
-    try values.encode(queueSize, forKey: .queueSize)
-    try values.encode(depth, forKey: .depth)
-    try values.encode(batch, forKey: .batch)
-    try values.encode(features, forKey: .features)
-    try values.encode(driverCPU, forKey: .driverCPU)
-    try values.encode(deviceCPU, forKey: .deviceCPU)
-    // Present with null: "where the kernel put it" is a setting too.
-    try values.encode(ringNode, forKey: .ringNode)
-    try values.encode(payloadNode, forKey: .payloadNode)
-    try values.encode(pageSize.name, forKey: .pageSize)
-    try values.encode(slices, forKey: .slices)
-    try values.encode(sliceMilliseconds, forKey: .sliceMilliseconds)
-    try values.encode(timeLimit, forKey: .timeLimit)
-    try values.encode(touch, forKey: .touch)
-    try values.encode(retpoline, forKey: .retpoline)
-    try values.encode(swiotlbAreas, forKey: .swiotlbAreas)
-    try values.encode(swiotlbMebibytes, forKey: .swiotlbMebibytes)
-    try values.encode(beyondPercent, forKey: .beyondPercent)
-    try values.encode(maskBits, forKey: .maskBits)
-    try values.encode(shadowSlot, forKey: .shadowSlot)
-    try values.encode(hybridThreshold, forKey: .hybridThreshold)
-    try values.encode(iotlbSets, forKey: .iotlbSets)
-    try values.encode(iommu.viommuPrice, forKey: .viommuPrice)
-    try values.encode(iommu.viommuNanoseconds, forKey: .viommuNanoseconds)
-    try values.encode(iommu.mergeBytes, forKey: .iommuMergeBytes)
-    try values.encode(iommu.pages?.name, forKey: .iommuPages)
-    try values.encode(queues, forKey: .queues)
-    try values.encode(queueThreads, forKey: .queueThreads)
-    try values.encode(otherCPUs, forKey: .otherCPUs)
-    try values.encode(isolation.paths, forKey: .isolatedPaths)
-    try values.encode(isolation.isForced, forKey: .unsafeForce)
-    try values.encode(seed, forKey: .seed)
+  package var isolation: IsolationParameters {
+    get {
+      var isolation = IsolationParameters()
+      (isolation.paths, isolation.isForced, isolation.socketPath) = (isolatedPaths, unsafeForce, deviceSocket)
+      return isolation
+    }
+    set { (isolatedPaths, unsafeForce, deviceSocket) = (newValue.paths, newValue.isForced, newValue.socketPath) }
+  }
+
+  // Without `chain` and the socket.
+  private enum CodingKeys: CodingKey {
+    case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode, payloadNode
+    case pageSize, slices, sliceMilliseconds, timeLimit, touch, retpoline, swiotlbAreas, swiotlbMebibytes, beyondPercent
+    case maskBits, shadowSlot, hybridThreshold, iotlbSets, viommuPrice, viommuNanoseconds, iommuMergeBytes, iommuPages
+    case queues, queueThreads, otherCPUs, isolatedPaths, unsafeForce, seed
   }
 }
 

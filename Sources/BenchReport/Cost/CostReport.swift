@@ -1,76 +1,110 @@
 import BenchHarness
 import BenchPaths
+import RingKit
+
+/// One result: one path on one ring, for one direction, size and placement class.
+package struct CostRow: Encodable, Sendable {
+  var ring: RingLayout
+  package var path: DMAPath
+  var direction: DMADirection
+  var bytes: Int
+  var depth: Int
+  var batch: Int
+  var placement: PlacementFigure
+  var nsPerBuffer: Estimate
+  var buffersPerSecond: Estimate
+  /// The path's time by direct's, slice by slice of the same round: 1 is the same, 2 is twice as dear.
+  ///
+  /// `nil` when no slice of direct was kept in the same round and class.
+  @Null var ratioToDirect: Estimate?
+  var slicesKept: Int
+  var slicesDropped: Int
+  /// Work per buffer, by the names of ``RingKit/WorkEvent``, and figures of the path's own such as `poolHighWaterSlots`.
+  var counters: [String: Double]
+  /// What was paid where a path has more than one price: `process` or `injected` for viommu.
+  var price: String?
+  /// Whether a price that cannot be measured here was added.
+  var injected = false
+  /// The device was another process, which had mapped the shared pages and nothing else.
+  var isolated = false
+}
+
+extension CostRow {
+  /// A contender's row in one class, `nil` of too few slices; `baseline` is the number of direct's contender.
+  package init?(
+    _ number: Int, _ key: CostKey, baseline: Int?, _ placement: PlacementClass, _ run: PairedRun,
+    _ parameters: CostParameters
+  ) {
+    guard let time = run.time(number, placement) else { return nil }
+    let slices = run.sorter.kept(number, placement)
+    let roundTrip = Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0
+    let ratio = baseline == number ? .exactly(1) : baseline.flatMap { run.ratio(number, to: $0, placement) }
+    self.init(
+      ring: key.ring, path: key.path, direction: key.direction, bytes: key.bytes, depth: parameters.depth,
+      batch: parameters.batch, placement: PlacementFigure(placement, roundTrip), nsPerBuffer: time,
+      buffersPerSecond: time.reciprocal(times: 1e9), ratioToDirect: ratio, slicesKept: slices.count,
+      slicesDropped: run.sorter.dropped[number], counters: Self.rounded(run.run.counters[number]),
+      price: parameters.iommu.price(of: key.path), injected: parameters.iommu.isInjected(key.path),
+      isolated: key.isolated)
+  }
+
+  static func rounded(_ counters: [String: Double]?) -> [String: Double] {
+    (counters ?? [:]).mapValues { Rounded.value($0, digits: 6) }
+  }
+}
 
 /// Everything `ringbench cost` found.
-package struct CostReport: Sendable {
-  package let machine: Machine
-  package let parameters: CostParameters
-  package let rows: [CostRow]
-  package let slicesDroppedBy: [DropReason: Int]
+package struct CostReport: Encodable, Sendable {
+  private var schema = 1
+  let machine: Machine
+  let parameters: CostParameters
+  package let results: [CostRow]
+  let slicesDroppedBy: [DropReason: Int]
   /// Where ring and payload lay.
   package var memory: [MemoryPlacement] = []
   /// Where hybrid's threshold comes from; nothing when it was given or is not needed.
-  package var hybridCalibration = HybridOutcome()
+  private let hybridCalibration: [HybridFinding]
+  private let hybridUncalibrated: [HybridGap]
   /// Other programs ran on these CPUs so much that the slices they disturbed had to count.
-  package var disturbed = false
+  let disturbed: Bool
   /// Ended by Ctrl-C: what is here is what there was by then.
   package let interrupted: Bool
+  private(set) var answer = ""
+  /// What must be said about hybrid's rows.
+  package let hybridWarning: String?
 
   package init(
     machine: Machine, parameters: CostParameters, rows: [CostRow], slicesDroppedBy: [DropReason: Int],
-    memory: [MemoryPlacement] = [], hybridCalibration: HybridOutcome = HybridOutcome(), disturbed: Bool = false,
-    interrupted: Bool
+    hybridCalibration: HybridOutcome = HybridOutcome(), disturbed: Bool = false, interrupted: Bool
   ) {
     self.machine = machine
     self.parameters = parameters
-    self.rows = rows
-    self.slicesDroppedBy = slicesDroppedBy
-    self.memory = memory
-    self.hybridCalibration = hybridCalibration
+    results = rows
+    self.slicesDroppedBy = DropReason.counts(slicesDroppedBy)
+    self.hybridCalibration = hybridCalibration.findings
+    hybridUncalibrated = hybridCalibration.gaps
     self.disturbed = disturbed
     self.interrupted = interrupted
+    hybridWarning = hybridCalibration.warning(
+      rows: rows.filter { $0.path == .hybrid }.map { ($0.ring, $0.placement.class) })
+    answer = mainClass.map { AnswerSentence.text(for: self, in: $0) } ?? AnswerSentence.nothing
+  }
+
+  private enum CodingKeys: CodingKey {
+    case schema, machine, parameters, results, slicesDroppedBy, memory, hybridCalibration, hybridUncalibrated, disturbed
+    case interrupted, answer
   }
 
   /// The class to show: the one with most slices.
-  package var mainClass: PlacementClass? { PlacementClass.main(rows.map { ($0.placement, $0.slicesKept) }) }
+  var mainClass: PlacementClass? { PlacementClass.main(results.map { ($0.placement.class, $0.slicesKept) }) }
 
   /// What kept the machine from holding still, for a run that kept nothing.
   package var unrest: String {
-    switch slicesDroppedBy.max(by: { $0.value < $1.value })?.key {
+    switch slicesDroppedBy.filter({ $0.value > 0 }).max(by: { $0.value < $1.value })?.key {
     case .involuntarySwitch: "other programs want these CPUs; stop them, or name other CPUs"
     case .stolenTime: "the hypervisor gives these CPUs to others; try again, or shorter slices (--slice-ms)"
     case .placementChanged, .otherThreshold: "the CPUs moved during every slice; try shorter ones (--slice-ms)"
     case .probeFailed, nil: "the two CPUs did not answer each other"
     }
-  }
-
-  /// What must be said about hybrid's rows.
-  package var hybridWarning: String? {
-    hybridCalibration.warning(rows: rows.filter { $0.path == .hybrid }.map { ($0.ring, $0.placement) })
-  }
-
-  package var answer: String { mainClass.map { AnswerSentence.text(for: self, in: $0) } ?? AnswerSentence.nothing }
-}
-
-extension CostReport: Encodable {
-  private enum Key: String, CodingKey {
-    case schema, machine, parameters, memory, results, hybridCalibration, hybridUncalibrated, interrupted, disturbed,
-      slicesDroppedBy
-    case answer
-  }
-
-  package func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: Key.self)
-    try values.encode(1, forKey: .schema)
-    try values.encode(machine, forKey: .machine)
-    try values.encode(parameters, forKey: .parameters)
-    try values.encode(memory, forKey: .memory)
-    try values.encode(rows, forKey: .results)
-    try values.encode(hybridCalibration.findings, forKey: .hybridCalibration)
-    try values.encode(hybridCalibration.gaps, forKey: .hybridUncalibrated)
-    try values.encode(disturbed, forKey: .disturbed)
-    try values.encode(interrupted, forKey: .interrupted)
-    try values.encode(DropReason.counts(slicesDroppedBy), forKey: .slicesDroppedBy)
-    try values.encode(answer, forKey: .answer)
   }
 }

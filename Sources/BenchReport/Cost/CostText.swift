@@ -1,10 +1,8 @@
 import BenchHarness
 import BenchPaths
-import RingIOMMU
 import RingKit
-import RingPlatform
 
-/// The report for people: one table per ring, direction and size, then the answer.
+/// The table for people, one block per ring, direction and size.
 package struct CostText {
   private let report: CostReport
   private let placement: PlacementClass?
@@ -16,37 +14,29 @@ package struct CostText {
   }
 
   package func render() -> String {
-    guard let placement else { return interruption + AnswerSentence.nothing + " \(dropped)\n" }
-    let rows = report.rows.filter { $0.placement == placement }
-    var text = heading(rows, placement)
-    for ring in report.parameters.rings {
-      for direction in report.parameters.directions {
-        for bytes in report.parameters.sizes {
+    let parameters = report.parameters
+    let caveat = Lines.caveat(interrupted: report.interrupted, disturbed: report.disturbed)
+    let dropped = DropReason.sentence(report.slicesDroppedBy)
+    guard let placement else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
+    let rows = report.results.filter { $0.placement.class == placement }
+    var text = Lines.machine(report.machine)
+    text += Lines.place(
+      driver: parameters.driverCPU, device: parameters.deviceCPU,
+      rows.isEmpty ? [PlacementFigure(placement, nil)] : rows.map(\.placement))
+    let memory = report.memory.map(\.text).joined(separator: ", ")
+    text += "\n" + queues + Lines.load(parameters) + memory.prefix(1).uppercased() + memory.dropFirst() + "\n"
+    text += parameters.iommu.text(parameters.measuredPaths)
+    for ring in parameters.rings {
+      for direction in parameters.directions {
+        for bytes in parameters.sizes {
           text += table(
             rows.filter { $0.ring == ring && $0.direction == direction && $0.bytes == bytes },
-            title: "\(ring.name), \(direction.name), \(NumberText.grouped(bytes)) bytes")
+            title: "\(ring.name), \(direction.name), \(grouped(bytes)) bytes")
         }
       }
     }
-    text += "\n" + interruption + AnswerSentence.text(for: report, in: placement) + "\n"
-    return text + more(placement)
-  }
-
-  private func heading(_ rows: [CostRow], _ placement: PlacementClass) -> String {
-    let parameters = report.parameters
-    let trip = Percentile.median(rows.map(\.roundTrip)).map { ", round trip \(NumberText.short($0)) ns" } ?? ""
-    return """
-      \(report.machine.cpuModel), Linux \(report.machine.kernel), \(report.machine.toolchain)
-      Driver on CPU \(parameters.driverCPU), device on CPU \(parameters.deviceCPU): class \(placement.name)\(trip)
-      \(queues)Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \(touch)
-      \(memory)
-      \(parameters.iommu.text(parameters.measuredPaths))
-      """
-  }
-
-  private var memory: String {
-    let text = report.memory.map(\.text).joined(separator: ", ")
-    return text.prefix(1).uppercased() + text.dropFirst()
+    text += "\n\(caveat)\(AnswerSentence.text(for: report, in: placement))\n\(dropped)"
+    return text + Lines.also(report.results.map(\.placement.class), shown: placement) + " " + Lines.more("cost")
   }
 
   private var queues: String {
@@ -56,56 +46,101 @@ package struct CostText {
     return "\(parameters.queues) queues on \(threads), figures over all of them; each:\n"
   }
 
-  private var touch: String {
-    report.parameters.touch == .full ? "written and checked in full" : "not touched"
-  }
-
   private func table(_ rows: [CostRow], title: String) -> String {
-    guard !rows.isEmpty else { return "" }
-    var table = TextTable([
-      ("path", .left), ("ns/buffer", .right), ("M/s", .right), ("GB/s", .right), ("% of direct", .right),
-      ("95 %", .left), ("slices", .right), ("work per buffer", .left),
-    ])
+    var cells: [[String]] = []
     for path in DMAPath.allCases {
-      for row in rows where row.path == path { table.add(cells(row)) }
+      for row in rows where row.path == path { cells.append(self.cells(row)) }
     }
     let injected =
       rows.contains(where: \.injected)
-      ? ", viommu with \(NumberText.grouped(report.parameters.iommu.viommuNanoseconds)) ns injected at each exit" : ""
-    return "\n\(title)\(injected)\n\(table.render())"
+      ? ", viommu with \(grouped(report.parameters.iommu.viommuNanoseconds)) ns injected at each exit" : ""
+    return TextTable.text(
+      "path|>ns/buffer|>M/s|>GB/s|>% of direct|95 %|>slices|work per buffer", cells, title: title + injected)
   }
 
   private func cells(_ row: CostRow) -> [String] {
     let rate = row.buffersPerSecond.median
     let share = row.ratioToDirect?.reciprocal(times: 100)
     let isBaseline = row.path == .direct && !row.isolated
-    let interval = share.map { "\(NumberText.fixed($0.low, 1))-\(NumberText.fixed($0.high, 1))" } ?? ""
     return [
-      row.path.name + (row.price.map { " (\($0))" } ?? "") + (row.isolated ? " (isolated)" : ""),
-      NumberText.short(row.nanosecondsPerBuffer.median),
-      NumberText.short(rate / 1e6), bandwidth(row),
-      share.map { NumberText.fixed($0.median, isBaseline ? 0 : 1) } ?? "-", isBaseline ? "" : interval,
-      "\(row.slicesKept)", CounterText.text(row.counters),
+      AnswerSentence.name(row.path, row.price, isolated: row.isolated), short(row.nsPerBuffer.median),
+      short(rate / 1e6),
+      // Bytes that nobody touched did not move.
+      report.parameters.touch == .full ? short(rate * Double(row.bytes) / 1e9) : "-",
+      fixed(share?.median, isBaseline ? 0 : 1),
+      isBaseline ? "" : share.map { "\(fixed($0.low, 1))-\(fixed($0.high, 1))" } ?? "", "\(row.slicesKept)",
+      CounterText.text(row.counters),
     ]
   }
+}
 
-  // Bytes that nobody touched did not move.
-  private func bandwidth(_ row: CostRow) -> String {
-    guard report.parameters.touch == .full else { return "-" }
-    return NumberText.short(row.buffersPerSecond.median * Double(row.bytes) / 1e9)
+/// The finding in one sentence, computed from the rows alone.
+enum AnswerSentence {
+  static let nothing = "Nothing was measured: no slice was kept."
+
+  static func name(_ path: DMAPath, _ price: String?, isolated: Bool) -> String {
+    path.name + (price.map { " (\($0))" } ?? "") + (isolated ? " (isolated)" : "")
   }
 
-  private var interruption: String {
-    Caveat.text(interrupted: report.interrupted, disturbed: report.disturbed)
-  }
-
-  private var dropped: String { DropReason.sentence(report.slicesDroppedBy) }
-
-  private func more(_ placement: PlacementClass) -> String {
-    let others = PlacementClass.allCases.filter { other in
-      other != placement && report.rows.contains { $0.placement == other }
+  static func text(for report: CostReport, in placement: PlacementClass) -> String {
+    let rows = report.results.filter { $0.placement.class == placement }
+    guard !rows.isEmpty else { return "No slice was kept in class \(placement.name)." }
+    var parts: [String] = []
+    for path in DMAPath.allCases where path != .direct {
+      for isolated in [false, true] {
+        let ratios = rows.filter { $0.path == path && $0.isolated == isolated }.compactMap { $0.ratioToDirect?.median }
+        let name = name(path, report.parameters.iommu.price(of: path), isolated: isolated)
+        if let low = ratios.min(), let high = ratios.max() { parts.append(part(name, low, high)) }
+      }
     }
-    let also = others.isEmpty ? "" : " Also measured: \(others.map { "--class \($0.name)" }.joined(separator: ", "))."
-    return "\(dropped)\(also) More: 'ringbench help cost', '--format json'.\n"
+    if parts.isEmpty {
+      let times = rows.filter { $0.path == .direct }.map(\.nsPerBuffer.median)
+      guard let low = times.min(), let high = times.max() else { return nothing }
+      parts = ["direct costs \(range(short(low), short(high))) ns a buffer"]
+    }
+    return "On \(scope(rows, placement)): \(joined(parts))."
+  }
+
+  // A handful of percent says more than a factor of 1.0; a saving is said as one.
+  private static func part(_ name: String, _ low: Double, _ high: Double) -> String {
+    guard low > 0.95, high < 1.05 else { return "\(name) costs \(range(fixed(low, 1), fixed(high, 1))) times direct" }
+    let most = max(abs(low - 1), abs(high - 1))
+    return "\(name) is within \(max(1, Int((most * 100 - 0.01).rounded(.up)))) % of direct"
+  }
+
+  private static func range(_ low: String, _ high: String) -> String { low == high ? low : "\(low) to \(high)" }
+
+  private static func scope(_ rows: [CostRow], _ placement: PlacementClass) -> String {
+    let rings = RingLayout.allCases.filter { ring in rows.contains { $0.ring == ring } }.map(\.name)
+    let sizes = Set(rows.map(\.bytes)).sorted().map { grouped($0) }
+    let directions = DMADirection.allCases.filter { way in rows.contains { $0.direction == way } }
+    let kind = directions.count == 1 ? "\(directions[0].name) " : ""
+    return
+      "the \(joined(rings)) \(rings.count == 1 ? "ring" : "rings"), \(joined(sizes))-byte \(kind)buffers, class \(placement.name)"
+  }
+
+  private static func joined(_ parts: [String]) -> String {
+    guard let last = parts.last, parts.count > 1 else { return parts.first ?? "" }
+    return parts.dropLast().joined(separator: ", ") + " and " + last
+  }
+}
+
+/// Work per buffer in short words.
+enum CounterText {
+  // In the order of the work; what is not here is in the JSON.
+  private static let labels: [(event: WorkEvent, label: String)] = [
+    (.maps, "map"), (.unmaps, "unmap"), (.mergedMaps, "merged"), (.pageTableWrites, "PTE"), (.invalidations, "inval"),
+    (.exits, "exit"), (.systemCalls, "syscall"), (.iotlbMisses, "miss"), (.missMessages, "asked"),
+    (.slotsSearched, "slot"), (.bytesCopiedIn, "B in"), (.bytesCopiedOut, "B out"), (.bounced, "bounced"),
+    (.notifications, "notify"),
+  ]
+
+  /// Kinds that did not occur are left out.
+  static func text(_ counters: [String: Double]) -> String {
+    labels.compactMap { event, label in
+      guard let value = counters[event.rawValue], value >= 0.0005 else { return nil }
+      let digits = value == value.rounded() ? 0 : value < 0.1 ? 3 : value < 100 ? 2 : 0
+      return "\(fixed(value, digits)) \(label)"
+    }.joined(separator: ", ")
   }
 }

@@ -1,6 +1,4 @@
 import BenchHarness
-import BenchPaths
-import RingIOMMU
 import RingKit
 import RingPlatform
 
@@ -56,5 +54,75 @@ package struct DeviceExplanation: Codable, Equatable, Sendable {
       throw .usage("an empty list of kinds of device; 'ringbench explain --device' lists them")
     }
     return found
+  }
+
+  fileprivate var answer: String {
+    switch verdict {
+    case "bounces": "takes it"
+    case "restricted": "takes it, restricted"
+    case "unspecified": "refuses it: not specified"
+    default: "refuses it"
+    }
+  }
+}
+
+/// Everything `ringbench explain --device` tells.
+package struct DeviceReport: Codable, Equatable, Sendable {
+  private var schema = 1
+  let devices: [DeviceExplanation]
+
+  package init(devices: [DeviceExplanation]) { self.devices = devices }
+}
+
+/// Kinds of device for people: each in full, or all of them in a table and by what they demand.
+package struct DeviceText {
+  private let devices: [DeviceExplanation]
+
+  package init(_ report: DeviceReport) { devices = report.devices }
+
+  package func overview() -> String {
+    var text = TextTable.text(
+      ">number|kind|secure platform|", devices.map { ["\($0.number)", $0.kind, $0.answer, $0.title] })
+    for (verdict, title) in [
+      ("bounces", "Taken"), ("restricted", "Taken, with a restriction"), ("refused", "Refused"),
+      ("unspecified", "Refused unless somebody vouches for it"),
+    ] {
+      text += "\n\(title)\n" + reasons(verdict)
+    }
+    return text + "\n"
+      + Paragraph.text(
+        "A platform whose memory devices can reach takes every kind. More: 'ringbench explain --device KIND'.")
+  }
+
+  package func inFull() -> String { devices.map { Self.text($0) }.joined(separator: "\n") }
+
+  /// Kinds of one verdict by what they demand, those that demand the same together.
+  private func reasons(_ verdict: String) -> String {
+    var groups: [(first: DeviceExplanation, kinds: String)] = []
+    for device in devices where device.verdict == verdict {
+      if let group = groups.firstIndex(where: { $0.first.reason == device.reason }) {
+        groups[group].kinds += ", " + device.kind
+      } else {
+        groups.append((device, device.kind))
+      }
+    }
+    var text = ""
+    for (device, kinds) in groups {
+      text += Paragraph.text("\(kinds): \(device.reason).", first: "  ")
+      if let change = device.change { text += Paragraph.text("\(change).", first: "    -> ") }
+    }
+    return text
+  }
+
+  private static func text(_ device: DeviceExplanation) -> String {
+    var text = Paragraph.text("\(device.kind): \(device.title), number \(device.number)")
+    text += "\nDemands of memory\n" + Paragraph.text("\(device.reason).", first: "  ")
+    text += "\nSecure platform\n  \(device.answer); any other takes it\n"
+    if !device.withheldBits.isEmpty {
+      let bits = device.withheldBits.map(String.init).joined(separator: ", ")
+      text += "  feature bits not accepted there, though offered: \(bits)\n"
+    }
+    text += "\nWhat has to change\n" + Paragraph.text(device.change.map { "\($0)." } ?? "nothing.", first: "  ")
+    return text + "\nFrom\n" + device.sources.map { Paragraph.text("virtio 1.4, \"\($0)\"", first: "  ") }.joined()
   }
 }

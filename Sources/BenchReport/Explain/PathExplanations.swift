@@ -1,11 +1,67 @@
 import BenchHarness
-import BenchPaths
 
-/// All explanations, in the order of the paths.
+/// One option, element or parameter that a path needs.
+package struct PathSetting: Codable, Equatable, Sendable {
+  /// As it is written.
+  package let text: String
+  /// What it does for the path.
+  package let effect: String
+  /// Where that is documented: a file or a page, by name.
+  package let source: String
+}
+
+/// What a reader needs to know of one DMA path before its figures mean something.
+package struct PathExplanation: Codable, Equatable, Sendable {
+  /// The path's name on the command line, in the JSON and in the tables.
+  package let path: String
+  /// One line, for the table of all paths.
+  package fileprivate(set) var summary = ""
+  /// What the path is a model of.
+  package fileprivate(set) var standsFor = ""
+  /// Whether settings alone put a guest of today on it.
+  package fileprivate(set) var hasSwitch = false
+  /// How to get there, or why one cannot.
+  package fileprivate(set) var howTo = ""
+  package fileprivate(set) var qemu: [PathSetting] = []
+  package fileprivate(set) var libvirt: [PathSetting] = []
+  package fileprivate(set) var kernel: [PathSetting] = []
+  package fileprivate(set) var protects: [String] = []
+  package fileprivate(set) var leavesOpen: [String] = []
+  /// Where the path came from: the thread of August 2018, or who proposed it since.
+  package fileprivate(set) var origin = ""
+}
+
+/// What `ringbench explain` tells of each path.
 package enum PathExplanations {
-  package static let all: [PathExplanation] = [
-    direct, identity, iommuStrict, iommuLazy, viommu, premapped, swiotlb, dmaMask, shadow, hybrid, mmu,
-  ]
+  package static let all: [PathExplanation] = {
+    var paths: [PathExplanation] = []
+    var shared: [String: String] = [:]
+    for entry in DataTable.entries(table) {
+      guard let blank = entry.firstIndex(of: " ") else { continue }
+      let word = String(entry[..<blank])
+      let rest = String(entry[blank...].dropFirst())
+      let text = shared[rest] ?? rest
+      var setting: PathSetting {
+        let cells = DataTable.cells(text)
+        return PathSetting(text: cells[0], effect: cells[1], source: shared[cells[2]] ?? cells[2])
+      }
+      let last = paths.count - 1
+      switch word {
+      case "path": paths.append(PathExplanation(path: text))
+      case "summary": paths[last].summary = text
+      case "stands": paths[last].standsFor = text
+      case "switch", "none": (paths[last].hasSwitch, paths[last].howTo) = (word == "switch", text)
+      case "qemu": paths[last].qemu.append(setting)
+      case "libvirt": paths[last].libvirt.append(setting)
+      case "kernel": paths[last].kernel.append(setting)
+      case "protects": paths[last].protects.append(text)
+      case "open": paths[last].leavesOpen.append(text)
+      case "origin": paths[last].origin = text
+      default: shared[word] = text
+      }
+    }
+    return paths
+  }()
 
   package static var names: String { all.map(\.path).joined(separator: ", ") }
 
@@ -22,19 +78,41 @@ package enum PathExplanations {
     guard !found.isEmpty else { throw .usage("an empty list of paths; choose from: \(names)") }
     return found
   }
+}
 
-  // Documents that several paths point to.
-  package static let kernelParameters = "Linux, Documentation/admin-guide/kernel-parameters.txt"
-  package static let qemuOptions = "QEMU, qemu-options.hx"
-  package static let virtioProperties = "QEMU, -device virtio-net-pci,help"
-  package static let libvirtVirtio = "libvirt, formatdomain, Virtio-related options"
-  package static let libvirtIOMMU = "libvirt, formatdomain, IOMMU devices"
+/// Everything `ringbench explain` tells.
+package struct ExplainReport: Codable, Equatable, Sendable {
+  private var schema = 1
+  let paths: [PathExplanation]
 
-  /// What puts a virtio device behind the platform's DMA API, on every path but `direct`.
-  package static let platformDevice = PathSetting(
-    "-device virtio-net-pci,disable-legacy=on,iommu_platform=on",
-    "offers VIRTIO_F_ACCESS_PLATFORM, so that the driver goes through the DMA API; only a modern device can",
-    source: virtioProperties)
-  package static let platformDriver = PathSetting(
-    "<driver iommu='on'/>", "the same, in the device's element", source: libvirtVirtio)
+  package init(paths: [PathExplanation]) { self.paths = paths }
+}
+
+/// The explanations for people: each path in full, or all of them in a table of one line each.
+package struct ExplainText {
+  private let paths: [PathExplanation]
+
+  package init(_ report: ExplainReport) { paths = report.paths }
+
+  package func overview() -> String {
+    TextTable.text("path|switch|what it is", paths.map { [$0.path, $0.hasSwitch ? "yes" : "no", $0.summary] })
+      + Paragraph.text(
+        "switch: whether settings alone put a guest of today on it. More: 'ringbench explain PATH', '--format json'.")
+  }
+
+  package func inFull() -> String { paths.map { Self.text($0) }.joined(separator: "\n") }
+
+  private static func text(_ path: PathExplanation) -> String {
+    var text = Paragraph.text("\(path.path): \(path.summary)") + "\n" + Paragraph.text(path.standsFor)
+    text += "\nA real guest\n" + Paragraph.text(path.howTo, first: "  ")
+    for (title, settings) in [("QEMU", path.qemu), ("libvirt", path.libvirt), ("Kernel", path.kernel)] {
+      for setting in settings {
+        text += "  \(title): \(setting.text)\n"
+        text += Paragraph.text("\(setting.effect) (\(setting.source))", first: "    ")
+      }
+    }
+    text += "\nProtects\n" + path.protects.map { Paragraph.text($0, first: "  - ") }.joined()
+    text += "\nLeaves open\n" + path.leavesOpen.map { Paragraph.text($0, first: "  - ") }.joined()
+    return text + "\nFrom\n" + Paragraph.text(path.origin, first: "  ")
+  }
 }

@@ -1,5 +1,41 @@
 import BenchHarness
-import BenchPaths
+import FoundationEssentials
+
+/// One pass of the fixed load (Scripts/guest/load.c): so many random writes, or reads that were compared with them.
+package struct LoadPass: Equatable, Sendable {
+  package let operation: String
+  package let requests: Int
+  package let bytes: Int
+  package let nanoseconds: Int
+  /// Nanoseconds of a request: median, 90th, 99th and 99.9th percentile, and the longest.
+  package let latency: [Int]
+  /// Bounce slots in use at most, as far as was seen.
+  package let peakSlots: Int
+
+  package static let latencyNames = ["p50", "p90", "p99", "p999", "max"]
+
+  /// Takes `name=value` words apart; `nil` when one is missing.
+  package init?(_ words: some Sequence<String>) {
+    var values: [String: String] = [:]
+    for word in words {
+      let parts = word.split(separator: "=", maxSplits: 1)
+      if parts.count == 2 { values[String(parts[0])] = String(parts[1]) }
+    }
+    func number(_ name: String) -> Int? { values[name].flatMap { Int($0) } }
+    let latency = Self.latencyNames.compactMap(number)
+    guard let operation = values["op"], let requests = number("requests"), let bytes = number("bytes"),
+      let nanoseconds = number("ns"), let peakSlots = number("peak"), latency.count == Self.latencyNames.count
+    else { return nil }
+    self.operation = operation
+    self.requests = requests
+    self.bytes = bytes
+    self.nanoseconds = nanoseconds
+    self.latency = latency
+    self.peakSlots = peakSlots
+  }
+
+  package var requestsPerSecond: Double { nanoseconds == 0 ? 0 : Double(requests) * 1e9 / Double(nanoseconds) }
+}
 
 /// What a guest said on its serial line (Scripts/guest/init and load.sh say what can stand there).
 package struct GuestConsole: Equatable, Sendable {
@@ -51,5 +87,29 @@ package struct GuestConsole: Equatable, Sendable {
       (28, "INDIRECT_DESC"), (29, "EVENT_IDX"), (32, "VERSION_1"), (33, "ACCESS_PLATFORM"), (34, "RING_PACKED"),
     ]
     return named.filter { has(bit: $0.0) }.map(\.1).joined(separator: " ")
+  }
+}
+
+/// What our device did for a guest, as `ringbench device` reports it when the front-end has gone.
+package struct DeviceCounts: Codable, Equatable, Sendable {
+  /// The firmware's requests are among them: it looks at the disk before the guest does.
+  package var buffers = 0
+  package var notifications = 0
+  package var notificationsSuppressed = 0
+  package var iotlbHits = 0
+  package var iotlbMisses = 0
+  package var iotlbUpdates = 0
+  package var iotlbInvalidations = 0
+
+  package init() {}
+
+  /// Finds the report in what the device wrote; `nil` where there is none.
+  package init?(in text: String) {
+    // Other lines stand before it; the report begins with a line of its own.
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    guard let first = lines.firstIndex(of: "{"),
+      let counts = try? JSONDecoder().decode(Self.self, from: Data(lines[first...].joined(separator: "\n").utf8))
+    else { return nil }
+    self = counts
   }
 }

@@ -1,6 +1,67 @@
 import BenchHarness
 import BenchPaths
 
+/// What stands between a guest's driver and its device: one way of the question this tool is about, on a real guest.
+package enum GuestSetting: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  /// `iommu_platform=off`: guest-physical addresses, the DMA API bypassed.
+  case direct
+  /// `iommu_platform=on` and no IOMMU: the DMA API, which then has nothing to do.
+  case accessPlatform = "access-platform"
+  /// An emulated VT-d, each unmap invalidated and waited for.
+  case forcedStrict = "forced-iommu-strict"
+  /// An emulated VT-d, invalidations left to a flush queue.
+  case forcedLazy = "forced-iommu-lazy"
+  /// Everything bounced, as in a guest whose memory the host cannot read.
+  case swiotlb
+
+  package static let noun = "setting"
+
+  package var hasIOMMU: Bool { self == .forcedStrict || self == .forcedLazy }
+  /// Whether the device must have agreed to the platform's rules.
+  package var hasAccessPlatform: Bool { self != .direct }
+
+  /// What the guest's kernel calls the device's address space.
+  package var domainType: String {
+    switch self {
+    case .forcedStrict: "DMA"
+    case .forcedLazy: "DMA-FQ"
+    default: "none"
+    }
+  }
+
+  /// What the guest's kernel is told.
+  package var kernelWords: [String] {
+    switch self {
+    case .direct, .accessPlatform: []
+    case .forcedStrict: ["intel_iommu=on", "iommu.strict=1"]
+    case .forcedLazy: ["intel_iommu=on", "iommu.strict=0"]
+    case .swiotlb: ["swiotlb=force"]
+    }
+  }
+
+  /// QEMU's devices, the block device last; `chardev` is the connection to its other end.
+  ///
+  /// Invalidations reach a vhost-user device only through a device IOTLB, which needs a port of its own and ATS.
+  package func devices(_ ring: RingLayout, chardev: String) -> [String] {
+    let block =
+      "vhost-user-blk-pci,chardev=\(chardev),disable-legacy=on,num-queues=1,packed=\(ring == .packed ? "on" : "off")"
+      + ",iommu_platform=\(hasAccessPlatform ? "on" : "off")"
+    guard hasIOMMU else { return [block] }
+    return ["intel-iommu,intremap=on,device-iotlb=on", "pcie-root-port,id=root", block + ",ats=on,bus=root"]
+  }
+}
+
+/// What runs a guest's instructions.
+package enum GuestAccelerator: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  /// KVM where it is and really runs a guest, else software emulation.
+  case auto
+  case kvm
+  /// QEMU's software emulation: right, and its times mean nothing.
+  case tcg
+
+  package static let noun = "accelerator"
+}
+
 /// What `ringbench guest` runs.
 package struct GuestParameters: Encodable, Sendable {
   package var settings = GuestSetting.allCases

@@ -1,108 +1,159 @@
 import BenchHarness
 import BenchPaths
 
+/// One boot: a setting on a ring, and what both sides counted.
+package struct GuestRow: Encodable, Sendable {
+  /// Writes, or reads; without the figures of time where those mean nothing.
+  struct Pass: Encodable, Sendable {
+    let requests: Int
+    let bytes: Int
+    fileprivate(set) var requestsPerSecond: Figure?
+    fileprivate(set) var latencyNanoseconds: [String: Int]?
+    /// Requests a second over those of `direct` on the same ring.
+    fileprivate(set) var ratioToDirect: Null<Figure>?
+
+    fileprivate init?(_ pass: LoadPass?) {
+      guard let pass else { return nil }
+      (requests, bytes) = (pass.requests, pass.bytes)
+      requestsPerSecond = Figure(wrappedValue: pass.requestsPerSecond)
+      latencyNanoseconds = Dictionary(uniqueKeysWithValues: zip(LoadPass.latencyNames, pass.latency))
+    }
+
+    fileprivate mutating func compare(with base: Pass?) {
+      let (own, direct) = (requestsPerSecond?.wrappedValue ?? 0, base?.requestsPerSecond?.wrappedValue ?? 0)
+      ratioToDirect = Null(wrappedValue: direct > 0 ? Figure(wrappedValue: own / direct) : nil)
+    }
+
+    fileprivate mutating func forgetTimes() {
+      (requestsPerSecond, latencyNanoseconds, ratioToDirect) = (nil, nil, nil)
+    }
+  }
+
+  let setting: GuestSetting
+  let ring: RingLayout
+  let guestKernel: String
+  private let hypervisor: String
+  /// The ring's features, by name.
+  let negotiated: String
+  private let features: String
+  private let domainType: String
+  private let kernelWords: [String]
+  private let devices: [String]
+  fileprivate(set) var write: Pass?
+  fileprivate(set) var read: Pass?
+  let device: DeviceCounts
+  let guestEvents: [String: Int]
+  /// In use at most, as far as was seen.
+  let peakBounceSlots: Int
+  @Null private var bounceSlots: Int?
+
+  package init(setting: GuestSetting, ring: RingLayout, console: GuestConsole, device: DeviceCounts) {
+    (self.setting, self.ring, self.device) = (setting, ring, device)
+    (guestKernel, hypervisor, negotiated) = (console.kernel, console.hypervisor, console.ringFeatures)
+    (features, domainType, guestEvents) = (console.features, console.domainType, console.events)
+    (kernelWords, devices) = (setting.kernelWords, setting.devices(ring, chardev: "other"))
+    write = Pass(console.passes.first { $0.operation == "write" })
+    read = Pass(console.passes.first { $0.operation == "read" })
+    peakBounceSlots = console.passes.map(\.peakSlots).max() ?? 0
+    bounceSlots = console.slotCount
+  }
+}
+
 /// Everything `ringbench guest` found.
-package struct GuestReport: Sendable {
-  package let machine: Machine
-  package let parameters: GuestParameters
-  package let accelerator: GuestAccelerator
+package struct GuestReport: Encodable, Sendable {
+  private var schema = 1
+  let machine: Machine
+  let parameters: GuestParameters
+  let accelerator: GuestAccelerator
   /// Why times are missing; `nil` under KVM.
-  package let whyNotKVM: String?
-  package let rows: [GuestRow]
+  @Null private var whyNotKVM: String?
+  let timesMeanSomething: Bool
+  let results: [GuestRow]
   package let interrupted: Bool
+  /// What the rows say together.
+  let answer: String
 
   package init(
     machine: Machine, parameters: GuestParameters, accelerator: GuestAccelerator, whyNotKVM: String?, rows: [GuestRow],
     interrupted: Bool
   ) {
-    self.machine = machine
-    self.parameters = parameters
-    self.accelerator = accelerator
-    self.whyNotKVM = whyNotKVM
-    self.rows = rows
-    self.interrupted = interrupted
-  }
-
-  /// Whether times say anything.
-  package var hasTimes: Bool { accelerator == .kvm }
-
-  package func baseline(of row: GuestRow) -> GuestRow? { rows.first { $0.setting == .direct && $0.ring == row.ring } }
-
-  /// Requests a second over those of `direct` on the same ring.
-  package func ratio(_ row: GuestRow, _ operation: String) -> Double? {
-    guard let own = row.pass(operation), let base = baseline(of: row)?.pass(operation), base.requestsPerSecond > 0
-    else { return nil }
-    return own.requestsPerSecond / base.requestsPerSecond
-  }
-
-  /// What the rows say together.
-  package var answer: String {
-    let requests = rows.map(\.requests).reduce(0, +)
-    let checked = "\(NumberText.grouped(requests)) requests in \(rows.count) boots, each word that was read compared"
-    guard hasTimes else {
-      return "\(checked). Times mean nothing under software emulation and are not given: \(whyNotKVM ?? "")."
+    (self.machine, self.parameters, self.accelerator) = (machine, parameters, accelerator)
+    (self.whyNotKVM, self.interrupted) = (whyNotKVM, interrupted)
+    timesMeanSomething = accelerator == .kvm
+    var (results, requests, reads) = (rows, 0, [String]())
+    for (number, row) in rows.enumerated() {
+      requests += (row.write?.requests ?? 0) + (row.read?.requests ?? 0)
+      guard timesMeanSomething else {
+        results[number].write?.forgetTimes()
+        results[number].read?.forgetTimes()
+        continue
+      }
+      let base = rows.first { $0.setting == .direct && $0.ring == row.ring }
+      results[number].write?.compare(with: base?.write)
+      results[number].read?.compare(with: base?.read)
+      if row.setting != .direct, let ratio = results[number].read?.ratioToDirect?.wrappedValue?.wrappedValue {
+        reads.append("\(row.setting.name) (\(row.ring.name)) \(fixed(ratio, 2))")
+      }
     }
-    let reads = rows.filter { $0.setting != .direct }.compactMap { row in
-      ratio(row, "read").map { "\(row.setting.name) (\(row.ring.name)) \(NumberText.fixed($0, 2))" }
-    }
-    return "\(checked). Reads a second, of direct's: \(reads.joined(separator: ", "))."
+    self.results = results
+    let checked = "\(grouped(requests)) requests in \(rows.count) boots, each word that was read compared. "
+    answer =
+      timesMeanSomething
+      ? checked + "Reads a second, of direct's: \(reads.joined(separator: ", "))."
+      : checked + "Times mean nothing under software emulation and are not given: \(whyNotKVM ?? "")."
   }
 }
 
-extension GuestReport: Encodable {
-  private enum Key: String, CodingKey {
-    case schema, machine, parameters, accelerator, whyNotKVM, timesMeanSomething, results, interrupted, answer
-  }
+/// The boots for people: times where they mean something, and counts.
+package struct GuestText {
+  private let report: GuestReport
 
-  private enum RowKey: String, CodingKey {
-    case setting, ring, guestKernel, hypervisor, negotiated, features, domainType, kernelWords, devices, write, read
-    case device, guestEvents, peakBounceSlots, bounceSlots
-  }
+  package init(_ report: GuestReport) { self.report = report }
 
-  private enum PassKey: String, CodingKey {
-    case requests, bytes, requestsPerSecond, latencyNanoseconds, ratioToDirect
-  }
-
-  package func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: Key.self)
-    try values.encode(1, forKey: .schema)
-    try values.encode(machine, forKey: .machine)
-    try values.encode(parameters, forKey: .parameters)
-    try values.encode(accelerator, forKey: .accelerator)
-    try values.encode(whyNotKVM, forKey: .whyNotKVM)
-    try values.encode(hasTimes, forKey: .timesMeanSomething)
-    try values.encode(interrupted, forKey: .interrupted)
-    try values.encode(answer, forKey: .answer)
-    var list = values.nestedUnkeyedContainer(forKey: .results)
-    for row in rows { try encode(row, to: list.nestedContainer(keyedBy: RowKey.self)) }
-  }
-
-  private func encode(_ row: GuestRow, to container: KeyedEncodingContainer<RowKey>) throws {
-    var values = container
-    try values.encode(row.setting, forKey: .setting)
-    try values.encode(row.ring, forKey: .ring)
-    try values.encode(row.console.kernel, forKey: .guestKernel)
-    try values.encode(row.console.hypervisor, forKey: .hypervisor)
-    try values.encode(row.console.ringFeatures, forKey: .negotiated)
-    try values.encode(row.console.features, forKey: .features)
-    try values.encode(row.console.domainType, forKey: .domainType)
-    try values.encode(row.setting.kernelWords, forKey: .kernelWords)
-    try values.encode(row.setting.devices(row.ring, chardev: "other"), forKey: .devices)
-    try values.encode(row.device, forKey: .device)
-    try values.encode(row.console.events, forKey: .guestEvents)
-    try values.encode(row.peakSlots, forKey: .peakBounceSlots)
-    try values.encode(row.console.slotCount, forKey: .bounceSlots)
-    for (operation, key) in [("write", RowKey.write), ("read", RowKey.read)] {
-      guard let pass = row.pass(operation) else { continue }
-      var part = values.nestedContainer(keyedBy: PassKey.self, forKey: key)
-      try part.encode(pass.requests, forKey: .requests)
-      try part.encode(pass.bytes, forKey: .bytes)
-      // Never a number that means nothing.
-      guard hasTimes else { continue }
-      try part.encode(Rounded.value(pass.requestsPerSecond), forKey: .requestsPerSecond)
-      let latency = Dictionary(uniqueKeysWithValues: zip(LoadPass.latencyNames, pass.latency))
-      try part.encode(latency, forKey: .latencyNanoseconds)
-      try part.encode(ratio(row, operation).map { Rounded.value($0) }, forKey: .ratioToDirect)
+  package func render() -> String {
+    let parameters = report.parameters
+    var text = "Linux \(report.results.first?.guestKernel ?? "?") guest, \(parameters.threads) threads, each "
+    text += "\(grouped(parameters.requests ?? 0)) random writes and then as many reads of "
+    text += "\(NumberText.bytes(parameters.blockBytes)), O_DIRECT; our vhost-user device on the other end\n"
+    for ring in parameters.rings {
+      let rows = report.results.filter { $0.ring == ring }
+      if report.timesMeanSomething {
+        text += TextTable.text(
+          "setting||>requests/s|>× direct|>p50 µs|>p90|>p99|>p99.9|>max", rows.flatMap(times),
+          title: "\(ring.name), times")
+      }
+      // Under KVM the guest's kernel is not asked to trace: that would cost time.
+      let traced = report.timesMeanSomething ? "" : "|>maps|>unmaps|>bounces"
+      text += TextTable.text(
+        "setting|negotiated|>requests|>interrupts|>IOTLB hits|>misses|>updates|>invalidations\(traced)|>slots at most",
+        rows.map(counts), title: "\(ring.name), counts")
     }
+    return text + "\n" + Lines.caveat(interrupted: report.interrupted) + report.answer + "\n" + Lines.more("guest")
+  }
+
+  private func times(_ row: GuestRow) -> [[String]] {
+    var rows: [[String]] = []
+    for (name, pass) in [("write", row.write), ("read", row.read)] {
+      guard let pass else { continue }
+      let latency = LoadPass.latencyNames.map { name in
+        short(pass.latencyNanoseconds?[name].map { Double($0) / 1000 })
+      }
+      rows.append(
+        [
+          row.setting.name, name, fixed(pass.requestsPerSecond?.wrappedValue, 0),
+          fixed(pass.ratioToDirect?.wrappedValue?.wrappedValue, 2),
+        ] + latency)
+    }
+    return rows
+  }
+
+  private func counts(_ row: GuestRow) -> [String] {
+    let device = row.device
+    var counts = [
+      device.buffers, device.notifications, device.iotlbHits, device.iotlbMisses, device.iotlbUpdates,
+      device.iotlbInvalidations,
+    ]
+    if !report.timesMeanSomething { counts += ["map", "unmap", "swiotlb_bounced"].map { row.guestEvents[$0] ?? 0 } }
+    return [row.setting.name, row.negotiated] + (counts + [row.peakBounceSlots]).map(grouped)
   }
 }

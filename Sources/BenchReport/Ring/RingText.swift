@@ -1,7 +1,7 @@
 import BenchHarness
 import BenchPaths
 
-/// The ring sweep for people.
+/// The rings beside their floors, for people.
 package struct RingText {
   private let report: RingReport
   private let placement: PlacementClass?
@@ -13,94 +13,60 @@ package struct RingText {
   }
 
   package func render() -> String {
-    let interruption = Caveat.text(interrupted: report.interrupted, disturbed: report.disturbed)
+    let caveat = Lines.caveat(interrupted: report.interrupted, disturbed: report.disturbed)
     let dropped = DropReason.sentence(report.slicesDroppedBy)
-    guard let placement else { return "\(interruption)Nothing was measured: no slice was kept. \(dropped)\n" }
-    let rows = report.rows.filter { $0.placement == placement }
-    let trip = Percentile.median(rows.map(\.roundTrip)).map { ", round trip \(NumberText.short($0)) ns" } ?? ""
-    var text = """
-      \(report.machine.cpuModel), Linux \(report.machine.kernel), \(report.machine.toolchain)
-      Driver on CPU \(report.parameters.driverCPU), device on CPU \(report.parameters.deviceCPU): class \
-      \(placement.name)\(trip); payload not touched
-
-      """
-    text += "\n" + table(rows).render()
-    text += otherFloors(rows)
-    text += latencies(rows)
-    let others = PlacementClass.allCases.filter { other in
-      other != placement && report.rows.contains { $0.placement == other }
-    }
-    let also = others.isEmpty ? "" : " Also measured: \(others.map { "--class \($0.name)" }.joined(separator: ", "))."
-    return text + "\n\(interruption)\(dropped)\(also) More: 'ringbench help ring', '--format json'.\n"
+    guard let placement else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
+    let rows = report.results.filter { $0.placement.class == placement }
+    let place = Lines.place(
+      driver: report.parameters.driverCPU, device: report.parameters.deviceCPU,
+      rows.isEmpty ? [PlacementFigure(placement, nil)] : rows.map(\.placement))
+    return Lines.machine(report.machine) + place + "; payload not touched\n" + tables(rows) + "\n\(caveat)\(dropped)"
+      + Lines.also(report.results.map(\.placement.class), shown: placement) + " " + Lines.more("ring")
   }
 
-  private func table(_ rows: [RingRow]) -> TextTable {
-    var table = TextTable([
-      ("ring", .left), ("order", .left), ("batch", .right), ("queue", .right), ("out", .right), ("chain", .left),
-      ("notify", .left), ("ns/buffer", .right), ("cycles", .right), ("M/s", .right), ("floor ns", .right),
-      ("ring/floor", .right), ("95 %", .left), ("slices", .right), ("modes", .left),
-    ])
+  private func tables(_ rows: [RingRow]) -> String {
+    var (rings, others, latencies) = ([[String]](), [[String]](), [[String]]())
     for row in rows {
-      let point = row.point
-      table.add([
-        point.ring.name, point.inOrder ? "in-order" : "any", "\(point.batch)", "\(point.queueSize)",
-        "\(point.outstanding)", "\(point.chain)\(point.indirect ? " indirect" : "")",
-        "\(point.notification.name)\(point.eventIndex ? ", event idx" : "")",
-        NumberText.short(row.nanosecondsPerBuffer.median), NumberText.short(row.cyclesPerBuffer.median),
-        NumberText.short(row.buffersPerSecond.median / 1e6),
-        row.floor.map { NumberText.short($0.nanosecondsPerBuffer.median) } ?? "-",
-        row.ratioToFloor.map { NumberText.fixed($0.median, 2) } ?? "-",
-        row.ratioToFloor.map { "\(NumberText.fixed($0.low, 2))-\(NumberText.fixed($0.high, 2))" } ?? "",
-        "\(row.slicesKept)", modes(row),
+      let order = row.inOrder ? "in-order" : "any"
+      let interval = row.ratioToFloor.map { "\(fixed($0.low, 2))-\(fixed($0.high, 2))" } ?? ""
+      rings.append([
+        row.ring.name, order, "\(row.batch)", "\(row.queueSize)", "\(row.outstanding)",
+        "\(row.chain)\(row.indirect ? " indirect" : "")",
+        "\(row.notification.name)\(row.eventIdx ? ", event idx" : "")", short(row.nsPerBuffer.median),
+        short(row.cyclesPerBuffer.median), short(row.buffersPerSecond.median / 1e6),
+        short(row.floorNsPerBuffer?.median), fixed(row.ratioToFloor?.median, 2), interval, "\(row.slicesKept)",
+        modes(row),
       ])
-    }
-    return table
-  }
-
-  private func modes(_ row: RingRow) -> String {
-    func text(_ modes: Modes) -> String {
-      modes.modes.map { "\(NumberText.short($0.nsPerBuffer)) (\(NumberText.fixed($0.share * 100, 0)) %)" }
-        .joined(separator: " or ")
-    }
-    var parts: [String] = []
-    if row.modes.isBimodal { parts.append("ring \(text(row.modes))") }
-    if let floor = row.floor, floor.modes.isBimodal { parts.append("floor \(text(floor.modes))") }
-    return parts.joined(separator: ", ")
-  }
-
-  private func otherFloors(_ rows: [RingRow]) -> String {
-    var table = TextTable([
-      ("further floors", .left), ("ring", .left), ("order", .left), ("batch", .right), ("out", .right),
-      ("floor ns", .right), ("ring/floor", .right),
-    ])
-    var isEmpty = true
-    for row in rows {
-      for floor in row.floors where floor.name != row.floor?.name {
-        isEmpty = false
-        table.add([
-          floor.name, row.point.ring.name, row.point.inOrder ? "in-order" : "any", "\(row.point.batch)",
-          "\(row.point.outstanding)", NumberText.short(floor.nanosecondsPerBuffer.median),
-          floor.ratio.map { NumberText.fixed($0.median, 2) } ?? "-",
+      for floor in row.floors where floor.name != row.floor {
+        others.append([
+          floor.name, row.ring.name, order, "\(row.batch)", "\(row.outstanding)", short(floor.nsPerBuffer.median),
+          fixed(floor.ratio?.median, 2),
+        ])
+      }
+      if let latency = row.roundTripLatencyNs {
+        latencies.append([
+          "\(row.ring.name)\(row.inOrder ? " in-order" : ""), \(row.notification.name)", short(latency.p50),
+          short(latency.p90), short(latency.p99), short(latency.p999), short(latency.max), grouped(latency.count),
         ])
       }
     }
-    return isEmpty ? "" : "\n" + table.render()
+    let first = TextTable.text(
+      "ring|order|>batch|>queue|>out|chain|notify|>ns/buffer|>cycles|>M/s|>floor ns|>ring/floor|95 %|>slices|modes",
+      rings)
+    let further = TextTable.text("further floors|ring|order|>batch|>out|>floor ns|>ring/floor", others)
+    return "\n" + first + (further.isEmpty ? "" : "\n") + further
+      + TextTable.text(
+        "one buffer outstanding|>p50 ns|>p90|>p99|>p99.9|>max|>round trips", latencies,
+        title: "Round trips timed one by one, in whatever placement they fell")
   }
 
-  private func latencies(_ rows: [RingRow]) -> String {
-    let timed = rows.filter { $0.latency != nil }
-    guard !timed.isEmpty else { return "" }
-    var table = TextTable([
-      ("one buffer outstanding", .left), ("p50 ns", .right), ("p90", .right), ("p99", .right), ("p99.9", .right),
-      ("max", .right), ("round trips", .right),
-    ])
-    for row in timed {
-      guard let latency = row.latency else { continue }
-      table.add(
-        ["\(row.point.ring.name)\(row.point.inOrder ? " in-order" : ""), \(row.point.notification.name)"]
-          + [latency.p50, latency.p90, latency.p99, latency.p999, latency.max].map { NumberText.short($0) }
-          + [NumberText.grouped(latency.count)])
+  private func modes(_ row: RingRow) -> String {
+    var parts: [String] = []
+    for (name, modes) in [("ring", row.modes), ("floor", row.floorModes)] {
+      guard let modes, modes.isBimodal else { continue }
+      let texts = modes.modes.map { "\(short($0.nsPerBuffer)) (\(fixed($0.share * 100, 0)) %)" }
+      parts.append("\(name) \(texts.joined(separator: " or "))")
     }
-    return "\nRound trips timed one by one, in whatever placement they fell\n" + table.render()
+    return parts.joined(separator: ", ")
   }
 }

@@ -1,5 +1,6 @@
 import BenchHarness
 import BenchPaths
+import RingKit
 
 /// The shapes that published measurements have, and that ours are held against.
 package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
@@ -56,5 +57,120 @@ package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
     case .ladder, .reach: 2
     default: 1
     }
+  }
+}
+
+/// How a shape came out.
+package enum Verdict: String, Encodable, Sendable {
+  case agrees
+  case differs
+  case cannotBeShown = "cannot be shown here"
+}
+
+/// What `shapes` was asked for: parsed and checked, free of the command line.
+package struct ShapeParameters: Encodable, Sendable {
+  package var shapes: [Shape] = Shape.allCases
+  package var ring = RingLayout.split
+  package var driverCPU = 0
+  package var deviceCPU = 1
+  /// Slices per combination.
+  package var slices = 60
+  package var sliceMilliseconds = 2.0
+  /// Seconds for all shapes together.
+  package var timeLimit = 150.0
+  package var seed: UInt64 = 1
+  /// The class whose slices count; `nil`: for each shape the one with most of them.
+  package var placement: PlacementClass?
+
+  package init() {}
+
+  /// Seconds for one shape.
+  package func limit(of shape: Shape) -> Double {
+    timeLimit * shape.weight / shapes.reduce(0) { $0 + $1.weight }
+  }
+
+  /// What a measurement of one shape starts from.
+  package func cost(for shape: Shape) -> CostParameters {
+    var cost = CostParameters()
+    cost.rings = [ring]
+    cost.paths = [.direct]
+    cost.directions = [.deviceReadable]
+    cost.driverCPU = driverCPU
+    cost.deviceCPU = deviceCPU
+    cost.slices = slices
+    cost.sliceMilliseconds = sliceMilliseconds
+    cost.timeLimit = limit(of: shape)
+    cost.seed = seed
+    return cost
+  }
+}
+
+/// Where and how undisturbed the times of a shape were measured; counts need neither.
+package struct ShapeConditions: Sendable {
+  package var placement: PlacementClass?
+  package var roundTrip: Double?
+  package var slicesDroppedBy: [DropReason: Int] = [:]
+  package var isDisturbed = false
+
+  package init(
+    placement: PlacementClass? = nil, roundTrip: Double? = nil, slicesDroppedBy: [DropReason: Int] = [:],
+    isDisturbed: Bool = false
+  ) {
+    (self.placement, self.roundTrip) = (placement, roundTrip)
+    (self.slicesDroppedBy, self.isDisturbed) = (slicesDroppedBy, isDisturbed)
+  }
+}
+
+/// A run seen in the one class that a shape is told for.
+package struct ShapeRun: Sendable {
+  package let paired: PairedRun
+  package let placement: PlacementClass?
+
+  package init(paired: PairedRun, placement: PlacementClass?) {
+    self.paired = paired
+    self.placement = placement
+  }
+
+  package func time(_ contender: Int) -> Estimate? { placement.flatMap { paired.time(contender, $0) } }
+
+  /// One contender's time by another's: slice by slice of the same round, or, where too few rounds kept both, of all.
+  package func ratio(_ contender: Int, to baseline: Int) -> Estimate? {
+    if let ratio = placement.flatMap({ paired.ratio(contender, to: baseline, $0) }) { return ratio }
+    guard let (time, base) = both(contender, baseline) else { return nil }
+    return Estimate(median: time.median / base.median, low: time.low / base.high, high: time.high / base.low)
+  }
+
+  private func both(_ contender: Int, _ baseline: Int) -> (Estimate, Estimate)? {
+    guard let time = self.time(contender), let base = self.time(baseline), base.low > 0 else { return nil }
+    return (time, base)
+  }
+
+  /// By how many nanoseconds one is dearer than another, slice by slice of the same round.
+  package func difference(_ contender: Int, from baseline: Int, seed: UInt64) -> Estimate? {
+    guard let placement else { return nil }
+    let pairs = paired.sorter.pairs(contender, with: baseline, placement)
+    guard pairs.count >= PairedRun.fewestSlices else {
+      return both(contender, baseline).map { time, base in
+        Estimate(median: time.median - base.median, low: time.low - base.high, high: time.high - base.low)
+      }
+    }
+    return BootstrapInterval.median(of: pairs.map { $0.numerator - $0.denominator }, seed: seed)
+  }
+
+  /// What a path that maps costs beside the mapping: the walk of the device.
+  ///
+  /// Page-table entries share a line by eight, the walk fetches it and the driver fetches it back to clear them.
+  package func walk(_ path: DMAPath) -> Double {
+    guard path.maps, let roundTrip = conditions.roundTrip else { return 0 }
+    return roundTrip / 8
+  }
+
+  /// Work per buffer of a counted contender.
+  package func counter(_ counted: Int, _ name: String) -> Double? { paired.run.counters[counted]?[name] }
+
+  package var conditions: ShapeConditions {
+    ShapeConditions(
+      placement: placement, roundTrip: placement.flatMap { paired.roundTrip($0) },
+      slicesDroppedBy: paired.sorter.reasons, isDisturbed: paired.sorter.isDisturbed)
   }
 }

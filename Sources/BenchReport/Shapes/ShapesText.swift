@@ -8,62 +8,48 @@ package struct ShapesText {
   package init(_ report: ShapesReport) { self.report = report }
 
   package func render() -> String {
-    let disturbed = report.shapes.contains(where: \.conditions.isDisturbed)
+    let (shapes, parameters) = (report.shapes, report.parameters)
     let counts = [Verdict.agrees, .differs, .cannotBeShown].compactMap { verdict in
-      let letters = report.shapes.filter { $0.verdict == verdict }.map(\.shape.name)
+      let letters = shapes.filter { $0.verdict == verdict }.map(\.shape.name)
       return letters.isEmpty ? nil : "\(verdict.rawValue): \(letters.joined(separator: " "))"
     }
-    return """
-      \(report.machine.cpuModel), Linux \(report.machine.kernel), \(report.machine.toolchain)
-      Driver on CPU \(report.parameters.driverCPU), device on CPU \(report.parameters.deviceCPU), \
-      \(report.parameters.ring.name) ring
-      \(report.shapes.map(text).joined())
-      \(Caveat.text(interrupted: report.interrupted, disturbed: disturbed))\(counts.joined(separator: "; ")). \
-      More: 'ringbench help shapes', '--format json'.
-
-      """
+    let caveat = Lines.caveat(interrupted: report.interrupted, disturbed: shapes.contains(where: \.disturbed))
+    return Lines.machine(report.machine)
+      + "Driver on CPU \(parameters.driverCPU), device on CPU \(parameters.deviceCPU), \(parameters.ring.name) ring\n"
+      + shapes.map(text).joined() + "\n\(caveat)\(counts.joined(separator: "; ")). " + Lines.more("shapes")
   }
 
   private func text(_ result: ShapeResult) -> String {
-    var text = "\n\(result.shape.name)  \(result.shape.title)\(result.injected ? " (a price is injected)" : "")"
-    if let placement = result.conditions.placement {
-      let trip = result.conditions.roundTrip.map { ", round trip \(NumberText.short($0)) ns" } ?? ""
-      text += ", class \(placement.name)\(trip)"
+    let shape = result.shape
+    var text = "\n\(shape.name)  \(shape.title)\(result.injected ? " (a price is injected)" : "")"
+    if let placement = result.placement {
+      text += ", class \(placement.class.name)"
+      if let trip = placement.roundTripNs { text += ", round trip \(short(trip)) ns" }
     }
-    text += "\n  Expected: \(result.shape.expectation)\n"
-    text += table(result)
+    text += "\n  Expected: \(shape.expectation)\n"
+    let rows = result.names.map { name in
+      let predicted = result.predicted.first { $0.name == name }
+      let measured = result.measured.first { $0.name == name }
+      return [
+        name, predicted.map(number) ?? "-", measured.map(number) ?? "-", measured.map(interval) ?? "",
+        (measured ?? predicted)?.unit ?? "",
+      ]
+    }
+    text += TextTable.text("|>predicted|>measured|95 %|", rows, indent: 4)
     for published in result.published {
-      text += "  Published: \(published.figure) (\(published.source), \(published.setup); \(published.grade.words))\n"
+      text += "  Published: \(published.figure) (\(published.source), \(published.setup); \(published.words))\n"
     }
     return text + "  \(result.verdict.rawValue): \(result.why)\n"
   }
 
-  private func table(_ result: ShapeResult) -> String {
-    let names = result.names.filter { name in (result.predicted + result.measured).contains { $0.name == name } }
-    guard !names.isEmpty else { return "" }
-    var table = TextTable([
-      ("", .left), ("predicted", .right), ("measured", .right), ("95 %", .left), ("", .left),
-    ])
-    for name in names {
-      let predicted = result.predicted.first { $0.name == name }
-      let measured = result.measured.first { $0.name == name }
-      table.add([
-        name, predicted.map(number) ?? "-", measured.map(number) ?? "-", measured.map(interval) ?? "",
-        (measured ?? predicted)?.unit ?? "",
-      ])
-    }
-    return table.render(indent: 4)
-  }
-
   private func number(_ figure: ShapeFigure) -> String {
-    let value = figure.value.median
-    if figure.isExact && value == value.rounded() { return NumberText.grouped(Int(value)) }
-    return value != 0 && abs(value) < 0.1 ? NumberText.fixed(value, figure.isExact ? 6 : 3) : NumberText.short(value)
+    let value = figure.estimate.median
+    if figure.exact && value == value.rounded() { return grouped(Int(value)) }
+    return value != 0 && abs(value) < 0.1 ? fixed(value, figure.exact ? 6 : 3) : short(value)
   }
 
   private func interval(_ figure: ShapeFigure) -> String {
-    if figure.isExact { return "exact" }
-    guard figure.value.low != figure.value.high else { return "" }
-    return "\(NumberText.short(figure.value.low)) to \(NumberText.short(figure.value.high))"
+    guard figure.low != nil else { return figure.exact ? "exact" : "" }
+    return "\(short(figure.estimate.low)) to \(short(figure.estimate.high))"
   }
 }

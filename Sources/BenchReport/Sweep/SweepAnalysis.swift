@@ -1,68 +1,95 @@
 import BenchHarness
 import BenchPaths
-import RingIOMMU
 import RingKit
-import RingPlatform
 
-/// Turns the slices of a sweep into rows, crossovers and predictions, class by class.
-package struct SweepAnalysis {
+/// What mapping and copying cost alone, in one placement class, and what that predicts.
+struct Primitives: Sendable {
+  /// Nanoseconds each.
+  let times: [(key: PrimitiveKey, time: Estimate)]
+
+  /// Nanoseconds, or with `asBandwidth` bytes a nanosecond, by size.
+  func curve(_ kind: PrimitiveKey.Kind, asBandwidth: Bool = false) -> LogCurve? {
+    var points: [(bytes: Double, value: Double)] = []
+    for (key, time) in times where key.kind == kind {
+      let bytes = Double(key.bytes)
+      points.append((bytes, asBandwidth ? bytes / time.median : time.median))
+    }
+    return LogCurve(points)
+  }
+
+  /// Where a path that copies and one that maps should meet: by the formula, and with the copying path's search counted.
+  func crossover(
+    copying: DMAPath, mapping: DMAPath, _ direction: DMADirection
+  ) -> (formula: CrossoverPrediction, withOverhead: CrossoverPrediction)? {
+    guard let copies = copying.copies(direction), mapping.maps,
+      let bandwidth = curve(copying.walksPool ? .copyToPool : .copyInPlace, asBandwidth: true),
+      let mapTime = curve(.mapping(mapping))
+    else { return nil }
+    var overhead = 0.0
+    // The smallest buffer, without its copy.
+    let own = times.filter { $0.key.kind == .mapping(copying) }
+    if let smallest = own.min(by: { $0.key.bytes < $1.key.bytes }) {
+      let bytes = Double(smallest.key.bytes)
+      overhead = max(0, smallest.time.median - bytes / bandwidth.value(at: bytes))
+    }
+    return (
+      CrossoverPrediction.solve(copies: copies, bandwidth: bandwidth, mapping: mapTime),
+      CrossoverPrediction.solve(copies: copies, bandwidth: bandwidth, mapping: mapTime, overhead: overhead)
+    )
+  }
+}
+
+/// Turns the slices of a sweep into rows, crossovers and checks.
+struct SweepAnalysis {
   private let parameters: CostParameters
   private let keys: [CostKey]
   private let run: PairedRun
-  private let numbers: [CostKey: Int]
-  package let primitiveRows: [PrimitiveRow]
+  private var numbers: [CostKey: Int] = [:]
+  private(set) var primitiveTimes: [(key: PrimitiveKey, placement: PlacementClass, time: Estimate)] = []
 
   /// The run's contenders are those of `keys`, then those of `primitives`.
-  package init(parameters: CostParameters, keys: [CostKey], primitives: [PrimitiveKey], run: PairedRun) {
+  init(parameters: CostParameters, keys: [CostKey], primitives: [PrimitiveKey], run: PairedRun) {
     self.parameters = parameters
     self.keys = keys
     self.run = run
-    numbers = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1, $0) })
-    primitiveRows = PlacementClass.allCases.flatMap { placement in
-      primitives.enumerated().compactMap { index, key in
-        run.time(keys.count + index, placement).map { PrimitiveRow(key: key, placement: placement, time: $0) }
+    for (number, key) in keys.enumerated() { numbers[key] = number }
+    for placement in PlacementClass.allCases {
+      for (index, key) in primitives.enumerated() {
+        if let time = run.time(keys.count + index, placement) { primitiveTimes.append((key, placement, time)) }
       }
     }
   }
 
   /// The rings' rows.
-  package func rows() -> [SweepRow] {
-    keys.enumerated().flatMap { number, key in
-      PlacementClass.allCases.compactMap { row(number, key, $0) }
+  func rows() -> [SweepRow] {
+    var rows: [SweepRow] = []
+    for (number, key) in keys.enumerated() {
+      for placement in PlacementClass.allCases {
+        let row = CostRow(number, key, baseline: numbers[key.baseline], placement, run, parameters)
+        if let row { rows.append(SweepRow(row)) }
+      }
     }
-  }
-
-  private func row(_ number: Int, _ key: CostKey, _ placement: PlacementClass) -> SweepRow? {
-    guard let time = run.time(number, placement) else { return nil }
-    let slices = run.sorter.kept(number, placement)
-    let baseline = numbers[key.baseline]
-    let row = CostRow(
-      ring: key.ring, path: key.path, direction: key.direction, bytes: key.bytes, depth: parameters.depth,
-      batch: parameters.batch, placement: placement,
-      roundTrip: Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0, nanosecondsPerBuffer: time,
-      ratioToDirect: baseline == number ? .exactly(1) : baseline.flatMap { run.ratio(number, to: $0, placement) },
-      slicesKept: slices.count, slicesDropped: run.sorter.dropped[number], counters: run.run.counters[number] ?? [:],
-      price: parameters.iommu.price(of: key.path), injected: parameters.iommu.isInjected(key.path))
-    return SweepRow(key: key, result: .measured(row))
+    return rows
   }
 
   /// Every two paths, over the sizes both take.
-  package func pairs() -> [PathPair] {
+  func pairs() -> [PathPair] {
     var pairs: [PathPair] = []
     let paths = parameters.measuredPaths
     for placement in PlacementClass.allCases {
-      let primitives = primitives(placement)
+      let primitives = Primitives(
+        times: primitiveTimes.filter { $0.placement == placement }.map { ($0.key, $0.time) })
       for ring in parameters.rings {
         for direction in parameters.directions {
           for (index, first) in paths.enumerated() {
             for second in paths[(index + 1)...] {
-              let points = points(ring, direction, first, second, placement)
+              let key = CostKey(ring: ring, path: first, direction: direction, bytes: 0)
+              let points = points(key, second, placement)
               guard let low = points.first?.bytes, let high = points.last?.bytes else { continue }
               pairs.append(
                 PathPair(
-                  ring: ring, direction: direction, placement: placement, first: first, second: second,
-                  sizes: low...high, finding: CrossoverFinder(seed: parameters.seed).find(points),
-                  prediction: primitives.crossover(copying: first, mapping: second, direction)
+                  key, second, placement, sizes: [low, high], CrossoverFinder(seed: parameters.seed).find(points),
+                  primitives.crossover(copying: first, mapping: second, direction)
                     ?? primitives.crossover(copying: second, mapping: first, direction)))
             }
           }
@@ -73,45 +100,38 @@ package struct SweepAnalysis {
   }
 
   /// What hybrid is held against: the two paths it is made of.
-  package func hybridChecks() -> [HybridCheck] {
-    guard let hybrid = DMAPath.allCases.first(where: { $0.rawValue == "hybrid" }) else { return [] }
-    let parents = parameters.measuredPaths.filter { ["shadow", "iommu-strict"].contains($0.rawValue) }
-    guard parents.count == 2, parameters.measuredPaths.contains(hybrid) else { return [] }
+  func hybridChecks() -> [HybridCheck] {
+    let parents = parameters.measuredPaths.filter { $0 == .shadow || $0 == .iommuStrict }
+    guard parents.count == 2 else { return [] }
     var checks: [HybridCheck] = []
     for placement in PlacementClass.allCases {
-      for key in keys where key.path == hybrid {
-        guard let number = numbers[key] else { continue }
-        let others = parents.compactMap { path -> (path: DMAPath, number: Int, time: Double)? in
+      for (number, key) in keys.enumerated() where key.path == .hybrid {
+        var best: (path: DMAPath, number: Int, time: Double)?
+        for path in parents {
           var other = key
           other.path = path
-          guard let at = numbers[other], let time = run.time(at, placement) else { return nil }
-          return (path, at, time.median)
+          guard let at = numbers[other], let time = run.time(at, placement)?.median else { continue }
+          if time < best?.time ?? .infinity { best = (path, at, time) }
         }
-        guard let better = others.min(by: { $0.time < $1.time }),
-          let ratio = run.ratio(number, to: better.number, placement)
-        else { continue }
+        guard let best, let ratio = run.ratio(number, to: best.number, placement) else { continue }
         checks.append(
           HybridCheck(
-            ring: key.ring, direction: key.direction, placement: placement, bytes: key.bytes, better: better.path,
-            ratio: ratio))
+            ring: key.ring, direction: key.direction, placement: placement, bytes: key.bytes, better: best.path,
+            ratioToBetter: ratio, within5Percent: ratio.median <= 1.05))
       }
     }
     return checks
   }
 
-  package func primitives(_ placement: PlacementClass) -> Primitives {
-    Primitives(times: primitiveRows.filter { $0.placement == placement }.map { ($0.key, $0.time) })
-  }
-
-  private func points(
-    _ ring: RingLayout, _ direction: DMADirection, _ first: DMAPath, _ second: DMAPath, _ placement: PlacementClass
-  ) -> [CrossoverFinder.Point] {
-    parameters.sizes.sorted().compactMap { bytes in
-      let key = CostKey(ring: ring, path: first, direction: direction, bytes: bytes)
-      guard let a = numbers[key], let b = numbers[CostKey(ring: ring, path: second, direction: direction, bytes: bytes)]
-      else { return nil }
+  private func points(_ key: CostKey, _ second: DMAPath, _ placement: PlacementClass) -> [CrossoverFinder.Point] {
+    var (first, other, points) = (key, key, [CrossoverFinder.Point]())
+    other.path = second
+    for bytes in parameters.sizes.sorted() {
+      (first.bytes, other.bytes) = (bytes, bytes)
+      guard let a = numbers[first], let b = numbers[other] else { continue }
       let ratios = run.ratios(a, to: b, placement)
-      return ratios.isEmpty ? nil : CrossoverFinder.Point(bytes: bytes, ratios: ratios)
+      if !ratios.isEmpty { points.append(CrossoverFinder.Point(bytes: bytes, ratios: ratios)) }
     }
+    return points
   }
 }

@@ -1,8 +1,6 @@
 import BenchHarness
 import BenchPaths
-import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// The sweep for people: for each ring and direction times, throughput and share of direct by size, then the crossovers.
 package struct SweepText {
@@ -16,145 +14,110 @@ package struct SweepText {
   }
 
   package func render() -> String {
-    let caveat = Caveat.text(interrupted: report.interrupted, disturbed: report.disturbed)
+    let caveat = Lines.caveat(interrupted: report.interrupted, disturbed: report.disturbed)
     let dropped = DropReason.sentence(report.slicesDroppedBy)
     guard let placement else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
     let parameters = report.parameters
-    let trip = Percentile.median(measured(placement).map(\.roundTrip)).map { ", round trip \(NumberText.short($0)) ns" }
-    var text = """
-      \(report.machine.cpuModel), Linux \(report.machine.kernel), \(report.machine.toolchain)
-      Driver on CPU \(parameters.driverCPU), device on CPU \(parameters.deviceCPU): class \(placement.name)\(trip ?? "")
-      Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \
-      \(parameters.touch == .full ? "written and checked in full" : "not touched")
-      \(parameters.iommu.text(parameters.measuredPaths))
-      """
+    let rows = report.results.filter { $0.placement?.class == placement }
+    var text = Lines.machine(report.machine)
+    text += Lines.place(
+      driver: parameters.driverCPU, device: parameters.deviceCPU,
+      rows.isEmpty ? [PlacementFigure(placement, nil)] : rows.compactMap(\.placement))
+    text += "\n" + Lines.load(parameters) + parameters.iommu.text(parameters.measuredPaths)
     for ring in parameters.rings {
       for direction in parameters.directions {
-        text += tables(ring, direction, placement)
+        text += tables(rows.filter { $0.ring == ring && $0.direction == direction }, ring, direction)
         text += crossovers(ring, direction, placement)
       }
     }
-    text += refusals() + primitives(placement) + hybrid(placement)
-    let others = PlacementClass.allCases.filter { $0 != placement && !measured($0).isEmpty }
-    let also = others.isEmpty ? "" : " Also measured: \(others.map { "--class \($0.name)" }.joined(separator: ", "))."
-    return text + "\n\(caveat)\(dropped)\(also) More: 'ringbench help sweep', '--format json'.\n"
+    text += refusals() + primitives(placement) + hybrid(placement) + "\n\(caveat)\(dropped)"
+    text += Lines.also(report.results.compactMap(\.placement?.class), shown: placement)
+    return text + " " + Lines.more("sweep")
   }
 
-  private func measured(_ placement: PlacementClass) -> [CostRow] {
-    report.rows.compactMap(\.measured).filter { $0.placement == placement }
-  }
-
-  // MARK: Sizes
-
-  private func tables(_ ring: RingLayout, _ direction: DMADirection, _ placement: PlacementClass) -> String {
-    let rows = measured(placement).filter { $0.ring == ring && $0.direction == direction }
+  private func tables(_ rows: [SweepRow], _ ring: RingLayout, _ direction: DMADirection) -> String {
     guard !rows.isEmpty else { return "" }
-    var text = "\n\(ring.name), \(direction.name): ns per buffer\n"
-    text += table(rows, ring, direction) { NumberText.short($0.nanosecondsPerBuffer.median) }
-    // Bytes that nobody touched did not move.
-    if report.parameters.touch == .full {
-      text += "GB/s\n" + table(rows, ring, direction) { NumberText.short($0.bytesPerSecond.median / 1e9) }
-    }
-    return text + "% of direct's throughput\n"
-      + table(rows, ring, direction) { row in
-        row.ratioToDirect.map { NumberText.fixed(100 / $0.median, row.path == .direct ? 0 : 1) } ?? "-"
-      }
-  }
-
-  private func table(
-    _ rows: [CostRow], _ ring: RingLayout, _ direction: DMADirection, _ cell: (CostRow) -> String
-  ) -> String {
+    var (times, rates, shares) = ([[String]](), [[String]](), [[String]]())
     let paths = report.parameters.measuredPaths
-    var table = TextTable(
-      [("bytes", .right)]
-        + paths.map { ($0.name + (report.parameters.iommu.isInjected($0) ? " (injected)" : ""), .right) })
     for bytes in report.parameters.sizes.sorted() {
-      table.add(
-        [NumberText.grouped(bytes)]
-          + paths.map { path in
-            if let row = rows.first(where: { $0.path == path && $0.bytes == bytes }) { return cell(row) }
-            let key = CostKey(ring: ring, path: path, direction: direction, bytes: bytes)
-            return report.rows.contains { $0.key == key && $0.refusal != nil } ? "refused" : "-"
-          })
+      var (time, rate, share) = ([grouped(bytes)], [grouped(bytes)], [grouped(bytes)])
+      for path in paths {
+        let row = rows.first { $0.path == path && $0.bytes == bytes }
+        let isRefused = report.results.contains {
+          $0.ring == ring && $0.direction == direction && $0.path == path && $0.bytes == bytes && $0.refused != nil
+        }
+        let other = isRefused ? "refused" : "-"
+        time.append(row == nil ? other : short(row?.nsPerBuffer?.median))
+        rate.append(row == nil ? other : short(row?.bytesPerSecond.map { $0.median / 1e9 }))
+        let ratio = row?.ratioToDirect?.wrappedValue
+        share.append(row == nil ? other : fixed(ratio.map { 100 / $0.median }, path == .direct ? 0 : 1))
+      }
+      times.append(time)
+      rates.append(rate)
+      shares.append(share)
     }
-    return table.render()
+    let columns = paths.map { "|>\($0.name)\(report.parameters.iommu.isInjected($0) ? " (injected)" : "")" }
+    let titles = ">bytes" + columns.joined()
+    var text = TextTable.text(titles, times, title: "\(ring.name), \(direction.name): ns per buffer")
+    // Bytes that nobody touched did not move.
+    if report.parameters.touch == .full { text += "GB/s\n" + TextTable.text(titles, rates) }
+    return text + "% of direct's throughput\n" + TextTable.text(titles, shares)
   }
 
   private func refusals() -> String {
     var lines: [String] = []
-    for row in report.rows {
-      guard let reason = row.refusal else { continue }
-      let line = "  \(row.key.path.name), \(NumberText.grouped(row.key.bytes)) bytes: \(reason)\n"
+    for row in report.results {
+      guard let reason = row.refused else { continue }
+      let line = "  \(row.path.name), \(grouped(row.bytes)) bytes: \(reason)\n"
       if !lines.contains(line) { lines.append(line) }
     }
     return lines.isEmpty ? "" : "\nRefused\n" + lines.joined()
   }
 
-  // MARK: Crossovers
-
   private func crossovers(_ ring: RingLayout, _ direction: DMADirection, _ placement: PlacementClass) -> String {
-    let pairs = report.pairs.filter {
-      $0.ring == ring && $0.direction == direction && $0.placement == placement
+    var lines: [[String]] = []
+    for pair in report.crossovers
+    where pair.ring == ring && pair.direction == direction && pair.placement == placement {
+      let name = "\(pair.paths[0].name) and \(pair.paths[1].name)"
+      let predicted = pair.predicted?.texts ?? ["", ""]
+      if pair.crossovers.isEmpty { lines.append([name, "none", ""] + predicted + [pair.sentence]) }
+      for crossover in pair.crossovers {
+        let bytes = [crossover.bytes.median, crossover.bytes.low, crossover.bytes.high].map {
+          grouped(Int($0.rounded()))
+        }
+        lines.append(
+          [name, bytes[0], "\(bytes[1])-\(bytes[2])"] + predicted
+            + ["\(crossover.cheaperBelow.name) below, \(crossover.cheaperAbove.name) above"])
+      }
     }
-    guard !pairs.isEmpty else { return "" }
-    var table = TextTable([
-      ("crossover", .left), ("S* measured", .right), ("95 %", .left), ("S* predicted", .right),
-      ("with search", .right), ("", .left),
-    ])
-    for pair in pairs { for cells in lines(pair) { table.add(cells) } }
-    return table.render()
+    return TextTable.text("crossover|>S* measured|95 %|>S* predicted|>with search|", lines)
   }
 
-  private func lines(_ pair: PathPair) -> [[String]] {
-    let name = "\(pair.first.name) and \(pair.second.name)"
-    let predicted = pair.prediction.map { [text($0.formula), text($0.withOverhead)] } ?? ["", ""]
-    guard !pair.finding.crossovers.isEmpty else { return [[name, "none", ""] + predicted + [pair.outcome]] }
-    return pair.finding.crossovers.map { crossover in
-      let sides = pair.sides(crossover)
-      return [
-        name, NumberText.grouped(Int(crossover.bytes.median.rounded())),
-        "\(NumberText.grouped(Int(crossover.bytes.low.rounded())))-\(NumberText.grouped(Int(crossover.bytes.high.rounded())))",
-      ] + predicted + ["\(sides.below.name) below, \(sides.above.name) above"]
-    }
-  }
-
-  private func text(_ prediction: CrossoverPrediction) -> String {
-    switch prediction {
-    case .at(let bytes): NumberText.grouped(Int(bytes.rounded()))
-    case .mappingAlwaysCheaper: "mapping always"
-    case .copyingAlwaysCheaper: "copying always"
-    }
-  }
-
-  // MARK: What the predictions stand on
-
+  /// What the predictions stand on.
   private func primitives(_ placement: PlacementClass) -> String {
     let rows = report.primitives.filter { $0.placement == placement }
-    guard !rows.isEmpty else { return "" }
     var names: [String] = []
-    for row in rows where !names.contains(row.key.name) { names.append(row.key.name) }
-    let sizes = Set(rows.map(\.key.bytes)).sorted()
-    var table = TextTable([("ns without a ring", .left)] + sizes.map { (NumberText.grouped($0), .right) })
-    for name in names {
-      table.add(
-        [name]
-          + sizes.map { bytes in
-            rows.first { $0.key.name == name && $0.key.bytes == bytes }
-              .map { NumberText.short($0.time.median) } ?? ""
-          })
+    for row in rows where !names.contains(row.name) { names.append(row.name) }
+    let sizes = Set(rows.map(\.bytes)).sorted()
+    let cells = names.map { name in
+      [name]
+        + sizes.map { bytes in
+          rows.first { $0.name == name && $0.bytes == bytes }.map { short($0.ns.median) } ?? ""
+        }
     }
-    return
-      "\nMeasured in the same run; S* predicted = bandwidth x (t_map + t_unmap) / k, with search: less what finding a slot takes\n"
-      + table.render()
+    return TextTable.text(
+      "ns without a ring" + sizes.map { "|>" + grouped($0) }.joined(), cells,
+      title:
+        "Measured in the same run; S* predicted = bandwidth x (t_map + t_unmap) / k, with search: less what finding a slot takes"
+    )
   }
 
   private func hybrid(_ placement: PlacementClass) -> String {
-    guard let holds = report.hybridHolds(placement) else { return "" }
     let checks = report.hybrid.filter { $0.placement == placement }
-    guard let worst = checks.max(by: { $0.ratio.median < $1.ratio.median }) else { return "" }
-    let most = NumberText.fixed((worst.ratio.median - 1) * 100, 1)
+    guard let worst = checks.max(by: { $0.ratioToBetter.median < $1.ratioToBetter.median }) else { return "" }
     return
-      "\nhybrid is \(holds ? "" : "not ")within 5 % of the better path at every size: at most \(most) % dearer "
-      + "(\(worst.direction.name), \(NumberText.grouped(worst.bytes)) bytes, against \(worst.better.name))\n"
+      "\nhybrid is \(worst.within5Percent ? "" : "not ")within 5 % of the better path at every size: at most "
+      + "\(fixed((worst.ratioToBetter.median - 1) * 100, 1)) % dearer (\(worst.direction.name), \(grouped(worst.bytes)) "
+      + "bytes, against \(worst.better.name))\n"
   }
 }

@@ -34,7 +34,7 @@ struct CostCommand: ParsableCommand {
     progress.clear()
     if let warning = report.hybridWarning { progress.warn(warning) }
     try destination.write(report) { CostText(report, shownClass: shown).render() }
-    if report.rows.isEmpty, !report.interrupted {
+    if report.results.isEmpty, !report.interrupted {
       throw BenchError.machine("no slice was kept: \(report.unrest)")
     }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }

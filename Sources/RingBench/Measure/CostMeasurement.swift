@@ -94,18 +94,8 @@ struct CostMeasurement {
     for (number, key) in keys.enumerated() {
       let baseline = keys.firstIndex(of: key.baseline)
       for placement in PlacementClass.allCases {
-        guard let time = paired.time(number, placement) else { continue }
-        let slices = paired.sorter.kept(number, placement)
-        rows.append(
-          CostRow(
-            ring: key.ring, path: key.path, direction: key.direction, bytes: key.bytes, depth: parameters.depth,
-            batch: parameters.batch, placement: placement,
-            roundTrip: Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0, nanosecondsPerBuffer: time,
-            ratioToDirect: baseline == number
-              ? .exactly(1) : baseline.flatMap { paired.ratio(number, to: $0, placement) },
-            slicesKept: slices.count, slicesDropped: paired.sorter.dropped[number],
-            counters: run.counters[number] ?? [:], price: parameters.iommu.price(of: key.path),
-            injected: parameters.iommu.isInjected(key.path), isolated: key.isolated))
+        let row = CostRow(number, key, baseline: baseline, placement, paired, parameters)
+        if let row { rows.append(row) }
       }
     }
     return CostReport(

@@ -59,25 +59,13 @@ struct RingMeasurement {
     var rows: [RingRow] = []
     for (index, place) in places.enumerated() {
       for placement in PlacementClass.allCases {
-        guard let time = paired.time(place.ring, placement) else { continue }
-        let slices = paired.sorter.kept(place.ring, placement)
-        let floors = self.floors(place, paired, placement)
-        let floor = floors.filter(\.isReference).min {
-          $0.nanosecondsPerBuffer.median < $1.nanosecondsPerBuffer.median
-        }
-        rows.append(
-          RingRow(
-            point: parameters.points[index], placement: placement,
-            roundTrip: Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0, nanosecondsPerBuffer: time,
-            cyclesPerNanosecond: Double(cring_cycles_per_second()) / 1e9,
-            modes: Modes.of(slices.map(\.nanosecondsPerBuffer)), floor: floor, floors: floors,
-            slicesKept: slices.count, slicesDropped: paired.sorter.dropped[place.ring],
-            counters: run.counters[index] ?? [:], latency: run.latencies[place.ring]))
+        let row = RingRow(
+          parameters.points[index], place.ring, placement, paired, cycles: Double(cring_cycles_per_second()) / 1e9,
+          counters: run.counters[index] ?? [:], floors: floors(place, paired, placement))
+        if let row { rows.append(row) }
       }
     }
-    return RingReport(
-      machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: paired.sorter.reasons,
-      disturbed: paired.sorter.isDisturbed, interrupted: run.interrupted)
+    return RingReport(machine: machine, parameters: parameters, rows: rows, run: paired)
   }
 
   // A floor counts with the slices it has: there is no row without its ring's.
@@ -87,10 +75,9 @@ struct RingMeasurement {
     place.floors.compactMap { kind, number in
       let times = paired.sorter.kept(number, placement).map(\.nanosecondsPerBuffer)
       guard !times.isEmpty, let time = BootstrapInterval.median(of: times, seed: parameters.seed) else { return nil }
-      return FloorRow(
-        name: kind.name, isReference: kind.isReference, nanosecondsPerBuffer: time, modes: Modes.of(times),
-        ratio: BootstrapInterval.medianOfRatios(
-          paired.sorter.pairs(place.ring, with: number, placement), seed: parameters.seed))
+      let ratio = BootstrapInterval.medianOfRatios(
+        paired.sorter.pairs(place.ring, with: number, placement), seed: parameters.seed)
+      return FloorRow(kind, time, Modes.of(times), ratio: ratio)
     }
   }
 }

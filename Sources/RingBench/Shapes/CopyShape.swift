@@ -24,13 +24,11 @@ struct CopyShape {
     let report = try SweepMeasurement(cost, bench.machine).run(progress: bench.progress)
     var result = ShapeResult(bench.shape, published: [.bounceInstead, .shadowBuffers])
     let placement = bench.parameters.placement ?? report.mainClass
-    let trips = report.rows.compactMap(\.measured).filter { $0.placement == placement }.map(\.roundTrip)
+    let trips = report.results.compactMap(\.placement).filter { $0.class == placement }.compactMap(\.roundTripNs)
     result.conditions = ShapeConditions(
       placement: placement, roundTrip: Percentile.median(trips), slicesDroppedBy: report.slicesDroppedBy,
       isDisturbed: report.disturbed)
-    let pairs = report.pairs.filter {
-      $0.placement == placement && $0.first == .iommuStrict && $0.second == .swiotlb
-    }
+    let pairs = report.crossovers.filter { $0.placement == placement && $0.paths == [.iommuStrict, .swiotlb] }
     guard pairs.count == cost.directions.count else {
       result.concludeUnmeasured()
       return result
@@ -43,10 +41,10 @@ struct CopyShape {
 
   private func add(_ pair: PathPair, _ result: inout ShapeResult) {
     let way = "\(pair.direction.name), k = \(pair.copies)"
-    let prediction = pair.prediction
-    let meetings = pair.finding.crossovers
-    result.add("S*, \(way)", unit: "bytes", predicted: prediction?.formula.bytes, measured: meetings.last?.bytes)
-    result.add("S* with the search, \(way)", unit: "bytes", predicted: prediction?.withOverhead.bytes, measured: nil)
+    let predicted = pair.predicted
+    let meetings = pair.crossovers
+    result.add("S*, \(way)", unit: "bytes", predicted: predicted?.bytes, measured: meetings.last?.bytes)
+    result.add("S* with the search, \(way)", unit: "bytes", predicted: predicted?.bytesWithOverhead, measured: nil)
     if meetings.count > 1 {
       result.add(
         "first of \(meetings.count) crossovers, \(way)", unit: "bytes", predicted: nil, measured: meetings[0].bytes)
@@ -56,15 +54,15 @@ struct CopyShape {
   /// With an invalidation that is priced as an exit: the published comparison.
   private func addEmulated(_ report: SweepReport, _ placement: PlacementClass?, _ result: inout ShapeResult) {
     for bytes in [4_096, 16_384, 65_536, 131_072] {
-      let times = report.rows.compactMap(\.measured).filter {
-        $0.placement == placement && $0.bytes == bytes && $0.direction == .deviceWritable
+      let times = report.results.filter {
+        $0.placement?.class == placement && $0.bytes == bytes && $0.direction == .deviceWritable
       }
-      guard let mapped = times.first(where: { $0.path == .viommu }),
-        let copied = times.first(where: { $0.path == .swiotlb })
+      guard let mapped = times.first(where: { $0.path == .viommu })?.nsPerBuffer,
+        let copied = times.first(where: { $0.path == .swiotlb })?.nsPerBuffer
       else { continue }
       result.add(
         "viommu by swiotlb, \(NumberText.bytes(bytes)), device-writable", unit: "times", predicted: nil,
-        measured: .exactly(mapped.nanosecondsPerBuffer.median / copied.nanosecondsPerBuffer.median))
+        measured: .exactly(mapped.median / copied.median))
     }
   }
 
@@ -72,14 +70,14 @@ struct CopyShape {
     var failures: [String] = []
     var successes: [String] = []
     for pair in pairs {
-      let meetings = pair.finding.crossovers
-      let copyingWinsSmall = meetings.first.map { !$0.firstIsCheaperBelow } ?? false
-      let mappingWinsLarge = meetings.last.map { !$0.firstIsCheaperBelow } ?? false
+      let meetings = pair.crossovers
+      let copyingWinsSmall = meetings.first.map { $0.cheaperBelow == .swiotlb } ?? false
+      let mappingWinsLarge = meetings.last.map { $0.cheaperBelow == .swiotlb } ?? false
       guard copyingWinsSmall, mappingWinsLarge, let first = meetings.first, let last = meetings.last else {
-        failures.append("\(pair.direction.name): \(pair.outcome)")
+        failures.append("\(pair.direction.name): \(pair.sentence)")
         continue
       }
-      guard let predicted = pair.prediction?.formula.bytes else {
+      guard let predicted = pair.predicted?.bytes else {
         failures.append("\(pair.direction.name): the primitives predict no crossover")
         continue
       }
@@ -89,7 +87,7 @@ struct CopyShape {
         "\(pair.direction.name) at \(NumberText.grouped(Int(last.bytes.median.rounded()))) bytes, \(NumberText.grouped(Int(predicted.rounded()))) predicted"
       if isNear { successes.append(text) } else { failures.append(text) }
     }
-    let last = result.measured.last { $0.name.hasPrefix("viommu") }?.value.median
+    let last = result.measured.last { $0.name.hasPrefix("viommu") }?.estimate.median
     let gain =
       last.map {
         "; with an exit at each map and unmap copying is still \(NumberText.short($0)) times faster at 128 KiB"

@@ -1,8 +1,5 @@
 import BenchHarness
-import BenchPaths
-import RingIOMMU
 import RingKit
-import RingPlatform
 import VhostUser
 
 /// What was agreed on with one front-end, and what happened until it went.
@@ -61,5 +58,13 @@ package struct VhostReport: Encodable {
       notifications: \(notifications) sent, \(notificationsSuppressed) suppressed
 
       """
+  }
+}
+
+extension VhostUserError {
+  /// The sentence, with the C library's words for an error number.
+  package var text: String {
+    if case .system(let operation, let errno) = self { return "\(operation): \(Errno.text(errno))" }
+    return description
   }
 }

@@ -1,6 +1,48 @@
 import BenchHarness
-import BenchPaths
+import FoundationEssentials
 import Glibc
+
+/// How a report is written.
+package enum OutputFormat: String, CaseIterable, Sendable, NamedChoice {
+  case text
+  case json
+
+  package static let noun = "format"
+}
+
+/// JSON as it is committed: sorted keys, one value a line, a newline at the end.
+package enum JSONText {
+  package static func encode(_ value: some Encodable) throws(BenchError) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    do {
+      return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+    } catch {
+      throw .check("the result cannot be written as JSON: \(error)")
+    }
+  }
+}
+
+/// A format, and a file or standard output.
+package struct ReportDestination: Sendable {
+  private let format: OutputFormat
+  private let file: OutputFile?
+  /// Gets the text as well.
+  private let textFile: OutputFile?
+
+  package init(format: OutputFormat, file: OutputFile?, textFile: OutputFile?) {
+    (self.format, self.file, self.textFile) = (format, file, textFile)
+  }
+
+  /// Writes the report in the format asked for, and the text beside it where that was asked for too.
+  package func write(_ report: some Encodable, text: () -> String) throws(BenchError) {
+    try textFile?.write(text())
+    let output = format == .json ? try JSONText.encode(report) : text()
+    if let file { return try file.write(output) }
+    let error = StandardStream.output.write(output)
+    guard error == 0 else { throw .usage("cannot write to standard output: \(Errno.text(error))") }
+  }
+}
 
 /// A report's destination that is either complete or untouched.
 ///

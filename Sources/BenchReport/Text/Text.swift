@@ -1,0 +1,126 @@
+import BenchHarness
+import BenchPaths
+
+// Numbers as cells of a table.
+func short(_ number: Double?) -> String { number.map { NumberText.short($0) } ?? "-" }
+func fixed(_ number: Double?, _ digits: Int) -> String { number.map { NumberText.fixed($0, digits) } ?? "-" }
+func grouped(_ number: Int) -> String { NumberText.grouped(number) }
+
+/// Rows under column titles, each column as wide as its widest cell.
+enum TextTable {
+  /// Lines without trailing blanks; nothing without rows.
+  ///
+  /// `columns` are titles with bars between them; those of columns that are aligned to the right begin with `>`. A
+  /// `title` has an empty line above it.
+  static func text(_ columns: String, _ rows: [[String]], title: String? = nil, indent: Int = 2) -> String {
+    guard !rows.isEmpty else { return "" }
+    var titles: [String] = []
+    var areRight: [Bool] = []
+    for column in columns.split(separator: "|", omittingEmptySubsequences: false) {
+      areRight.append(column.first == ">")
+      titles.append(String(column.first == ">" ? column.dropFirst() : column))
+    }
+    var widths = titles.map(\.count)
+    for row in rows {
+      for (column, cell) in row.enumerated() { widths[column] = max(widths[column], cell.count) }
+    }
+    var text = title.map { "\n\($0)\n" } ?? ""
+    for row in [titles] + rows {
+      var line = String(repeating: " ", count: indent)
+      for (column, width) in widths.enumerated() {
+        let cell = row[column]
+        let padding = String(repeating: " ", count: width - cell.count)
+        line += areRight[column] ? padding + cell : cell + padding
+        line += "  "
+      }
+      while line.last == " " { line.removeLast() }
+      text += line + "\n"
+    }
+    return text
+  }
+}
+
+/// Running text, broken into lines.
+enum Paragraph {
+  static let width = 100
+
+  /// Lines of at most ``width`` columns, a longer word alone on its own; the first begins with `first`, the others with
+  /// as many blanks.
+  static func text(_ words: String, first: String = "") -> String {
+    let indent = String(repeating: " ", count: first.count)
+    var text = ""
+    var line = first
+    var isEmpty = true
+    for word in words.split(whereSeparator: { $0 == " " || $0 == "\n" }) {
+      if !isEmpty, line.count + 1 + word.count > width {
+        text += line + "\n"
+        line = indent
+        isEmpty = true
+      }
+      line += isEmpty ? String(word) : " " + word
+      isEmpty = false
+    }
+    return isEmpty ? text : text + line + "\n"
+  }
+}
+
+/// Lines that several reports have.
+enum Lines {
+  static func machine(_ machine: Machine) -> String {
+    "\(machine.cpuModel), Linux \(machine.kernel), \(machine.toolchain)\n"
+  }
+
+  /// Where the two threads were, without the end of the line.
+  static func place(driver: Int, device: Int, _ placements: [PlacementFigure]) -> String {
+    let trip = Percentile.median(placements.compactMap(\.roundTripNs)).map { ", round trip \(short($0)) ns" } ?? ""
+    return "Driver on CPU \(driver), device on CPU \(device): class \(placements.first?.class.name ?? "")\(trip)"
+  }
+
+  /// The queue and what is done with the payload.
+  static func load(_ parameters: CostParameters) -> String {
+    let touch = parameters.touch == .full ? "written and checked in full" : "not touched"
+    return
+      "Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \(touch)\n"
+  }
+
+  /// What a reader must know before the figures: empty, or sentences that end in a space.
+  static func caveat(interrupted: Bool, disturbed: Bool = false) -> String {
+    (interrupted ? "Interrupted: this is what was measured until then. " : "")
+      + (disturbed
+        ? "Other programs wanted these CPUs all the time, so slices they disturbed count: take the times with care. "
+        : "")
+  }
+
+  /// The other classes that there are rows of.
+  static func also(_ placements: [PlacementClass], shown: PlacementClass) -> String {
+    let others = PlacementClass.allCases.filter { $0 != shown && placements.contains($0) }
+    return others.isEmpty ? "" : " Also measured: \(others.map { "--class \($0.name)" }.joined(separator: ", "))."
+  }
+
+  static func more(_ command: String) -> String { "More: 'ringbench help \(command)', '--format json'.\n" }
+}
+
+/// Texts that are data: a table in a string literal.
+enum DataTable {
+  /// Its entries: a line each, with the lines below it that begin with a blank.
+  static func entries(_ table: String) -> [String] {
+    var entries: [String] = []
+    for line in table.split(separator: "\n") {
+      if line.first == " ", let last = entries.popLast() {
+        entries.append(last + " " + line.drop { $0 == " " })
+      } else {
+        entries.append(String(line))
+      }
+    }
+    return entries
+  }
+
+  /// What stands between the bars of an entry, without blanks around it.
+  static func cells(_ entry: String) -> [String] {
+    entry.split(separator: "|").map { cell in
+      var cell = cell.drop { $0 == " " }
+      while cell.last == " " { cell.removeLast() }
+      return String(cell)
+    }
+  }
+}
