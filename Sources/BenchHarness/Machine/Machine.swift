@@ -58,3 +58,67 @@ package struct Machine: Encodable, Sendable {
     PlacementClassifier(pair: pair(driverCPU, deviceCPU), underHypervisor: underHypervisor, roundTrips: roundTrips)
   }
 }
+
+/// One NUMA node.
+package struct NodeDescription: Encodable, Sendable {
+  package let node: Int
+  package let cpus: [Int]
+  package let memoryBytes: UInt64
+  package let freeBytes: UInt64
+  /// To each node of the machine, in the order of their numbers; 10 is local.
+  package let distances: [Int]
+
+  package init(node: Int, cpus: [Int], memoryBytes: UInt64, freeBytes: UInt64, distances: [Int]) {
+    self.node = node
+    self.cpus = cpus
+    self.memoryBytes = memoryBytes
+    self.freeBytes = freeBytes
+    self.distances = distances
+  }
+}
+
+/// One cache and the CPUs behind it, as the kernel shows it; under a hypervisor that is what the guest is told.
+package struct CacheDescription: Encodable, Hashable, Sendable {
+  package let level: Int
+  package let type: String
+  package let bytes: Int
+  package let cpus: [Int]
+
+  package init(level: Int, type: String, bytes: Int, cpus: [Int]) {
+    self.level = level
+    self.type = type
+    self.bytes = bytes
+    self.cpus = cpus
+  }
+}
+
+/// How two CPUs lie to each other, as the topology tells it.
+package struct CPUPair: Equatable, Sendable {
+  package let areSiblings: Bool
+  package let shareLastLevelCache: Bool
+  package let shareNode: Bool
+}
+
+/// What 2 MiB pages there are.
+package struct HugePages: Encodable, Sendable {
+  package let reserved: Int
+  package let free: Int
+  /// `always`, `madvise` or `never`.
+  package let transparent: String
+
+  package init(reserved: Int, free: Int, transparent: String) {
+    self.reserved = reserved
+    self.free = free
+    self.transparent = transparent
+  }
+
+  package static func read() -> HugePages {
+    let pool = "/sys/kernel/mm/hugepages/hugepages-2048kB"
+    let setting = SystemFile.text("/sys/kernel/mm/transparent_hugepage/enabled") ?? ""
+    let chosen = setting.split(separator: "[").last?.split(separator: "]").first
+    return HugePages(
+      reserved: SystemFile.number("\(pool)/nr_hugepages") ?? 0,
+      free: SystemFile.number("\(pool)/free_hugepages") ?? 0,
+      transparent: setting.contains("[") ? chosen.map { String($0) } ?? "never" : "never")
+  }
+}

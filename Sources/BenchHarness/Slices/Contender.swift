@@ -1,3 +1,4 @@
+import CRing
 import RingKit
 
 /// The driver's end of a queue with its loop, behind closures that know its type.
@@ -12,7 +13,8 @@ package struct DriverEnd {
   /// The same a turn at a time, for a thread that has several queues to look after; `nil` of what has no turns.
   package var turns: DriverTurns?
   /// With one buffer outstanding: sends that many round and tells the cycles each was away.
-  package var timeRoundTrips: ((_ count: Int, _ gate: SliceGate, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
+  package var timeRoundTrips:
+    ((_ count: Int, _ gate: SliceGate, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
   /// Adds a batch, and takes it back, with the device's end on the same thread; `nil` of what has no ring.
   package var batch: (add: () throws(SliceFailure) -> Void, reclaim: () throws(SliceFailure) -> Void)?
   /// Abandons what is in flight; returns how many buffers that were.
@@ -51,7 +53,9 @@ package struct DeviceEnd {
   /// Serves until the driver ends the slice.
   package var run: (_ gate: SliceGate) throws(SliceFailure) -> Void
   package var work: () -> WorkCounts
-  /// Serves a batch, and the IOMMU; returns how many buffers there were. `nil` of what has no turns.
+  /// Serves a batch, and the IOMMU; returns how many buffers there were.
+  ///
+  /// `nil` of what has no turns.
   package var turn: (() throws(SliceFailure) -> Int)?
   /// Serves a batch without a look at the payload, on the driver's thread.
   package var batch: (() throws(SliceFailure) -> Void)?
@@ -188,5 +192,39 @@ extension Contender {
   func resize(_ nanoseconds: Double, after nanosecondsPerBuffer: Double) {
     let taken = nanosecondsPerBuffer * Double(buffersPerSlice)
     if taken < nanoseconds / 2 || taken > 2 * nanoseconds { size(nanoseconds, at: nanosecondsPerBuffer) }
+  }
+}
+
+/// What the three parts of a round took on one thread: the minimum over all rounds, in nanoseconds.
+package struct SingleThreadTimes: Sendable {
+  package var add = Double.infinity
+  package var serve = Double.infinity
+  package var reclaim = Double.infinity
+
+  package init(add: Double = .infinity, serve: Double = .infinity, reclaim: Double = .infinity) {
+    self.add = add
+    self.serve = serve
+    self.reclaim = reclaim
+  }
+
+  /// Batches through a ring, both ends on this thread: what an instruction counter can look at.
+  @inline(never)
+  static func runRounds(
+    _ rounds: Int, add: () throws(SliceFailure) -> Void, serve: () throws(SliceFailure) -> Void,
+    reclaim: () throws(SliceFailure) -> Void
+  ) throws(SliceFailure) -> SingleThreadTimes {
+    var best = SingleThreadTimes()
+    for _ in 0..<rounds {
+      let start = cring_nanoseconds()
+      try add()
+      let added = cring_nanoseconds()
+      try serve()
+      let served = cring_nanoseconds()
+      try reclaim()
+      best.add = min(best.add, Double(added &- start))
+      best.serve = min(best.serve, Double(served &- added))
+      best.reclaim = min(best.reclaim, Double(cring_nanoseconds() &- served))
+    }
+    return best
   }
 }

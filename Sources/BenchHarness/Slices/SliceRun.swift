@@ -1,3 +1,5 @@
+import RingKit
+
 /// What the driver's thread brings back.
 package struct SliceRun: Sendable {
   package var records: [SliceRecord] = []
@@ -13,7 +15,9 @@ package struct SliceRun: Sendable {
   package init() {}
 
   /// Round trips of a cache line, before and after each slice, in nanoseconds.
-  package var roundTrips: [Double] { records.flatMap { [$0.conditions.roundTripBefore, $0.conditions.roundTripAfter] } }
+  package var roundTrips: [Double] {
+    records.flatMap { [$0.conditions.roundTripBefore, $0.conditions.roundTripAfter] }
+  }
 }
 
 /// One slice as it was measured.
@@ -34,4 +38,51 @@ package struct SliceRecord: Sendable {
     self.conditions = conditions
     self.setting = setting
   }
+}
+
+/// Why a slice could not be finished.
+///
+/// Any of them ends the run: a benchmark that lost a byte has no result.
+package enum SliceFailure: Error, Sendable {
+  /// The device wrote, or the driver found, a byte that is not the one sent.
+  case wrongByte(sequence: UInt64, offset: Int)
+  /// A buffer came back out of turn.
+  case wrongOrder(expected: UInt64, got: UInt64)
+  /// A buffer came back with another length than was written, in bytes.
+  case wrongLength(sequence: UInt64, expected: Int, got: Int)
+  /// The ring threw.
+  case queue(QueueError)
+  /// The other thread failed first.
+  case other
+  /// The device's process is gone; what it completed came back, and this many buffers had not.
+  case deviceGone(inFlight: Int)
+  /// The device's process is gone, which an unmap waited for; this many buffers had not come back until then.
+  case deviceUnreachable(left: Int)
+  /// The other side did not end its step for ten seconds.
+  case silent
+  /// Nothing came back for ten seconds.
+  case stalled(done: Int, of: Int)
+
+  package var text: String {
+    switch self {
+    case .wrongByte(let sequence, let offset): "buffer \(sequence) arrived with a wrong byte at offset \(offset)"
+    case .wrongOrder(let expected, let got): "buffer \(got) came back where \(expected) was due"
+    case .wrongLength(let sequence, let expected, let got):
+      "buffer \(sequence) came back with \(got) bytes instead of \(expected)"
+    case .queue(let error): error.description
+    case .other: "the other end failed"
+    case .deviceGone(let count): "with \(count) buffers in flight that it had not completed"
+    case .deviceUnreachable(let count): "while an unmap waited for it, with \(count) buffers that had not come back"
+    case .silent: "the other side did not end its slice for ten seconds"
+    case .stalled(let done, let total): "no buffer came back for ten seconds (\(done) of \(total) had)"
+    }
+  }
+}
+
+/// Where the CPUs of a run are, and what was taken from them since it began.
+package struct CPUState: Sendable {
+  /// Nanoseconds; negative when the probe was not answered.
+  package var roundTrip: Double
+  package var stolenTicks: UInt64 = 0
+  package var involuntarySwitches: UInt64 = 0
 }

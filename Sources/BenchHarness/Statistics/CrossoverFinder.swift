@@ -92,3 +92,27 @@ package struct CrossoverFinder: Sendable {
     return (first + last) / 2
   }
 }
+
+/// A size at which one path overtakes another.
+package struct Crossover: Equatable, Sendable {
+  package var bytes: Estimate
+  /// The two measured sizes it lies between, at each of which it is certain who is cheaper.
+  package var between: ClosedRange<Int>
+  /// Which of the two is cheaper at sizes below.
+  package var firstIsCheaperBelow: Bool
+}
+
+/// What can be said of two paths over a range of sizes.
+package struct CrossoverFinding: Equatable, Sendable {
+  /// Who is cheaper at every size that tells.
+  package enum Cheaper: Equatable, Sendable {
+    case first
+    case second
+    /// They overtake each other, or nowhere differ.
+    case neither
+  }
+
+  /// By size; empty: no crossover in range.
+  package var crossovers: [Crossover]
+  package var cheaper: Cheaper
+}

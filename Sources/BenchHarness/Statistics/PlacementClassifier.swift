@@ -47,3 +47,81 @@ package struct PlacementClassifier: Sendable {
     return pair.shareNode ? .crossL3 : .crossNode
   }
 }
+
+/// Where driver and device are, seen from each other.
+package enum PlacementClass: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  /// Two threads of one core.
+  case smt
+  /// Two cores behind one last-level cache.
+  case sameL3 = "same-l3"
+  /// Two cores of one node behind different last-level caches.
+  case crossL3 = "cross-l3"
+  /// Two nodes.
+  case crossNode = "cross-node"
+
+  package static let noun = "placement class"
+}
+
+extension PlacementClass {
+  /// The class with most slices; of classes within a tenth of it, `same-l3` where it is among them.
+  package static func main(_ kept: [(placement: PlacementClass, slices: Int)]) -> PlacementClass? {
+    var sums: [PlacementClass: Int] = [:]
+    for (placement, slices) in kept { sums[placement, default: 0] += slices }
+    guard let most = sums.values.max() else { return nil }
+    if let same = sums[.sameL3], same * 10 >= most * 9 { return .sameL3 }
+    return allCases.first { sums[$0] == most }
+  }
+}
+
+/// Why a slice does not count.
+package enum DropReason: String, CaseIterable, Codable, CodingKeyRepresentable, Sendable {
+  /// The round trips before and after it belong to different placements.
+  case placementChanged
+  /// The hypervisor took one of the CPUs away.
+  case stolenTime
+  /// The scheduler took a thread off its CPU.
+  case involuntarySwitch
+  /// A round trip was not answered in time.
+  case probeFailed
+  /// Hybrid still ran with the threshold of another placement class than it was in.
+  case otherThreshold
+
+  /// As a count of them is followed.
+  package var words: String {
+    switch self {
+    case .placementChanged: "between two placements"
+    case .stolenTime: "with stolen time"
+    case .involuntarySwitch: "with an involuntary switch"
+    case .probeFailed: "without a round trip"
+    case .otherThreshold: "of hybrid before its threshold was measured there"
+    }
+  }
+}
+
+extension DropReason {
+  /// With every reason, those that did not occur with 0.
+  package static func counts(_ reasons: [DropReason: Int]) -> [DropReason: Int] {
+    var counts = reasons
+    for reason in allCases { counts[reason, default: 0] += 0 }
+    return counts
+  }
+
+  /// For people.
+  package static func sentence(_ reasons: [DropReason: Int]) -> String {
+    let parts = allCases.compactMap { reason in
+      reasons[reason].flatMap { $0 > 0 ? "\($0) \(reason.words)" : nil }
+    }
+    return parts.isEmpty ? "No slice was dropped." : "Slices dropped: \(parts.joined(separator: ", "))."
+  }
+}
+
+/// What happened around one slice, on both CPUs together.
+package struct SliceConditions: Sendable, Equatable {
+  /// Nanoseconds; negative when the probe was not answered.
+  package var roundTripBefore: Double
+  package var roundTripAfter: Double
+  package var stolenTicks: UInt64 = 0
+  package var involuntarySwitches: UInt64 = 0
+
+  package var roundTrip: Double { (roundTripBefore + roundTripAfter) / 2 }
+}

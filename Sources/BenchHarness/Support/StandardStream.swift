@@ -11,3 +11,52 @@ package enum StandardStream: Int32 {
   @discardableResult
   package func write(_ text: String) -> Int32 { FileWrite.all(Array(text.utf8), to: rawValue) }
 }
+
+/// A write that goes on where a short one stopped.
+package enum FileWrite {
+  /// Returns the errno of what stopped it, or 0.
+  package static func all(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      // SAFETY: the pointer is used only inside the closure, for the bytes it covers.
+      let written = unsafe rest.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0 {
+        if errno == EINTR { continue }
+        return errno
+      }
+      rest = rest.dropFirst(written)
+    }
+    return 0
+  }
+}
+
+/// One line on standard error that is redrawn in place on a terminal; elsewhere only warnings are written.
+package final class Progress {
+  private let isTerminal: Bool
+  private var isLineOpen = false
+
+  package init() { isTerminal = StandardStream.error.isTerminal }
+
+  /// Whether anybody sees the line; who would wake up only to redraw it need not.
+  package var isShown: Bool { isTerminal }
+
+  /// Replaces the line.
+  package func update(_ text: String) {
+    guard isTerminal else { return }
+    StandardStream.error.write("\r\u{1B}[2K\(text)")
+    isLineOpen = true
+  }
+
+  /// Something that has to be seen even in a log.
+  package func warn(_ text: String) {
+    clear()
+    StandardStream.error.write("ringbench: \(text)\n")
+  }
+
+  /// Takes the line away, before anything else is printed.
+  package func clear() {
+    guard isLineOpen else { return }
+    StandardStream.error.write("\r\u{1B}[2K")
+    isLineOpen = false
+  }
+}

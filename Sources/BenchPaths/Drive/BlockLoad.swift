@@ -196,3 +196,18 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     guard stopped == expected else { throw .position(vring: 0, expected: expected, got: stopped ?? 0) }
   }
 }
+
+/// What a block device's load is.
+package struct BlockPlan: Sendable {
+  package let requests: Int
+  package let bytes: Int
+  package let depth: Int
+  package let verifies: Bool
+  package let hasFlush: Bool
+  /// Requests of one round, each at a place of its own.
+  package let window: Int
+  package let payload: PayloadPool
+
+  /// Of one request.
+  package var sectors: UInt64 { UInt64(bytes / 512) }
+}

@@ -94,3 +94,105 @@ package final class DrivePort {
     }
   }
 }
+
+extension DrivePort {
+  /// Whether the back-end is gone and a successor is to go on.
+  package var isLost: Bool { succession != nil && frontend.hasLostBackend }
+
+  /// Whether the rings stay as they are for a successor, which finds noted what is in flight.
+  package var hasNotes: Bool { succession?.hasNotes ?? false }
+
+  /// Waits for a successor and hands it the vrings.
+  ///
+  /// - Parameter positions: of each vring where to go on; `nil` for one that was made new.
+  /// - Returns: false when it is gone as well.
+  /// - Throws: when nobody came in time, or what came cannot go on.
+  package func resume(_ positions: [UInt16?]) throws(DriveFailure) -> Bool {
+    guard let succession else { preconditionFailure("a run without --reconnect ends with its back-end") }
+    let since = lostSince ?? cring_nanoseconds()
+    lostSince = since
+    let connection: VhostUserConnection?
+    do throws(VhostUserError) {
+      connection = try succession.address.connectAgain(until: since + timeout)
+    } catch { throw .session(.connection(error)) }
+    guard let connection else { throw .noSuccessor(milliseconds: Int(timeout / 1_000_000)) }
+    var isSame = true
+    let byteCount = succession.config.count
+    do throws(FrontendError) {
+      try frontend.reconnect(connection)
+      let config = byteCount == 0 ? [] : try frontend.config(offset: 0, byteCount: byteCount)
+      isSame = config == succession.config
+      if isSame { for (vring, position) in positions.enumerated() { try frontend.resume(vring, at: position) } }
+    } catch {
+      if isLost { return false }
+      throw .session(error)
+    }
+    guard isSame else { throw .otherDisk }
+    // The last one may have taken the kick and died.
+    for kick in kicks { kick.ring() }
+    lostSince = nil
+    try progress()
+    return true
+  }
+}
+
+/// How a back-end that is gone is replaced.
+package struct DriveSuccession: Sendable {
+  package let address: DriveAddress
+  /// Whether the back-end notes what is in flight in memory that its successor is handed.
+  ///
+  /// Without notes the driver adds again what it has outstanding.
+  package let hasNotes: Bool
+  /// What a successor's configuration space has to say: the same disk; empty where it is not read.
+  package let config: [UInt8]
+
+  package init(address: DriveAddress, hasNotes: Bool, config: [UInt8]) {
+    self.address = address
+    self.hasNotes = hasNotes
+    self.config = config
+  }
+}
+
+/// Where a back-end is found, at the beginning or in the place of one that is gone.
+package struct DriveAddress: Sendable {
+  package let socket: String
+  /// Whether the back-end connects to us.
+  package let listens: Bool
+
+  package init(socket: String, listens: Bool) {
+    self.socket = socket
+    self.listens = listens
+  }
+
+  // A back-end that is started again needs some milliseconds for it.
+  private static let pause: Int32 = 10
+
+  /// A connection; `nil` when no back-end connected in time.
+  ///
+  /// - Throws: ``VhostUserError/system(operation:errno:)``, when nobody waits at the socket among other things.
+  package func connect(milliseconds: Int) throws(VhostUserError) -> VhostUserConnection? {
+    guard listens else { return try VhostUserConnection(connectingTo: socket) }
+    let listener = try VhostUserListener(at: socket)
+    var set = PollSet()
+    set.add(listener.fileDescriptor)
+    guard try set.wait(milliseconds: Int32(clamping: milliseconds)) else { return nil }
+    return try listener.accept()
+  }
+
+  /// A connection to whoever is there first; `nil` when nobody was until the deadline.
+  package func connectAgain(until deadline: UInt64) throws(VhostUserError) -> VhostUserConnection? {
+    while true {
+      let now = cring_nanoseconds()
+      guard now < deadline else { return nil }
+      do throws(VhostUserError) {
+        if let connection = try connect(milliseconds: Int((deadline - now) / 1_000_000) + 1) { return connection }
+      } catch {
+        // Nobody waits there, or nothing is there yet.
+        guard case .system = error, !listens else { throw error }
+      }
+      var nothing = PollSet()
+      nothing.add(-1)
+      _ = try nothing.wait(milliseconds: Self.pause)
+    }
+  }
+}

@@ -2,6 +2,7 @@ import BenchHarness
 import RingIOMMU
 import RingKit
 import RingPlatform
+import VhostUser
 
 /// What a load did.
 package struct DriveTally: Sendable {
@@ -27,4 +28,55 @@ package struct DriveTally: Sendable {
   package var latency: Latency?
   package var work = WorkCounts()
   package var interrupted = false
+}
+
+/// Why a device could not be driven to the end.
+package enum DriveFailure: Error, Sendable {
+  /// The queue's end threw: the device broke a rule of the ring, or a mapping failed.
+  case queue(QueueError)
+  /// The session ended.
+  case session(FrontendError)
+  /// A request came back with a status other than done.
+  case status(BlockOperation, BlockStatus, sector: UInt64)
+  /// A request came back with that many bytes.
+  case length(BlockOperation, expected: Int, got: Int)
+  /// What was read is not what was written.
+  case wrongByte(sequence: UInt64, offset: Int)
+  /// A frame came back that is none of those outstanding, with this number.
+  case strangeFrame(number: UInt64, byteCount: Int)
+  /// Nothing came back for that long.
+  case stalled(done: Int, of: Int, milliseconds: Int)
+  /// The back-end went, and no other came in its place for that long.
+  case noSuccessor(milliseconds: Int)
+  /// The back-end's successor has another disk, or another size of it.
+  case otherDisk
+  /// The device stopped at another position than the driver's.
+  case position(vring: Int, expected: UInt16, got: UInt16)
+
+  package var text: String {
+    switch self {
+    case .queue(let error): error.description
+    case .session(let error): error.description
+    case .status(let operation, let status, let sector): "\(operation) at sector \(sector) ended with \(status)"
+    case .length(let operation, let expected, let got): "\(operation) of \(expected) bytes came back with \(got)"
+    case .wrongByte(let sequence, let offset): "request \(sequence) came back with a wrong byte at offset \(offset)"
+    case .strangeFrame(let number, let count):
+      "a frame of \(count) bytes with number \(number) came, which is not outstanding"
+    case .stalled(let done, let total, let time): "nothing came back for \(time) ms (\(done) of \(total) had)"
+    case .noSuccessor(let time): "the back-end went, and none came in its place within \(time) ms"
+    case .otherDisk: "the back-end's successor has another disk: its configuration space is not the same"
+    case .position(let vring, let expected, let got):
+      "the device stopped vring \(vring) at \(got); everything up to \(expected) was done"
+    }
+  }
+}
+
+extension FrontendError {
+  /// A device that lacks something is this machine's lack; one that breaks the protocol fails a check.
+  package var asBenchError: BenchError {
+    switch self {
+    case .missingFeatures, .missingProtocolFeatures, .tooFewQueues, .connection(.system): .machine(description)
+    default: .check(description)
+    }
+  }
 }

@@ -1,5 +1,6 @@
 import BenchHarness
 import CRing
+import CRingBench
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -224,4 +225,103 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
       try transmit.flush()
     } catch { throw port.reason(error) }
   }
+}
+
+/// What a network device's load is.
+package struct NetPlan: Sendable {
+  package let requests: Int
+  package let bytes: Int
+  package let depth: Int
+  /// Whether header and frame are two segments of a table.
+  package let isIndirect: Bool
+  package let received: NetFrames
+  package let sent: NetFrames
+
+  /// In two segments where there are tables for them, as Linux does it, and in one where there are not.
+  ///
+  /// - Returns: false when the ring is full.
+  package func add<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, _ whole: MemorySegment, _ direction: DMADirection, _ token: UInt64
+  ) throws(QueueError) -> Bool {
+    guard isIndirect else { return try queue.add(whole, direction, token: token) == .added }
+    let header = UInt32(NetHeader.byteCount)
+    let parts: InlineArray<2, MemorySegment> = [
+      MemorySegment(whole.address, length: header),
+      MemorySegment(
+        GuestPhysicalAddress(whole.address.rawValue &+ UInt64(header)), length: whole.length &- header),
+    ]
+    let none = parts.span.extracting(first: 0)
+    let result =
+      direction == .deviceReadable
+      ? try queue.add(readable: parts.span, writable: none, token: token)
+      : try queue.add(readable: none, writable: parts.span, token: token)
+    return result == .added
+  }
+}
+
+/// The frames of a load: header, Ethernet header, a number, and a payload made from it; one place each in a pool.
+package struct NetFrames: Sendable {
+  package let pool: PayloadPool
+  /// Bytes of a frame.
+  package let bytes: Int
+
+  // Destination and source of local administration, and the type IEEE keeps for experiments.
+  private static let addresses: [UInt16] = [0x0002, 0x0000, 0x0100, 0x0002, 0x0000, 0x0200, 0xb588]
+  private static let numberOffset = 16
+  private static let payloadOffset = 24
+
+  package init(_ buffer: GuestBuffer, bytes: Int) {
+    pool = PayloadPool(buffer, bytes: NetHeader.byteCount + bytes)
+    self.bytes = bytes
+  }
+
+  /// Memory for that many frames.
+  package static func byteCount(_ count: Int, bytes: Int) -> Int {
+    count * PayloadPool.stride(for: NetHeader.byteCount + bytes)
+  }
+
+  private func frame(_ place: Int) -> SharedMemory {
+    SharedMemory(pool.host(place).advanced(by: NetHeader.byteCount), byteCount: bytes)
+  }
+
+  private func payload(_ place: Int) -> HostAddress {
+    pool.host(place).advanced(by: NetHeader.byteCount + Self.payloadOffset)
+  }
+
+  package func write(_ number: UInt64, at place: Int) {
+    NetHeader.clear(pool.host(place))
+    let frame = frame(place)
+    for (i, word) in Self.addresses.enumerated() { frame.store16(word, 2 * i) }
+    frame.store16(0, 14)
+    frame.store32(UInt32(truncatingIfNeeded: number), Self.numberOffset)
+    frame.store32(UInt32(truncatingIfNeeded: number >> 32), Self.numberOffset + 4)
+    unsafe crb_fill(payload(place).pointer, bytes - Self.payloadOffset, number)
+  }
+
+  /// The number a frame carries.
+  package func number(at place: Int) -> UInt64 {
+    let frame = frame(place)
+    return UInt64(frame.load32(Self.numberOffset)) | UInt64(frame.load32(Self.numberOffset + 4)) << 32
+  }
+
+  /// The offset of the first byte that is not as it was sent, `nil` when all are.
+  package func firstWrongByte(_ number: UInt64, at place: Int) -> Int? {
+    let frame = frame(place)
+    for (i, word) in Self.addresses.enumerated() where frame.load16(2 * i) != word { return 2 * i }
+    let (host, count) = (payload(place), bytes - Self.payloadOffset)
+    if unsafe crb_check(host.pointer, count, number) { return nil }
+    return Self.payloadOffset + (unsafe crb_first_wrong_byte(host.pointer, count, number))
+  }
+}
+
+/// What became of a frame.
+package struct NetFrame: Sendable {
+  package var number: UInt64 = 0
+  /// In cycles.
+  package var firstSent: UInt64 = 0
+  package var lastSent: UInt64 = 0
+  /// It has not come back.
+  package var isWaiting = false
+  /// The device has not taken it.
+  package var isInQueue = false
 }

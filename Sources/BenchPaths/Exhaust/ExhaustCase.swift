@@ -33,3 +33,33 @@ package struct ExhaustCase: Hashable, Sendable {
     "\(mode.name), \(ring.name), pool of \(NumberText.bytes(poolBytes)), depth \(depth), \(direction.name), \(bytes) bytes"
   }
 }
+
+/// How the two ends of an exhausted queue take turns.
+package enum ExhaustMode: String, CaseIterable, Codable, Sendable, NamedChoice {
+  /// On one thread, the device a batch at a time: the same counts on every machine.
+  case interleaved
+  /// Each end on a pinned thread of its own: counts depend on who is faster.
+  case threads
+
+  package static let noun = "mode"
+}
+
+/// What became of the maps of one exhausted queue.
+package struct ExhaustTally: Equatable, Sendable {
+  /// Maps tried, those that failed included.
+  package var attempts = 0
+  /// Maps that failed for want of slots.
+  package var failures = 0
+  /// Attempts for a buffer that had failed before.
+  package var retries = 0
+  /// Buffers whose first attempt failed.
+  package var delayedBuffers = 0
+  /// The most attempts one buffer took.
+  package var mostAttempts = 0
+  /// The most buffers that were outstanding: what is left of the depth.
+  package var mostOutstanding = 0
+  /// Buffers that came back, in order and with every byte right.
+  package var delivered = 0
+
+  package init() {}
+}

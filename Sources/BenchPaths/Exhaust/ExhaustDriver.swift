@@ -96,3 +96,76 @@ package struct ExhaustDriver {
 
   private func place(_ number: UInt64) -> Int { Int(number % UInt64(plan.depth)) }
 }
+
+/// The device of an exhausted queue: serves in order, writes or checks every byte.
+package struct ExhaustDevice {
+  private let plan: LoadPlan
+  private var number: UInt64 = 0
+
+  package init(_ plan: LoadPlan) { self.plan = plan }
+
+  /// Serves up to a batch; returns how many there were.
+  package mutating func turn<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
+    let plan = plan
+    var at = number
+    defer { number = at }
+    do {
+      let served = try queue.serve(atMost: plan.batch) { chain, segments throws(WrongPayload) in
+        try DeviceLoop.transferSegments(plan, at, segments)
+        at += 1
+        return UInt32(truncatingIfNeeded: chain.writableByteCount)
+      }
+      queue.service()
+      return served
+    } catch {
+      switch error {
+      case .queue(let error): throw .queue(error)
+      case .body(let wrong): throw wrong.failure
+      }
+    }
+  }
+}
+
+/// The two ends of a queue, behind closures that know their types; each is for one thread at a time.
+package final class ExhaustEnds: @unchecked Sendable {
+  package let turnDriver: (inout ExhaustDriver) throws(SliceFailure) -> Bool
+  package let turnDevice: (inout ExhaustDevice) throws(SliceFailure) -> Int
+  /// Adds one buffer, for a refusal that is expected.
+  package let add: (MemorySegment, DMADirection) throws(QueueError) -> AddResult
+  /// What the driver's end did; read while it does not run.
+  package let work: () -> WorkCounts
+
+  /// A queue over a pool; nothing of it is timed, so it shares the code of other paths.
+  package convenience init(
+    _ layout: RingLayout, in ring: GuestBuffer, size: Int, memory: GuestMemory, pool: SwiotlbPool, cpu: Int = 0
+  ) throws {
+    let mapper = CalledMapper(SwiotlbMapper(memory: memory, pool: pool, cpu: cpu, counter: CountedWork()))
+    let translator = RegionTranslator(memory: memory, counter: CountedWork())
+    var features: VirtioFeatures = [.version1, .accessPlatform]
+    if layout == .packed { features.insert(.packedRing) }
+    let configuration = QueueConfiguration(size: size, features: features)
+    switch try RingMemory(layout, in: ring, size: size) {
+    case .split(let ring):
+      self.init(
+        try SplitDriverQueue(configuration, ring: ring, mapper: mapper),
+        try SplitDeviceQueue(configuration, ring: ring, translator: translator))
+    case .packed(let ring):
+      self.init(
+        try PackedDriverQueue(configuration, ring: ring, mapper: mapper),
+        try PackedDeviceQueue(configuration, ring: ring, translator: translator))
+    }
+  }
+
+  private init<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
+    _ driver: consuming Driver, _ device: consuming Device
+  ) {
+    driver.disableNotifications()
+    device.disableNotifications()
+    let driverEnd = Box(driver)
+    let deviceEnd = Box(device)
+    turnDriver = { sender throws(SliceFailure) in try sender.turn(&driverEnd.value) }
+    turnDevice = { receiver throws(SliceFailure) in try receiver.turn(&deviceEnd.value) }
+    add = { segment, direction throws(QueueError) in try driverEnd.value.add(segment, direction, token: 0) }
+    work = { driverEnd.value.work.counts }
+  }
+}

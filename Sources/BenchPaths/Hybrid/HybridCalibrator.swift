@@ -78,7 +78,9 @@ package final class HybridCalibrator: @unchecked Sendable {
   /// Nanoseconds that a class may still take.
   package func budget(_ placement: PlacementClass) -> UInt64 { patience - min(patience, spent[placement, default: 0]) }
 
-  package func spend(_ nanoseconds: UInt64, on placement: PlacementClass) { spent[placement, default: 0] += nanoseconds }
+  package func spend(_ nanoseconds: UInt64, on placement: PlacementClass) {
+    spent[placement, default: 0] += nanoseconds
+  }
 
   // MARK: Rounds
 
@@ -148,5 +150,94 @@ package final class HybridCalibrator: @unchecked Sendable {
   package var refusal: String {
     "hybrid's threshold cannot be measured now. \(DropReason.sentence(sorter.reasons)) "
       + "Try again, or give it with --hybrid-threshold"
+  }
+}
+
+extension HybridCalibrator {
+  /// The smallest and the largest buffers looked at, whatever sizes are measured.
+  private static let smallest = 256
+  private static let largest = 65_536
+  /// Larger ones than this would take too long.
+  private static let ceiling = 524_288
+  private static let mostBytes = 256 << 20
+  private static let secondsForAllRings = 2.0
+
+  /// One for a run of `parameters`.
+  ///
+  /// `guest` is that of the calibrators of all rings; it is set up where there is none yet.
+  package convenience init(
+    _ parameters: CostParameters, _ ring: RingLayout, _ machine: Machine, guest: inout BenchGuest?
+  ) throws(BenchError) {
+    var own = parameters
+    own.paths = [.shadow, .iommuStrict]
+    own.sizes = Self.ladder(
+      upTo: parameters.shadowSlot ?? .max, measured: parameters.sizes.max() ?? 0, depth: parameters.depth)
+    // Hybrid maps each buffer, whatever iommu-strict does.
+    own.iommu.mergeBytes = 0
+    own.queues = 1
+    let memory: BenchGuest
+    if let guest { memory = guest } else { memory = try BenchGuest(own) }
+    var factory = ContenderFactory(parameters: own, guest: memory)
+    var keys: [CostKey] = []
+    var contenders: [Contender] = []
+    for bytes in own.sizes {
+      for direction in own.directions {
+        for path in own.paths {
+          let key = CostKey(ring: ring, path: path, direction: direction, bytes: bytes)
+          let contender = try factory.make(key)
+          contender.trialBuffers = 128
+          keys.append(key)
+          contenders.append(contender)
+        }
+      }
+    }
+    guest = factory.guest
+    let (pair, underHypervisor) = (
+      machine.pair(parameters.driverCPU, parameters.deviceCPU), machine.underHypervisor
+    )
+    self.init(
+      ring: ring, keys: keys, contenders: contenders,
+      seconds: Self.secondsForAllRings / Double(parameters.rings.count)
+    ) { PlacementClassifier(pair: pair, underHypervisor: underHypervisor, roundTrips: $0) }
+  }
+
+  /// Powers of two from 256 bytes, and the largest, which need be no larger than a shadow buffer.
+  package static func ladder(upTo slot: Int, measured: Int, depth: Int) -> [Int] {
+    let affordable = max(smallest, min(largest, mostBytes / depth))
+    let last = min(slot, max(affordable, min(measured, ceiling)))
+    return Array(sequence(first: min(smallest, last)) { $0 == last ? nil : min(2 * $0, last) })
+  }
+}
+
+extension HybridCalibrator {
+  /// What slices say whose contenders are pairs of `shadow` and `iommu-strict`: one finding for each placement class that
+  /// was seen enough of, the one to use first.
+  package static func findings(_ keys: [CostKey], _ sorter: SliceSorter) -> [HybridFinding] {
+    var findings: [HybridFinding] = []
+    for placement in PlacementClass.allCases {
+      var samples: [HybridSample] = []
+      var roundTrips: [Double] = []
+      var slices = 0
+      for copying in stride(from: 0, to: keys.count, by: 2) {
+        let (key, mapping) = (keys[copying], copying + 1)
+        let pairs = sorter.pairs(copying, with: mapping, placement)
+        guard pairs.count >= fewestPairs, let copy = Percentile.median(pairs.map(\.numerator)),
+          let map = Percentile.median(pairs.map(\.denominator))
+        else { continue }
+        samples.append(
+          HybridSample(direction: key.direction, byteCount: key.bytes, copyNanoseconds: copy, mapNanoseconds: map))
+        roundTrips += sorter.kept(copying, placement).map(\.conditions.roundTrip)
+        slices += 2 * pairs.count
+      }
+      guard !samples.isEmpty else { continue }
+      findings.append(
+        HybridFinding(
+          ring: keys[0].ring, placement: placement, roundTrip: Percentile.median(roundTrips) ?? 0, slices: slices,
+          calibration: HybridCalibration(samples: samples)))
+    }
+    // The class with most sizes: without one there is a gap in what the threshold comes from.
+    return findings.sorted {
+      ($0.calibration.samples.count, $0.slices) > ($1.calibration.samples.count, $1.slices)
+    }
   }
 }

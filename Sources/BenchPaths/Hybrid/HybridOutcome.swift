@@ -1,4 +1,5 @@
 import BenchHarness
+import Glibc
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -64,5 +65,116 @@ package struct HybridOutcome: Sendable {
         + "--hybrid-threshold"
     }
     return nil
+  }
+}
+
+/// Where hybrid's threshold comes from: what `shadow` and `iommu-strict` cost on a ring in one placement class.
+package struct HybridFinding: Sendable {
+  package var ring: RingLayout
+  package var placement: PlacementClass
+  /// The median round trip around the slices.
+  package var roundTrip: Double
+  package var slices: Int
+  package var calibration: HybridCalibration
+  package var occasion = Occasion.start
+
+  /// When it was made.
+  package enum Occasion: String, Encodable, Sendable {
+    /// Before anything was measured.
+    case start
+    /// When the CPUs came to a placement that was not seen before.
+    case later
+  }
+
+  /// The number of the ring's finding that was made closest to where the CPUs are now; `nil` without any.
+  package static func nearest(_ findings: [HybridFinding], _ ring: RingLayout, to roundTrip: Double) -> Int? {
+    // By ratio: round trips of two classes lie a multiple apart, and those of one class some per cent.
+    let distance = { (number: Int) in abs(log(max(findings[number].roundTrip, 1) / max(roundTrip, 1))) }
+    return findings.indices.filter { findings[$0].ring == ring }.min { distance($0) < distance($1) }
+  }
+}
+
+extension HybridFinding: Encodable {
+  private struct Row: Encodable {
+    let ring: RingLayout
+    let placement: PlacementFigure
+    let taken: Occasion
+    let slices: Int
+    var thresholdBytes: [String: UInt32] = [:]
+    var samples: [Sample] = []
+  }
+
+  private struct Sample: Encodable {
+    let direction: DMADirection
+    let bytes: Int
+    let shadowNs: Double
+    let iommuStrictNs: Double
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var row = Row(ring: ring, placement: PlacementFigure(placement, roundTrip), taken: occasion, slices: slices)
+    for sample in calibration.samples {
+      // Only directions that were looked at: 0 would mean that everything is mapped.
+      row.thresholdBytes[sample.direction.name] = calibration.threshold[sample.direction]
+      row.samples.append(
+        Sample(
+          direction: sample.direction, bytes: sample.byteCount, shadowNs: Rounded.value(sample.copyNanoseconds),
+          iommuStrictNs: Rounded.value(sample.mapNanoseconds)))
+    }
+    try row.encode(to: encoder)
+  }
+}
+
+/// A placement class that came up in a run, and why hybrid's threshold was not measured there.
+package struct HybridGap: Sendable {
+  package enum Reason: String, Encodable, Sendable {
+    /// Too little of the run was left.
+    case noTime
+    /// The CPUs never stayed for long enough, or other programs took them too often meanwhile.
+    case passing
+
+    package var words: String {
+      switch self {
+      case .noTime: "too little of the time limit was left to measure it there"
+      case .passing: "the CPUs were not left there undisturbed for long enough to measure it"
+      }
+    }
+  }
+
+  package var ring: RingLayout
+  package var placement: PlacementClass
+  /// Around the slice that showed it, in nanoseconds.
+  package var roundTrip: Double
+  package var reason: Reason
+}
+
+extension HybridGap: Encodable {
+  private struct Row: Encodable {
+    let ring: RingLayout
+    let placement: PlacementFigure
+    let reason: Reason
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    try Row(ring: ring, placement: PlacementFigure(placement, roundTrip), reason: reason).encode(to: encoder)
+  }
+}
+
+/// A placement class and the median round trip around the slices of it.
+package struct PlacementFigure: Encodable, Equatable, Sendable {
+  package var `class`: PlacementClass
+  /// `nil` where it was not probed.
+  package var roundTripNs: Double?
+
+  package init(_ placement: PlacementClass, _ roundTrip: Double?) {
+    (`class`, roundTripNs) = (placement, roundTrip)
+  }
+
+  private enum CodingKeys: CodingKey { case `class`, roundTripNs }
+
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(`class`, forKey: .class)
+    try values.encode(roundTripNs.map { Rounded.value($0) }, forKey: .roundTripNs)
   }
 }

@@ -8,7 +8,7 @@ import Synchronization
 package final class HybridTuner: SliceTuner, @unchecked Sendable {
   package let contenders: [Contender]
   private let calibrators: [HybridCalibrator]
-  /// What was found. The leading thread's while a run lasts.
+  /// What was found; the leading thread's while a run lasts.
   package private(set) var outcome = HybridOutcome()
 
   init(_ calibrators: [HybridCalibrator]) {

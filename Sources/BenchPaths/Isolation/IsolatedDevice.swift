@@ -145,3 +145,29 @@ package final class IsolatedDevice: Sendable {
     .machine("the device in another process did not come up: \(Errno.text(error))")
   }
 }
+
+/// How a device in another process ended.
+package enum IsolatedEnd: Equatable, Sendable {
+  /// It was led to its last step.
+  case done
+  /// It said what went wrong.
+  case failed(String)
+  /// It went without a word; how, where it is a child of this process.
+  case gone(ProcessEnd?)
+
+  package var text: String? {
+    switch self {
+    case .done: nil
+    case .failed(let text): "the device in another process: \(text)"
+    case .gone(let end): "the device's process \(end ?? .unknown)"
+    }
+  }
+}
+
+extension Errno {
+  /// What went wrong with a device in another process; the kernel's part in its own words.
+  package static func text(_ error: DeviceHandshakeError) -> String {
+    if case .system(let errno) = error { return text(errno) }
+    return error.description
+  }
+}

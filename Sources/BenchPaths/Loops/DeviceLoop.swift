@@ -56,7 +56,7 @@ struct DeviceLoop {
     return count
   }
 
-  /// Buffers handed back as they are. A function of its own, so that a profiler sees it by name.
+  /// Buffers handed back as they are; a function of its own, so that a profiler sees it by name.
   @inline(never)
   static func consumeAndComplete<Queue: DeviceQueue & ~Copyable>(
     _ queue: inout Queue, _ plan: LoadPlan

@@ -74,7 +74,7 @@ struct DriverLoop {
     return Int(returned &- before)
   }
 
-  /// Takes back up to a batch of buffers. A function of its own, so that a profiler sees it by name.
+  /// Takes back up to a batch of buffers; a function of its own, so that a profiler sees it by name.
   @inline(never)
   private func reclaim<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) -> Int {
     try queue.reclaim(atMost: plan.batch)
@@ -103,7 +103,7 @@ struct DriverLoop {
     try addAndPublish(&queue)
   }
 
-  /// Adds the buffers that are wanted, of one segment each, as they are. A function of its own, so that a profiler sees
+  /// Adds the buffers that are wanted, of one segment each, as they are; a function of its own, so that a profiler sees
   /// it by name.
   @inline(never)
   private mutating func addAndPublish<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) {
@@ -155,7 +155,7 @@ struct DriverLoop {
     } catch { throw .queue(error) }
   }
 
-  /// Buffers in several segments. A function of its own, so that a profiler sees it by name.
+  /// Buffers in several segments; a function of its own, so that a profiler sees it by name.
   @inline(never)
   private mutating func sendChains<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) {
     for _ in 0..<wanted {

@@ -36,3 +36,93 @@ package struct LoadPlan: Sendable {
 
   package static let mostSegments = 16
 }
+
+/// The two eventfds of a queue whose ends sleep.
+package struct Doorbells: Sendable {
+  /// Rung by the driver: buffers are available.
+  package let kick: EventDoorbell
+  /// Rung by the device: buffers are used.
+  package let call: EventDoorbell
+
+  package init() throws(BenchError) {
+    do throws(MemoryError) {
+      kick = try EventDoorbell()
+      call = try EventDoorbell()
+    } catch {
+      throw .machine("no eventfd: \(error)")
+    }
+  }
+}
+
+/// The payloads a driver passes round: one buffer per place in the ring, laid out as a kernel's slab would.
+///
+/// Below a page the stride is a power of two, so that no buffer straddles a page; from a page on, whole pages.
+package struct PayloadPool: Sendable {
+  package let buffer: GuestBuffer
+  package let stride: Int
+  package let bytes: Int
+
+  package static func stride(for bytes: Int) -> Int {
+    if bytes >= 4096 { return (bytes + 4095) & ~4095 }
+    var stride = 64
+    while stride < bytes { stride *= 2 }
+    return stride
+  }
+
+  private let hostBase: HostAddress
+  private let guestBase: UInt64
+
+  /// Places from `first` on, for a queue that shares the buffer with others.
+  package init(_ buffer: GuestBuffer, bytes: Int, first: Int = 0) {
+    self.buffer = buffer
+    self.bytes = bytes
+    stride = Self.stride(for: bytes)
+    hostBase = buffer.host.advanced(by: first * stride)
+    guestBase = buffer.address.rawValue + UInt64(first * stride)
+  }
+
+  package func segment(_ index: Int) -> MemorySegment {
+    MemorySegment(
+      GuestPhysicalAddress(guestBase &+ UInt64(index &* stride)), length: UInt32(truncatingIfNeeded: bytes))
+  }
+
+  /// The buffers from a place on, round and round.
+  package func cursor(at place: Int, of depth: Int) -> PayloadCursor {
+    PayloadCursor(
+      guest: guestBase, host: hostBase, stride: stride, length: UInt32(truncatingIfNeeded: bytes),
+      offset: place &* stride, end: depth &* stride)
+  }
+
+  package func host(_ index: Int) -> HostAddress { hostBase.advanced(by: index &* stride) }
+}
+
+/// Where a driver's loop is in its payloads: an offset counted along, because a multiplication per buffer would be measured.
+package struct PayloadCursor {
+  package let guest: UInt64
+  package let hostBase: HostAddress
+  package let stride: Int
+  package let length: UInt32
+  private var offset: Int
+  private let end: Int
+
+  package init(guest: UInt64, host: HostAddress, stride: Int, length: UInt32, offset: Int, end: Int) {
+    self.guest = guest
+    hostBase = host
+    self.stride = stride
+    self.length = length
+    self.offset = offset
+    self.end = end
+  }
+
+  /// Where the next buffer is mapped here.
+  package var host: HostAddress { hostBase.advanced(by: offset) }
+
+  /// The next buffer.
+  @inline(__always)
+  package mutating func take() -> MemorySegment {
+    let segment = MemorySegment(GuestPhysicalAddress(guest &+ UInt64(truncatingIfNeeded: offset)), length: length)
+    offset &+= stride
+    if offset == end { offset = 0 }
+    return segment
+  }
+}

@@ -125,3 +125,69 @@ package struct CPUsOfQueue: Encodable, Equatable, Sendable {
     self.deviceCPU = deviceCPU
   }
 }
+
+/// What is told apart in the results.
+package struct CostKey: Hashable, Sendable {
+  package var ring: RingLayout
+  package var path: DMAPath
+  package var direction: DMADirection
+  package var bytes: Int
+  /// The device is another process, which has mapped the shared pages and nothing else.
+  package var isolated = false
+
+  package init(ring: RingLayout, path: DMAPath, direction: DMADirection, bytes: Int, isolated: Bool = false) {
+    self.ring = ring
+    self.path = path
+    self.direction = direction
+    self.bytes = bytes
+    self.isolated = isolated
+  }
+
+  /// For an error message.
+  package var label: String {
+    "\(ring.rawValue), \(path.name)\(isolated ? " (isolated)" : ""), \(direction.name), \(bytes) bytes"
+  }
+
+  /// The combination it is compared with.
+  package var baseline: CostKey { CostKey(ring: ring, path: .direct, direction: direction, bytes: bytes) }
+}
+
+/// What producer and consumer do with a payload.
+package enum PayloadTouch: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  /// The producer writes every byte, the consumer reads and checks every byte.
+  case full
+  /// Nobody looks at it: the cost of the mapping bare.
+  case none
+
+  package static let noun = "touch"
+}
+
+extension DMADirection: NamedChoice {
+  package static let noun = "direction"
+
+  /// `device-readable` or `device-writable`, on the command line and in every report.
+  package var name: String { self == .deviceReadable ? "device-readable" : "device-writable" }
+}
+
+extension DMADirection: Encodable {
+  /// As its name.
+  public func encode(to encoder: any Encoder) throws { try name.encode(to: encoder) }
+}
+
+extension PageSizeRequest: NamedChoice, Encodable {
+  package static let noun = "page size"
+}
+
+/// What is measured with the device in another process.
+package struct IsolationParameters: Equatable, Sendable {
+  /// Where that is: the guest's own memory is out of the device's reach.
+  package let platform = Platform(secure: true)
+  /// The paths that are; empty when nothing is.
+  package var paths: [DMAPath] = []
+  /// Paths that need private memory are among them.
+  package var isForced = false
+  /// Where a device that was started by hand waits; `nil`: one is started.
+  package var socketPath: String?
+
+  package init() {}
+}

@@ -56,3 +56,16 @@ package struct DriveParameters: Encodable, Sendable {
   /// Segments of the longest request.
   package var segments: Int { device == .block ? 3 : 2 }
 }
+
+/// What kind of device stands at the other end of a socket.
+package enum DrivenDevice: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  /// virtio-blk.
+  case block = "blk"
+  /// virtio-net that sends back what it is sent.
+  case net
+
+  package static let noun = "device"
+
+  /// Virtqueues that are used: requests, or receive and transmit.
+  package var queueCount: Int { self == .block ? 1 : 2 }
+}

@@ -53,3 +53,40 @@ package struct RingPoint: Hashable, Sendable {
       && (ring == .packed || queueSize & (queueSize - 1) == 0)
   }
 }
+
+/// Which of the two layouts a ring has.
+package enum RingLayout: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  case split
+  case packed
+
+  package static let noun = "ring"
+}
+
+/// The negotiable features a run can ask for; VERSION_1, RING_PACKED and ACCESS_PLATFORM follow from ring and path.
+package enum RingFeature: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  case indirect
+  case eventIndex = "event-idx"
+  case inOrder = "in-order"
+  case orderPlatform = "order-platform"
+
+  package static let noun = "feature"
+
+  package var bits: VirtioFeatures {
+    switch self {
+    case .indirect: .indirectDescriptors
+    case .eventIndex: .eventIndex
+    case .inOrder: .inOrder
+    case .orderPlatform: .orderPlatform
+    }
+  }
+}
+
+/// How the two ends learn of each other's progress.
+package enum NotificationMode: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  /// Both look at the ring all the time.
+  case polling
+  /// Both sleep on an eventfd when there is nothing to do.
+  case eventfd
+
+  package static let noun = "notification"
+}

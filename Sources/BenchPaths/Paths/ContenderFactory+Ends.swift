@@ -78,7 +78,8 @@ extension ContenderFactory {
     case .regions: try DeviceEnd(work, RegionTranslator(memory: guest.memory, counter: counter))
     case .domain(let place):
       try DeviceEnd(work, IOMMUTranslator(domain: place.domain, iotlbSets: sets, counter: counter))
-    case .windows(let domain, _): try DeviceEnd(work, IOMMUTranslator(domain: domain, iotlbSets: sets, counter: counter))
+    case .windows(let domain, _):
+      try DeviceEnd(work, IOMMUTranslator(domain: domain, iotlbSets: sets, counter: counter))
     case .hybrid(let place):
       try DeviceEnd(
         work, HybridTranslator(IOMMUTranslator(domain: place.domain, iotlbSets: sets, counter: counter)))

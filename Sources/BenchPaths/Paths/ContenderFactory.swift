@@ -51,9 +51,7 @@ package struct ContenderFactory {
 
   /// A contender of as many queues as were asked for, over one domain or one pool.
   ///
-  /// - Parameters:
-  ///   - key: ring, path, direction and size.
-  ///   - counting: counts work. What counts is never timed, so no code is compiled for it alone.
+  /// One that counts work is never timed, so no code is compiled for it alone.
   package mutating func makeAll(_ key: CostKey, counting: Bool = false) throws(BenchError) -> Contender {
     guard parameters.queues > 1 else { return try make(key, counting: counting) }
     let whole = parameters

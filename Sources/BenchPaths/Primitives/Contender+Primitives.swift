@@ -3,6 +3,7 @@ import CRing
 import RingIOMMU
 import RingKit
 import RingPlatform
+import Synchronization
 
 extension Contender {
   /// A path without a ring: the driver's thread maps and unmaps a batch at a time, the device's serves the IOMMU.
@@ -12,7 +13,9 @@ extension Contender {
     let driver = Box(mapper)
     let loop = Box(MappingLoop(plan, together: plan.batch, unmapped: Mapper.unmapped))
     let contender = Contender(
-      label, DriverEnd(run: { count, _ throws(SliceFailure) in try loop.value.run(&driver.value, count: count) },
+      label,
+      DriverEnd(
+        run: { count, _ throws(SliceFailure) in try loop.value.run(&driver.value, count: count) },
         work: { driver.value.work.counts }), device)
     // As many at a time as a ring would have outstanding: what does not fit is told as the path tells it.
     contender.runOnOneThread = { rounds throws(SliceFailure) in
@@ -31,7 +34,9 @@ extension Contender {
     let loop = Box(MappingLoop(plan, together: plan.batch, unmapped: Mapper.unmapped))
     let rivalLoop = Box(MappingLoop(rivalPlan, together: rivalPlan.batch, unmapped: Mapper.unmapped))
     return Contender(
-      label, DriverEnd(run: { count, _ throws(SliceFailure) in try loop.value.run(&driver.value, count: count) },
+      label,
+      DriverEnd(
+        run: { count, _ throws(SliceFailure) in try loop.value.run(&driver.value, count: count) },
         work: { driver.value.work.counts }),
       DeviceEnd(run: { gate throws(SliceFailure) in
         while !gate.isSliceOver { _ = try rivalLoop.value.run(&device.value, count: rivalPlan.batch) }
@@ -90,7 +95,9 @@ extension Contender {
   /// Translations alone, on the device's thread, whose time the driver's brings back: page after page of a working set.
   ///
   /// `owner` outlives the device's end: what is translated is unmapped with it.
-  static func translating(_ label: String, _ order: TranslationOrder, owner: AnyObject, _ device: DeviceEnd) -> Contender {
+  static func translating(_ label: String, _ order: TranslationOrder, owner: AnyObject, _ device: DeviceEnd)
+    -> Contender
+  {
     Contender(
       label,
       DriverEnd(run: { count, gate throws(SliceFailure) in
@@ -99,5 +106,34 @@ extension Contender {
           return time
         }
       }), device)
+  }
+}
+
+/// How many translations the driver's thread wants of the device's, and the time they took.
+package final class TranslationOrder: Sendable {
+  private let wanted = Atomic<Int>(0)
+  private let time = Atomic<UInt64>(0)
+
+  /// Driver: asks for `count` and waits; `nil` when the device failed.
+  package func wait(for count: Int, _ gate: SliceGate) -> UInt64? {
+    // Pairs with the acquiring load in `take`.
+    wanted.store(count, ordering: .releasing)
+    while wanted.load(ordering: .acquiring) != 0 {
+      if gate.hasFailed { return nil }
+    }
+    return time.load(ordering: .relaxed)
+  }
+
+  /// Device: what is wanted now.
+  package func take() -> Int? {
+    let count = wanted.load(ordering: .acquiring)
+    return count == 0 ? nil : count
+  }
+
+  /// Device: done, in that many nanoseconds.
+  package func finish(_ nanoseconds: UInt64) {
+    time.store(nanoseconds, ordering: .relaxed)
+    // Pairs with the acquiring load in `wait`.
+    wanted.store(0, ordering: .releasing)
   }
 }

@@ -19,7 +19,9 @@ package struct LockCheck {
   /// What a thread does of a model's operation: the locked parts and the copy, without the ring around them.
   package static let leftOut: [Primitive] = [.driver, .pageTable, .serve]
   /// Models whose locks need no third thread.
-  package static let models: [LockModel] = [.swiotlbOneArea, .swiotlbPerCPU, .iovaMagazines, .iovaTree, .invalidationStrict]
+  package static let models: [LockModel] = [
+    .swiotlbOneArea, .swiotlbPerCPU, .iovaMagazines, .iovaTree, .invalidationStrict,
+  ]
 
   package let cpus: [Int]
 
@@ -160,4 +162,12 @@ package struct LockCheck {
     }
     func release() { missing.store(0, ordering: .releasing) }
   }
+}
+
+/// One short run of real threads at a lock.
+package struct LockSample: Equatable, Sendable {
+  /// Of all threads together.
+  package let operationsPerSecond: Double
+  /// Nanoseconds of a cache line from CPU to CPU around the run; 0 for one thread.
+  package let transfer: Double
 }
