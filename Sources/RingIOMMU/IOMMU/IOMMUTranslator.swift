@@ -84,3 +84,117 @@ extension IOMMUTranslator where Counter: WorkCounter {
     return core.deviceTable.translate(GuestPhysicalAddress(target), length: 1)?.rawValue != UInt(host)
   }
 }
+
+/// A translator with an ``IOTLB`` of 4 KiB pages in front of whatever else it knows, which it asks for a page at a time.
+///
+/// A hit, and a range that goes on beyond its page, are the same for all of them; what a miss is each says itself.
+@usableFromInline
+protocol IOTLBTranslator: DMATranslator, ~Copyable {
+  /// Where every look-up begins.
+  var iotlb: IOTLB { get }
+
+  /// Where one byte is, and how many bytes from there on are contiguous as far as one look-up tells.
+  mutating func translatePage(
+    _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
+
+  /// Counts what was found for an address in the IOTLB: the host address of its 4 KiB page.
+  mutating func countHit(_ address: UInt64, _ host: UInt64)
+}
+
+extension IOTLBTranslator where Self: ~Copyable {
+  @inlinable @inline(__always)
+  mutating func countHit(_ address: UInt64, _ host: UInt64) { work.add(.iotlbHits, 1) }
+
+  /// Where a range is that lies in one cached 4 KiB page which permits the access.
+  @inlinable @inline(__always)
+  mutating func pageHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
+    let value = iotlb.lookup(address.rawValue)
+    let offset = address.rawValue & IOMMUPage.offsetMask
+    guard value & PageTableEntry.permission(for: access) != 0 && byteCount <= IOMMUPage.size &- offset else {
+      return nil
+    }
+    countHit(address.rawValue, value & ~IOMMUPage.offsetMask)
+    return HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset))
+  }
+
+  /// A range that is not, or not as a whole, in one cached page: joins pages as long as they are contiguous here.
+  @inlinable @inline(never)
+  mutating func translateLong(
+    _ address: IOVA, byteCount: UInt64, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    if byteCount != 0 && address.advanced(by: byteCount &- 1) == nil {
+      throw .addressOverflow(address, byteCount: byteCount)
+    }
+    let first = try translatePage(address, for: access)
+    var total = first.byteCount
+    while total < byteCount {
+      // An error of the next page is reported by the access to that page.
+      guard let next = try? translatePage(IOVA(address.rawValue &+ total), for: access),
+        next.host.rawValue == first.host.rawValue &+ UInt(total)
+      else { break }
+      total &+= next.byteCount
+    }
+    return (first.host, min(total, byteCount))
+  }
+}
+
+/// A translator whose IOTLB has a page table behind it, in this process or another one.
+///
+/// What is walked to is entered, a leaf of 2 MiB or more in the large pages. The thread that walks also serves
+/// invalidations, so between a walk and entering its result nothing is acknowledged that the result contradicts.
+@usableFromInline
+protocol PageWalkTranslator: IOTLBTranslator, ~Copyable {
+  /// Walks to the leaf that maps an address and enters it: ``translatePage(_:for:)`` where the IOTLB has no answer.
+  mutating func fill(
+    _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
+}
+
+extension PageWalkTranslator where Self: ~Copyable {
+  /// Where a range is that lies in one cached 2 MiB page which permits the access.
+  @inlinable @inline(__always)
+  mutating func largePageHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
+    let large = iotlb.lookupLarge(address.rawValue)
+    let offset = address.rawValue & IOTLB.largeOffsetMask
+    guard large & PageTableEntry.permission(for: access) != 0,
+      byteCount <= IOTLB.largeOffsetMask &+ 1 &- offset
+    else { return nil }
+    let host = large & ~IOMMUPage.offsetMask &+ offset
+    countHit(address.rawValue, host & ~IOMMUPage.offsetMask)
+    return HostAddress(rawValue: UInt(host))
+  }
+
+  /// The host address of one byte, and how many bytes from there on its leaf covers.
+  @inlinable @inline(__always)
+  mutating func translatePage(
+    _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let raw = address.rawValue
+    var mask = IOMMUPage.offsetMask
+    var value = iotlb.lookup(raw)
+    if value == 0 {
+      mask = IOTLB.largeOffsetMask
+      value = iotlb.lookupLarge(raw)
+    }
+    if value == 0 { return try miss(address, for: access) }
+    let host = value & ~IOMMUPage.offsetMask
+    countHit(raw, host &+ (raw & mask & ~IOMMUPage.offsetMask))
+    if value & PageTableEntry.permission(for: access) == 0 { throw .notPermitted(address, access) }
+    return (HostAddress(rawValue: UInt(host &+ (raw & mask))), mask &+ 1 &- (raw & mask))
+  }
+
+  @inlinable @inline(never)
+  mutating func miss(
+    _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    work.add(.iotlbMisses, 1)
+    return try fill(address, for: access)
+  }
+}
+
+/// A translator that caches 2 MiB pages apart from those of 4 KiB, and can be asked for them alone.
+public protocol LargePageTranslator: DMATranslator, ~Copyable {
+  /// Where a range is that lies in one cached 2 MiB page which permits the access; `nil` when that has to be looked for.
+  mutating func largeHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress?
+}

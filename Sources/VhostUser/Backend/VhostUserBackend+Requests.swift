@@ -95,7 +95,7 @@ extension VhostUserBackend {
     try checkInflightIsFree(.getInflight)
     let made = try InflightMemory(queueCount: wanted.queueCount, queueSize: wanted.queueSize)
     guard let file = made.file else { throw .inflight("the kernel gave it no file") }
-    // The front-end hands it back with the next message, and to whoever comes after us.
+    // The front-end hands it back with the next message, and to this back-end's successor.
     inflight = made
     return message.reply(made.description.payload, descriptors: [file])
   }

@@ -45,3 +45,31 @@ extension VhostUserDevice {
   /// Nothing is held.
   public func forget(index: Int) {}
 }
+
+/// Why a device came back from a queue.
+public enum VringProgress: Sendable {
+  /// The driver has no more buffers there.
+  case empty
+  /// There are more, and the limit was reached.
+  case more
+  /// The device has nothing to do with more of them now.
+  case idle
+}
+
+/// Why a vring cannot go on; the connection can, and the front-end may stop the vring and start it anew.
+public enum VringFailure: Error, Equatable, Sendable {
+  /// The driver broke a rule of the ring, or an address leads nowhere.
+  case queue(QueueError)
+  /// The driver broke a rule of the device.
+  case device(String)
+}
+
+extension VringFailure: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .queue(let error): error.description
+    case .device(let reason): reason
+    }
+  }
+}

@@ -78,3 +78,34 @@ public final class BlockDevice: VhostUserDevice {
     return .more
   }
 }
+
+/// What a disk is to be like.
+public struct BlockOptions: Sendable {
+  /// Whether writes are refused.
+  public var isReadOnly = false
+  /// Queues to offer, 1 to 256.
+  public var queueCount = 1
+  /// Segments of data in a request at most; 2 less than the queue's size, because the ring holds a header and a status too.
+  public var mostSegments: UInt32 = 126
+  /// The block size that a driver is told, in bytes.
+  public var blockSize: UInt32 = 512
+  /// What the disk calls itself, 20 bytes at most.
+  public var name = "ringkit"
+
+  /// A writable disk of one queue.
+  public init() {}
+}
+
+/// Feature bits and numbers of a block device (virtio 1.2, 5.2).
+enum BlockFeatures {
+  static let segmentsMax = VirtioFeatures(rawValue: 1 << 2)
+  static let readOnly = VirtioFeatures(rawValue: 1 << 5)
+  static let blockSize = VirtioFeatures(rawValue: 1 << 6)
+  static let flush = VirtioFeatures(rawValue: 1 << 9)
+  static let severalQueues = VirtioFeatures(rawValue: 1 << 12)
+  static let discard = VirtioFeatures(rawValue: 1 << 13)
+  static let writeZeroes = VirtioFeatures(rawValue: 1 << 14)
+
+  /// What capacity and positions are counted in, whatever the block size.
+  static let sectorBytes: UInt64 = 512
+}

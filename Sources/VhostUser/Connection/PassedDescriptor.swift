@@ -12,7 +12,7 @@ public final class PassedDescriptor: Sendable {
     isOwned = true
   }
 
-  /// Names a descriptor that someone else keeps open for as long as this object lives.
+  /// Names a descriptor that the caller keeps open for as long as this object lives.
   public init(borrowing fileDescriptor: Int32) {
     self.fileDescriptor = fileDescriptor
     isOwned = false
@@ -29,4 +29,41 @@ public final class PassedDescriptor: Sendable {
     guard error == 0 else { throw .system(operation: "duplicating a descriptor", errno: error) }
     return copy
   }
+}
+
+/// Descriptors to wait for, each at the place it was added at.
+public struct PollSet {
+  private var watches: [cring_watch] = []
+
+  /// Nothing to wait for.
+  public init() {}
+
+  /// Adds a descriptor; a negative one is never ready.
+  ///
+  /// - Parameters:
+  ///   - fileDescriptor: kept open by the caller for as long as it is waited for.
+  ///   - writable: whether room to write is waited for as well.
+  /// - Returns: its place.
+  @discardableResult
+  public mutating func add(_ fileDescriptor: Int32, writable: Bool = false) -> Int {
+    let wanted = CRING_WATCH_READ | (writable ? CRING_WATCH_WRITE : 0)
+    watches.append(cring_watch(fd: fileDescriptor, wanted: UInt8(wanted), ready: 0))
+    return watches.count - 1
+  }
+
+  /// Waits until one of them is ready.
+  ///
+  /// - Parameter milliseconds: how long at most; -1 for ever.
+  /// - Returns: false when the time ran out or a signal came.
+  /// - Throws: ``VhostUserError/system(operation:errno:)``.
+  public mutating func wait(milliseconds: Int32) throws(VhostUserError) -> Bool {
+    let error = unsafe watches.withUnsafeMutableBufferPointer { buffer in
+      unsafe cring_watch_wait(buffer.baseAddress, buffer.count, milliseconds)
+    }
+    guard error == 0 else { throw .system(operation: "waiting for descriptors", errno: error) }
+    return watches.contains { $0.ready != 0 }
+  }
+
+  /// Whether the descriptor at a place can be read or written, or was closed by the other side.
+  public func isReady(_ place: Int) -> Bool { watches[place].ready != 0 }
 }

@@ -1,9 +1,9 @@
 public import RingIOMMU
-internal import RingKit
+public import RingKit
 
 extension VhostUserFrontend {
-  /// Puts the device behind an IOMMU: its misses are answered from the domain's page table, and who unmaps waits until the
-  /// device has forgotten.
+  /// Puts the device behind an IOMMU: its misses are answered from the domain's page table, and an unmap waits until the
+  /// device has forgotten the translation.
   ///
   /// The domain must be ``InvalidationServer/waiter``, because this thread maps and serves. ACCESS_PLATFORM must be agreed
   /// on.
@@ -113,5 +113,84 @@ extension IOMMUTranslation {
     IOTLBMessage(
       .update, address: range.address, byteCount: range.byteCount, userAddress: UInt64(host.rawValue),
       permissions: permissions)
+  }
+}
+
+/// A DMA path behind an IOMMU that tells the device of each mapping before the buffer is made available.
+///
+/// For a device that drops a buffer whose translation it would have to ask for, as rte_vhost does when it takes frames out of
+/// a packed ring. Each map then waits for the device, as each does behind an IOMMU in caching mode. Owned by the thread of
+/// the front-end.
+public struct AnnouncingMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Copyable {
+  /// As the path has them.
+  public typealias Mapping = Base.Mapping
+  /// As the path has it.
+  public typealias Counter = Base.Counter
+
+  private var base: Base
+  private let frontend: VhostUserFrontend?
+
+  /// A path whose mappings are announced through `frontend`; not announced where that is `nil`.
+  public init(_ base: consuming Base, to frontend: VhostUserFrontend?) {
+    self.base = base
+    self.frontend = frontend
+  }
+
+  /// The path's.
+  public var work: Counter {
+    get { base.work }
+    set { base.work = newValue }
+  }
+
+  /// The path's.
+  public static var unmapped: Mapping { Base.unmapped }
+
+  /// Maps, and returns when the device knows.
+  ///
+  /// - Throws: ``DMAError``; among it ``DMAError/deviceUnreachable`` when the session is over.
+  public mutating func map(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: Mapping) {
+    let mapped = try base.map(segment, direction)
+    if let frontend, !frontend.announce(mapped.address, byteCount: UInt64(segment.length)) {
+      try base.unmap(mapped.mapping, direction)
+      throw .deviceUnreachable
+    }
+    return mapped
+  }
+
+  /// The path's.
+  public mutating func unmap(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError) {
+    try base.unmap(mapping, direction)
+  }
+
+  /// The path's.
+  public mutating func unmap(
+    _ mapping: Mapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
+    try base.unmap(mapping, direction, written: written)
+  }
+
+  /// The path's.
+  public mutating func poll() throws(DMAError) { try base.poll() }
+
+  /// The path's.
+  public mutating func flush() throws(DMAError) { try base.flush() }
+}
+
+extension IOMMURange {
+  /// The parts of a range that lie in none of the others.
+  static func parts(of range: IOMMURange, without others: [IOMMURange]) -> [IOMMURange] {
+    others.reduce([range]) { parts, other in parts.flatMap { $0.parts(without: other) } }
+  }
+
+  private func parts(without other: IOMMURange) -> [IOMMURange] {
+    let (start, end) = (address.rawValue, address.rawValue + byteCount)
+    let (from, to) = (max(start, other.address.rawValue), min(end, other.address.rawValue + other.byteCount))
+    guard from < to else { return [self] }
+    var parts: [IOMMURange] = []
+    if from > start { parts.append(IOMMURange(address, byteCount: from - start)) }
+    if to < end { parts.append(IOMMURange(IOVA(to), byteCount: end - to)) }
+    return parts
   }
 }

@@ -66,7 +66,7 @@ extension VhostUserFrontend {
       if replies[answeredCount] != nil {
         replies.updateValue(reply, forKey: answeredCount)
       } else {
-        // Nobody waits for the acknowledgement of an update.
+        // No caller waits for the acknowledgement of an update.
         let code = try carrying { () throws(VhostUserError) in try reply.number() }
         guard code == 0 else { throw fail(.refused(due, code: code)) }
       }

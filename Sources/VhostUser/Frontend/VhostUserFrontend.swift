@@ -27,8 +27,9 @@ public final class VhostUserFrontend {
   /// rte_vhost asks so for every buffer it receives into and takes no less; on a real IOMMU it is what Linux maps on a VT-d
   /// unit without zero-length reads. What it costs in protection is counted: ``FrontendCounts/widenedUpdates``.
   public var grantsReadWithWrite = false
-  /// Whether a back-end that is gone is to be replaced, so that its end is no reason for a driver's unmap to fail: who is gone
-  /// has no translation any more.
+  /// Whether a back-end that ended is to be replaced.
+  ///
+  /// An unmap does not fail because of its end: it has no translation any more.
   public var awaitsSuccessor = false
   /// How long a request waits for its answer, in milliseconds.
   public let timeout: Int
@@ -39,7 +40,7 @@ public final class VhostUserFrontend {
   /// The back-end's own requests; `nil` until ACCESS_PLATFORM is agreed on.
   var channel: VhostUserConnection?
   var remote: RemoteIOTLB?
-  /// Ranges that stay mapped while the device works, so nobody needs to take them back.
+  /// Ranges that stay mapped while the device works, so they are never taken back.
   var windows: [IOMMURange] = []
   var memory: GuestMemory?
   /// What a successor has to agree on, and what it is handed.
@@ -65,8 +66,8 @@ public final class VhostUserFrontend {
 
   /// Agrees on features with the device and on extensions with the back-end, and begins the session.
   ///
-  /// ACCESS_PLATFORM brings REPLY_ACK and a channel for the back-end's requests with it: without an answer nobody knows
-  /// when a translation is forgotten.
+  /// ACCESS_PLATFORM brings REPLY_ACK and a channel for the back-end's requests with it: without an answer
+  /// the front-end does not know when a translation is forgotten.
   ///
   /// - Parameters:
   ///   - wanted: features to agree on where the device offers them.
@@ -164,4 +165,29 @@ public final class VhostUserFrontend {
   ) throws(FrontendError) -> Value {
     do throws(VhostUserError) { return try body() } catch { throw fail(.connection(error)) }
   }
+}
+
+/// How often a front-end did what.
+public struct FrontendCounts: Equatable, Sendable {
+  /// Misses that the back-end asked about.
+  public var misses: UInt64 = 0
+  /// Misses of an address where nothing is mapped, or not for that access; they got no answer.
+  public var unmappedMisses: UInt64 = 0
+  /// Translations given.
+  public var updates: UInt64 = 0
+  /// Translations given before they were asked for (``AnnouncingMapper``).
+  public var announcements: UInt64 = 0
+  /// Those among both that permit more than the page table says (``VhostUserFrontend/grantsReadWithWrite``).
+  public var widenedUpdates: UInt64 = 0
+  /// Ranges taken back.
+  public var invalidations: UInt64 = 0
+  /// Accesses that the back-end reports as refused.
+  public var refusedAccesses: UInt64 = 0
+  /// Successors of back-ends that were gone, tried ones among them.
+  public var reconnections: UInt64 = 0
+  /// Messages sent on the connection, whatever they are.
+  public var messages: UInt64 = 0
+
+  /// All zero.
+  public init() {}
 }

@@ -1,4 +1,5 @@
 internal import CRing
+internal import RingIOMMU
 internal import RingKit
 
 /// The guest's memory as a front-end's table has it: mapped here, and known by guest addresses and by user addresses.
@@ -70,4 +71,29 @@ final class VhostMemory {
     }
     return GuestBuffer(whole: region).slice(at: Int(offset), byteCount: byteCount)
   }
+}
+
+/// What turns a descriptor's address into memory: a look-up among the regions, or with ACCESS_PLATFORM in what IOTLB
+/// messages said.
+struct VhostTranslator: DMATranslator, ~Copyable {
+  var work = CountedWork()
+  private let isTranslating: Bool
+  private var regions: RegionTranslator<NoWork>
+  private var known: DeviceIOTLBTranslator<CountedWork>
+
+  init(memory: VhostMemory, known: DeviceIOTLB, isTranslating: Bool) {
+    self.isTranslating = isTranslating
+    regions = RegionTranslator(memory: memory.guest, counter: NoWork())
+    self.known = DeviceIOTLBTranslator(known, counter: CountedWork())
+  }
+
+  mutating func translate(
+    _ address: IOVA, byteCount: UInt64, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    if isTranslating { return try known.translate(address, byteCount: byteCount, for: access) }
+    return try regions.translate(address, byteCount: byteCount, for: access)
+  }
+
+  /// What the queue, and the IOTLB, did.
+  var counts: WorkCounts { work.counts + known.work.counts }
 }

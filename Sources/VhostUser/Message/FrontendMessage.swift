@@ -79,3 +79,107 @@ extension FrontendMessage {
     }
   }
 }
+
+/// What a front-end asks of a back-end, by the numbers of the protocol ("Front-end message types").
+///
+/// Those of extensions that are not spoken here (logging, postcopy, crypto, GPU, memory slots) are not among them.
+public enum FrontendRequest: UInt32, Sendable, CaseIterable {
+  /// VHOST_USER_GET_FEATURES.
+  case getFeatures = 1
+  /// VHOST_USER_SET_FEATURES.
+  case setFeatures = 2
+  /// VHOST_USER_SET_OWNER.
+  case setOwner = 3
+  /// VHOST_USER_RESET_OWNER, deprecated.
+  case resetOwner = 4
+  /// VHOST_USER_SET_MEM_TABLE.
+  case setMemoryTable = 5
+  /// VHOST_USER_SET_VRING_NUM.
+  case setVringSize = 8
+  /// VHOST_USER_SET_VRING_ADDR.
+  case setVringAddress = 9
+  /// VHOST_USER_SET_VRING_BASE.
+  case setVringBase = 10
+  /// VHOST_USER_GET_VRING_BASE.
+  case getVringBase = 11
+  /// VHOST_USER_SET_VRING_KICK.
+  case setVringKick = 12
+  /// VHOST_USER_SET_VRING_CALL.
+  case setVringCall = 13
+  /// VHOST_USER_SET_VRING_ERR.
+  case setVringError = 14
+  /// VHOST_USER_GET_PROTOCOL_FEATURES.
+  case getProtocolFeatures = 15
+  /// VHOST_USER_SET_PROTOCOL_FEATURES.
+  case setProtocolFeatures = 16
+  /// VHOST_USER_GET_QUEUE_NUM.
+  case getQueueCount = 17
+  /// VHOST_USER_SET_VRING_ENABLE.
+  case setVringEnable = 18
+  /// VHOST_USER_SET_BACKEND_REQ_FD.
+  case setBackendChannel = 21
+  /// VHOST_USER_IOTLB_MSG.
+  case iotlb = 22
+  /// VHOST_USER_GET_CONFIG.
+  case getConfig = 24
+  /// VHOST_USER_SET_CONFIG.
+  case setConfig = 25
+  /// VHOST_USER_GET_INFLIGHT_FD.
+  case getInflight = 31
+  /// VHOST_USER_SET_INFLIGHT_FD.
+  case setInflight = 32
+}
+
+extension FrontendRequest {
+  /// Whether the request has a reply of its own, with or without REPLY_ACK.
+  public var hasReply: Bool {
+    switch self {
+    case .getFeatures, .getVringBase, .getProtocolFeatures, .getQueueCount, .getConfig, .getInflight: true
+    default: false
+    }
+  }
+}
+
+/// Extensions of the protocol that both sides agree on ("Protocol features").
+@frozen
+public struct ProtocolFeatures: OptionSet, Hashable, Sendable {
+  /// The 64-bit word.
+  public let rawValue: UInt64
+
+  /// Any set of bits, known here or not.
+  @inlinable
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  /// 0: the back-end says how many queues it has.
+  public static let queueCount = ProtocolFeatures(rawValue: 1 << 0)
+  /// 3: need_reply is answered.
+  public static let replyAck = ProtocolFeatures(rawValue: 1 << 3)
+  /// 5: a channel for requests of the back-end.
+  public static let backendRequests = ProtocolFeatures(rawValue: 1 << 5)
+  /// 9: the configuration space is the back-end's.
+  public static let config = ProtocolFeatures(rawValue: 1 << 9)
+  /// 12: requests in flight are noted in shared memory.
+  public static let inflight = ProtocolFeatures(rawValue: 1 << 12)
+
+  /// Feature bit 30 of the device: there are protocol features to ask for.
+  public static let deviceBit: UInt64 = 1 << 30
+}
+
+extension ProtocolFeatures: CustomStringConvertible {
+  private static let names: [(ProtocolFeatures, String)] = [
+    (.queueCount, "MQ"), (.replyAck, "REPLY_ACK"), (.backendRequests, "BACKEND_REQ"), (.config, "CONFIG"),
+    (.inflight, "INFLIGHT_SHMFD"),
+  ]
+
+  /// The names of the bits that are set, unknown ones by number.
+  public var description: String {
+    var rest = rawValue
+    var parts: [String] = []
+    for (feature, name) in Self.names where contains(feature) {
+      parts.append(name)
+      rest &= ~feature.rawValue
+    }
+    for bit in 0..<64 where rest & (1 << UInt64(bit)) != 0 { parts.append("bit \(bit)") }
+    return parts.isEmpty ? "none" : parts.joined(separator: " ")
+  }
+}

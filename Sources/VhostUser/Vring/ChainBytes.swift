@@ -1,7 +1,7 @@
 internal import Glibc
 internal import RingKit
 
-/// The bytes of one chain, as the readable and the writable run that a driver sees, wherever the stretches begin.
+/// The bytes of one chain, as the readable and the writable run that a driver sees, whatever the segment boundaries.
 struct ChainBytes {
   let segments: [TranslatedSegment]
   let access: DMADirection
@@ -14,13 +14,13 @@ struct ChainBytes {
     self.count = Int(count)
   }
 
-  /// Calls for each stretch of a part of the run, which lies inside it.
+  /// Calls `body` for each segment's share of `range`, which lies inside the run.
   func forEach(_ range: Range<Int>, _ body: (UnsafeMutableRawBufferPointer) -> Void) {
     var place = 0
     for segment in segments where segment.access == access {
       let (start, end) = (max(range.lowerBound, place), min(range.upperBound, place + segment.byteCount))
       if start < end {
-        // SAFETY: a part of a stretch that the translator handed out for this access.
+        // SAFETY: a part of a segment that the translator handed out for this access.
         unsafe body(UnsafeMutableRawBufferPointer(rebasing: segment.bytes[(start - place)..<(end - place)]))
       }
       place += segment.byteCount

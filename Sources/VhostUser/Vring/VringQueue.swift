@@ -14,7 +14,7 @@ public struct VringQueue: ~Copyable {
   public let isPacked: Bool
   /// Descriptors in the ring.
   public let size: Int
-  /// The stretches of the chain that ``next()`` returned last.
+  /// The segments of the chain that ``next()`` returned last.
   public private(set) var segments: [TranslatedSegment] = []
   /// Buffers completed since the queue was started.
   public private(set) var completedCount: UInt64 = 0
@@ -121,7 +121,7 @@ public struct VringQueue: ~Copyable {
     split?.disableNotifications()
   }
 
-  /// Nothing is in flight and the ring is given back: who takes it next begins where the front-end says.
+  /// Nothing is in flight and the ring is given back: its next device begins where the front-end says.
   mutating func retire() {
     splitInflight?.retire()
     packedInflight?.retire()

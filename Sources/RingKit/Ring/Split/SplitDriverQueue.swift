@@ -23,7 +23,7 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
   @usableFromInline var ledger: DriverLedger<Mapper.Mapping>
   /// What the available ring holds, so that an entry is stored only where it differs and its line stays shared.
   @usableFromInline let availableCopy: PrivateTable<UInt16>
-  /// How far from their available-ring slots the last heads stood, and how many in a row: after a lap of them nothing differs.
+  /// How far from their available-ring slots the last heads stood, and how many in a row: nothing differs after a lap.
   @usableFromInline var steadyShift: UInt16 = 0
   @usableFromInline var steadyCount: UInt32 = 0
   /// The used index as last read.
