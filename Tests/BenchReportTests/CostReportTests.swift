@@ -9,9 +9,10 @@ import Testing
 
 @Suite struct CostReportTests {
   private func row(_ path: DMAPath, ratio: Double, placement: PlacementClass = .sameL3, kept: Int = 20) -> CostRow {
-    CostRow(
-      ring: .split, path: path, direction: .deviceReadable, bytes: 1_500, depth: 128, batch: 32, placement: placement,
-      roundTrip: 105, nanosecondsPerBuffer: .exactly(100 * ratio),
+    let time = Estimate.exactly(100 * ratio)
+    return CostRow(
+      ring: .split, path: path, direction: .deviceReadable, bytes: 1_500, depth: 128, batch: 32,
+      placement: PlacementFigure(placement, 105), nsPerBuffer: time, buffersPerSecond: time.reciprocal(times: 1e9),
       ratioToDirect: Estimate(median: ratio, low: ratio * 0.98, high: ratio * 1.02), slicesKept: kept,
       slicesDropped: 1, counters: path == .iommuStrict ? ["maps": 1, "unmaps": 1, "invalidations": 1] : [:])
   }
