@@ -52,7 +52,9 @@ RUNS = {
     "exhaust": ["exhaust", "--buffers", "128", "--pool", "256KiB,1MiB", "--size", "4096,262145"],
     "simulate": ["simulate", "--cpus", "1,4", "--operations", "100", "--check"],
     "ring": ["ring", *TINY, "--batch", "1,8", "--outstanding", "1,8", "--round-trips", "100"],
-    "ring, sleeping": ["ring", *TINY, "--chain", "2", "--indirect", "on", "--event-idx", "on", "--notification", "eventfd"],
+    "ring, sleeping": [
+        "ring", *TINY, "--batch", "1", "--outstanding", "4", "--chain", "2", "--indirect", "on", "--event-idx", "on",
+        "--notification", "eventfd"],
     "cost": ["cost", *TINY, "--size", "1500", "--hybrid-threshold", "4096"],
     "cost, hybrid calibrated": ["cost", "--slices", "3", "--slice-ms", "0.5", *ONE, "--path", "hybrid"],
     "cost, isolated": ["cost", *TINY, *ONE, "--isolate", "--path", "swiotlb,premapped"],

@@ -35,7 +35,7 @@ package struct RoundTripSummary: Encodable, Sendable {
 }
 
 /// Everything `ringbench topology` tells.
-package struct TopologyReport: Encodable, Sendable {
+package final class TopologyReport: Encodable {
   private var schema = 1
   let machine: Machine
   /// `nil` on a machine with one CPU.
@@ -48,73 +48,41 @@ package struct TopologyReport: Encodable, Sendable {
 }
 
 /// `ringbench topology` for people.
-package struct TopologyText {
-  private let report: TopologyReport
-  private var machine: Machine { report.machine }
-
-  package init(_ report: TopologyReport) { self.report = report }
-
-  package func render() -> String {
-    """
-    \(machine.cpuModel), \(machine.architecture)\(machine.underHypervisor ? ", under a hypervisor" : "")
-    Linux \(machine.kernel), \(machine.toolchain), RingKit \(machine.ringKit)\(commit)
-
-    Usable CPUs: \(CPUList.text(machine.cpus))
-    Memory: \(gibibytes(machine.memoryBytes))
-    Threads of one core: \(siblings)
-    2 MiB pages: \(machine.hugePages.reserved) reserved, \(machine.hugePages.free) free; transparent: \
-    \(machine.hugePages.transparent)
-
-    \(nodes)
-    \(caches)
-    \(roundTrip)
-    \(lacks)
-    """
-  }
-
-  private var commit: String { machine.commit.map { ", commit \($0.prefix(12))" } ?? "" }
-
-  private var siblings: String {
-    let groups = machine.siblings.filter { $0.count > 1 }
-    return groups.isEmpty ? "none shown" : groups.map { CPUList.text($0) }.joined(separator: "; ")
-  }
-
-  private var nodes: String {
-    let rows = machine.nodes.map { node in
+extension TopologyReport {
+  package func text() -> String {
+    let pages = machine.hugePages
+    let groups = machine.siblings.filter { $0.count > 1 }.map { CPUList.text($0) }
+    var text = "\(machine.cpuModel), \(machine.architecture)\(machine.underHypervisor ? ", under a hypervisor" : "")\n"
+    text += "Linux \(machine.kernel), \(machine.toolchain), RingKit \(machine.ringKit)"
+    if let commit = machine.commit { text += ", commit \(commit.prefix(12))" }
+    text += "\n\nUsable CPUs: \(CPUList.text(machine.cpus))\nMemory: \(Self.gibibytes(machine.memoryBytes))\n"
+    text += "Threads of one core: \(groups.isEmpty ? "none shown" : groups.joined(separator: "; "))\n"
+    text += "2 MiB pages: \(pages.reserved) reserved, \(pages.free) free; transparent: \(pages.transparent)\n\n"
+    let nodes = machine.nodes.map { node in
       [
-        "\(node.node)", CPUList.text(node.cpus), gibibytes(node.memoryBytes), gibibytes(node.freeBytes),
+        "\(node.node)", CPUList.text(node.cpus), Self.gibibytes(node.memoryBytes), Self.gibibytes(node.freeBytes),
         node.distances.map { "\($0)" }.joined(separator: " "),
       ]
     }
-    return TextTable.text(">node|CPUs|>memory|>free|distances", rows)
-  }
-
-  private func gibibytes(_ bytes: UInt64) -> String { fixed(Double(bytes) / Double(1 << 30), 1) + " GiB" }
-
-  private var caches: String {
-    let rows = machine.caches.map { cache in
+    let caches = machine.caches.map { cache in
       ["L\(cache.level) \(cache.type)", NumberText.bytes(cache.bytes), CPUList.text(cache.cpus)]
     }
-    return TextTable.text("cache|>size|CPUs", rows)
-  }
-
-  private var roundTrip: String {
-    guard let trip = report.roundTrip else { return "Round trip: not measured\n" }
-    var text = """
-      Round trip of a cache line, CPU \(trip.driverCPU) to \(trip.deviceCPU), \(trip.probes) probes: \
-      min \(short(trip.minimum)), median \(short(trip.median)), \
-      p90 \(short(trip.p90)) ns
-
-      """
-    for cluster in trip.clusters {
-      text += "  \(fixed(cluster.share * 100, 0)) % around \(short(cluster.roundTripNs)) ns:"
-      text += " class \(cluster.class.name)\n"
+    text += TextTable.text(">node|CPUs|>memory|>free|distances", nodes) + "\n"
+    text += TextTable.text("cache|>size|CPUs", caches) + "\n"
+    if let trip = roundTrip {
+      text += "Round trip of a cache line, CPU \(trip.driverCPU) to \(trip.deviceCPU), \(trip.probes) probes: "
+      text += "min \(short(trip.minimum)), median \(short(trip.median)), p90 \(short(trip.p90)) ns\n"
+      for cluster in trip.clusters {
+        text += "  \(fixed(cluster.share * 100, 0)) % around \(short(cluster.roundTripNs)) ns:"
+        text += " class \(cluster.class.name)\n"
+      }
+    } else {
+      text += "Round trip: not measured\n"
     }
+    text += lacks.isEmpty ? "\nThis machine lacks nothing that ringbench can use.\n" : "\nWhat this machine lacks:\n"
+    for lack in lacks { text += "  - \(lack)\n" }
     return text
   }
 
-  private var lacks: String {
-    guard !report.lacks.isEmpty else { return "This machine lacks nothing that ringbench can use.\n" }
-    return "What this machine lacks:\n" + report.lacks.map { "  - \($0)\n" }.joined()
-  }
+  private static func gibibytes(_ bytes: UInt64) -> String { fixed(Double(bytes) / Double(1 << 30), 1) + " GiB" }
 }

@@ -54,7 +54,7 @@ extension CostRow {
 }
 
 /// Everything `ringbench cost` found.
-package struct CostReport: Encodable, Sendable {
+package final class CostReport: Encodable {
   private var schema = 1
   let machine: Machine
   let parameters: CostParameters
@@ -100,7 +100,9 @@ package struct CostReport: Encodable, Sendable {
 
   /// What kept the machine from holding still, for a run that kept nothing.
   package var unrest: String {
-    switch slicesDroppedBy.filter({ $0.value > 0 }).max(by: { $0.value < $1.value })?.key {
+    var (most, count) = (DropReason?.none, 0)
+    for (reason, number) in slicesDroppedBy where number > count { (most, count) = (reason, number) }
+    return switch most {
     case .involuntarySwitch: "other programs want these CPUs; stop them, or name other CPUs"
     case .stolenTime: "the hypervisor gives these CPUs to others; try again, or shorter slices (--slice-ms)"
     case .placementChanged, .otherThreshold: "the CPUs moved during every slice; try shorter ones (--slice-ms)"

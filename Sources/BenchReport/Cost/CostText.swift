@@ -3,27 +3,19 @@ import BenchPaths
 import RingKit
 
 /// The table for people, one block per ring, direction and size.
-package struct CostText {
-  private let report: CostReport
-  private let placement: PlacementClass?
-
+extension CostReport {
   /// Shows `shownClass`, or the class with most slices when that is `nil`.
-  package init(_ report: CostReport, shownClass: PlacementClass?) {
-    self.report = report
-    placement = shownClass ?? report.mainClass
-  }
-
-  package func render() -> String {
-    let parameters = report.parameters
-    let caveat = Lines.caveat(interrupted: report.interrupted, disturbed: report.disturbed)
-    let dropped = DropReason.sentence(report.slicesDroppedBy)
-    guard let placement else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
-    let rows = report.results.filter { $0.placement.class == placement }
-    var text = Lines.machine(report.machine)
+  package func text(shownClass: PlacementClass?) -> String {
+    let parameters = parameters
+    let caveat = Lines.caveat(interrupted: interrupted, disturbed: disturbed)
+    let dropped = DropReason.sentence(slicesDroppedBy)
+    guard let placement = shownClass ?? mainClass else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
+    let rows = results.filter { $0.placement.class == placement }
+    var text = Lines.machine(machine)
     text += Lines.place(
       driver: parameters.driverCPU, device: parameters.deviceCPU,
       rows.isEmpty ? [PlacementFigure(placement, nil)] : rows.map(\.placement))
-    let memory = report.memory.map(\.text).joined(separator: ", ")
+    let memory = memory.map(\.text).joined(separator: ", ")
     text += "\n" + queues + Lines.load(parameters) + memory.prefix(1).uppercased() + memory.dropFirst() + "\n"
     text += parameters.iommu.text(parameters.measuredPaths)
     for ring in parameters.rings {
@@ -35,12 +27,12 @@ package struct CostText {
         }
       }
     }
-    text += "\n\(caveat)\(AnswerSentence.text(for: report, in: placement))\n\(dropped)"
-    return text + Lines.also(report.results.map(\.placement.class), shown: placement) + " " + Lines.more("cost")
+    text += "\n\(caveat)\(AnswerSentence.text(for: self, in: placement))\n\(dropped)"
+    return text + Lines.also(results.map(\.placement.class), shown: placement) + " " + Lines.more("cost")
   }
 
   private var queues: String {
-    let parameters = report.parameters
+    let parameters = parameters
     guard parameters.queues > 1 else { return "" }
     let threads = parameters.queueThreads == .pair ? "one pair of threads" : "a pair of threads each"
     return "\(parameters.queues) queues on \(threads), figures over all of them; each:\n"
@@ -53,7 +45,7 @@ package struct CostText {
     }
     let injected =
       rows.contains(where: \.injected)
-      ? ", viommu with \(grouped(report.parameters.iommu.viommuNanoseconds)) ns injected at each exit" : ""
+      ? ", viommu with \(grouped(parameters.iommu.viommuNanoseconds)) ns injected at each exit" : ""
     return TextTable.text(
       "path|>ns/buffer|>M/s|>GB/s|>% of direct|95 %|>slices|work per buffer", cells, title: title + injected)
   }
@@ -66,7 +58,7 @@ package struct CostText {
       AnswerSentence.name(row.path, row.price, isolated: row.isolated), short(row.nsPerBuffer.median),
       short(rate / 1e6),
       // Bytes that nobody touched did not move.
-      report.parameters.touch == .full ? short(rate * Double(row.bytes) / 1e9) : "-",
+      parameters.touch == .full ? short(rate * Double(row.bytes) / 1e9) : "-",
       fixed(share?.median, isBaseline ? 0 : 1),
       isBaseline ? "" : share.map { "\(fixed($0.low, 1))-\(fixed($0.high, 1))" } ?? "", "\(row.slicesKept)",
       CounterText.text(row.counters),
@@ -112,7 +104,7 @@ enum AnswerSentence {
 
   private static func scope(_ rows: [CostRow], _ placement: PlacementClass) -> String {
     let rings = RingLayout.allCases.filter { ring in rows.contains { $0.ring == ring } }.map(\.name)
-    let sizes = Set(rows.map(\.bytes)).sorted().map { grouped($0) }
+    let sizes = ascending(rows.map(\.bytes)).map { grouped($0) }
     let directions = DMADirection.allCases.filter { way in rows.contains { $0.direction == way } }
     let kind = directions.count == 1 ? "\(directions[0].name) " : ""
     return

@@ -4,7 +4,7 @@ import RingKit
 import VhostUser
 
 /// Everything `ringbench drive` found.
-package struct DriveReport: Encodable, Sendable {
+package final class DriveReport: Encodable {
   struct Disk: Encodable, Sendable {
     @Null var name: String?
     let sectors: UInt64
@@ -110,22 +110,18 @@ package struct DriveReport: Encodable, Sendable {
 }
 
 /// The report for people.
-package struct DriveText {
-  private let report: DriveReport
-
-  package init(_ report: DriveReport) { self.report = report }
-
-  package func render() -> String {
-    let (parameters, results) = (report.parameters, report.results)
-    var disk = ""
-    if let own = report.disk {
-      disk = own.name.map { $0.isEmpty ? "" : " '\($0)'" } ?? ""
-      disk += ", \(own.sectors) sectors\(own.readOnly ? ", read-only" : "")"
+extension DriveReport {
+  package func text() -> String {
+    let (parameters, results) = (parameters, results)
+    var text = Lines.machine(machine) + "\(parameters.device.name) at \(parameters.socket)"
+    if let disk {
+      if let name = disk.name, !name.isEmpty { text += " '\(name)'" }
+      text += ", \(disk.sectors) sectors\(disk.readOnly ? ", read-only" : "")"
     }
-    var text = Lines.machine(report.machine) + "\(parameters.device.name) at \(parameters.socket)\(disk)\n"
+    text += "\n"
     text += "\(parameters.layout.name) ring of \(parameters.queueSize), \(parameters.depth) outstanding, "
     text += "\(grouped(parameters.bytes)) bytes, path \(parameters.path.name)\n"
-    text += "Negotiated: \(report.negotiated); protocol: \(report.protocolFeatures)\n\n"
+    text += "Negotiated: \(negotiated); protocol: \(protocolFeatures)\n\n"
     let latency = results.latencyNs
     let times = [latency?.p50, latency?.p99, latency?.p999, latency?.max].map { short($0.map { $0 / 1000 }) }
     let row =
@@ -134,12 +130,12 @@ package struct DriveText {
     text += TextTable.text(
       ">requests|>ns each|>per second|>p50 µs|>p99 µs|>p99.9 µs|>max µs|>sleeps|work per request", [row])
     text += "\n"
-    if let counts = report.iotlb {
+    if let counts = iotlb {
       text += "IOTLB: \(counts.misses) misses, \(counts.announcements) announced, \(counts.updates) updates "
       text += "(\(counts.widenedUpdates) wider than the page table), \(counts.invalidations) invalidations, "
       text += "\(counts.unmappedMisses) misses of what was not mapped, \(counts.refusedAccesses) accesses refused\n"
     }
-    if let reconnect = report.reconnect {
+    if let reconnect = reconnect {
       let outstanding =
         reconnect.backEndNotes
         ? "\(grouped(reconnect.handedOver)) outstanding handed over with the back-end's notes"
@@ -150,12 +146,12 @@ package struct DriveText {
     if results.resends + results.duplicates > 0 {
       text += "\(grouped(results.resends)) frames sent again, \(grouped(results.duplicates)) came twice\n"
     }
-    return text + Lines.caveat(interrupted: report.interrupted) + answer + "\n"
+    return text + Lines.caveat(interrupted: interrupted) + answer + "\n"
   }
 
   private var answer: String {
-    guard report.parameters.verifies else { return "Every request was done; no byte was compared (--verify)." }
-    let what = report.parameters.device == .block ? "bytes read back" : "bytes that came back"
-    return "All \(grouped(report.results.bytesVerified)) \(what) are as they were sent."
+    guard parameters.verifies else { return "Every request was done; no byte was compared (--verify)." }
+    let what = parameters.device == .block ? "bytes read back" : "bytes that came back"
+    return "All \(grouped(results.bytesVerified)) \(what) are as they were sent."
   }
 }

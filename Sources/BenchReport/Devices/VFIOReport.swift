@@ -4,7 +4,7 @@ import RingKit
 import VhostUser
 
 /// Everything `ringbench vfio` found.
-package struct VFIOReport: Encodable, Sendable {
+package final class VFIOReport: Encodable {
   /// Writes, or reads, of one path on one ring.
   struct Pass: Encodable, Sendable {
     let requests: Int
@@ -72,15 +72,11 @@ package struct VFIOReport: Encodable, Sendable {
 }
 
 /// What a real device behind a real IOMMU showed, for people.
-package struct VFIOText {
-  private let report: VFIOReport
-
-  package init(_ report: VFIOReport) { self.report = report }
-
-  package func render() -> String {
-    let parameters = report.parameters
+extension VFIOReport {
+  package func text() -> String {
+    let parameters = parameters
     var rows: [[String]] = []
-    for row in report.results {
+    for row in results {
       for (name, pass) in [("write", row.write), ("read", row.read)] {
         guard let pass else { continue }
         func count(_ event: WorkEvent) -> Double { pass.counters[event.rawValue] ?? 0 }
@@ -93,16 +89,16 @@ package struct VFIOText {
         rows.append(cells)
       }
     }
-    let time = report.timesMeanSomething ? "|>µs a request" : ""
+    let time = timesMeanSomething ? "|>µs a request" : ""
     let table = TextTable.text(
       "ring|path|\(time)|>requests|>maps|>unmaps|>system calls|>B copied|>notifications|negotiated", rows)
     return """
-      virtio-blk \(parameters.device), IOMMU group \(report.group), \
-      \(grouped(Int(clamping: report.results.first?.sectors ?? 0))) sectors; \
+      virtio-blk \(parameters.device), IOMMU group \(group), \
+      \(grouped(Int(clamping: results.first?.sectors ?? 0))) sectors; \
       \(NumberText.bytes(parameters.blockBytes)) a request, \(parameters.depth) outstanding; work per request
 
       \(table)
-      \(report.answer)
+      \(answer)
       \(Lines.more("vfio"))
       """
   }

@@ -4,39 +4,34 @@ import VhostUser
 
 /// What was agreed on with one front-end, and what happened until it went.
 package struct VhostReport: Encodable {
-  package let features: [String]
-  package let featureBits: String
-  package let protocolFeatures: [String]
-  package let messages: UInt64
-  package let starts: UInt64
-  package let buffers: UInt64
-  package let did: [String: UInt64]
-  package let iotlbMisses: UInt64
-  package let iotlbUpdates: UInt64
-  package let iotlbInvalidations: UInt64
-  package let iotlbHits: UInt64
-  package let notifications: UInt64
-  package let notificationsSuppressed: UInt64
-  package let error: String?
+  private let features: [String]
+  private let featureBits: String
+  private let protocolFeatures: [String]
+  private let messages: UInt64
+  private let starts: UInt64
+  private let buffers: UInt64
+  private var did: [String: UInt64] = [:]
+  private let iotlbMisses: UInt64
+  private let iotlbUpdates: UInt64
+  private let iotlbInvalidations: UInt64
+  private let iotlbHits: UInt64
+  private let notifications: UInt64
+  private let notificationsSuppressed: UInt64
+  private let error: String?
 
   package init<Device>(
     _ backend: VhostUserBackend<Device>, did: [(String, UInt64)], failure: VhostUserError?
   ) where Device: VhostUserDevice {
-    let counts = backend.counts
+    let (counts, work) = (backend.counts, backend.counts.work)
     features = Self.names(backend.features.description)
     featureBits = "0x" + String(backend.features.rawValue, radix: 16)
     protocolFeatures = Self.names(backend.protocolFeatures.description)
-    messages = counts.messages
-    starts = counts.starts
-    buffers = counts.completed
-    self.did = Dictionary(uniqueKeysWithValues: did)
-    iotlbMisses = counts.misses
-    iotlbUpdates = counts.updates
-    iotlbInvalidations = counts.invalidations
-    iotlbHits = counts.work[.iotlbHits]
-    notifications = counts.work[.notifications]
-    notificationsSuppressed = counts.work[.notificationsSuppressed]
+    (messages, starts, buffers) = (counts.messages, counts.starts, counts.completed)
+    (iotlbMisses, iotlbUpdates, iotlbInvalidations) = (counts.misses, counts.updates, counts.invalidations)
+    (iotlbHits, notifications) = (work[.iotlbHits], work[.notifications])
+    notificationsSuppressed = work[.notificationsSuppressed]
     error = failure == nil || failure == .closed ? nil : failure?.description
+    for (name, count) in did { self.did[name] = count }
   }
 
   // The names of single bits have no blank in them, but those of bits without a name ("bit 9") do.
@@ -49,7 +44,7 @@ package struct VhostReport: Encodable {
   }
 
   package var text: String {
-    let tally = did.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+    let tally = did.keys.sorted().map { "\(did[$0] ?? 0) \($0)" }.joined(separator: ", ")
     return """
       features: \(features.joined(separator: " "))
       protocol: \(protocolFeatures.joined(separator: " "))

@@ -114,7 +114,7 @@ package struct ExhaustRow: Encodable, Sendable {
 }
 
 /// Everything `ringbench exhaust` found.
-package struct ExhaustReport: Encodable, Sendable {
+package final class ExhaustReport: Encodable {
   private var schema = 1
   let machine: Machine
   let parameters: ExhaustParameters
@@ -138,19 +138,15 @@ package struct ExhaustReport: Encodable, Sendable {
 }
 
 /// What became of the maps, for people: one table per ring, direction and pool.
-package struct ExhaustText {
-  private let report: ExhaustReport
-
-  package init(_ report: ExhaustReport) { self.report = report }
-
-  package func render() -> String {
-    let parameters = report.parameters
+extension ExhaustReport {
+  package func text() -> String {
+    let parameters = parameters
     var text = "Queue \(parameters.queueSize), the device serves \(parameters.batch) at a time, "
     text += "\(grouped(parameters.buffers)) buffers a row; every byte and the order checked\n"
     for ring in parameters.rings {
       for direction in parameters.directions {
         for pool in parameters.pools {
-          let rows = report.results.filter { $0.ring == ring && $0.direction == direction && $0.poolBytes == pool }
+          let rows = results.filter { $0.ring == ring && $0.direction == direction && $0.poolBytes == pool }
           text += TextTable.text(
             ">bytes|>depth|>areas|mode|>maps|>failed %|>delayed %|>tries|>outstanding|>slots|>searched|",
             rows.map(cells),
@@ -158,7 +154,7 @@ package struct ExhaustText {
         }
       }
     }
-    return text + "\n" + Lines.caveat(interrupted: report.interrupted) + report.answer + "\n" + Lines.more("exhaust")
+    return text + "\n" + Lines.caveat(interrupted: interrupted) + answer + "\n" + Lines.more("exhaust")
   }
 
   private func cells(_ row: ExhaustRow) -> [String] {

@@ -3,27 +3,27 @@ import RingKit
 import RingPlatform
 
 /// What a reader needs to know of one kind of device before a machine that hides its memory is given one.
-package struct DeviceExplanation: Codable, Equatable, Sendable {
+package struct DeviceExplanation: Codable, Sendable {
   /// The kind's name on the command line and in JSON.
-  package let kind: String
+  let kind: String
   /// Its number in the specification.
-  package let number: UInt32
+  let number: UInt32
   /// What the specification calls it.
-  package let title: String
+  let title: String
   /// bounces, restricted, refused or unspecified.
-  package let verdict: String
+  let verdict: String
   /// Whether a platform takes it whose guest memory is out of its devices' reach; any other takes every kind.
-  package let isTakenWhenSecure: Bool
+  let isTakenWhenSecure: Bool
   /// What it demands of the guest's memory, which is why.
-  package let reason: String
+  let reason: String
   /// What has to be left alone, or would have to be different; `nil` where nothing has.
-  package let change: String?
+  let change: String?
   /// Numbers of the feature bits that a secure platform does not accept from it.
-  package let withheldBits: [Int]
+  let withheldBits: [Int]
   /// The sections of the specification that say so.
-  package let sources: [String]
+  let sources: [String]
 
-  package init(_ kind: DeviceKind) {
+  init(_ kind: DeviceKind) {
     let demand = kind.demand
     self.kind = kind.name
     number = kind.rawValue
@@ -47,8 +47,7 @@ package struct DeviceExplanation: Codable, Equatable, Sendable {
       guard let kind = DeviceKind(name: name) ?? UInt32(name).flatMap({ DeviceKind(rawValue: $0) }) else {
         throw .usage("there is no kind of device '\(name)'; 'ringbench explain --device' lists them")
       }
-      let explanation = DeviceExplanation(kind)
-      if !found.contains(explanation) { found.append(explanation) }
+      if !found.contains(where: { $0.number == kind.rawValue }) { found.append(DeviceExplanation(kind)) }
     }
     guard !found.isEmpty else {
       throw .usage("an empty list of kinds of device; 'ringbench explain --device' lists them")
@@ -67,7 +66,7 @@ package struct DeviceExplanation: Codable, Equatable, Sendable {
 }
 
 /// Everything `ringbench explain --device` tells.
-package struct DeviceReport: Codable, Equatable, Sendable {
+package struct DeviceReport: Codable, Sendable {
   private var schema = 1
   let devices: [DeviceExplanation]
 
@@ -75,11 +74,7 @@ package struct DeviceReport: Codable, Equatable, Sendable {
 }
 
 /// Kinds of device for people: each in full, or all of them in a table and by what they demand.
-package struct DeviceText {
-  private let devices: [DeviceExplanation]
-
-  package init(_ report: DeviceReport) { devices = report.devices }
-
+extension DeviceReport {
   package func overview() -> String {
     var text = TextTable.text(
       ">number|kind|secure platform|", devices.map { ["\($0.number)", $0.kind, $0.answer, $0.title] })

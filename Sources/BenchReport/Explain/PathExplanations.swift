@@ -1,39 +1,39 @@
 import BenchHarness
 
 /// One option, element or parameter that a path needs.
-package struct PathSetting: Codable, Equatable, Sendable {
+struct PathSetting: Codable, Sendable {
   /// As it is written.
-  package let text: String
+  let text: String
   /// What it does for the path.
-  package let effect: String
+  let effect: String
   /// Where that is documented: a file or a page, by name.
-  package let source: String
+  let source: String
 }
 
 /// What a reader needs to know of one DMA path before its figures mean something.
-package struct PathExplanation: Codable, Equatable, Sendable {
+package struct PathExplanation: Codable, Sendable {
   /// The path's name on the command line, in the JSON and in the tables.
-  package let path: String
+  let path: String
   /// One line, for the table of all paths.
-  package fileprivate(set) var summary = ""
+  fileprivate(set) var summary = ""
   /// What the path is a model of.
-  package fileprivate(set) var standsFor = ""
+  fileprivate(set) var standsFor = ""
   /// Whether settings alone put a guest of today on it.
-  package fileprivate(set) var hasSwitch = false
+  fileprivate(set) var hasSwitch = false
   /// How to get there, or why one cannot.
-  package fileprivate(set) var howTo = ""
-  package fileprivate(set) var qemu: [PathSetting] = []
-  package fileprivate(set) var libvirt: [PathSetting] = []
-  package fileprivate(set) var kernel: [PathSetting] = []
-  package fileprivate(set) var protects: [String] = []
-  package fileprivate(set) var leavesOpen: [String] = []
+  fileprivate(set) var howTo = ""
+  fileprivate(set) var qemu: [PathSetting] = []
+  fileprivate(set) var libvirt: [PathSetting] = []
+  fileprivate(set) var kernel: [PathSetting] = []
+  fileprivate(set) var protects: [String] = []
+  fileprivate(set) var leavesOpen: [String] = []
   /// Where the path came from: the thread of August 2018, or who proposed it since.
-  package fileprivate(set) var origin = ""
+  fileprivate(set) var origin = ""
 }
 
 /// What `ringbench explain` tells of each path.
 package enum PathExplanations {
-  package static let all: [PathExplanation] = {
+  static let all: [PathExplanation] = {
     var paths: [PathExplanation] = []
     var shared: [String: String] = [:]
     for entry in DataTable.entries(table) {
@@ -73,7 +73,7 @@ package enum PathExplanations {
       guard let explanation = all.first(where: { $0.path == name }) else {
         throw .usage("there is no path '\(name)'; choose from: \(names)")
       }
-      if !found.contains(explanation) { found.append(explanation) }
+      if !found.contains(where: { $0.path == name }) { found.append(explanation) }
     }
     guard !found.isEmpty else { throw .usage("an empty list of paths; choose from: \(names)") }
     return found
@@ -81,7 +81,7 @@ package enum PathExplanations {
 }
 
 /// Everything `ringbench explain` tells.
-package struct ExplainReport: Codable, Equatable, Sendable {
+package struct ExplainReport: Codable, Sendable {
   private var schema = 1
   let paths: [PathExplanation]
 
@@ -89,11 +89,7 @@ package struct ExplainReport: Codable, Equatable, Sendable {
 }
 
 /// The explanations for people: each path in full, or all of them in a table of one line each.
-package struct ExplainText {
-  private let paths: [PathExplanation]
-
-  package init(_ report: ExplainReport) { paths = report.paths }
-
+extension ExplainReport {
   package func overview() -> String {
     TextTable.text("path|switch|what it is", paths.map { [$0.path, $0.hasSwitch ? "yes" : "no", $0.summary] })
       + Paragraph.text(

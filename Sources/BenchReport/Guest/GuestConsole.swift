@@ -2,43 +2,40 @@ import BenchHarness
 import FoundationEssentials
 
 /// One pass of the fixed load (Scripts/guest/load.c): so many random writes, or reads that were compared with them.
-package struct LoadPass: Equatable, Sendable {
+package struct LoadPass: Sendable {
   package let operation: String
-  package let requests: Int
-  package let bytes: Int
-  package let nanoseconds: Int
-  /// Nanoseconds of a request: median, 90th, 99th and 99.9th percentile, and the longest.
-  package let latency: [Int]
+  let requests: Int
+  let bytes: Int
+  let nanoseconds: Int
+  /// Nanoseconds of a request, by the names of ``latencyNames``.
+  let latency: [String: Int]
   /// Bounce slots in use at most, as far as was seen.
   package let peakSlots: Int
 
-  package static let latencyNames = ["p50", "p90", "p99", "p999", "max"]
+  /// Median, 90th, 99th and 99.9th percentile, and the longest.
+  static let latencyNames = ["p50", "p90", "p99", "p999", "max"]
 
   /// Takes `name=value` words apart; `nil` when one is missing.
-  package init?(_ words: some Sequence<String>) {
-    var values: [String: String] = [:]
+  init?(_ words: ArraySlice<String>) {
+    var (name, numbers, latency) = (String?.none, [String: Int](), [String: Int]())
     for word in words {
-      let parts = word.split(separator: "=", maxSplits: 1)
-      if parts.count == 2 { values[String(parts[0])] = String(parts[1]) }
+      let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else { continue }
+      if parts[0] == "op" { name = parts[1] } else { numbers[parts[0]] = Int(parts[1]) }
     }
-    func number(_ name: String) -> Int? { values[name].flatMap { Int($0) } }
-    let latency = Self.latencyNames.compactMap(number)
-    guard let operation = values["op"], let requests = number("requests"), let bytes = number("bytes"),
-      let nanoseconds = number("ns"), let peakSlots = number("peak"), latency.count == Self.latencyNames.count
+    for name in Self.latencyNames { latency[name] = numbers[name] }
+    guard let operation = name, let requests = numbers["requests"], let bytes = numbers["bytes"],
+      let nanoseconds = numbers["ns"], let peakSlots = numbers["peak"], latency.count == Self.latencyNames.count
     else { return nil }
-    self.operation = operation
-    self.requests = requests
-    self.bytes = bytes
-    self.nanoseconds = nanoseconds
-    self.latency = latency
-    self.peakSlots = peakSlots
+    (self.operation, self.requests, self.bytes) = (operation, requests, bytes)
+    (self.nanoseconds, self.latency, self.peakSlots) = (nanoseconds, latency, peakSlots)
   }
 
-  package var requestsPerSecond: Double { nanoseconds == 0 ? 0 : Double(requests) * 1e9 / Double(nanoseconds) }
+  var requestsPerSecond: Double { nanoseconds == 0 ? 0 : Double(requests) * 1e9 / Double(nanoseconds) }
 }
 
 /// What a guest said on its serial line (Scripts/guest/init and load.sh say what can stand there).
-package struct GuestConsole: Equatable, Sendable {
+package struct GuestConsole: Sendable {
   /// The kernel's release, and the hypervisor it found: `none` under software emulation.
   package var kernel = ""
   package var hypervisor = "none"
@@ -58,7 +55,7 @@ package struct GuestConsole: Equatable, Sendable {
   /// `nil` when it did not get to its end.
   package var exitCode: Int?
 
-  package init(_ lines: some Sequence<Substring>) {
+  package init(_ lines: [Substring]) {
     for line in lines {
       let words = line.split(whereSeparator: { $0 == " " || $0 == "\r" }).map(String.init)
       guard words.count >= 2 else { continue }
@@ -91,17 +88,17 @@ package struct GuestConsole: Equatable, Sendable {
 }
 
 /// What our device did for a guest, as `ringbench device` reports it when the front-end has gone.
-package struct DeviceCounts: Codable, Equatable, Sendable {
+package struct DeviceCounts: Codable, Sendable {
   /// The firmware's requests are among them: it looks at the disk before the guest does.
-  package var buffers = 0
-  package var notifications = 0
-  package var notificationsSuppressed = 0
-  package var iotlbHits = 0
-  package var iotlbMisses = 0
-  package var iotlbUpdates = 0
-  package var iotlbInvalidations = 0
+  var buffers = 0
+  var notifications = 0
+  var notificationsSuppressed = 0
+  var iotlbHits = 0
+  var iotlbMisses = 0
+  var iotlbUpdates = 0
+  var iotlbInvalidations = 0
 
-  package init() {}
+  init() {}
 
   /// Finds the report in what the device wrote; `nil` where there is none.
   package init?(in text: String) {

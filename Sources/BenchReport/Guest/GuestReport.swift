@@ -16,7 +16,7 @@ package struct GuestRow: Encodable, Sendable {
       guard let pass else { return nil }
       (requests, bytes) = (pass.requests, pass.bytes)
       requestsPerSecond = Figure(wrappedValue: pass.requestsPerSecond)
-      latencyNanoseconds = Dictionary(uniqueKeysWithValues: zip(LoadPass.latencyNames, pass.latency))
+      latencyNanoseconds = pass.latency
     }
 
     fileprivate mutating func compare(with base: Pass?) {
@@ -60,7 +60,7 @@ package struct GuestRow: Encodable, Sendable {
 }
 
 /// Everything `ringbench guest` found.
-package struct GuestReport: Encodable, Sendable {
+package final class GuestReport: Encodable {
   private var schema = 1
   let machine: Machine
   let parameters: GuestParameters
@@ -105,30 +105,26 @@ package struct GuestReport: Encodable, Sendable {
 }
 
 /// The boots for people: times where they mean something, and counts.
-package struct GuestText {
-  private let report: GuestReport
-
-  package init(_ report: GuestReport) { self.report = report }
-
-  package func render() -> String {
-    let parameters = report.parameters
-    var text = "Linux \(report.results.first?.guestKernel ?? "?") guest, \(parameters.threads) threads, each "
+extension GuestReport {
+  package func text() -> String {
+    let parameters = parameters
+    var text = "Linux \(results.first?.guestKernel ?? "?") guest, \(parameters.threads) threads, each "
     text += "\(grouped(parameters.requests ?? 0)) random writes and then as many reads of "
     text += "\(NumberText.bytes(parameters.blockBytes)), O_DIRECT; our vhost-user device on the other end\n"
     for ring in parameters.rings {
-      let rows = report.results.filter { $0.ring == ring }
-      if report.timesMeanSomething {
+      let rows = results.filter { $0.ring == ring }
+      if timesMeanSomething {
         text += TextTable.text(
           "setting||>requests/s|>× direct|>p50 µs|>p90|>p99|>p99.9|>max", rows.flatMap(times),
           title: "\(ring.name), times")
       }
       // Under KVM the guest's kernel is not asked to trace: that would cost time.
-      let traced = report.timesMeanSomething ? "" : "|>maps|>unmaps|>bounces"
+      let traced = timesMeanSomething ? "" : "|>maps|>unmaps|>bounces"
       text += TextTable.text(
         "setting|negotiated|>requests|>interrupts|>IOTLB hits|>misses|>updates|>invalidations\(traced)|>slots at most",
         rows.map(counts), title: "\(ring.name), counts")
     }
-    return text + "\n" + Lines.caveat(interrupted: report.interrupted) + report.answer + "\n" + Lines.more("guest")
+    return text + "\n" + Lines.caveat(interrupted: interrupted) + answer + "\n" + Lines.more("guest")
   }
 
   private func times(_ row: GuestRow) -> [[String]] {
@@ -153,7 +149,7 @@ package struct GuestText {
       device.buffers, device.notifications, device.iotlbHits, device.iotlbMisses, device.iotlbUpdates,
       device.iotlbInvalidations,
     ]
-    if !report.timesMeanSomething { counts += ["map", "unmap", "swiotlb_bounced"].map { row.guestEvents[$0] ?? 0 } }
+    if !timesMeanSomething { counts += ["map", "unmap", "swiotlb_bounced"].map { row.guestEvents[$0] ?? 0 } }
     return [row.setting.name, row.negotiated] + (counts + [row.peakBounceSlots]).map(grouped)
   }
 }

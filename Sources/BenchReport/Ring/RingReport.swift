@@ -114,7 +114,7 @@ package struct RingRow: Encodable, Sendable {
 }
 
 /// Everything `ringbench ring` found.
-package struct RingReport: Encodable, Sendable {
+package final class RingReport: Encodable {
   private var schema = 1
   let machine: Machine
   let parameters: RingParameters

@@ -2,26 +2,18 @@ import BenchHarness
 import BenchPaths
 
 /// The rings beside their floors, for people.
-package struct RingText {
-  private let report: RingReport
-  private let placement: PlacementClass?
-
-  /// `shownClass` is the class to show, or `nil` for the one with most slices.
-  package init(_ report: RingReport, shownClass: PlacementClass?) {
-    self.report = report
-    placement = shownClass ?? report.mainClass
-  }
-
-  package func render() -> String {
-    let caveat = Lines.caveat(interrupted: report.interrupted, disturbed: report.disturbed)
-    let dropped = DropReason.sentence(report.slicesDroppedBy)
-    guard let placement else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
-    let rows = report.results.filter { $0.placement.class == placement }
+extension RingReport {
+  /// Shows `shownClass`, or the class with most slices when that is `nil`.
+  package func text(shownClass: PlacementClass?) -> String {
+    let caveat = Lines.caveat(interrupted: interrupted, disturbed: disturbed)
+    let dropped = DropReason.sentence(slicesDroppedBy)
+    guard let placement = shownClass ?? mainClass else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
+    let rows = results.filter { $0.placement.class == placement }
     let place = Lines.place(
-      driver: report.parameters.driverCPU, device: report.parameters.deviceCPU,
+      driver: parameters.driverCPU, device: parameters.deviceCPU,
       rows.isEmpty ? [PlacementFigure(placement, nil)] : rows.map(\.placement))
-    return Lines.machine(report.machine) + place + "; payload not touched\n" + tables(rows) + "\n\(caveat)\(dropped)"
-      + Lines.also(report.results.map(\.placement.class), shown: placement) + " " + Lines.more("ring")
+    return Lines.machine(machine) + place + "; payload not touched\n" + tables(rows) + "\n\(caveat)\(dropped)"
+      + Lines.also(results.map(\.placement.class), shown: placement) + " " + Lines.more("ring")
   }
 
   private func tables(_ rows: [RingRow]) -> String {

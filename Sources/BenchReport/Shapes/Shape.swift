@@ -50,7 +50,7 @@ package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
   }
 
   /// Its part of the time, by how much it has to run.
-  package var weight: Double {
+  fileprivate var weight: Double {
     switch self {
     case .copyAgainstMap: 5
     case .exhaustion: 0.1
@@ -61,7 +61,7 @@ package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
 }
 
 /// How a shape came out.
-package enum Verdict: String, Encodable, Sendable {
+enum Verdict: String, Encodable, Sendable {
   case agrees
   case differs
   case cannotBeShown = "cannot be shown here"

@@ -56,13 +56,6 @@ package struct ShapeResult: Encodable, Sendable {
     case injected
   }
 
-  /// A shape that this machine or this build cannot show.
-  package static func notShown(_ shape: Shape, published: [Published], why: String) -> ShapeResult {
-    var result = ShapeResult(shape, published: published)
-    result.why = why
-    return result
-  }
-
   package var conditions: ShapeConditions {
     get {
       ShapeConditions(
@@ -106,7 +99,7 @@ package struct ShapeResult: Encodable, Sendable {
 }
 
 /// Everything `ringbench shapes` found.
-package struct ShapesReport: Encodable, Sendable {
+package final class ShapesReport: Encodable {
   private var schema = 1
   let machine: Machine
   let parameters: ShapeParameters

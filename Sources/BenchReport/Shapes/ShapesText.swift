@@ -2,19 +2,15 @@ import BenchHarness
 import BenchPaths
 
 /// The shapes for people: for each its expectation, the figures, what was published, and the verdict.
-package struct ShapesText {
-  private let report: ShapesReport
-
-  package init(_ report: ShapesReport) { self.report = report }
-
-  package func render() -> String {
-    let (shapes, parameters) = (report.shapes, report.parameters)
+extension ShapesReport {
+  package func text() -> String {
+    let (shapes, parameters) = (shapes, parameters)
     let counts = [Verdict.agrees, .differs, .cannotBeShown].compactMap { verdict in
       let letters = shapes.filter { $0.verdict == verdict }.map(\.shape.name)
       return letters.isEmpty ? nil : "\(verdict.rawValue): \(letters.joined(separator: " "))"
     }
-    let caveat = Lines.caveat(interrupted: report.interrupted, disturbed: shapes.contains(where: \.disturbed))
-    return Lines.machine(report.machine)
+    let caveat = Lines.caveat(interrupted: interrupted, disturbed: shapes.contains(where: \.disturbed))
+    return Lines.machine(machine)
       + "Driver on CPU \(parameters.driverCPU), device on CPU \(parameters.deviceCPU), \(parameters.ring.name) ring\n"
       + shapes.map(text).joined() + "\n\(caveat)\(counts.joined(separator: "; ")). " + Lines.more("shapes")
   }

@@ -84,7 +84,7 @@ package struct SimulateCheck: Encodable, Sendable {
 }
 
 /// Everything `ringbench simulate` predicts, and what it rests on.
-package struct SimulateReport: Encodable, Sendable {
+package final class SimulateReport: Encodable {
   private var schema = 1
   private var simulated = true
   let machine: Machine
@@ -104,17 +104,13 @@ package struct SimulateReport: Encodable, Sendable {
 }
 
 /// The predictions for people: a table per model, what they rest on, and what real threads did.
-package struct SimulateText {
-  private let report: SimulateReport
-
-  package init(_ report: SimulateReport) { self.report = report }
-
-  package func render() -> String {
-    var text = "SIMULATED: virtual time, seed \(report.parameters.seed); no machine with so many CPUs was measured\n"
-    text += "Costs of \(report.machine.cpuModel), \(report.machine.toolchain)\n" + primitives
-    for model in report.parameters.models {
+extension SimulateReport {
+  package func text() -> String {
+    var text = "SIMULATED: virtual time, seed \(parameters.seed); no machine with so many CPUs was measured\n"
+    text += "Costs of \(machine.cpuModel), \(machine.toolchain)\n" + primitivesText
+    for model in parameters.models {
       var rows: [[String]] = []
-      for row in report.results where row.model == model {
+      for row in results where row.model == model {
         rows.append([
           "\(row.cpus)", short(row.operationsPerSecond / 1e6), fixed(row.scaling, 2),
           row.saturation.map { short($0.wrappedValue) } ?? "none", fixed(row.lockWaitShare * 100, 1),
@@ -124,8 +120,8 @@ package struct SimulateText {
       text += TextTable.text(
         ">CPUs|>M/s|>x one CPU|>bound|>lock wait %|>unit wait %", rows, title: "\(model.name) (simulated)")
     }
-    if report.parameters.isChecked { text += checks }
-    return text + "\n" + Lines.caveat(interrupted: report.interrupted)
+    if parameters.isChecked { text += checksText }
+    return text + "\n" + Lines.caveat(interrupted: interrupted)
       + Paragraph.text(
         """
         bound: what the lock, or the unit, allows at most, however many CPUs: the time of an operation by the time held, \
@@ -133,16 +129,16 @@ package struct SimulateText {
         """) + Lines.more("simulate")
   }
 
-  private var primitives: String {
+  private var primitivesText: String {
     let rows = Primitive.allCases.map { name in
-      let cost = report.primitives[name]
+      let cost = primitives[name]
       return [name.name, short(cost.nanoseconds), cost.source == .measured ? "" : cost.source.rawValue]
     }
     return TextTable.text("primitive|>ns|", rows, title: "What an operation is made of, ns on one thread")
   }
 
-  private var checks: String {
-    let rows = report.checks.map { check in
+  private var checksText: String {
+    let rows = checks.map { check in
       [
         check.model.name, "\(check.cpus)", short(check.predictedOperationsPerSecond / 1e6),
         short(check.measuredOperationsPerSecond / 1e6), fixed(check.ratio, 2),

@@ -40,7 +40,7 @@ struct Primitives: Sendable {
 }
 
 /// Turns the slices of a sweep into rows, crossovers and checks.
-struct SweepAnalysis {
+final class SweepAnalysis {
   private let parameters: CostParameters
   private let keys: [CostKey]
   private let run: PairedRun
@@ -126,7 +126,7 @@ struct SweepAnalysis {
   private func points(_ key: CostKey, _ second: DMAPath, _ placement: PlacementClass) -> [CrossoverFinder.Point] {
     var (first, other, points) = (key, key, [CrossoverFinder.Point]())
     other.path = second
-    for bytes in parameters.sizes.sorted() {
+    for bytes in ascending(parameters.sizes) {
       (first.bytes, other.bytes) = (bytes, bytes)
       guard let a = numbers[first], let b = numbers[other] else { continue }
       let ratios = run.ratios(a, to: b, placement)

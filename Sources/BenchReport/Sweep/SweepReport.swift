@@ -142,7 +142,7 @@ struct HybridCheck: Encodable, Sendable {
 }
 
 /// Everything `ringbench sweep` found.
-package struct SweepReport: Encodable, Sendable {
+package final class SweepReport: Encodable {
   private var schema = 1
   let machine: Machine
   let parameters: CostParameters

@@ -3,23 +3,15 @@ import BenchPaths
 import RingKit
 
 /// The sweep for people: for each ring and direction times, throughput and share of direct by size, then the crossovers.
-package struct SweepText {
-  private let report: SweepReport
-  private let placement: PlacementClass?
-
-  /// `shownClass` is the class to show, or `nil` for the one with most slices.
-  package init(_ report: SweepReport, shownClass: PlacementClass?) {
-    self.report = report
-    placement = shownClass ?? report.mainClass
-  }
-
-  package func render() -> String {
-    let caveat = Lines.caveat(interrupted: report.interrupted, disturbed: report.disturbed)
-    let dropped = DropReason.sentence(report.slicesDroppedBy)
-    guard let placement else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
-    let parameters = report.parameters
-    let rows = report.results.filter { $0.placement?.class == placement }
-    var text = Lines.machine(report.machine)
+extension SweepReport {
+  /// Shows `shownClass`, or the class with most slices when that is `nil`.
+  package func text(shownClass: PlacementClass?) -> String {
+    let caveat = Lines.caveat(interrupted: interrupted, disturbed: disturbed)
+    let dropped = DropReason.sentence(slicesDroppedBy)
+    guard let placement = shownClass ?? mainClass else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
+    let parameters = parameters
+    let rows = results.filter { $0.placement?.class == placement }
+    var text = Lines.machine(machine)
     text += Lines.place(
       driver: parameters.driverCPU, device: parameters.deviceCPU,
       rows.isEmpty ? [PlacementFigure(placement, nil)] : rows.compactMap(\.placement))
@@ -31,19 +23,19 @@ package struct SweepText {
       }
     }
     text += refusals() + primitives(placement) + hybrid(placement) + "\n\(caveat)\(dropped)"
-    text += Lines.also(report.results.compactMap(\.placement?.class), shown: placement)
+    text += Lines.also(results.compactMap(\.placement?.class), shown: placement)
     return text + " " + Lines.more("sweep")
   }
 
   private func tables(_ rows: [SweepRow], _ ring: RingLayout, _ direction: DMADirection) -> String {
     guard !rows.isEmpty else { return "" }
     var (times, rates, shares) = ([[String]](), [[String]](), [[String]]())
-    let paths = report.parameters.measuredPaths
-    for bytes in report.parameters.sizes.sorted() {
+    let paths = parameters.measuredPaths
+    for bytes in ascending(parameters.sizes) {
       var (time, rate, share) = ([grouped(bytes)], [grouped(bytes)], [grouped(bytes)])
       for path in paths {
         let row = rows.first { $0.path == path && $0.bytes == bytes }
-        let isRefused = report.results.contains {
+        let isRefused = results.contains {
           $0.ring == ring && $0.direction == direction && $0.path == path && $0.bytes == bytes && $0.refused != nil
         }
         let other = isRefused ? "refused" : "-"
@@ -56,17 +48,17 @@ package struct SweepText {
       rates.append(rate)
       shares.append(share)
     }
-    let columns = paths.map { "|>\($0.name)\(report.parameters.iommu.isInjected($0) ? " (injected)" : "")" }
+    let columns = paths.map { "|>\($0.name)\(parameters.iommu.isInjected($0) ? " (injected)" : "")" }
     let titles = ">bytes" + columns.joined()
     var text = TextTable.text(titles, times, title: "\(ring.name), \(direction.name): ns per buffer")
     // Bytes that nobody touched did not move.
-    if report.parameters.touch == .full { text += "GB/s\n" + TextTable.text(titles, rates) }
+    if parameters.touch == .full { text += "GB/s\n" + TextTable.text(titles, rates) }
     return text + "% of direct's throughput\n" + TextTable.text(titles, shares)
   }
 
   private func refusals() -> String {
     var lines: [String] = []
-    for row in report.results {
+    for row in results {
       guard let reason = row.refused else { continue }
       let line = "  \(row.path.name), \(grouped(row.bytes)) bytes: \(reason)\n"
       if !lines.contains(line) { lines.append(line) }
@@ -76,7 +68,7 @@ package struct SweepText {
 
   private func crossovers(_ ring: RingLayout, _ direction: DMADirection, _ placement: PlacementClass) -> String {
     var lines: [[String]] = []
-    for pair in report.crossovers
+    for pair in crossovers
     where pair.ring == ring && pair.direction == direction && pair.placement == placement {
       let name = "\(pair.paths[0].name) and \(pair.paths[1].name)"
       let predicted = pair.predicted?.texts ?? ["", ""]
@@ -95,10 +87,10 @@ package struct SweepText {
 
   /// What the predictions stand on.
   private func primitives(_ placement: PlacementClass) -> String {
-    let rows = report.primitives.filter { $0.placement == placement }
+    let rows = primitives.filter { $0.placement == placement }
     var names: [String] = []
     for row in rows where !names.contains(row.name) { names.append(row.name) }
-    let sizes = Set(rows.map(\.bytes)).sorted()
+    let sizes = ascending(rows.map(\.bytes))
     let cells = names.map { name in
       [name]
         + sizes.map { bytes in
@@ -113,7 +105,7 @@ package struct SweepText {
   }
 
   private func hybrid(_ placement: PlacementClass) -> String {
-    let checks = report.hybrid.filter { $0.placement == placement }
+    let checks = hybrid.filter { $0.placement == placement }
     guard let worst = checks.max(by: { $0.ratioToBetter.median < $1.ratioToBetter.median }) else { return "" }
     return
       "\nhybrid is \(worst.within5Percent ? "" : "not ")within 5 % of the better path at every size: at most "

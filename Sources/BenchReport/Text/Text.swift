@@ -6,6 +6,15 @@ func short(_ number: Double?) -> String { number.map { NumberText.short($0) } ??
 func fixed(_ number: Double?, _ digits: Int) -> String { number.map { NumberText.fixed($0, digits) } ?? "-" }
 func grouped(_ number: Int) -> String { NumberText.grouped(number) }
 
+/// Each of the numbers once, the smallest first.
+func ascending(_ numbers: [Int]) -> [Int] {
+  var sorted: [Int] = []
+  for number in numbers where !sorted.contains(number) {
+    sorted.insert(number, at: sorted.firstIndex { $0 > number } ?? sorted.count)
+  }
+  return sorted
+}
+
 /// Rows under column titles, each column as wide as its widest cell.
 enum TextTable {
   /// Lines without trailing blanks; nothing without rows.

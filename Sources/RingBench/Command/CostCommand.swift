@@ -33,7 +33,7 @@ struct CostCommand: ParsableCommand {
     let report = try CostMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
     if let warning = report.hybridWarning { progress.warn(warning) }
-    try destination.write(report) { CostText(report, shownClass: shown).render() }
+    try destination.write(report) { report.text(shownClass: shown) }
     if report.results.isEmpty, !report.interrupted {
       throw BenchError.machine("no slice was kept: \(report.unrest)")
     }

@@ -30,7 +30,7 @@ struct ExhaustCommand: ParsableCommand {
     Interrupt.install()
     let report = try ExhaustMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
-    try destination.write(report) { ExhaustText(report).render() }
+    try destination.write(report) { report.text() }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }

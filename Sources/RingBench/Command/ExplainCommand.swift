@@ -35,12 +35,10 @@ struct ExplainCommand: ParsableCommand {
     let destination = try report.destination()
     if device {
       let report = DeviceReport(devices: try DeviceExplanation.find(names))
-      let text = DeviceText(report)
-      try destination.write(report) { names.isEmpty ? text.overview() : text.inFull() }
+      try destination.write(report) { names.isEmpty ? report.overview() : report.inFull() }
     } else {
       let report = ExplainReport(paths: try PathExplanations.find(names))
-      let text = ExplainText(report)
-      try destination.write(report) { names.isEmpty ? text.overview() : text.inFull() }
+      try destination.write(report) { names.isEmpty ? report.overview() : report.inFull() }
     }
   }
 }

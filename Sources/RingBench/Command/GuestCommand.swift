@@ -31,7 +31,7 @@ struct GuestCommand: ParsableCommand {
     Interrupt.install()
     let report = try GuestMeasurement(parameters, Machine.read()).run(files, progress: progress)
     progress.clear()
-    try destination.write(report) { GuestText(report).render() }
+    try destination.write(report) { report.text() }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }

@@ -37,7 +37,7 @@ struct RingCommand: ParsableCommand {
     Interrupt.install()
     let report = try RingMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
-    try destination.write(report) { RingText(report, shownClass: shown).render() }
+    try destination.write(report) { report.text(shownClass: shown) }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }

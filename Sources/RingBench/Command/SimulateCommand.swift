@@ -31,7 +31,7 @@ struct SimulateCommand: ParsableCommand {
     Interrupt.install()
     let report = try SimulationRun(parameters, machine).run(progress: progress)
     progress.clear()
-    try destination.write(report) { SimulateText(report).render() }
+    try destination.write(report) { report.text() }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }

@@ -25,7 +25,7 @@ struct TopologyCommand: ParsableCommand {
     let machine = Machine.read()
     let report = TopologyReport(
       machine: machine, roundTrip: try measure(on: machine), lacks: MachineLacks.list(machine))
-    try destination.write(report) { TopologyText(report).render() }
+    try destination.write(report) { report.text() }
     if Interrupt.isRequested { Glibc.exit(ExitCodes.interrupted) }
   }
 

@@ -44,7 +44,7 @@ struct VFIOCommand: ParsableCommand {
       throw BenchError.check("\(error)")
     }
     progress.clear()
-    try destination.write(report) { VFIOText(report).render() }
+    try destination.write(report) { report.text() }
     if let fault = report.fault, !fault.isReported {
       throw BenchError.check("an access to \(fault.iova) after unmap was reported by nobody")
     }

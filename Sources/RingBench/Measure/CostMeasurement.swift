@@ -18,7 +18,7 @@ struct CostMeasurement {
 
   func run(progress: Progress) throws(BenchError) -> CostReport {
     let (run, keys, factory, tuner) = try measure(progress)
-    var report = report(run, keys, tuner?.outcome ?? HybridOutcome())
+    let report = report(run, keys, tuner?.outcome ?? HybridOutcome())
     report.memory = try factory.guest.placements()
     return report
   }

@@ -1,6 +1,6 @@
 /// Why a segment could not be mapped for, or taken back from, a device.
 ///
-/// The driver's side of the story.
+/// The driver's side.
 public enum DMAError: Error, Equatable, Sendable {
   /// The segment is empty or does not lie inside the guest's memory.
   case outOfBounds(MemorySegment)
@@ -68,6 +68,143 @@ extension DMAError: CustomStringConvertible {
       "\(segment.length) bytes at \(segment.address) are not in shared memory of small pages"
     case .kernelRefused(let errno): "the kernel did not change the page table (errno \(errno))"
     case .deviceEnded(let end): "the device's process \(end)"
+    }
+  }
+}
+
+/// Why a device's access did not reach memory.
+///
+/// The device's side.
+public enum DMAFault: Error, Equatable, Sendable {
+  /// The range is not inside memory the device can see.
+  case outOfBounds(IOVA, byteCount: UInt64)
+  /// The range is longer than the address space above it.
+  case addressOverflow(IOVA, byteCount: UInt64)
+  /// No translation: never mapped, or unmapped since.
+  case notMapped(IOVA)
+  /// There is a translation, but not for this kind of access.
+  case notPermitted(IOVA, DMADirection)
+  /// The translation leads to an address that is not guest memory.
+  case badTarget(IOVA, GuestPhysicalAddress)
+  /// An entry of the page table, at this level, is none that a driver writes.
+  case badEntry(IOVA, UInt64, level: Int)
+  /// The process that holds the translations did not say where the address leads.
+  case viommu(IOVA, ViommuFailure)
+  /// The translation was not here and is being asked for: nothing is wrong, and the same access is tried again once it
+  /// has come.
+  case pending(IOVA, DMADirection)
+}
+
+extension DMAFault {
+  /// Whether the access may succeed later, as one to a page that is fetched does; a queue is as it was before.
+  @inlinable
+  public var isPending: Bool { if case .pending = self { true } else { false } }
+}
+
+extension DMAFault: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .outOfBounds(let address, let count): "\(count) bytes at \(address) are not memory the device can see"
+    case .addressOverflow(let address, let count): "\(count) bytes at \(address) end beyond 2^64"
+    case .notMapped(let address): "\(address) has no translation"
+    case .notPermitted(let address, .deviceReadable): "\(address) may not be read by the device"
+    case .notPermitted(let address, .deviceWritable): "\(address) may not be written by the device"
+    case .badTarget(let address, let target): "\(address) translates to \(target), which is not memory"
+    case .badEntry(let address, let bits, let level):
+      "the page-table entry of \(address) at level \(level) cannot be 0x\(String(bits, radix: 16))"
+    case .viommu(let address, let failure): "\(address) was not translated: \(failure)"
+    case .pending(let address, _): "the translation of \(address) has not come yet"
+    }
+  }
+}
+
+/// Why the process that holds a device's translations did not do what was asked.
+///
+/// After any of them but ``refused(_:)`` the connection is closed for good: what the other side has done is not known.
+public enum ViommuFailure: Error, Equatable, Sendable {
+  /// The other process, or this side after an earlier failure, has closed the connection.
+  case closed
+  /// Nothing was answered within this many nanoseconds.
+  case timedOut(nanoseconds: UInt64)
+  /// A reply of this many bytes, which no reply has.
+  case wrongLength(byteCount: Int)
+  /// A reply whose first word is not that of a reply.
+  case wrongHeader(UInt64)
+  /// A reply to another request than the last.
+  case wrongSequence(expected: UInt64, found: UInt64)
+  /// A reply that is none of those that the request can have: its permissions and level, and where it leads.
+  case wrongAnswer(bits: UInt64, target: UInt64)
+  /// The answer was no.
+  case refused(ViommuStatus)
+  /// The kernel did not carry the message (an errno).
+  case system(errno: Int32)
+}
+
+extension ViommuFailure: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .closed: "the connection to the VMM is closed"
+    case .timedOut(let time): "the VMM did not answer within \(time) ns"
+    case .wrongLength(let count): "the VMM answered with \(count) bytes instead of 32"
+    case .wrongHeader(let word): "the VMM's answer begins with 0x\(String(word, radix: 16)), which no answer does"
+    case .wrongSequence(let expected, let found): "the VMM answered request \(found) instead of \(expected)"
+    case .wrongAnswer(let bits, let target):
+      "the VMM's answer 0x\(String(bits, radix: 16)), 0x\(String(target, radix: 16)) is none to what was asked"
+    case .refused(let status): "the VMM refused: \(status)"
+    case .system(let errno): "the connection to the VMM failed with errno \(errno)"
+    }
+  }
+}
+
+/// What a `ViommuServer` answers to a request.
+public enum ViommuStatus: UInt16, Sendable, CaseIterable {
+  /// Done.
+  case done = 0
+  /// The request is none that this connection may make.
+  case notAllowed = 1
+  /// A range, an address or a permission that cannot be.
+  case badRequest = 2
+  /// A page of the range is mapped already; nothing was changed.
+  case alreadyMapped = 3
+  /// A page of the range, or the page asked for, is not mapped; what else was to be unmapped is.
+  case notMapped = 4
+  /// No memory for another table; nothing was changed.
+  case exhausted = 5
+}
+
+extension ViommuStatus: CustomStringConvertible {
+  /// A few words.
+  public var description: String {
+    switch self {
+    case .done: "done"
+    case .notAllowed: "this side may not ask for that"
+    case .badRequest: "a range, address or permission that cannot be"
+    case .alreadyMapped: "a page is mapped already"
+    case .notMapped: "a page is not mapped"
+    case .exhausted: "no memory left for page tables"
+    }
+  }
+}
+
+/// How another process ended.
+public enum ProcessEnd: Equatable, Sendable {
+  /// By itself, with this code.
+  case exited(code: Int32)
+  /// By this signal; 11, SIGSEGV, when it touched memory that was not there for it.
+  case killed(signal: Int32)
+  /// It cannot be told how: the process is not, or not any more, a child of this one.
+  case unknown
+}
+
+extension ProcessEnd: CustomStringConvertible {
+  /// A few words, to go on after a name.
+  public var description: String {
+    switch self {
+    case .exited(let code): "exited with code \(code)"
+    case .killed(let signal): "was killed by signal \(signal)"
+    case .unknown: "is gone"
     }
   }
 }

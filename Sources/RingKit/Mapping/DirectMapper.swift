@@ -13,7 +13,7 @@ public struct DirectMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   @inlinable
   public init(counter: Counter) { work = counter }
 
-  /// Nothing.
+  /// The empty value: the path keeps no mappings.
   @inlinable
   public static var unmapped: NoMapping { NoMapping() }
 
@@ -48,7 +48,54 @@ extension DirectMapper {
 /// What a path remembers that has nothing to undo.
 @frozen
 public struct NoMapping: BitwiseCopyable, Sendable {
-  /// Nothing.
+  /// The empty value.
   @inlinable
   public init() {}
+}
+
+/// The device's side where addresses in descriptors are guest-physical: a look-up among the regions it can see.
+///
+/// Serves `direct` and `identity`, and the bounce paths, whose devices see little more than the pool. What is private
+/// to the guest is not in the table at all.
+@frozen
+public struct RegionTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
+  /// What the queue around it did.
+  public var work: Counter
+  @usableFromInline let table: RegionTable
+  /// The region of the last range: payloads lie together, so the next one is there too.
+  @usableFromInline var recent = RegionTable.Record(guestBase: 0, byteCount: 0, hostBase: 0)
+  private let memory: GuestMemory
+
+  /// A translator over the regions of `memory` that are visible to a device; keeps them mapped.
+  public init(memory: GuestMemory, counter: Counter) {
+    self.memory = memory
+    self.table = memory.deviceTable
+    work = counter
+  }
+
+  /// Finds the range in one region, or its beginning when it runs over into another.
+  @inlinable @inline(__always)
+  public mutating func translate(
+    _ address: IOVA, byteCount: UInt64, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let target = GuestPhysicalAddress(address.rawValue)
+    if let host = recent.translate(target, length: byteCount) { return (host, byteCount) }
+    return try search(address, byteCount)
+  }
+
+  @usableFromInline @inline(never)
+  mutating func search(
+    _ address: IOVA, _ byteCount: UInt64
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let target = GuestPhysicalAddress(address.rawValue)
+    if let record = table.record(of: target) { recent = record }
+    if let host = recent.translate(target, length: byteCount) { return (host, byteCount) }
+    guard address.advanced(by: byteCount &- 1) != nil else {
+      throw .addressOverflow(address, byteCount: byteCount)
+    }
+    guard let (host, available) = table.contiguous(from: GuestPhysicalAddress(address.rawValue)) else {
+      throw .outOfBounds(address, byteCount: byteCount)
+    }
+    return (host, min(available, byteCount))
+  }
 }

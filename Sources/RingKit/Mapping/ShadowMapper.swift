@@ -8,7 +8,7 @@ internal import Synchronization
 /// part in. `map` copies a device-readable segment in and nothing else; `unmap` copies back what the device says it
 /// wrote and no more, and leaves zeros behind. So whatever a device claims to have written, the caller receives what
 /// was written into this mapping, or zeros: never bytes of a segment that had the buffer before. What a device stores
-/// behind the length it reports it can only show to itself and to who comes next.
+/// behind the length it reports is visible only to itself and to the buffer's next user.
 ///
 /// Bytes the device leaves alone survive in the segment when they lie behind the written length, not before it.
 ///
@@ -26,7 +26,7 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   @usableFromInline let slots: PrivateTable<ShadowSlot>
   /// Bytes from each buffer's start on that may still be what a device-readable segment brought in.
   @usableFromInline let residues: PrivateTable<UInt32>
-  /// Buffers nobody has, as a stack: the one used last is nearest.
+  /// Free buffers, as a stack: the one used last is on top.
   ///
   /// An array and not a list through the slots, where each map would wait for the one before it to have read the link.
   @usableFromInline let free: PrivateTable<UInt32>
@@ -138,7 +138,7 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     }
     guard freeCount != 0 else { throw .shadowBuffersInUse(Int(slotCount)) }
     freeCount &-= 1
-    // SAFETY: what lies on the stack is below slotCount, and nobody else has that buffer, which holds `byteCount` bytes.
+    // SAFETY: what lies on the stack is below slotCount, and that buffer, now in use here only, holds `byteCount` bytes.
     // The original was found inside one region.
     let slot = unsafe free.base[Int(freeCount)]
     let record = unsafe slots.base + Int(slot)
@@ -160,7 +160,7 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     return (IOVA(busBase &+ offset), mapping)
   }
 
-  /// Takes the buffer back; copies all of a device-writable one, for nobody says how much was written.
+  /// Takes the buffer back; copies all of a device-writable one, because the written length is not known.
   ///
   /// - Throws: as ``unmap(_:_:written:)``.
   @inlinable @inline(__always)
@@ -280,7 +280,7 @@ struct ShadowSlot: BitwiseCopyable {
   }
 }
 
-/// Why a stretch of memory cannot serve as a queue's shadow buffers.
+/// Why a memory range cannot serve as a queue's shadow buffers.
 public enum ShadowConfigurationError: Error, Equatable, Sendable {
   /// A buffer's size is not a multiple of 64 bytes from 64 up to 1 GiB.
   case invalidSlotSize(byteCount: Int)

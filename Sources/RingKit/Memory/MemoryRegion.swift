@@ -1,6 +1,6 @@
 internal import CRing
 
-/// A contiguous piece of guest memory, mapped in this process.
+/// A contiguous range of guest memory, mapped in this process.
 ///
 /// The memory is zeroed, touched at creation (so its placement is decided) and unmapped with the last reference. Safe
 /// to share between threads: nothing of it changes after `init`; its *content* is shared memory and follows the rules
@@ -11,7 +11,7 @@ public final class MemoryRegion: @unchecked Sendable {
   public let guestBase: GuestPhysicalAddress
   /// Its size in bytes: the request, rounded up to whole pages.
   public let byteCount: Int
-  /// The node it was bound to, or `nil` when the kernel placed it where it liked.
+  /// The node it was bound to, or `nil` when the kernel chose.
   public let node: Int?
   /// What pages it really got.
   public let pageSize: PageSize
@@ -121,5 +121,126 @@ public final class MemoryRegion: @unchecked Sendable {
       throw .system(operation: "asking where a page is", errno: -failed)
     }
     return nodes.reduce(into: [:]) { $0[Int($1), default: 0] += 1 }
+  }
+}
+
+extension MemoryRegion {
+  /// Maps a part of a file that another process chose and passed over, wherever in the file it begins.
+  ///
+  /// - Parameters:
+  ///   - fileDescriptor: taken over: closed with the region, or by the caller when this throws.
+  ///   - fileOffset: where in the file the region begins.
+  ///   - byteCount: bytes to map; the file must be at least that long from there on.
+  ///   - guestBase: the guest-physical address of its first byte.
+  ///   - mustBeSealed: whether the file must be sealed against shrinking. Of one that is not, its owner can take pages
+  ///     away at any time, and the next access ends this process with SIGBUS.
+  /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short) or EPERM (not sealed).
+  public convenience init(
+    mapping fileDescriptor: Int32, fileOffset: UInt64, byteCount: Int, at guestBase: GuestPhysicalAddress,
+    mustBeSealed: Bool = false
+  ) throws(MemoryError) {
+    guard byteCount > 0, byteCount <= 1 << 46 else { throw .invalidSize(byteCount) }
+    guard guestBase.advanced(by: UInt64(byteCount) - 1) != nil else {
+      throw .addressOverflow(guestBase, byteCount: byteCount)
+    }
+    var region = unsafe cring_region()
+    let error = unsafe cring_region_map_file(fileDescriptor, fileOffset, byteCount, mustBeSealed ? 1 : 0, &region)
+    guard error == 0 else { throw .system(operation: "mapping \(byteCount) bytes of a file", errno: error) }
+    unsafe self.init(mapped: region, at: guestBase)
+  }
+}
+
+extension MemoryRegion {
+  /// Maps zeroed memory that this process writes and every other one can only read, whatever it does with the descriptor.
+  ///
+  /// Not memory of a guest: it has no guest-physical address that means anything.
+  ///
+  /// - Parameter byteCount: bytes wanted; rounded up to whole pages.
+  /// - Throws: ``MemoryError``; with EINVAL before Linux 5.1, which cannot seal a file against writers to come.
+  package convenience init(publishing byteCount: Int) throws(MemoryError) {
+    guard byteCount > 0, byteCount <= 1 << 46 else { throw .invalidSize(byteCount) }
+    var region = unsafe cring_region()
+    let error = unsafe cring_region_map_published(byteCount, "ringkit-published", &region)
+    guard error == 0 else { throw .system(operation: "mapping \(byteCount) bytes for others to read", errno: error) }
+    unsafe self.init(mapped: region, at: GuestPhysicalAddress(0))
+  }
+
+  /// Maps memory of another process to read it; a write ends this process with SIGSEGV.
+  ///
+  /// - Parameters:
+  ///   - fileDescriptor: taken over: closed with the region, or by the caller when this throws.
+  ///   - byteCount: bytes to map; the file must be at least that long and sealed against shrinking.
+  /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short) or EPERM (not sealed).
+  package convenience init(reading fileDescriptor: Int32, byteCount: Int) throws(MemoryError) {
+    guard byteCount > 0, byteCount <= 1 << 46 else { throw .invalidSize(byteCount) }
+    var region = unsafe cring_region()
+    let error = unsafe cring_region_attach(fileDescriptor, byteCount, 0, &region)
+    guard error == 0 else { throw .system(operation: "reading \(byteCount) bytes of shared memory", errno: error) }
+    unsafe self.init(mapped: region, at: GuestPhysicalAddress(0))
+  }
+}
+
+/// Who may see a region of guest memory.
+public enum Visibility: String, Sendable {
+  /// Backed by a memfd, so that a device in another process can map it.
+  case shared
+  /// Anonymous memory of this process: what a secure VM keeps from its host. A device cannot reach it.
+  case `private`
+}
+
+/// What pages hold a region, as the kernel really granted them.
+public enum PageSize: String, Sendable, CaseIterable {
+  /// 4 KiB.
+  case small = "4k"
+  /// 2 MiB by transparent huge pages; may be partly granted (see ``MemoryRegion/hugeByteCount``).
+  case transparent2M = "2m-transparent"
+  /// 2 MiB from the pool reserved in hugetlbfs.
+  case reserved2M = "2m-hugetlb"
+
+  /// Bytes of one page.
+  public var byteCount: Int { self == .small ? 4096 : 2 << 20 }
+}
+
+/// What pages a caller would like a region to lie on.
+public enum PageSizeRequest: String, Sendable, CaseIterable {
+  /// 4 KiB pages.
+  case small = "4k"
+  /// 2 MiB pages where the machine has them: reserved ones, else transparent ones, else 4 KiB.
+  case huge = "2m"
+}
+
+/// Why guest memory could not be made, placed or translated.
+public enum MemoryError: Error, Equatable, Sendable {
+  /// A region was asked for with a size the machine cannot have (0, or beyond the address space), in bytes.
+  case invalidSize(Int)
+  /// The kernel refused `operation` with this errno.
+  case system(operation: String, errno: Int32)
+  /// The machine has no such NUMA node.
+  case noSuchNode(Int)
+  /// Two regions claim the same guest-physical address.
+  case overlap(GuestPhysicalAddress)
+  /// A region's end is beyond 2^64.
+  case addressOverflow(GuestPhysicalAddress, byteCount: Int)
+  /// The segment does not lie inside one region.
+  case outOfBounds(MemorySegment)
+  /// The region has no room left for this many bytes.
+  case exhausted(requested: Int, available: Int)
+  /// An alignment that is not a power of two, in bytes.
+  case invalidAlignment(Int)
+}
+
+extension MemoryError: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .invalidSize(let bytes): "a region of \(bytes) bytes cannot be made"
+    case .system(let operation, let errno): "\(operation) failed with errno \(errno)"
+    case .noSuchNode(let node): "this machine has no NUMA node \(node)"
+    case .overlap(let address): "two regions claim \(address)"
+    case .addressOverflow(let address, let count): "\(count) bytes at \(address) end beyond 2^64"
+    case .outOfBounds(let segment): "\(segment.length) bytes at \(segment.address) are not inside one region"
+    case .exhausted(let requested, let available): "\(requested) bytes asked for, \(available) left in the region"
+    case .invalidAlignment(let alignment): "an alignment of \(alignment) is not a power of two"
+    }
   }
 }

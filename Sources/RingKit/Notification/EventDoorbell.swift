@@ -3,12 +3,12 @@ internal import CRing
 /// A kick or call that wakes a sleeper: an eventfd, as vhost and VFIO use it.
 ///
 /// Safe to share between threads and, through its descriptor, between processes. A queue tells when one is due
-/// (`isNotificationDue()`); who only polls needs none.
+/// (`isNotificationDue()`); a thread that only polls needs none.
 public final class EventDoorbell: Sendable {
   /// The eventfd, for passing to another process; closed with the doorbell.
   public let fileDescriptor: Int32
 
-  /// A doorbell that nobody has rung.
+  /// A doorbell that was not rung yet.
   ///
   /// - Throws: ``MemoryError/system(operation:errno:)`` when the process has no descriptor left.
   public init() throws(MemoryError) {

@@ -7,16 +7,16 @@ public struct DeviceChain: Sendable, BitwiseCopyable {
   public let id: UInt16
   /// Descriptors of the ring it occupies (1 for an indirect table).
   public let descriptorCount: UInt16
-  /// Stretches of memory it is made of, contiguous ones joined.
+  /// Segments of memory it consists of, after contiguous ones were joined.
   public let segmentCount: Int
   /// Bytes the device may read.
   public let readableByteCount: UInt64
   /// Bytes the device may write.
   public let writableByteCount: UInt64
-  /// The first stretch; the only one of most buffers.
+  /// The first segment; the only one of most buffers.
   public let first: TranslatedSegment
 
-  /// A chain of one descriptor and one stretch.
+  /// A chain of one descriptor and one segment.
   @inlinable @inline(__always)
   init(id: UInt16, segment: TranslatedSegment) {
     let isWritable = segment.access == .deviceWritable
@@ -37,5 +37,86 @@ public struct DeviceChain: Sendable, BitwiseCopyable {
     self.readableByteCount = readableByteCount
     self.writableByteCount = writableByteCount
     self.first = first
+  }
+}
+
+/// The segments of a chain, lent to a device's body while it serves the chain.
+///
+/// A single segment, which most chains have, is stored here; several are in the queue's table.
+@frozen
+public struct ChainSegments: ~Escapable {
+  /// How many there are; 0 for a chain without a byte.
+  public let count: Int
+  @usableFromInline let first: TranslatedSegment
+  @usableFromInline let table: Span<TranslatedSegment>
+
+  /// One segment.
+  @inlinable @inline(__always)
+  @_lifetime(immortal)
+  init(_ only: TranslatedSegment) {
+    count = 1
+    first = only
+    table = Span()
+  }
+
+  /// All of `table`.
+  @inlinable @inline(__always)
+  @_lifetime(copy table)
+  init(_ table: Span<TranslatedSegment>) {
+    count = table.count
+    first = .empty
+    self.table = table
+  }
+
+  /// The positions, in the chain's order.
+  @inlinable
+  public var indices: Range<Int> { 0..<count }
+
+  /// The segment at an index below ``count``.
+  @inlinable
+  public subscript(index: Int) -> TranslatedSegment {
+    table.isEmpty && index == 0 && count == 1 ? first : table[index]
+  }
+}
+
+/// A segment of a buffer as the device sees it in its own address space.
+///
+/// The bytes belong to the device from ``DeviceQueue/next()`` until the chain is completed and published. They are
+/// shared memory: a hostile driver may change them at any time, so parse a copy.
+@frozen @safe
+public struct TranslatedSegment: Sendable, BitwiseCopyable {
+  /// The address it has for the device, as the driver wrote it.
+  public let address: IOVA
+  /// Where it is mapped here.
+  public let host: HostAddress
+  /// Never more than one descriptor's length; 32 bits keep a segment with its address at 24 bytes.
+  @usableFromInline let length: UInt32
+  /// Whether the device may read or write it.
+  public let access: DMADirection
+
+  @inlinable
+  init(_ address: IOVA, host: HostAddress, length: UInt32, access: DMADirection) {
+    self.address = address
+    self.host = host
+    self.length = length
+    self.access = access
+  }
+
+  /// Its size in bytes.
+  @inlinable
+  public var byteCount: Int { Int(length) }
+
+  /// The bytes; write to them only when ``access`` is device-writable.
+  @unsafe @inlinable
+  public var bytes: UnsafeMutableRawBufferPointer {
+    unsafe UnsafeMutableRawBufferPointer(start: host.pointer, count: byteCount)
+  }
+}
+
+extension TranslatedSegment {
+  /// Stands for the first segment of a chain that has no bytes at all.
+  @inlinable
+  static var empty: TranslatedSegment {
+    TranslatedSegment(IOVA(0), host: HostAddress(rawValue: 16), length: 0, access: .deviceReadable)
   }
 }

@@ -19,7 +19,7 @@ public protocol DeviceQueue: ~Copyable {
   /// The next available buffer, `nil` when there is none.
   mutating func next() throws(QueueError) -> DeviceChain?
 
-  /// The stretches of the chain that ``next()`` returned last, in order; lent until it is called again.
+  /// The segments of the chain that ``next()`` returned last, in order; lent until it is called again.
   var segments: Span<TranslatedSegment> { @_lifetime(borrow self) get }
 
   /// Notes that the device is done with a chain that ``next()`` returned.
@@ -36,7 +36,7 @@ public protocol DeviceQueue: ~Copyable {
   /// With IN_ORDER no chain from ``next()`` may be in flight.
   /// - Parameters:
   ///   - limit: buffers to take at most.
-  ///   - body: serves one buffer; gets the chain and its stretches, lent for the call, and returns the bytes written,
+  ///   - body: serves one buffer; gets the chain and its segments, lent for the call, and returns the bytes written,
   ///     at most ``DeviceChain/writableByteCount``. What it throws ends the batch: the buffers before are completed
   ///     and published, this one counts as fetched only: complete it, with IN_ORDER before serving on.
   /// - Returns: how many were served.
@@ -81,4 +81,12 @@ public protocol DeviceQueue: ~Copyable {
   /// - Returns: the state.
   /// - Throws: ``QueueStateError/broken``, ``QueueStateError/wrongChains(reason:)``.
   mutating func saveState(isSecure: Bool, holding chains: [HeldChain]) throws(QueueStateError) -> QueueState
+}
+
+/// Why a device stopped serving in the middle of a batch.
+public enum ServeError<Failure: Error>: Error {
+  /// The ring could not go on.
+  case queue(QueueError)
+  /// The device's own code threw.
+  case body(Failure)
 }

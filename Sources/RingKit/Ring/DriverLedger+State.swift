@@ -97,7 +97,7 @@ extension DriverLedger {
     let order = state.inFlight.flatMap(\.slots) + state.free
     isSequential = freeMask == size &- 1 && zip(order, order.dropFirst()).allSatisfy { $1 == ($0 &+ 1) & freeMask }
     if isSequential {
-      // The place says the slot: what is in flight is the range before the free ones.
+      // The index is the slot: what is in flight is the range before the free ones.
       for slot in 0..<size { free[slot] = slot }
       freeHead = state.free.first ?? order[0]
     } else {

@@ -5,7 +5,7 @@
 /// Both layouts use it: a slot is a descriptor-table index of a split ring and a buffer id of a packed one. Free slots
 /// go round in a queue rather than on a stack: when buffers come back in order the slots come round in order too, so a
 /// split ring's available ring keeps its contents and IN_ORDER's sequence (S5) needs nothing of its own. As long as they
-/// do, slot numbers can be counted instead of looked up: `DriverLedger+Sequence.swift`.
+/// do, slot numbers can be counted instead of looked up: `DriverLedger+Retire.swift`.
 @frozen
 @usableFromInline
 struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
@@ -15,13 +15,14 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
   @usableFromInline let links: PrivateTable<UInt16>
   @usableFromInline let mappings: PrivateTable<Mapping>
   @usableFromInline let free: PrivateTable<UInt16>
-  /// Free-running, over a queue of a power of two of places: nothing has to look for the wrap.
+  /// Mask of the free-running indices: the queue of free slots has a power of two of entries, so no index checks for
+  /// the wrap.
   @usableFromInline let freeMask: UInt16
   @usableFromInline var freeHead: UInt16 = 0
   @usableFromInline var freeTail: UInt16
-  /// Every place of the queue of free slots holds its own number, modulo the size: slots are counted, not looked up.
+  /// Every entry of the queue of free slots holds its own index, modulo the size: slots are counted, not looked up.
   @usableFromInline var isSequential: Bool
-  /// Places before ``freeTail`` whose slots were freed without a mark in ``entries``.
+  /// Number of entries before ``freeTail`` whose slots were freed without a mark in ``entries``.
   @usableFromInline var unmarked: UInt16 = 0
   /// Buffers in flight that are not one descriptor with one mapping.
   @usableFromInline var compoundInFlight: UInt16 = 0
@@ -167,4 +168,71 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
     returned = RingIndex(0)
     unreturned = nil
   }
+}
+
+/// What a driver remembers of one buffer in flight, by the slot of its first descriptor.
+///
+/// Two words, so that an entry is two stores and four of them are a line.
+@frozen
+@usableFromInline
+struct LedgerEntry: BitwiseCopyable {
+  /// The caller's token.
+  @usableFromInline var token: UInt64
+  // Capacity in the low half, then descriptor count, then position.
+  @usableFromInline var word: UInt64
+
+  @inlinable @inline(__always)
+  init(token: UInt64, capacity: UInt32, descriptorCount: UInt16, position: UInt16) {
+    self.token = token
+    word = UInt64(capacity) | UInt64(descriptorCount) << 32 | UInt64(position) << 48
+  }
+
+  /// An entry of one descriptor, the `index`th of a run that began at `position`: one addition from entry to entry.
+  @inlinable @inline(__always)
+  init(token: UInt64, capacity: UInt32, run position: UInt16, index: Int) {
+    self.token = token
+    let first = UInt64(1) << 32 | UInt64(position) << 48
+    word = first &+ UInt64(truncatingIfNeeded: index) &<< 48 &+ UInt64(capacity)
+  }
+
+  /// Bytes the device may write; a completion that claims more is a lie (S28, P21).
+  @inlinable @inline(__always)
+  var capacity: UInt32 { UInt32(truncatingIfNeeded: word) }
+
+  /// Descriptors of the ring it occupies; 0 when the slot heads no buffer in flight.
+  @inlinable @inline(__always)
+  var descriptorCount: UInt16 { UInt16(truncatingIfNeeded: word >> 32) }
+
+  /// Its number in the sequence of buffers added, modulo 65,536.
+  @inlinable @inline(__always)
+  var position: UInt16 { UInt16(truncatingIfNeeded: word >> 48) }
+
+  @inlinable
+  static var idle: LedgerEntry { LedgerEntry(token: 0, capacity: 0, descriptorCount: 0, position: 0) }
+}
+
+extension PrivateCells<LedgerEntry> {
+  /// The slot heads no buffer any more; one word is stored, not the whole entry.
+  @inlinable @inline(__always)
+  func markIdle(_ slot: UInt16) {
+    assert(Int(slot) < count)
+    // SAFETY: slot < count; the caller has checked the id against the queue's size.
+    unsafe base[Int(slot)].word = 0
+  }
+}
+
+/// Bytes a device may write into a chain, saturating at 2^32 - 1: what a used length is held against.
+///
+/// - Throws: ``QueueError/chainTooLarge(byteCount:)`` when the chain as a whole exceeds 2^32 bytes (S4).
+@inlinable
+func chainCapacity(
+  _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>
+) throws(QueueError) -> UInt32 {
+  var total: UInt64 = 0
+  for i in readable.indices { total &+= UInt64(readable[i].length) }
+  var capacity: UInt64 = 0
+  for i in writable.indices { capacity &+= UInt64(writable[i].length) }
+  total &+= capacity
+  if total > 1 << 32 { throw .chainTooLarge(byteCount: total) }
+  return UInt32(clamping: capacity)
 }

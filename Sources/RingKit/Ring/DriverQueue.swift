@@ -44,7 +44,7 @@ public protocol DriverQueue: ~Copyable {
   mutating func publish()
 
   /// Whether the device wants to be told of what was published since the last call: full fence, then the device's
-  /// suppression fields. Not needed by who only polls.
+  /// suppression fields. Not needed by a driver that only polls.
   mutating func isNotificationDue() -> Bool
 
   /// What the notification carries when NOTIFICATION_DATA is negotiated.
@@ -97,4 +97,50 @@ public protocol DriverQueue: ~Copyable {
   mutating func saveState(
     isSecure: Bool, describing describe: (UInt64) -> BufferSegments?
   ) throws(QueueStateError) -> QueueState
+}
+
+/// What became of a buffer that was offered to a queue.
+@frozen
+public enum AddResult: Equatable, Sendable {
+  /// It is in the ring and becomes visible with the next `publish()`.
+  case added
+  /// The ring has no room for it now; nothing was mapped.
+  case full
+}
+
+/// One buffer that came back from the device.
+@frozen
+public struct Completion: Equatable, Sendable, BitwiseCopyable {
+  /// What the caller gave with the buffer.
+  public var token: UInt64
+  /// Bytes the device wrote, from the first device-writable segment on; at most what the buffer holds.
+  ///
+  /// Nothing may be assumed of bytes beyond it (S15).
+  public var writtenByteCount: UInt32
+
+  /// A completion of `token`.
+  @inlinable
+  public init(token: UInt64, writtenByteCount: UInt32) {
+    self.token = token
+    self.writtenByteCount = writtenByteCount
+  }
+}
+
+/// What an available-buffer notification carries under VIRTIO_F_NOTIFICATION_DATA (virtio 1.2, 2.9).
+@frozen
+public struct NotificationData: Hashable, Sendable, BitwiseCopyable {
+  /// The little-endian word: queue index in bits 0–15, position in bits 16–31.
+  public let rawValue: UInt32
+
+  /// The word of a queue whose next available position is `position`: the available index of a split ring, or offset
+  /// and wrap counter of a packed one.
+  @inlinable
+  public init(queue: UInt16, position: UInt16) { rawValue = UInt32(queue) | UInt32(position) << 16 }
+
+  /// Which queue.
+  public var queue: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
+  /// `next_off`: the low 15 bits of the position.
+  public var nextOffset: UInt16 { UInt16(truncatingIfNeeded: rawValue >> 16) & 0x7fff }
+  /// `next_wrap`: the packed ring's wrap counter, or bit 15 of the split ring's available index.
+  public var nextWrap: Bool { rawValue >> 31 != 0 }
 }

@@ -32,7 +32,7 @@ struct DriveCommand: ParsableCommand {
     Interrupt.install()
     let report = try DriveMeasurement(parameters, machine, progress).run()
     progress.clear()
-    try destination.write(report) { DriveText(report).render() }
+    try destination.write(report) { report.text() }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }

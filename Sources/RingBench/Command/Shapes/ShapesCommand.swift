@@ -35,7 +35,7 @@ struct ShapesCommand: ParsableCommand {
     Interrupt.install()
     let report = try ShapesMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
-    try destination.write(report) { ShapesText(report).render() }
+    try destination.write(report) { report.text() }
     if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 }

@@ -36,7 +36,7 @@ struct SweepCommand: ParsableCommand {
     let report = try SweepMeasurement(parameters, machine).run(progress: progress)
     progress.clear()
     if let warning = report.hybridWarning { progress.warn(warning) }
-    try destination.write(report) { SweepText(report, shownClass: shown).render() }
+    try destination.write(report) { report.text(shownClass: shown) }
     if report.mainClass == nil, !report.interrupted {
       throw BenchError.machine("no slice was kept: \(DropReason.sentence(report.slicesDroppedBy))")
     }

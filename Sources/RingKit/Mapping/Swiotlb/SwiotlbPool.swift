@@ -184,7 +184,7 @@ extension SwiotlbPool {
   }
 }
 
-/// Why a stretch of memory cannot serve as a bounce pool.
+/// Why a memory range cannot serve as a bounce pool.
 public enum SwiotlbConfigurationError: Error, Equatable, Sendable {
   /// The size is not a whole number of segments of 128 slots (256 KiB), or is 0, in bytes.
   case notWholeSegments(byteCount: Int)

@@ -88,7 +88,7 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
   @inlinable
   public var inFlightCount: Int { inFlight }
 
-  /// The stretches of the chain fetched last.
+  /// The segments of the chain fetched last.
   @inlinable
   public var segments: Span<TranslatedSegment> {
     @_lifetime(borrow self) get {
@@ -128,5 +128,45 @@ public struct PackedDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQu
   mutating func fail(_ fault: DMAFault) -> QueueError {
     broken = !fault.isPending
     return .fault(fault)
+  }
+}
+
+extension PackedDeviceQueue where Translator: ~Copyable {
+  /// Whether the driver wants to be told of what was published since the last call.
+  @inlinable
+  public mutating func isNotificationDue() -> Bool {
+    if unannounced == 0 { return false }
+    let count = UInt16(truncatingIfNeeded: min(unannounced, UInt64(ringSize)))
+    unannounced = 0
+    // B15: pairs with B16 in PackedDriverQueue.swift.
+    ordering.fence()
+    let wish = EventSuppression(rawValue: ring.driverEvent.load32(0))
+    let isDue = wish.isDue(position: published, count: count, size: ringSize, hasEventIndex: hasEventIndex)
+    translator.work.add(isDue ? .notifications : .notificationsSuppressed, 1)
+    return isDue
+  }
+
+  /// Asks to be notified of the next available buffer.
+  ///
+  /// - Returns: true when one was made available meanwhile: look again before sleeping.
+  @inlinable
+  public mutating func enableNotifications() -> Bool {
+    announce(hasEventIndex ? .descriptor(available) : .enable)
+    // B14: pairs with B13 in PackedDriverQueue.swift.
+    ordering.fence()
+    let word = ring.descriptors.load64(Int(available.offset) &* 16 &+ 8)
+    let flags = UInt16(truncatingIfNeeded: word >> 48)
+    return flags & (DescriptorFlags.available | DescriptorFlags.used) == available.availableFlags
+  }
+
+  /// Advises the driver that the device polls.
+  @inlinable
+  public mutating func disableNotifications() { announce(.disable) }
+
+  @inlinable
+  mutating func announce(_ wish: EventSuppression) {
+    if wish.rawValue == event.rawValue { return }
+    event = wish
+    ring.deviceEvent.store32(wish.rawValue, 0)
   }
 }

@@ -15,7 +15,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   mutating func usedDescriptor() throws(QueueError) -> (id: UInt16, length: UInt32, entry: LedgerEntry)? {
     // With nothing in flight the descriptor there is our own; whatever it says is not a completion.
     if ledger.published == ledger.returned { return nil }
-    // B12: pairs with B11 in PackedDeviceQueue+Complete.swift.
+    // B12: pairs with B11 in PackedDeviceQueue+Serve.swift.
     let word = ordering.observe64(ring.descriptors, at: Int(used.offset) &* 16 &+ 8)
     let flags = UInt16(truncatingIfNeeded: word >> 48)
     if flags & (DescriptorFlags.available | DescriptorFlags.used) != used.usedFlags { return nil }
@@ -62,6 +62,261 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       broken = true
       ledger.unreturned = entry.token
       throw error
+    }
+  }
+}
+
+extension PackedDriverQueue where Mapper: ~Copyable {
+  /// Unmaps and collects up to `limit` buffers the device is done with.
+  ///
+  /// A buffer that could not be collected because of an error stays where it is; those before it are in
+  /// ``completions``.
+  @inlinable @inline(__always)
+  public mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int {
+    finishedCount = 0
+    if broken { throw .broken }
+    let limit = min(limit, ring.size)
+    while finishedCount < limit {
+      if isInOrder {
+        if batchRemaining == 0 && ledger.isPlainSequence {
+          guard try openBatchInSequence() else { break }
+        }
+        if batchRemaining != 0 {
+          try ledger.isPlainSequence ? reclaimBatchInSequence(limit) : reclaimBatch(limit)
+          if batchRemaining == 0 { continue }
+        }
+      } else {
+        // Barriers for hardware cost more than all that is saved there.
+        if ledger.isPlainSequence && !ordering.platform {
+          if try reclaimSequence(limit) { break }
+        }
+        if finishedCount != limit && ledger.unpublished == 0 { try reclaimSingles(limit) }
+      }
+      // The first one that is not a published buffer of one descriptor; or there is none.
+      guard finishedCount < limit, let completion = try nextUsed() else { break }
+      finished[finishedCount] = completion
+      finishedCount &+= 1
+    }
+    return finishedCount
+  }
+
+  /// Collects buffers that come back in the order they were added, as long as they do: id and flags of each used
+  /// descriptor are known before it is read.
+  ///
+  /// - Returns: whether there is nothing more to collect.
+  @inlinable @inline(__always)
+  mutating func reclaimSequence(_ limit: Int) throws(QueueError) -> Bool {
+    let (descriptors, size, isBacklogged) = (ring.descriptors, ring.size, wasBacklogged)
+    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
+    let lap = PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.available | DescriptorFlags.used)
+    let looked = lap | PackedRing.word(length: 0, id: 0xffff, flags: 0)
+    let writeFlag = PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.write)
+    wasBacklogged = false
+    while finishedCount < limit {
+      if ledger.returned == ledger.published { return true }
+      let (place, id) = (Int(used.offset), Int(ledger.oldestSlot))
+      // To where the ring or the sequence wraps, so that nothing inside has to look for it.
+      let inFlight = Int(ledger.published.distance(from: ledger.returned))
+      let run = min(limit &- finishedCount, inFlight, size &- max(place, id))
+      // As in PackedDeviceQueue.serve: these lines are about to be written again.
+      if isBacklogged { descriptors.prefetchForWriting(place &* 16, byteCount: min(2 &* run, inFlight) &* 16) }
+      let expected = PackedRing.word(length: 0, id: UInt16(truncatingIfNeeded: id), flags: used.usedFlags)
+      let done = finished.cells.advanced(by: finishedCount)
+      var failure: DMAError?
+      var word: UInt64 = 0
+      var i = 0
+      while i < run {
+        // B12: pairs with B11 in PackedDeviceQueue+Serve.swift.
+        word = descriptors.loadAcquire64((place &+ i) &* 16 &+ 8)
+        // The slow path handles what is out of turn and reports errors.
+        if (word ^ (expected &+ UInt64(truncatingIfNeeded: i) &<< 32)) & looked != 0 { break }
+        let entry = entries[id &+ i]
+        let length = word & writeFlag != 0 ? UInt32(truncatingIfNeeded: word) : 0
+        if length > entry.capacity { break }
+        do throws(DMAError) {
+          _ = try mapper.unmap(
+            mappings[id &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
+        } catch {
+          failure = error
+          break
+        }
+        done[i] = Completion(token: entry.token, writtenByteCount: length)
+        i &+= 1
+      }
+      finishedCount &+= i
+      used.advance(by: UInt16(truncatingIfNeeded: i), size: ringSize)
+      ledger.retireOldest(UInt16(truncatingIfNeeded: i))
+      if let failure { throw abandonOldest(failure) }
+      if i != run { return (word ^ expected) & lap != 0 }
+    }
+    wasBacklogged = true
+    return false
+  }
+
+  /// The oldest buffer could not be unmapped: it is not back, and not the device's either; a reset reports it.
+  @inlinable @inline(never)
+  mutating func abandonOldest(_ error: DMAError) -> QueueError {
+    ledger.unreturned = ledger.entries[ledger.oldestSlot].token
+    used.advance(size: ringSize)
+    ledger.retireOldest(1)
+    return fail(error)
+  }
+
+  /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
+  @inlinable @inline(never)
+  mutating func reclaimSingles(_ limit: Int) throws(QueueError) {
+    var cursor = RetireCursor(&ledger)
+    var position = used
+    let (descriptors, published, size) = (ring.descriptors, ledger.published, ringSize)
+    let done = finished.cells
+    let hasTables = ledger.indirectCapacity > 0
+    var count = finishedCount
+    let isBacklogged = wasBacklogged
+    while count < limit && cursor.returned != published {
+      // Up to the ring's end, so that nothing inside has to look for the wrap.
+      let first = count
+      let ahead = min(Int(published.distance(from: cursor.returned)), Int(size &- position.offset))
+      let run = min(limit, count &+ ahead)
+      let (base, lapFlags) = (Int(position.offset) &* 16, position.usedFlags)
+      while count < run {
+        let offset = base &+ (count &- first) &* 16
+        // As in PackedDeviceQueue.serve: these lines are about to be written again.
+        if isBacklogged && offset & 63 == 0 { descriptors.prefetchForWriting(offset &+ 128) }
+        // B12: pairs with B11 in PackedDeviceQueue+Serve.swift.
+        let word = ordering.observe64(descriptors, at: offset &+ 8)
+        let flags = UInt16(truncatingIfNeeded: word >> 48)
+        if flags & (DescriptorFlags.available | DescriptorFlags.used) != lapFlags { break }
+        let slot = UInt16(truncatingIfNeeded: word >> 32)
+        // The slow path reports the error.
+        if slot >= size { break }
+        let entry = cursor.entries[slot]
+        let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
+        if entry.descriptorCount != 1 || length > entry.capacity { break }
+        if hasTables && ledger.indirectUse[slot] != 0 { break }
+        do throws(DMAError) {
+          _ = try mapper.unmap(
+            cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
+        } catch {
+          // It is not back, and not the device's either: a reset reports it.
+          cursor.retire(slot)
+          position.advance(by: UInt16(truncatingIfNeeded: count &- first &+ 1), size: size)
+          cursor.commit(&ledger)
+          ledger.unreturned = entry.token
+          (used, finishedCount) = (position, count)
+          throw fail(error)
+        }
+        cursor.retire(slot)
+        done[count] = Completion(token: entry.token, writtenByteCount: length)
+        count &+= 1
+      }
+      position.advance(by: UInt16(truncatingIfNeeded: count &- first), size: size)
+      if count < run { break }
+    }
+    wasBacklogged = count == limit
+    cursor.commit(&ledger)
+    (used, finishedCount) = (position, count)
+  }
+
+  /// IN_ORDER: reads a used descriptor and finds how many buffers it stands for, while ids come in sequence.
+  ///
+  /// - Returns: false when there is none.
+  @inlinable @inline(__always)
+  mutating func openBatchInSequence() throws(QueueError) -> Bool {
+    let inFlight = ledger.published.distance(from: ledger.returned)
+    if inFlight == 0 { return false }
+    // B12: pairs with B11 in PackedDeviceQueue+Serve.swift.
+    let word = ordering.observe64(ring.descriptors, at: Int(used.offset) &* 16 &+ 8)
+    let flags = UInt16(truncatingIfNeeded: word >> 48)
+    if flags & (DescriptorFlags.available | DescriptorFlags.used) != used.usedFlags { return false }
+    let id = UInt16(truncatingIfNeeded: word >> 32)
+    if id >= ringSize { throw fail(RingViolation(.p18, .identifier, UInt64(id), limit: UInt64(ringSize))) }
+    let count = (id &- ledger.oldestSlot) & (ringSize &- 1) &+ 1
+    if count > inFlight { throw fail(RingViolation(.p18, .notInFlight, UInt64(id))) }
+    let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
+    let capacity = ledger.entries[id].capacity
+    if length > capacity { throw fail(RingViolation(.p21, .length, UInt64(length), limit: UInt64(capacity))) }
+    batchRemaining = count
+    batchLength = length
+    return true
+  }
+
+  /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
+  @inlinable @inline(never)
+  mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
+    var cursor = RetireCursor(&ledger)
+    let done = finished.cells
+    let hasTables = ledger.indirectCapacity > 0
+    var (count, remaining) = (finishedCount, batchRemaining)
+    let length = batchLength
+    var (position, head) = (used, oldest)
+    let size = ringSize
+    while count < limit && remaining != 0 {
+      let slot = head
+      let entry = cursor.entries[slot]
+      if entry.descriptorCount != 1 { break }
+      if hasTables && ledger.indirectUse[slot] != 0 { break }
+      cursor.retire(slot)
+      position.advance(size: size)
+      head = head &+ 1 == size ? 0 : head &+ 1
+      remaining &-= 1
+      // The buffers that were skipped count as used completely.
+      let written = remaining == 0 ? length : entry.capacity
+      do throws(DMAError) {
+        _ = try mapper.unmap(
+          cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
+      } catch {
+        cursor.commit(&ledger)
+        ledger.unreturned = entry.token
+        (used, oldest) = (position, head)
+        (finishedCount, batchRemaining) = (count, remaining)
+        throw fail(error)
+      }
+      done[count] = Completion(token: entry.token, writtenByteCount: written)
+      count &+= 1
+    }
+    cursor.commit(&ledger)
+    (used, oldest) = (position, head)
+    (finishedCount, batchRemaining) = (count, remaining)
+  }
+
+  @inlinable @inline(__always)
+  mutating func reclaimBatchInSequence(_ limit: Int) throws(QueueError) {
+    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
+    while finishedCount < limit && batchRemaining != 0 {
+      let slot = Int(ledger.oldestSlot)
+      let run = min(limit &- finishedCount, Int(batchRemaining), ring.size &- slot)
+      // These descriptors are written next.
+      if run > 4 { ring.descriptors.prefetchForWriting(16 &* Int(used.offset), byteCount: 16 &* run) }
+      let (last, length) = (Int(batchRemaining) &- 1, batchLength)
+      let done = finished.cells.advanced(by: finishedCount)
+      var failure: DMAError?
+      var i = 0
+      while i < run {
+        let entry = entries[slot &+ i]
+        // The buffers that were skipped count as used completely.
+        let written = i == last ? length : entry.capacity
+        do throws(DMAError) {
+          _ = try mapper.unmap(
+            mappings[slot &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
+        } catch {
+          failure = error
+          break
+        }
+        done[i] = Completion(token: entry.token, writtenByteCount: written)
+        i &+= 1
+      }
+      let count = UInt16(truncatingIfNeeded: i)
+      finishedCount &+= i
+      batchRemaining &-= count
+      used.advance(by: count, size: ringSize)
+      ledger.retireOldest(count)
+      oldest = ledger.oldestSlot
+      if let failure {
+        batchRemaining &-= 1
+        let error = abandonOldest(failure)
+        oldest = ledger.oldestSlot
+        throw error
+      }
     }
   }
 }

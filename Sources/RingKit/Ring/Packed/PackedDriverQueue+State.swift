@@ -1,7 +1,8 @@
 extension PackedDriverQueue where Mapper: ~Copyable {
   /// The queue's state, for another queue over the same memory; publishes what was added first.
   ///
-  /// The queue goes on as before. Buffers stay mapped: whoever gives the queue up for another one drops it.
+  /// The queue goes on as before. Buffers stay mapped: a caller that replaces the queue by
+  /// another one drops it.
   /// - Complexity: O(size).
   /// - Parameters:
   ///   - isSecure: whether the guest's memory is out of its devices' reach.
@@ -61,5 +62,16 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     unannounced = state.unannounced
     event = EventSuppression(rawValue: state.suppression)
     ring.driverEvent.store32(event.rawValue, 0)
+  }
+}
+
+extension PackedDriverQueue where Mapper: ~Copyable {
+  /// Where another device has to go on: offset and wrap counter of the next used descriptor, once all used ones were
+  /// reclaimed; `nil` before.
+  public var devicePosition: UInt16? {
+    if batchRemaining != 0 { return nil }
+    let word = ordering.observe64(ring.descriptors, at: Int(used.offset) &* 16 &+ 8)
+    let marks = UInt16(truncatingIfNeeded: word >> 48) & (DescriptorFlags.available | DescriptorFlags.used)
+    return marks == used.usedFlags && ledger.published != ledger.returned ? nil : used.word
   }
 }

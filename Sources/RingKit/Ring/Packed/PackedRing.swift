@@ -16,13 +16,13 @@ public struct PackedRing: Sendable {
     (descriptors: GuestPhysicalAddress, driverEvent: GuestPhysicalAddress, deviceEvent: GuestPhysicalAddress)
   private let regions: [MemoryRegion]
 
-  /// Bytes that a ring of `size` entries takes in one piece, each event word in lines of its own.
+  /// Bytes that a ring of `size` entries takes in one buffer, each event word in lines of its own.
   public static func byteCount(size: Int) -> Int { eventOffset(size) + 128 + 4 }
 
   // 128: the two event words have different writers; adjacent-line prefetch moves pairs of lines together.
   private static func eventOffset(_ size: Int) -> Int { (16 * size + 127) & ~127 }
 
-  /// Lays a ring out in one piece of memory.
+  /// Lays a ring out in one buffer.
   ///
   /// - Throws: ``QueueConfigurationError`` for a size outside 1…32,768, too little memory or a start that is not a
   ///   multiple of 16.
@@ -73,5 +73,46 @@ public struct PackedRing: Sendable {
   @inlinable @inline(__always)
   static func word(length: UInt32, id: UInt16, flags: UInt16) -> UInt64 {
     UInt64(length) | UInt64(id) << 32 | UInt64(flags) << 48
+  }
+}
+
+/// The event suppression word of one side of a packed ring (virtio 1.2, 2.8.14).
+@frozen
+@usableFromInline
+struct EventSuppression: BitwiseCopyable {
+  @usableFromInline let rawValue: UInt32
+
+  @inlinable
+  init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// RING_EVENT_FLAGS_ENABLE.
+  @inlinable
+  static var enable: EventSuppression { EventSuppression(rawValue: 0) }
+
+  /// RING_EVENT_FLAGS_DISABLE.
+  @inlinable
+  static var disable: EventSuppression { EventSuppression(rawValue: 1 << 16) }
+
+  /// RING_EVENT_FLAGS_DESC: when the descriptor at `position` is written.
+  @inlinable
+  static func descriptor(_ position: WrapCounter) -> EventSuppression {
+    EventSuppression(rawValue: UInt32(position.word) | 2 << 16)
+  }
+
+  /// Whether writing the `count` descriptors before `position` calls for a notification.
+  ///
+  /// A reserved value (3, or 2 without EVENT_IDX) counts as enabled: one notification too many is tolerated by every
+  /// peer, one too few is a hang.
+  @inlinable @inline(__always)
+  func isDue(position: WrapCounter, count: UInt16, size: UInt16, hasEventIndex: Bool) -> Bool {
+    let flags = rawValue >> 16 & 3
+    if flags == 1 { return false }
+    if flags != 2 || !hasEventIndex { return true }
+    let word = UInt16(truncatingIfNeeded: rawValue)
+    var event = word & 0x7fff
+    // An event position of the other lap lies one ring length before this lap's offsets.
+    if (word & 0x8000 != 0) != position.wrap { event = event &- size }
+    return RingIndex.crossed(
+      RingIndex(event), from: RingIndex(position.offset &- count), to: RingIndex(position.offset))
   }
 }

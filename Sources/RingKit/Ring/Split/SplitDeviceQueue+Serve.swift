@@ -1,4 +1,130 @@
 extension SplitDeviceQueue where Translator: ~Copyable {
+  /// The next available buffer, `nil` when there is none.
+  @inlinable @inline(__always)
+  public mutating func next() throws(QueueError) -> DeviceChain? {
+    if broken { throw .broken }
+    if availableSeen == fetched {
+      guard try observeAvailable() else { return nil }
+    }
+    let head = ring.available.load16(4 &+ 2 &* Int(fetched.slot(mask: mask)))
+    if head > mask { throw fail(RingViolation(.s4, .identifier, UInt64(head), limit: UInt64(ring.size))) }
+    let (address, word) = fetch(head)
+    let flags = UInt16(truncatingIfNeeded: word >> 32)
+    if flags & (DescriptorFlags.next | DescriptorFlags.indirect) == 0 {
+      let segment: TranslatedSegment?
+      do throws(DMAFault) {
+        segment = try builder.single(
+          address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
+      } catch { throw fail(error) }
+      if let segment {
+        fetched = fetched.advanced(by: 1)
+        return DeviceChain(id: head, segment: segment)
+      }
+    }
+    return try nextChain(head, address, word)
+  }
+
+  /// Whatever is not one contiguous element.
+  @inlinable @inline(never)
+  mutating func nextChain(_ head: UInt16, _ address: IOVA, _ word: UInt64) throws(QueueError) -> DeviceChain {
+    builder.begin()
+    do throws(QueueError) { try walk(head, address, word) } catch {
+      broken = !error.isPending
+      throw error
+    }
+    fetched = fetched.advanced(by: 1)
+    return builder.chain(id: head, descriptorCount: 1)
+  }
+
+  /// Reads the available index, once.
+  ///
+  /// It may be ahead of what was published back by at most the queue's size (S11).
+  @inlinable @inline(__always)
+  mutating func observeAvailable() throws(QueueError) -> Bool {
+    // B2: pairs with B1 in SplitDriverQueue+Add.swift.
+    let index = RingIndex(ordering.observe16(ring.available, at: SplitRing.indexOffset))
+    if index == fetched { return false }
+    let ahead = index.distance(from: published)
+    if ahead > UInt16(truncatingIfNeeded: ring.size) || index.distance(from: fetched) > ahead {
+      throw fail(RingViolation(.s11, .index, UInt64(index.rawValue), limit: UInt64(ring.size)))
+    }
+    availableSeen = index
+    return true
+  }
+
+  /// Fetches one descriptor: two loads, after which its fields are ours.
+  @inlinable @inline(__always)
+  func fetch(_ slot: UInt16) -> (address: IOVA, word: UInt64) {
+    let offset = Int(slot) &* 16
+    return (IOVA(ring.descriptors.load64(offset)), ring.descriptors.load64(offset &+ 8))
+  }
+
+  /// A chain of several descriptors, or one that leads to a table.
+  ///
+  /// Bounded by the queue's size (S8), so a loop ends.
+  @inlinable @inline(never)
+  mutating func walk(_ head: UInt16, _ firstAddress: IOVA, _ firstWord: UInt64) throws(QueueError) {
+    var (slot, address, word) = (head, firstAddress, firstWord)
+    while true {
+      let flags = UInt16(truncatingIfNeeded: word >> 32)
+      builder.descriptors &+= 1
+      if builder.descriptors > UInt32(ring.size) {
+        throw .violation(RingViolation(.s4, .count, UInt64(builder.descriptors), limit: UInt64(ring.size)))
+      }
+      if flags & DescriptorFlags.indirect != 0 {
+        if !hasIndirect { throw .violation(RingViolation(.s6, .flags, UInt64(flags))) }
+        if flags & DescriptorFlags.next != 0 { throw .violation(RingViolation(.s9, .flags, UInt64(flags))) }
+        builder.descriptors &-= 1
+        return try walkTable(address, UInt32(truncatingIfNeeded: word))
+      }
+      try builder.append(
+        address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
+      if flags & DescriptorFlags.next == 0 { return }
+      let next = UInt16(truncatingIfNeeded: word >> 48)
+      if next > mask { throw .violation(RingViolation(.s4, .identifier, UInt64(next), limit: UInt64(ring.size))) }
+      if isInOrder && next != (slot &+ 1) & mask {
+        throw .violation(RingViolation(.s5, .identifier, UInt64(next), limit: UInt64((slot &+ 1) & mask)))
+      }
+      slot = next
+      (address, word) = fetch(slot)
+    }
+  }
+
+  /// An indirect table (virtio 1.2, 2.7.5.3): linked by `next`, no longer than the queue in all, never nested.
+  @inlinable @inline(never)
+  mutating func walkTable(_ table: IOVA, _ byteCount: UInt32) throws(QueueError) {
+    if byteCount == 0 || byteCount & 15 != 0 {
+      throw .violation(RingViolation(.s8, .length, UInt64(byteCount), limit: 16))
+    }
+    if table.rawValue & 15 != 0 { throw .violation(RingViolation(.s1, .address, table.rawValue, limit: 16)) }
+    let entries = byteCount >> 4
+    if entries > UInt32(ring.size) {
+      throw .violation(RingViolation(.s8, .count, UInt64(entries), limit: UInt64(ring.size)))
+    }
+    var index: UInt32 = 0
+    var reader = TableReader(table)
+    while true {
+      builder.descriptors &+= 1
+      if builder.descriptors > UInt32(ring.size) {
+        throw .violation(RingViolation(.s8, .count, UInt64(builder.descriptors), limit: UInt64(ring.size)))
+      }
+      let (address, word) = try reader.entry(index, of: entries, &translator)
+      let flags = UInt16(truncatingIfNeeded: word >> 32)
+      if flags & DescriptorFlags.indirect != 0 { throw .violation(RingViolation(.s7, .flags, UInt64(flags))) }
+      try builder.append(
+        address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
+      if flags & DescriptorFlags.next == 0 { return }
+      let next = UInt32(truncatingIfNeeded: word >> 48)
+      if next >= entries { throw .violation(RingViolation(.s4, .identifier, UInt64(next), limit: UInt64(entries))) }
+      if isInOrder && next != index &+ 1 {
+        throw .violation(RingViolation(.s10, .identifier, UInt64(next), limit: UInt64(index &+ 1)))
+      }
+      index = next
+    }
+  }
+}
+
+extension SplitDeviceQueue where Translator: ~Copyable {
   /// Takes up to `limit` buffers, has each served on the spot, completes them and publishes.
   @inlinable @inline(__always)
   public mutating func serve<Failure: Error>(
@@ -51,7 +177,7 @@ extension SplitDeviceQueue where Translator: ~Copyable {
       var i = 0
       while i < run {
         let head = ring.available.load16(4 &+ 2 &* (place &+ i))
-        // What is wrong with what does not pass is for the careful path to say.
+        // The slow path reports the error.
         if head > mask { break }
         let (address, word) = fetch(head)
         if word & careful != 0 { break }
@@ -110,5 +236,61 @@ extension SplitDeviceQueue where Translator: ~Copyable {
     let head = Int(ring.available.load16(4 &+ 2 &* place) & mask)
     ring.descriptors.prefetchForReading(head &* 16, byteCount: count &* 16)
     if !isInOrder { ring.used.prefetchForWriting(4 &+ 8 &* usedPlace, byteCount: 8 &* count) }
+  }
+}
+
+extension SplitDeviceQueue where Translator: ~Copyable {
+  /// Notes that the device is done with a chain.
+  ///
+  /// Completing more chains than were fetched, or claiming more bytes than a chain can take, is a mistake of the caller.
+  @inlinable @inline(__always)
+  public mutating func complete(_ chain: DeviceChain, written: UInt32) {
+    precondition(completed != fetched, "a chain is completed that was not fetched, or twice")
+    precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
+    if isInOrder {
+      batchCount &+= 1
+      batchID = chain.id
+      batchLength = written
+      completed = completed.advanced(by: 1)
+      // A buffer that is skipped counts as used completely (virtio 1.2, 2.7.9): one that was not ends its batch.
+      if UInt64(written) != chain.writableByteCount { writeBatch() }
+    } else {
+      write(completed, chain.id, written)
+      completed = completed.advanced(by: 1)
+    }
+  }
+
+  /// Gives the buffer that was completed last a used entry of its own instead of its batch's.
+  ///
+  /// For drivers that look for one entry per buffer although IN_ORDER lets a device retire a batch with one. Without
+  /// IN_ORDER each buffer has its own. Nothing becomes visible by this call.
+  @inlinable @inline(__always)
+  public mutating func endBatch() {
+    if batchCount != 0 { writeBatch() }
+  }
+
+  /// Makes the completions noted so far visible, with one store of the used index (S27, S28).
+  @inlinable
+  public mutating func publish() {
+    if completed == published { return }
+    if batchCount != 0 { writeBatch() }
+    unannounced &+= UInt64(completed.distance(from: published))
+    published = completed
+    // B3: pairs with B4 in SplitDriverQueue+Reclaim.swift.
+    ordering.publish16(ring.used, completed.rawValue, at: SplitRing.indexOffset)
+  }
+
+  /// One used entry, at the batch's first position, that names its last buffer.
+  @inlinable @inline(__always)
+  mutating func writeBatch() {
+    write(RingIndex(completed.rawValue &- batchCount), batchID, batchLength)
+    batchCount = 0
+  }
+
+  @inlinable @inline(__always)
+  func write(_ index: RingIndex, _ id: UInt16, _ length: UInt32) {
+    let offset = 4 &+ 8 &* Int(index.slot(mask: mask))
+    ring.used.store32(UInt32(id), offset)
+    ring.used.store32(length, offset &+ 4)
   }
 }

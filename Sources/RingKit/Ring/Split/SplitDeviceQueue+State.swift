@@ -33,7 +33,7 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   ///   - state: what ``saveState(isSecure:holding:)`` of the other queue returned.
   ///   - ring: the ring's memory with its contents, at the same guest-physical addresses.
   ///   - translator: leads the same addresses to the same memory, as this side has it mapped.
-  ///   - held: called for each chain that the other queue had fetched and not completed, with its stretches here; to be
+  ///   - held: called for each chain that the other queue had fetched and not completed, with its segments here; to be
   ///     completed like one from ``next()``, with IN_ORDER in this order.
   /// - Returns: the queue, which owns the translator.
   /// - Throws: ``QueueStateError``.
@@ -63,5 +63,26 @@ extension SplitDeviceQueue where Translator: ~Copyable {
       let chain = try builder.rebuild(saved, &translator)
       held(chain, ChainSegments(segments))
     }
+  }
+}
+
+extension SplitDeviceQueue where Translator: ~Copyable {
+  /// Where another device would go on (``resume(at:)``): behind everything published.
+  public var position: UInt16 { published.rawValue }
+}
+
+extension SplitDeviceQueue where Translator: ~Copyable {
+  /// Goes on where another device ended: at the used index, which is all that it published.
+  ///
+  /// Only for a ring whose devices complete buffers in the order they fetch them, as `serve` does.
+  public mutating func resume(at position: UInt16) -> Bool {
+    precondition(fetched == RingIndex(0) && completed == RingIndex(0), "a queue resumes before it serves")
+    guard ring.used.load16(SplitRing.indexOffset) == position else { return false }
+    fetched = RingIndex(position)
+    availableSeen = fetched
+    completed = fetched
+    published = fetched
+    flags = ring.used.load16(0)
+    return true
   }
 }

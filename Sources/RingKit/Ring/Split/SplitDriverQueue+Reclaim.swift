@@ -19,7 +19,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   /// Reads the used index, once, and holds it against what is in flight.
   @inlinable @inline(__always)
   mutating func observeUsed() throws(QueueError) -> Bool {
-    // B4: pairs with B3 in SplitDeviceQueue+Complete.swift.
+    // B4: pairs with B3 in SplitDeviceQueue+Serve.swift.
     let index = RingIndex(ordering.observe16(ring.used, at: SplitRing.indexOffset))
     let count = index.distance(from: ledger.returned)
     if count == 0 { return false }
@@ -82,6 +82,228 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       broken = true
       ledger.unreturned = entry.token
       throw error
+    }
+  }
+}
+
+extension SplitDriverQueue where Mapper: ~Copyable {
+  /// Unmaps and collects up to `limit` buffers the device is done with.
+  ///
+  /// Looks at the used index at most once, and only when everything it covered before is collected. A buffer that could
+  /// not be collected because of an error stays where it is; those before it are in ``completions``.
+  @inlinable @inline(__always)
+  public mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int {
+    finishedCount = 0
+    if broken { throw .broken }
+    let limit = min(limit, ring.size)
+    var hasLooked = false
+    while finishedCount < limit {
+      if usedSeen == ledger.returned {
+        if hasLooked { break }
+        hasLooked = true
+        guard try observeUsed() else { break }
+      }
+      let opensBatch = isInOrder && ledger.isPlainSequence
+      if isInOrder {
+        if batchRemaining == 0 && opensBatch { try openBatchInSequence() }
+        if batchRemaining != 0 { try opensBatch ? reclaimBatchInSequence(limit) : reclaimBatch(limit) }
+      } else {
+        if ledger.isPlainSequence { try reclaimSequence(limit) }
+        if finishedCount != limit && usedSeen != ledger.returned && ledger.unpublished == 0 {
+          try reclaimSingles(limit)
+        }
+      }
+      if finishedCount == limit || usedSeen == ledger.returned || opensBatch { continue }
+      // One that is not a published buffer of one descriptor, or that something is wrong with.
+      let completion = try takeUsed()
+      finished[finishedCount] = completion
+      finishedCount &+= 1
+    }
+    return finishedCount
+  }
+
+  /// Collects buffers that come back in the order they were added, as long as they do: what each used entry has to say
+  /// is known before it is read.
+  @inlinable @inline(__always)
+  mutating func reclaimSequence(_ limit: Int) throws(QueueError) {
+    let (descriptors, used, seen, mask, size) = (ring.descriptors, ring.used, usedSeen, mask, ring.size)
+    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
+    while finishedCount < limit && ledger.returned != seen {
+      let (place, slot) = (Int(ledger.returned.slot(mask: mask)), Int(ledger.oldestSlot))
+      // To where the ring or the sequence wraps, so that nothing inside has to look for it.
+      let run = min(limit &- finishedCount, Int(seen.distance(from: ledger.returned)), size &- max(place, slot))
+      let (offset, done) = (4 &+ 8 &* place, finished.cells.advanced(by: finishedCount))
+      // What the index covers is written, so fetching ahead takes nothing from the device.
+      let ahead = min(2 &* run, Int(seen.distance(from: ledger.returned)))
+      if ahead > 4 {
+        used.prefetchForReading(offset, byteCount: 8 &* ahead)
+        // Their descriptors are written next.
+        descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead)
+      }
+      var failure: DMAError?
+      var i = 0
+      while i < run {
+        let id = used.load32(offset &+ 8 &* i)
+        let length = used.load32(offset &+ 8 &* i &+ 4)
+        let entry = entries[slot &+ i]
+        // The slow path handles what is out of turn and reports errors.
+        if id != UInt32(truncatingIfNeeded: slot &+ i) || length > entry.capacity { break }
+        do throws(DMAError) {
+          _ = try mapper.unmap(
+            mappings[slot &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
+        } catch {
+          failure = error
+          break
+        }
+        done[i] = Completion(token: entry.token, writtenByteCount: length)
+        i &+= 1
+      }
+      finishedCount &+= i
+      ledger.retireOldest(UInt16(truncatingIfNeeded: i))
+      if let failure { throw abandonOldest(failure) }
+      if i != run { return }
+    }
+  }
+
+  /// The oldest buffer could not be unmapped: it is not back, and not the device's either; a reset reports it.
+  @inlinable @inline(never)
+  mutating func abandonOldest(_ error: DMAError) -> QueueError {
+    ledger.unreturned = ledger.entries[ledger.oldestSlot].token
+    ledger.retireOldest(1)
+    return fail(error)
+  }
+
+  /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
+  @inlinable @inline(never)
+  mutating func reclaimSingles(_ limit: Int) throws(QueueError) {
+    var cursor = RetireCursor(&ledger)
+    let (used, seen, mask) = (ring.used, usedSeen, mask)
+    let done = finished.cells
+    let hasTables = ledger.indirectCapacity > 0
+    var count = finishedCount
+    while count < limit && cursor.returned != seen {
+      let offset = 4 &+ 8 &* Int(cursor.returned.slot(mask: mask))
+      // What the index covers is written, so fetching ahead takes nothing from the device.
+      if offset & 63 == 4 && seen.distance(from: cursor.returned) > 16 { used.prefetchForReading(offset &+ 128) }
+      let id = used.load32(offset)
+      let length = used.load32(offset &+ 4)
+      // The slow path reports the error.
+      if id > UInt32(mask) { break }
+      let slot = UInt16(truncatingIfNeeded: id)
+      let entry = cursor.entries[slot]
+      if entry.descriptorCount != 1 || length > entry.capacity { break }
+      if hasTables && ledger.indirectUse[slot] != 0 { break }
+      do throws(DMAError) {
+        _ = try mapper.unmap(
+          cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
+      } catch {
+        // It is not back, and not the device's either: a reset reports it.
+        cursor.retire(slot)
+        cursor.commit(&ledger)
+        ledger.unreturned = entry.token
+        finishedCount = count
+        throw fail(error)
+      }
+      cursor.retire(slot)
+      done[count] = Completion(token: entry.token, writtenByteCount: length)
+      count &+= 1
+    }
+    cursor.commit(&ledger)
+    finishedCount = count
+  }
+
+  /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
+  @inlinable @inline(never)
+  mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
+    var cursor = RetireCursor(&ledger)
+    let done = finished.cells
+    let hasTables = ledger.indirectCapacity > 0
+    var (count, remaining) = (finishedCount, batchRemaining)
+    let length = batchLength
+    let (heads, mask) = (availableCopy.cells, mask)
+    while count < limit && remaining != 0 {
+      let head = heads[cursor.returned.slot(mask: mask)]
+      let entry = cursor.entries[head]
+      if entry.descriptorCount != 1 { break }
+      if hasTables && ledger.indirectUse[head] != 0 { break }
+      cursor.retire(head)
+      remaining &-= 1
+      // The buffers that were skipped count as used completely.
+      let written = remaining == 0 ? length : entry.capacity
+      do throws(DMAError) {
+        _ = try mapper.unmap(
+          cursor.mappings[head], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
+      } catch {
+        cursor.commit(&ledger)
+        ledger.unreturned = entry.token
+        (finishedCount, batchRemaining) = (count, remaining)
+        throw fail(error)
+      }
+      done[count] = Completion(token: entry.token, writtenByteCount: written)
+      count &+= 1
+    }
+    cursor.commit(&ledger)
+    (finishedCount, batchRemaining) = (count, remaining)
+  }
+
+  /// IN_ORDER: reads a used entry and finds how many buffers it stands for, while slots come in sequence.
+  @inlinable @inline(__always)
+  mutating func openBatchInSequence() throws(QueueError) {
+    let offset = 4 &+ 8 &* Int(ledger.returned.slot(mask: mask))
+    let id = ring.used.load32(offset)
+    let length = ring.used.load32(offset &+ 4)
+    if id > UInt32(mask) { throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(ring.size))) }
+    let slot = UInt16(truncatingIfNeeded: id)
+    let count = (slot &- ledger.oldestSlot) & mask &+ 1
+    if count > ledger.published.distance(from: ledger.returned) {
+      throw fail(RingViolation(.s27, .notInFlight, UInt64(id)))
+    }
+    let capacity = ledger.entries[slot].capacity
+    if length > capacity { throw fail(RingViolation(.s28, .length, UInt64(length), limit: UInt64(capacity))) }
+    let used = usedSeen.distance(from: ledger.returned)
+    // The next batch's entry, if there is one, stands where this batch ends.
+    if used > count {
+      ring.used.prefetchForReading(4 &+ 8 &* Int(ledger.returned.advanced(by: count).slot(mask: mask)))
+    }
+    if count > used { throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(used))) }
+    batchRemaining = count
+    batchLength = length
+  }
+
+  @inlinable @inline(__always)
+  mutating func reclaimBatchInSequence(_ limit: Int) throws(QueueError) {
+    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
+    while finishedCount < limit && batchRemaining != 0 {
+      let slot = Int(ledger.oldestSlot)
+      let run = min(limit &- finishedCount, Int(batchRemaining), ring.size &- slot)
+      // Their descriptors are written next.
+      let ahead = min(2 &* run, Int(usedSeen.distance(from: ledger.returned)))
+      if ahead > 4 { ring.descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead) }
+      let (last, length) = (Int(batchRemaining) &- 1, batchLength)
+      let done = finished.cells.advanced(by: finishedCount)
+      var failure: DMAError?
+      var i = 0
+      while i < run {
+        let entry = entries[slot &+ i]
+        // The buffers that were skipped count as used completely.
+        let written = i == last ? length : entry.capacity
+        do throws(DMAError) {
+          _ = try mapper.unmap(
+            mappings[slot &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
+        } catch {
+          failure = error
+          break
+        }
+        done[i] = Completion(token: entry.token, writtenByteCount: written)
+        i &+= 1
+      }
+      finishedCount &+= i
+      batchRemaining &-= UInt16(truncatingIfNeeded: i)
+      ledger.retireOldest(UInt16(truncatingIfNeeded: i))
+      if let failure {
+        batchRemaining &-= 1
+        throw abandonOldest(failure)
+      }
     }
   }
 }

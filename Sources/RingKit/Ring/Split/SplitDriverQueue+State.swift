@@ -1,7 +1,8 @@
 extension SplitDriverQueue where Mapper: ~Copyable {
   /// The queue's state, for another queue over the same memory; publishes what was added first.
   ///
-  /// The queue goes on as before. Buffers stay mapped: whoever gives the queue up for another one drops it.
+  /// The queue goes on as before. Buffers stay mapped: a caller that replaces the queue by
+  /// another one drops it.
   /// - Complexity: O(size).
   /// - Parameters:
   ///   - isSecure: whether the guest's memory is out of its devices' reach.
@@ -67,5 +68,13 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     unannounced = state.unannounced
     flags = UInt16(truncatingIfNeeded: state.suppression)
     ring.available.store16(flags, 0)
+  }
+}
+
+extension SplitDriverQueue where Mapper: ~Copyable {
+  /// Where another device has to go on: the used index, once all that it covers was reclaimed; `nil` before.
+  public var devicePosition: UInt16? {
+    ordering.observe16(ring.used, at: SplitRing.indexOffset) == ledger.returned.rawValue
+      ? ledger.returned.rawValue : nil
   }
 }

@@ -15,7 +15,7 @@ public struct SplitRing: Sendable {
   public let addresses: (descriptors: GuestPhysicalAddress, available: GuestPhysicalAddress, used: GuestPhysicalAddress)
   private let regions: [MemoryRegion]
 
-  /// Bytes that a ring of `size` entries takes in one piece, each part in lines of its own.
+  /// Bytes that a ring of `size` entries takes in one buffer, each part in lines of its own.
   public static func byteCount(size: Int) -> Int { usedOffset(size) + 6 + 8 * size }
 
   private static func availableOffset(_ size: Int) -> Int { roundUp(16 * size) }
@@ -25,7 +25,7 @@ public struct SplitRing: Sendable {
   // 128: driver and device write different pairs of cache lines, which adjacent-line prefetch moves together.
   private static func roundUp(_ bytes: Int) -> Int { (bytes + 127) & ~127 }
 
-  /// Lays a ring out in one piece of memory.
+  /// Lays a ring out in one buffer.
   ///
   /// - Throws: ``QueueConfigurationError`` for a size that is not a power of two to 32,768, too little memory or a
   ///   start that is not a multiple of 16.

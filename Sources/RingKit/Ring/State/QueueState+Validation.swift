@@ -1,8 +1,8 @@
 extension QueueState {
   /// Holds every field against the others and the specification.
   ///
-  /// What passes leads no queue outside its ring or its memory, whoever wrote it: addresses and segments are for the mapper
-  /// or translator of the target to check.
+  /// A state that passes leads no queue outside its ring or its memory, even a forged one. The target's mapper
+  /// or translator checks addresses and segments.
   ///
   /// - Throws: ``QueueStateError/invalid(_:reason:)`` with the first field that is wrong.
   public func validate() throws(QueueStateError) {
@@ -184,4 +184,95 @@ extension VirtioFeatures {
     .indirectDescriptors, .eventIndex, .version1, .accessPlatform, .packedRing, .inOrder, .orderPlatform,
     .notificationData, .ringReset,
   ]
+}
+
+extension QueueState {
+  /// Holds the state against the queue that is to be made of it.
+  func admit(
+    _ role: Role, _ layout: Layout, size: Int, ring: [GuestPhysicalAddress], tables: GuestBuffer?
+  ) throws(QueueStateError) {
+    guard self.role == role else {
+      throw .mismatch(.role, found: self.role.rawValue, expected: role.rawValue)
+    }
+    guard self.layout == layout else {
+      throw .mismatch(.layout, found: self.layout.rawValue, expected: layout.rawValue)
+    }
+    try validate()
+    guard self.size == size else { throw .mismatch(.size, found: "\(self.size)", expected: "\(size)") }
+    guard self.ring == ring.map(\.rawValue) else {
+      throw .mismatch(.ring, found: Self.text(self.ring), expected: Self.text(ring.map(\.rawValue)))
+    }
+    let place = indirectCapacity > 0 ? tables?.address.rawValue ?? 0 : 0
+    guard self.tables == place else {
+      throw .mismatch(.tables, found: Self.text([self.tables]), expected: Self.text([place]))
+    }
+  }
+
+  /// What is wrong with the field behind a configuration that a queue cannot have.
+  static func error(_ error: QueueConfigurationError) -> QueueStateError {
+    switch error {
+    case .invalidSize: .invalid(.size, reason: "\(error)")
+    case .memoryTooSmall, .misaligned: .invalid(.tables, reason: "\(error)")
+    case .features: .invalid(.features, reason: "\(error)")
+    }
+  }
+
+  private static func text(_ addresses: [UInt64]) -> String {
+    addresses.map { "0x" + String($0, radix: 16) }.joined(separator: ", ")
+  }
+}
+
+extension SplitRing {
+  /// Where the descriptors, the driver's and the device's part lie.
+  var parts: [GuestPhysicalAddress] { [addresses.descriptors, addresses.available, addresses.used] }
+}
+
+extension PackedRing {
+  /// Where the descriptors, the driver's and the device's part lie.
+  var parts: [GuestPhysicalAddress] { [addresses.descriptors, addresses.driverEvent, addresses.deviceEvent] }
+}
+
+extension QueueState {
+  /// Holds a driver's state against the state of the device's end of the same queue, saved at the same moment.
+  ///
+  /// Both ends at rest: what one of them published the other need not have seen.
+  ///
+  /// - Throws: ``QueueStateError/mismatch(_:found:expected:)`` with the first field of the device's that belongs to
+  ///   another queue or moment; as ``validate()`` of either.
+  public func check(against device: QueueState) throws(QueueStateError) {
+    try validate()
+    try device.validate()
+    guard role == .driver else { throw .mismatch(.role, found: role.rawValue, expected: Role.driver.rawValue) }
+    guard device.role == .device else {
+      throw .mismatch(.role, found: device.role.rawValue, expected: Role.device.rawValue)
+    }
+    func compare(_ field: Field, _ found: String, _ expected: String) throws(QueueStateError) {
+      if found != expected { throw .mismatch(field, found: found, expected: expected) }
+    }
+    try compare(.layout, device.layout.rawValue, layout.rawValue)
+    try compare(.size, "\(device.size)", "\(size)")
+    try compare(.features, "\(device.features)", "\(features)")
+    try compare(.isSecure, "\(device.isSecure)", "\(isSecure)")
+    try compare(.ring, "\(device.ring)", "\(ring)")
+    let heads = Set(inFlight.compactMap(\.slots.first))
+    for chain in device.held where !heads.contains(chain.id) {
+      throw .mismatch(.held, found: "id \(chain.id)", expected: "one of \(inFlight.count) in flight")
+    }
+    if layout == .split {
+      guard Int(device.added &- returned) <= inFlight.count else {
+        throw .mismatch(.added, found: "\(device.added)", expected: "\(returned) to \(added)")
+      }
+      guard Int(device.returned &- returned) <= inFlight.count else {
+        throw .mismatch(.returned, found: "\(device.returned)", expected: "\(returned) to \(added)")
+      }
+    }
+  }
+
+  /// Tokens of the buffers in flight that the device had fetched and not completed, oldest first.
+  ///
+  /// The others were not fetched, or completed and not taken back yet.
+  public func tokensHeld(by device: QueueState) -> [UInt64] {
+    let ids = Set(device.held.map(\.id))
+    return inFlight.filter { buffer in buffer.slots.first.map(ids.contains) ?? false }.map(\.token)
+  }
 }

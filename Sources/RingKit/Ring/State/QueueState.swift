@@ -13,9 +13,9 @@
 ///   does not have.
 /// - What a queue keeps to be fast (slots in sequence, heads that stay in place, backlogs seen) is not part of it.
 ///
-/// Encoded, every field has a digest, so that damage is found and named; a digest is no protection against somebody who
-/// wants to deceive. Against those every field is checked when a queue is made of the state: the worst a forged state
-/// does is to complete buffers that it describes itself. Whoever may write states may use the guest's memory.
+/// Encoded, every field has a digest, so that damage is found and named. A digest does not protect against a forged
+/// state: every field is checked when a queue is made of it, and the worst that a forged state does is to complete
+/// buffers that it describes itself. A party that may write states may use the guest's memory.
 public struct QueueState: Equatable, Sendable {
   /// Which end of the queue it is of.
   public enum Role: String, Codable, Sendable {
@@ -35,7 +35,7 @@ public struct QueueState: Equatable, Sendable {
 
   /// A position in a packed ring.
   public struct Position: Codable, Equatable, Sendable {
-    /// The descriptor's place.
+    /// The descriptor's index in the ring.
     public var offset: UInt16
     /// The wrap counter that goes with it.
     public var wrap: Bool
@@ -158,4 +158,83 @@ extension QueueState.Segment {
   var direction: DMADirection { isWritable ? .deviceWritable : .deviceReadable }
 
   var memory: MemorySegment { MemorySegment(GuestPhysicalAddress(address), length: length) }
+}
+
+/// What a buffer in flight is made of, as its caller added it: needed to map it again elsewhere.
+///
+/// The ring cannot be asked: the device writes it too, and what stands there are the device's addresses.
+public struct BufferSegments: Equatable, Sendable {
+  /// The device-readable segments, in order.
+  public var readable: [MemorySegment]
+  /// The device-writable segments, in order.
+  public var writable: [MemorySegment]
+
+  /// A buffer of these segments.
+  public init(readable: [MemorySegment] = [], writable: [MemorySegment] = []) {
+    self.readable = readable
+    self.writable = writable
+  }
+}
+
+/// A chain that a device has fetched and not yet completed, with its segments.
+public struct HeldChain: Sendable {
+  /// The chain as ``DeviceQueue/next()`` returned it.
+  public let chain: DeviceChain
+  /// Its segments, in order.
+  public let segments: [TranslatedSegment]
+
+  /// A chain of one segment, or of none.
+  public init(_ chain: DeviceChain) {
+    self.init(chain, chain.segmentCount == 0 ? [] : [chain.first])
+  }
+
+  /// A chain and what ``DeviceQueue/segments`` held when it was fetched.
+  public init(_ chain: DeviceChain, _ segments: [TranslatedSegment]) {
+    self.chain = chain
+    self.segments = segments
+  }
+}
+
+extension QueueState {
+  /// Writes down what a device holds, as its caller says.
+  mutating func hold(_ chains: [HeldChain]) throws(QueueStateError) {
+    for held in chains {
+      let chain = held.chain
+      var sums: (readable: UInt64, writable: UInt64) = (0, 0)
+      for segment in held.segments {
+        if segment.access == .deviceReadable {
+          sums.readable += UInt64(segment.byteCount)
+        } else {
+          sums.writable += UInt64(segment.byteCount)
+        }
+      }
+      guard held.segments.count == chain.segmentCount, sums.readable == chain.readableByteCount,
+        sums.writable == chain.writableByteCount
+      else { throw .wrongChains(reason: "the segments given with id \(chain.id) are not those of the chain") }
+      self.held.append(
+        Chain(
+          id: chain.id, descriptorCount: chain.descriptorCount,
+          segments: held.segments.map {
+            Segment(
+              address: 0, deviceAddress: $0.address.rawValue, length: UInt32($0.byteCount),
+              isWritable: $0.access == .deviceWritable)
+          }))
+    }
+  }
+}
+
+extension ChainBuilder {
+  /// Finds a held chain's memory again, through the translator that is here.
+  mutating func rebuild<Translator: DMATranslator & ~Copyable>(
+    _ chain: QueueState.Chain, _ translator: inout Translator
+  ) throws(QueueStateError) -> DeviceChain {
+    begin()
+    for segment in chain.segments {
+      do throws(QueueError) {
+        try append(
+          IOVA(segment.deviceAddress), segment.length, isWritable: segment.isWritable, &translator)
+      } catch { throw .chain(id: chain.id, error) }
+    }
+    return self.chain(id: chain.id, descriptorCount: chain.descriptorCount)
+  }
 }
