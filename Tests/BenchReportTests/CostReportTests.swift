@@ -33,7 +33,7 @@ import Testing
   }
 
   @Test func theTableHasARowPerPath() {
-    let text = CostText(report([row(.direct, ratio: 1), row(.iommuStrict, ratio: 2)]), shownClass: nil).render()
+    let text = report([row(.direct, ratio: 1), row(.iommuStrict, ratio: 2)]).text(shownClass: nil)
     #expect(text.contains("split, device-readable, 1,500 bytes"))
     #expect(text.contains("iommu-strict"))
     #expect(text.contains("50.0"))
@@ -43,12 +43,12 @@ import Testing
   }
 
   @Test func aRunWithoutASliceSaysSo() {
-    #expect(CostText(report([]), shownClass: nil).render().contains("no slice was kept"))
-    #expect(CostText(report([row(.direct, ratio: 1)]), shownClass: .smt).render().contains("class smt"))
+    #expect(report([]).text(shownClass: nil).contains("no slice was kept"))
+    #expect(report([row(.direct, ratio: 1)]).text(shownClass: .smt).contains("class smt"))
   }
 
   @Test func anInterruptedRunSaysSo() {
-    let text = CostText(report([row(.direct, ratio: 1)], interrupted: true), shownClass: nil).render()
+    let text = report([row(.direct, ratio: 1)], interrupted: true).text(shownClass: nil)
     #expect(text.contains("Interrupted"))
   }
 

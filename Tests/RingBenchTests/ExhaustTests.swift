@@ -145,7 +145,7 @@ import Testing
     #expect(shape.results.count == 2 && shape.results.allSatisfy(\.recovered))
     #expect(shape.results[0].attempts == 374 && shape.results[0].failedShare == 0.1979)
     #expect(shape.results[1].error?.contains("262144") == true)
-    let text = ExhaustText(report).render()
+    let text = report.text()
     #expect(text.contains("always: too large") && text.contains("pool of 256 KiB"))
     #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
   }
