@@ -8,7 +8,7 @@ swift=${SWIFT:-swift}
 log=.build/ringbench.log
 mkdir -p .build
 
-echo "building ringbench: about three minutes of one CPU the first time, seconds after that" >&2
+echo "building ringbench: about two minutes of one CPU the first time, seconds after that" >&2
 # Only this trait brings the packages that the command line needs and the libraries do not.
 "$swift" build -c release --traits default,Bench --product ringbench "$@" >"$log" 2>&1 || {
   cat "$log" >&2

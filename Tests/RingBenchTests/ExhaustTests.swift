@@ -97,7 +97,7 @@ import Testing
   }
 
   private func parse(_ line: String) throws -> ExhaustParameters {
-    try ExhaustOptions.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
+    try ExhaustCommand.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
   }
 
   @Test(arguments: [

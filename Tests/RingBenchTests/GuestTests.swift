@@ -11,7 +11,7 @@ import Testing
 
 @Suite struct GuestTests {
   private func parse(_ line: String) throws -> GuestParameters {
-    try GuestOptions.parse(line.split(separator: " ").map { String($0) }).parameters()
+    try GuestCommand.parse(line.split(separator: " ").map { String($0) }).parameters()
   }
 
   @Test func whatWasAskedForMustBeWhatThereWas() throws {

@@ -11,7 +11,7 @@ import Testing
 
 @Suite struct ShapesTests {
   private func parse(_ line: String) throws -> ShapeParameters {
-    try ShapesOptions.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
+    try ShapesCommand.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
   }
 
   private func bench(_ shape: Shape, _ ring: RingLayout = .split) -> ShapeBench {

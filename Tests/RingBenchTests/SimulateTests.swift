@@ -11,7 +11,7 @@ import Testing
 
 @Suite struct SimulateTests {
   private func parse(_ line: String) throws -> SimulateParameters {
-    try SimulateOptions.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
+    try SimulateCommand.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
   }
 
   @Test func optionsMeanWhatTheySay() throws {

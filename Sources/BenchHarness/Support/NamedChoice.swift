@@ -23,12 +23,6 @@ extension NamedChoice {
 
   /// Comma lists, given once or repeatedly; a name that comes twice counts once.
   package static func parse(list: [String]) throws(BenchError) -> [Self] {
-    var choices: [Self] = []
-    for text in ListArgument.elements(list) {
-      let choice = try parse(text)
-      if !choices.contains(choice) { choices.append(choice) }
-    }
-    guard !choices.isEmpty else { throw .usage("an empty list of \(noun)s; choose from: \(names)") }
-    return choices
+    try ListArgument.parse(list, ifEmpty: "an empty list of \(noun)s; choose from: \(names)", Self.parse(_:))
   }
 }

@@ -1,8 +1,6 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
-import BenchPaths
-import BenchReport
 
 /// Which CPU each of the two threads is pinned to.
 struct CPUOptions: ParsableArguments {
@@ -26,6 +24,38 @@ struct CPUOptions: ParsableArguments {
       throw .machine("driver and device need a CPU each; this process may use only: \(CPUList.text(machine.cpus))")
     }
     return (driver, device)
+  }
+
+  /// The pair, or `nil` on a machine of one CPU: only a pair that was named must exist.
+  func pairIfAny(on machine: Machine) throws(BenchError) -> (driver: Int, device: Int)? {
+    machine.cpus.count < 2 && driverCpu == nil && deviceCpu == nil ? nil : try pair(on: machine)
+  }
+}
+
+/// What several commands refuse in the same words.
+enum OptionCheck {
+  static func slices(_ slices: Int, milliseconds: Double, timeLimit: Double) throws(BenchError) {
+    try (1...100_000).check(slices, "--slices")
+    guard (0.1...10_000).contains(milliseconds) else {
+      throw .usage("--slice-ms is 0.1 to 10000, not \(milliseconds)")
+    }
+    guard timeLimit > 0 else { throw .usage("--time-limit is a number of seconds above 0, not \(timeLimit)") }
+  }
+
+  /// Bytes of a block request.
+  static func sectors(_ text: String, upTo most: (bytes: Int, name: String)) throws(BenchError) -> Int {
+    let bytes = try ByteCount.parse(text)
+    guard bytes >= 512, bytes % 512 == 0, bytes <= most.bytes else {
+      throw .usage("--size is a multiple of 512 bytes up to \(most.name), not \(text)")
+    }
+    return bytes
+  }
+}
+
+extension ClosedRange where Bound: BinaryInteger {
+  /// Refuses a number that an option does not take.
+  func check(_ number: Bound, _ option: String) throws(BenchError) {
+    guard contains(number) else { throw .usage("\(option) is \(lowerBound) to \(upperBound), not \(number)") }
   }
 }
 #endif

@@ -1,9 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
-import BenchPaths
 import BenchReport
-import Glibc
 
 /// `ringbench cost`: the table that tells what each path costs.
 struct CostCommand: ParsableCommand {
@@ -24,20 +22,17 @@ struct CostCommand: ParsableCommand {
 
   func run() throws {
     let destination = try options.report.destination()
-    let shown = try options.shownClass()
+    let shown = try options.shownClass.shown()
     let machine = Machine.read()
     let parameters = try options.parameters(on: machine)
-    let progress = Progress()
-    if !machine.optimised { progress.warn("this is a debug build: its times say nothing (use -c release)") }
-    Interrupt.install()
-    let report = try CostMeasurement(parameters, machine).run(progress: progress)
-    progress.clear()
-    if let warning = report.hybridWarning { progress.warn(warning) }
-    try destination.write(report) { report.text(shownClass: shown) }
-    if report.results.isEmpty, !report.interrupted {
-      throw BenchError.machine("no slice was kept: \(report.unrest)")
+    let report = try destination.write(timesOn: machine) { progress in
+      let report = try CostMeasurement(parameters, machine).run(progress: progress)
+      if let warning = report.hybridWarning { progress.warn(warning) }
+      return report
+    } text: {
+      $0.text(shownClass: shown)
     }
-    if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
+    if report.results.isEmpty { throw BenchError.machine("no slice was kept: \(report.unrest)") }
   }
 }
 #endif

@@ -1,10 +1,7 @@
 #if Bench
 import BenchHarness
 import BenchPaths
-import BenchReport
-import RingIOMMU
 import RingKit
-import RingPlatform
 
 extension CostOptions {
   /// What the options mean on this machine, or the one reason why they mean nothing.
@@ -22,7 +19,7 @@ extension CostOptions {
     parameters.isolation = try isolation.parameters(
       paths: path.isEmpty ? nil : parameters.paths, ViommuPrice.parse(iommu.viommuPrice))
     if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
-    if !size.isEmpty { parameters.sizes = try Self.sizes(size) }
+    if !size.isEmpty { parameters.sizes = try sizes() }
     if !features.isEmpty, ListArgument.elements(features) != ["none"] {
       parameters.features = try RingFeature.parse(list: features)
     }
@@ -31,18 +28,19 @@ extension CostOptions {
     parameters.retpoline = retpoline
     parameters.seed = seed
     parameters.queueSize = try SizeLimits.queueSize(queueSize, for: parameters.rings)
-    parameters.depth = try outstanding(queueSize: parameters.queueSize)
-    parameters.batch = try together(depth: parameters.depth)
-    (parameters.slices, parameters.sliceMilliseconds) = try sliceSettings()
-    guard timeLimit > 0 else { throw .usage("--time-limit is a number of seconds above 0, not \(timeLimit)") }
-    parameters.timeLimit = timeLimit
+    try outstanding(&parameters)
+    try OptionCheck.slices(slices, milliseconds: sliceMs, timeLimit: timeLimit)
+    (parameters.slices, parameters.sliceMilliseconds, parameters.timeLimit) = (slices, sliceMs, timeLimit)
     (parameters.driverCPU, parameters.deviceCPU) = try cpus.pair(on: machine)
     parameters.ringNode = try node(ringNode, option: "--ring-node", on: machine)
     parameters.payloadNode = try node(payloadNode, option: "--payload-node", on: machine)
-    parameters.iotlbSets = try iotlb()
+    guard (1...65_536).contains(iotlbSets), iotlbSets & (iotlbSets - 1) == 0 else {
+      throw .usage("--iotlb-sets is a power of two up to 65536, not \(iotlbSets)")
+    }
+    parameters.iotlbSets = iotlbSets
     parameters.iommu = try iommu.parameters(paths: parameters.measuredPaths, sizes: parameters.sizes)
-    (parameters.swiotlbAreas, parameters.swiotlbMebibytes) = try swiotlbPool(on: machine)
-    (parameters.beyondPercent, parameters.maskBits) = try mask()
+    try swiotlbPool(&parameters, on: machine)
+    try mask(&parameters)
     parameters.shadowSlot = try shadowSlotBytes()
     parameters.hybridThreshold = try hybridThreshold.map { text throws(BenchError) in try ByteCount.parse(text) }
     try queueSettings(&parameters, on: machine)
@@ -52,46 +50,35 @@ extension CostOptions {
     return parameters
   }
 
-  /// The placement class that the text was asked to show.
-  func shownClass() throws(BenchError) -> PlacementClass? {
-    guard let placement else { return nil }
-    return try PlacementClass.parse(placement)
+  /// The paths asked for; when none is named, those of the defaults that can have so many queues.
+  private func paths(defaults: [DMAPath]) throws(BenchError) -> [DMAPath] {
+    guard path.isEmpty else { return try DMAPath.parse(list: path) }
+    return queues > 1 ? defaults.filter(\.takesSeveralQueues) : defaults
   }
 
-  private static func sizes(_ arguments: [String]) throws(BenchError) -> [Int] {
-    var sizes: [Int] = []
-    for text in ListArgument.elements(arguments) {
+  private func sizes() throws(BenchError) -> [Int] {
+    try ListArgument.parse(size, ifEmpty: "an empty list of sizes; write for example --size 1500,4096") {
+      text throws(BenchError) in
       let bytes = try ByteCount.parse(text)
       guard bytes > 0 else { throw .usage("a buffer of 0 bytes carries nothing; --size starts at 1") }
-      if !sizes.contains(bytes) { sizes.append(bytes) }
+      return bytes
     }
-    guard !sizes.isEmpty else { throw .usage("an empty list of sizes; write for example --size 1500,4096") }
-    return sizes
   }
 
-  private func outstanding(queueSize: Int) throws(BenchError) -> Int {
-    guard let depth else { return min(128, queueSize) }
+  private func outstanding(_ parameters: inout CostParameters) throws(BenchError) {
+    let queueSize = parameters.queueSize
+    let depth = depth ?? min(128, queueSize)
     guard depth > 0 else { throw .usage("--depth starts at 1: with nothing outstanding nothing moves") }
     guard depth <= queueSize else {
       throw .usage(
         "a ring of \(queueSize) descriptors cannot hold \(depth) buffers; lower --depth or raise --queue-size")
     }
-    return depth
-  }
-
-  private func together(depth: Int) throws(BenchError) -> Int {
-    guard let batch else { return min(32, depth) }
+    let batch = batch ?? min(32, depth)
     guard batch > 0 else { throw .usage("--batch starts at 1") }
     guard batch <= depth else {
       throw .usage("a batch of \(batch) needs as many buffers outstanding, and --depth is \(depth)")
     }
-    return batch
-  }
-
-  private func sliceSettings() throws(BenchError) -> (Int, Double) {
-    guard (1...100_000).contains(slices) else { throw .usage("--slices is 1 to 100000, not \(slices)") }
-    guard sliceMs >= 0.1, sliceMs <= 10_000 else { throw .usage("--slice-ms is 0.1 to 10000, not \(sliceMs)") }
-    return (slices, sliceMs)
+    (parameters.depth, parameters.batch) = (depth, batch)
   }
 
   private func node(_ node: Int?, option: String, on machine: Machine) throws(BenchError) -> Int? {
@@ -103,21 +90,82 @@ extension CostOptions {
     return node
   }
 
-  private func iotlb() throws(BenchError) -> Int {
-    guard (1...65_536).contains(iotlbSets), iotlbSets & (iotlbSets - 1) == 0 else {
-      throw .usage("--iotlb-sets is a power of two up to 65536, not \(iotlbSets)")
-    }
-    return iotlbSets
-  }
-
-  private func swiotlbPool(on machine: Machine) throws(BenchError) -> (Int, Int) {
+  private func swiotlbPool(_ parameters: inout CostParameters, on machine: Machine) throws(BenchError) {
     guard (1...1_024).contains(swiotlbMib) else {
       throw .usage("--swiotlb-mib is 1 to 1024, as in a guest, not \(swiotlbMib)")
     }
+    parameters.swiotlbMebibytes = swiotlbMib
     switch swiotlbAreas {
-    case "1": return (1, swiotlbMib)
-    case "per-cpu": return (SizeLimits.powerOfTwo(atLeast: machine.cpus.count), swiotlbMib)
+    case "1": parameters.swiotlbAreas = 1
+    case "per-cpu": parameters.swiotlbAreas = SizeLimits.powerOfTwo(atLeast: machine.cpus.count)
     default: throw .usage("--swiotlb-areas is 1 or per-cpu, not '\(swiotlbAreas)'")
+    }
+  }
+
+  /// How many percent of the buffers lie above 4 GiB, and how many address bits the device has.
+  ///
+  /// Either says what is bounced, so both together are refused: with another mask the share is not what was asked for.
+  private func mask(_ parameters: inout CostParameters) throws(BenchError) {
+    guard beyond == nil || maskBits == nil else {
+      throw .usage("--beyond places the buffers for a device of 32 address bits; leave --mask-bits or --beyond away")
+    }
+    if let beyond {
+      guard (0...100).contains(beyond) else { throw .usage("--beyond is 0 to 100 percent, not \(beyond)") }
+      parameters.beyondPercent = beyond
+    }
+    if let maskBits {
+      guard (31...64).contains(maskBits) else {
+        throw .usage(
+          "--mask-bits is 31 to 64, not \(maskBits): the bounce pool lies below 2 GiB and the device must reach it")
+      }
+      parameters.maskBits = maskBits
+    }
+  }
+
+  private func shadowSlotBytes() throws(BenchError) -> Int? {
+    guard let shadowSlot else { return nil }
+    let bytes = try ByteCount.parse(shadowSlot)
+    guard bytes > 0, bytes <= 16 << 20, bytes % 64 == 0 else {
+      throw .usage("--shadow-slot is a multiple of 64 bytes up to 16 MiB, not \(bytes)")
+    }
+    return bytes
+  }
+
+  /// How many queues there are and where they run, or why that makes no sense or cannot be had.
+  private func queueSettings(_ parameters: inout CostParameters, on machine: Machine) throws(BenchError) {
+    // As many translators as one IOMMU serves at a time.
+    try (1...16).check(queues, "--queues")
+    parameters.queues = queues
+    parameters.queueThreads = try QueueThreads.parse(queueThreads)
+    guard queues > 1 else { return }
+    for path in parameters.measuredPaths where !path.takesSeveralQueues {
+      throw .usage("\(path.name) is measured on one queue; leave it out with --path, or --queues away")
+    }
+    guard parameters.queueThreads == .own else { return }
+    let taken = [parameters.driverCPU, parameters.deviceCPU]
+    let others = machine.cpus.filter { !taken.contains($0) }
+    let needed = 2 * (queues - 1)
+    // Two threads that spin on one CPU would measure the scheduler.
+    guard others.count >= needed else {
+      throw .machine(
+        "\(2 * queues) threads need a CPU each, and this process may use \(machine.cpus.count); use --queue-threads pair"
+      )
+    }
+    parameters.otherCPUs = (0..<(queues - 1)).map {
+      CPUsOfQueue(driverCPU: others[2 * $0], deviceCPU: others[2 * $0 + 1])
+    }
+  }
+}
+
+extension DMAPath {
+  /// Whether the path says what its queues share, or that they share nothing.
+  ///
+  /// `viommu` and `mmu` would need one VMM and one window that several queues change, and with `dma-mask` the payloads of
+  /// one queue alone can lie around its mask.
+  var takesSeveralQueues: Bool {
+    switch self {
+    case .direct, .identity, .iommuStrict, .iommuLazy, .premapped, .swiotlb, .shadow, .hybrid: true
+    case .viommu, .mmu, .dmaMask: false
     }
   }
 }

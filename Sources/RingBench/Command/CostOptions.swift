@@ -2,7 +2,6 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
-import BenchReport
 
 /// The options of `ringbench cost`, as text; ``parameters(on:)`` gives them a meaning.
 ///
@@ -122,10 +121,6 @@ struct CostOptions: ParsableArguments {
   var seed: UInt64 = 1
 
   @OptionGroup var report: ReportOptions
-
-  @Option(
-    name: .customLong("class"),
-    help: "\(PlacementClass.names): which one the text shows. (default: the one with most slices)")
-  var placement: String?
+  @OptionGroup var shownClass: ClassOptions
 }
 #endif

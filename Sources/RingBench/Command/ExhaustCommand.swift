@@ -3,7 +3,7 @@ import ArgumentParser
 import BenchHarness
 import BenchPaths
 import BenchReport
-import Glibc
+import RingKit
 
 /// `ringbench exhaust`: what becomes of a queue whose bounce pool is too small.
 struct ExhaustCommand: ParsableCommand {
@@ -20,18 +20,134 @@ struct ExhaustCommand: ParsableCommand {
         ringbench exhaust --pool 1MiB --depth 16,64,256 --size 4KiB,256KiB --mode interleaved --format json
       """)
 
-  @OptionGroup var options: ExhaustOptions
+  private static let lists = "Comma list, or repeated."
+
+  @Option(help: "\(ExhaustMode.names). \(lists) (default: both)")
+  var mode: [String] = []
+
+  @Option(help: "\(RingLayout.names). \(lists) (default: split)")
+  var ring: [String] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "Bytes of the pool, whole segments of 256 KiB. \(lists) (default: 256KiB,1MiB,4MiB)")
+  var pool: [String] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "Areas of the pool: per-cpu, or 1 to 128, rounded up to a power of two. \(lists) (default: 1,per-cpu)")
+  var swiotlbAreas: [String] = []
+
+  @Option(parsing: .unconditionalSingleValue, help: "Buffers outstanding at most. \(lists) (default: 32,128)")
+  var depth: [String] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "Bytes of a buffer; beyond 256 KiB every map is refused. \(lists) (default: 1500,4KiB,64KiB,262145)")
+  var size: [String] = []
+
+  @Option(help: "device-readable, device-writable. \(lists) (default: device-readable)")
+  var direction: [String] = []
+
+  @Option(parsing: .unconditional, help: "Descriptors of the ring: for split a power of two, at most 32768.")
+  var queueSize = 256
+
+  @Option(parsing: .unconditional, help: "Buffers the device serves at a time.")
+  var batch = 32
+
+  @Option(parsing: .unconditional, help: "Buffers of each combination.")
+  var buffers = 2_048
+
+  @OptionGroup var cpus: CPUOptions
+  @OptionGroup var report: ReportOptions
+
+  private static let mostBytes = 1 << 30
 
   func run() throws {
-    let destination = try options.report.destination()
+    let destination = try report.destination()
     let machine = Machine.read()
-    let parameters = try options.parameters(on: machine)
-    let progress = Progress()
-    Interrupt.install()
-    let report = try ExhaustMeasurement(parameters, machine).run(progress: progress)
-    progress.clear()
-    try destination.write(report) { report.text() }
-    if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
+    let parameters = try parameters(on: machine)
+    try destination.write(timesOn: nil) { progress in
+      try ExhaustMeasurement(parameters, machine).run(progress: progress)
+    } text: {
+      $0.text()
+    }
+  }
+
+  /// What the options mean on this machine, or the one reason why they mean nothing.
+  func parameters(on machine: Machine) throws(BenchError) -> ExhaustParameters {
+    var parameters = ExhaustParameters()
+    if !mode.isEmpty { parameters.modes = try ExhaustMode.parse(list: mode) }
+    if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
+    if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
+    if !pool.isEmpty {
+      parameters.pools = try ListArgument.parse(pool, ifEmpty: "--pool has an empty list", Self.poolBytes)
+    }
+    if !size.isEmpty {
+      parameters.sizes = try ListArgument.parse(size, ifEmpty: "--size has an empty list", Self.bufferBytes)
+    }
+    if !depth.isEmpty {
+      parameters.depths = try ListArgument.parse(depth, ifEmpty: "--depth has an empty list") {
+        text throws(BenchError) in
+        guard let number = Int(text), number > 0 else { throw .usage("--depth is a number from 1 on, not '\(text)'") }
+        return number
+      }
+    }
+    parameters.areas = try ListArgument.parse(
+      swiotlbAreas.isEmpty ? ["1", "per-cpu"] : swiotlbAreas, ifEmpty: "--swiotlb-areas has an empty list"
+    ) { text throws(BenchError) in
+      if text == "per-cpu" { return machine.cpus.count }
+      guard let number = Int(text), (1...128).contains(number) else {
+        throw .usage("--swiotlb-areas is per-cpu or 1 to 128, not '\(text)'")
+      }
+      return number
+    }
+    parameters.queueSize = try SizeLimits.queueSize(queueSize, for: parameters.rings)
+    guard batch > 0 else { throw .usage("--batch starts at 1") }
+    try (1...10_000_000).check(buffers, "--buffers")
+    parameters.batch = batch
+    parameters.buffers = buffers
+    try check(parameters)
+    if parameters.modes.contains(.threads) {
+      (parameters.driverCPU, parameters.deviceCPU) = try cpus.pair(on: machine)
+    } else {
+      parameters.driverCPU = cpus.driverCpu ?? machine.cpus.first ?? 0
+    }
+    return parameters
+  }
+
+  private func check(_ parameters: ExhaustParameters) throws(BenchError) {
+    for depth in parameters.depths {
+      guard depth <= queueSize else {
+        throw .usage(
+          "a ring of \(queueSize) descriptors cannot hold \(depth) buffers; lower --depth or raise --queue-size")
+      }
+      for size in parameters.sizes where PayloadPool.stride(for: size) * depth > Self.mostBytes {
+        throw .usage("\(depth) buffers of \(size) bytes need more than 1 GiB; lower --depth or --size")
+      }
+    }
+    for pool in parameters.pools {
+      let segments = pool / SwiotlbPool.maximumMappingByteCount
+      for areas in parameters.areas where segments % ExhaustParameters.areas(areas, of: pool) != 0 {
+        throw .usage(
+          "a pool of \(NumberText.bytes(pool)) is \(segments) segments, which \(areas) areas cannot share evenly; choose another --pool"
+        )
+      }
+    }
+  }
+
+  private static func poolBytes(_ text: String) throws(BenchError) -> Int {
+    let bytes = try ByteCount.parse(text)
+    guard bytes > 0, bytes % SwiotlbPool.maximumMappingByteCount == 0, bytes <= mostBytes else {
+      throw .usage("a pool is 256 KiB to 1 GiB in whole segments of 256 KiB, not \(text)")
+    }
+    return bytes
+  }
+
+  private static func bufferBytes(_ text: String) throws(BenchError) -> Int {
+    let bytes = try ByteCount.parse(text)
+    guard (1...(16 << 20)).contains(bytes) else { throw .usage("--size is 1 byte to 16 MiB, not \(text)") }
+    return bytes
   }
 }
 #endif

@@ -1,7 +1,5 @@
 #if Bench
 import ArgumentParser
-import BenchHarness
-import BenchPaths
 import BenchReport
 
 /// `ringbench explain`: what a path stands for, and how a real guest gets there; which devices a secure platform takes.

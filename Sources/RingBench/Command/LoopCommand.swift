@@ -2,10 +2,8 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
-import BenchReport
 import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// `ringbench loop`: both ends on one thread, for instruction counts and for looking at the generated code.
 ///

@@ -1,9 +1,6 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
-import BenchPaths
-import BenchReport
-import Glibc
 
 /// The command line: what each DMA path costs on one ring with one payload.
 @main

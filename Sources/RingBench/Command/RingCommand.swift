@@ -3,7 +3,6 @@ import ArgumentParser
 import BenchHarness
 import BenchPaths
 import BenchReport
-import Glibc
 
 /// `ringbench ring`: the rings alone, beside the smallest program that moves the same cache lines.
 struct RingCommand: ParsableCommand {
@@ -22,23 +21,160 @@ struct RingCommand: ParsableCommand {
         ringbench ring --notification eventfd --outstanding 1
       """)
 
-  @OptionGroup var options: RingOptions
+  private static let lists = "Comma list, or repeated."
+
+  @Option(help: "\(RingLayout.names). \(lists) (default: both)")
+  var ring: [String] = []
+
+  @Option(help: "off, on. \(lists) (default: both)")
+  var inOrder: [String] = []
+
+  @Option(help: "Buffers made visible with one store. \(lists) (default: 1,32)")
+  var batch: [String] = []
+
+  @Option(help: "Descriptors of the ring. \(lists) (default: 256)")
+  var queueSize: [String] = []
+
+  @Option(help: "Buffers outstanding: numbers, or full. \(lists) (default: 1,full)")
+  var outstanding: [String] = []
+
+  @Option(help: "Segments of a buffer, 1 to 16. \(lists) (default: 1)")
+  var chain: [String] = []
+
+  @Option(help: "off, on: chains through an indirect table. \(lists) (default: off)")
+  var indirect: [String] = []
+
+  @Option(help: "off, on: EVENT_IDX. \(lists) (default: off)")
+  var eventIdx: [String] = []
+
+  @Option(help: "\(NotificationMode.names). \(lists) (default: polling)")
+  var notification: [String] = []
+
+  @OptionGroup var cpus: CPUOptions
+
+  @Option(parsing: .unconditional, help: "Slices of each point.")
+  var slices = 150
+
+  @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
+  var sliceMs = 1.0
+
+  @Option(parsing: .unconditional, help: "Seconds after which no further round of slices begins.")
+  var timeLimit = 60.0
+
+  @Option(parsing: .unconditional, help: "Round trips timed one by one, for the percentiles.")
+  var roundTrips = 50_000
+
+  @Option(parsing: .unconditional, help: "Seed of everything random.")
+  var seed: UInt64 = 1
+
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var shownClass: ClassOptions
 
   func run() throws {
-    let destination = try options.report.destination()
-    let shown = try options.shownClass()
+    let destination = try report.destination()
+    let shown = try shownClass.shown()
     let machine = Machine.read()
-    let parameters = try options.parameters(on: machine)
-    let progress = Progress()
-    if !machine.optimised { progress.warn("this is a debug build: its times say nothing (use -c release)") }
-    if parameters.impossible > 0 {
-      progress.warn("\(parameters.impossible) of the combinations fit into no ring and are left out")
+    let parameters = try parameters(on: machine)
+    try destination.write(timesOn: machine) { progress in
+      if parameters.impossible > 0 {
+        progress.warn("\(parameters.impossible) of the combinations fit into no ring and are left out")
+      }
+      return try RingMeasurement(parameters, machine).run(progress: progress)
+    } text: {
+      $0.text(shownClass: shown)
     }
-    Interrupt.install()
-    let report = try RingMeasurement(parameters, machine).run(progress: progress)
-    progress.clear()
-    try destination.write(report) { report.text(shownClass: shown) }
-    if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
+  }
+
+  /// What the options mean on this machine, or the one reason why they mean nothing.
+  private func parameters(on machine: Machine) throws(BenchError) -> RingParameters {
+    try OptionCheck.slices(slices, milliseconds: sliceMs, timeLimit: timeLimit)
+    try (0...100_000_000).check(roundTrips, "--round-trips")
+    let all = try combinations()
+    let points = all.filter(\.isPossible)
+    guard !points.isEmpty else {
+      throw .usage(
+        "no ring can hold any of these: a batch fits into what is outstanding, that times the chain into the queue, a split queue is a power of two, and an indirect table needs a chain of 2 or more"
+      )
+    }
+    let (driver, device) = try cpus.pair(on: machine)
+    return RingParameters(
+      points: points, impossible: all.count - points.count, driverCPU: driver, deviceCPU: device, slices: slices,
+      sliceMilliseconds: sliceMs, timeLimit: timeLimit, roundTrips: roundTrips, seed: seed)
+  }
+
+  private func combinations() throws(BenchError) -> [RingPoint] {
+    let rings = ring.isEmpty ? RingLayout.allCases : try RingLayout.parse(list: ring)
+    let orders = try Switch.parse(inOrder, or: [false, true])
+    let batches = try numbers(batch, or: [1, 32], 1...32_768, "--batch")
+    let sizes = try numbers(queueSize, or: [256], 1...32_768, "--queue-size")
+    let chains = try numbers(chain, or: [1], 1...LoadPlan.mostSegments, "--chain")
+    let tables = try Switch.parse(indirect, or: [false])
+    let events = try Switch.parse(eventIdx, or: [false])
+    let modes = notification.isEmpty ? [NotificationMode.polling] : try NotificationMode.parse(list: notification)
+    var points = [
+      RingPoint(
+        ring: .split, inOrder: false, batch: 1, queueSize: 1, outstanding: 1, chain: 1, indirect: false,
+        eventIndex: false, notification: .polling)
+    ]
+    func vary<Value>(_ field: WritableKeyPath<RingPoint, Value>, _ values: [Value]) {
+      points = points.flatMap { point in values.map { point.with(field, $0) } }
+    }
+    vary(\.ring, rings)
+    vary(\.inOrder, orders)
+    vary(\.queueSize, sizes)
+    vary(\.chain, chains)
+    vary(\.indirect, tables)
+    vary(\.batch, batches)
+    points = try points.map { point throws(BenchError) in
+      try depths(point.queueSize, point.descriptorsPerBuffer).map { point.with(\.outstanding, $0) }
+    }.flatMap { $0 }
+    vary(\.eventIndex, events)
+    vary(\.notification, modes)
+    return points
+  }
+
+  /// Buffers outstanding in a ring of that size; `full` depends on what each takes.
+  private func depths(_ size: Int, _ descriptors: Int) throws(BenchError) -> [Int] {
+    let elements = outstanding.isEmpty ? ["1", "full"] : ListArgument.elements(outstanding)
+    var depths: [Int] = []
+    for element in elements {
+      let depth = element == "full" ? size / descriptors : Int(element) ?? 0
+      guard depth >= 1 else { throw .usage("--outstanding takes numbers from 1 on, or full, not '\(element)'") }
+      if !depths.contains(depth) { depths.append(depth) }
+    }
+    return depths
+  }
+
+  private func numbers(
+    _ arguments: [String], or standard: [Int], _ range: ClosedRange<Int>, _ option: String
+  ) throws(BenchError) -> [Int] {
+    guard !arguments.isEmpty else { return standard }
+    return try ListArgument.parse(arguments, ifEmpty: "an empty list for \(option)") { text throws(BenchError) in
+      guard let number = Int(text), range.contains(number) else {
+        throw .usage("\(option) is \(range.lowerBound) to \(range.upperBound), not '\(text)'")
+      }
+      return number
+    }
+  }
+}
+
+/// A setting that a sweep can try both ways.
+private enum Switch: String, CaseIterable, NamedChoice {
+  case off
+  case on
+
+  static let noun = "setting"
+
+  static func parse(_ list: [String], or standard: [Bool]) throws(BenchError) -> [Bool] {
+    list.isEmpty ? standard : try parse(list: list).map { $0 == .on }
+  }
+}
+
+extension RingPoint {
+  fileprivate func with<Value>(_ field: WritableKeyPath<RingPoint, Value>, _ value: Value) -> RingPoint {
+    var point = self
+    point[keyPath: field] = value
+    return point
   }
 }
 #endif

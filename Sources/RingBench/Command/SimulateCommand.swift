@@ -1,9 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
-import BenchPaths
 import BenchReport
-import Glibc
 
 /// `ringbench simulate`: what the locks would do on machines with more CPUs than this one.
 struct SimulateCommand: ParsableCommand {
@@ -20,19 +18,83 @@ struct SimulateCommand: ParsableCommand {
         ringbench simulate --model invalidation-strict,invalidation-lazy --primitive serve=700 --format json
       """)
 
-  @OptionGroup var options: SimulateOptions
+  private static let lists = "Comma list, or repeated."
+
+  @Option(help: "\(LockModel.names). \(lists) (default: all)")
+  var model: [String] = []
+
+  @Option(
+    name: .customLong("cpus"), parsing: .unconditionalSingleValue,
+    help: "Simulated CPUs, 1 to 128. \(lists) (default: 1,2,4,8,16,32,64,128)")
+  var simulatedCpus: [String] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "A cost in ns instead of the measured one, NAME=NS. Names: \(Primitive.names). \(lists)")
+  var primitive: [String] = []
+
+  @Option(parsing: .unconditional, help: "Virtual time, in operations of one CPU alone.")
+  var operations = 2_000
+
+  @Flag(help: "Also run real threads at the same locks, on 1 and 2 CPUs, and print predicted beside measured.")
+  var check = false
+
+  @OptionGroup var cpus: CPUOptions
+
+  @Option(parsing: .unconditional, help: "Seed of everything random.")
+  var seed: UInt64 = 1
+
+  @OptionGroup var report: ReportOptions
 
   func run() throws {
-    let destination = try options.report.destination()
+    let destination = try report.destination()
     let machine = Machine.read()
-    let parameters = try options.parameters(on: machine)
-    let progress = Progress()
-    if !machine.optimised { progress.warn("this is a debug build: its times say nothing (use -c release)") }
-    Interrupt.install()
-    let report = try SimulationRun(parameters, machine).run(progress: progress)
-    progress.clear()
-    try destination.write(report) { report.text() }
-    if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
+    let parameters = try parameters(on: machine)
+    try destination.write(timesOn: machine) { progress in
+      try SimulationRun(parameters, machine).run(progress: progress)
+    } text: {
+      $0.text()
+    }
+  }
+
+  /// What the options mean on this machine, or the one reason why they mean nothing.
+  func parameters(on machine: Machine) throws(BenchError) -> SimulateParameters {
+    var parameters = SimulateParameters()
+    if !model.isEmpty { parameters.models = try LockModel.parse(list: model) }
+    if !simulatedCpus.isEmpty {
+      parameters.cpus = try ListArgument.parse(simulatedCpus, ifEmpty: "--cpus has an empty list") {
+        text throws(BenchError) in
+        guard let count = Int(text), (1...128).contains(count) else {
+          throw .usage("--cpus is 1 to 128 simulated CPUs, not '\(text)'")
+        }
+        return count
+      }.sorted()
+    }
+    try (10...1_000_000).check(operations, "--operations")
+    parameters.operations = operations
+    parameters.given = try costs()
+    parameters.isChecked = check
+    parameters.seed = seed
+    if let pair = try cpus.pairIfAny(on: machine) {
+      (parameters.driverCPU, parameters.deviceCPU) = (pair.driver, pair.device)
+    } else {
+      parameters.driverCPU = machine.cpus.first ?? 0
+    }
+    return parameters
+  }
+
+  private func costs() throws(BenchError) -> [Primitive: Double] {
+    var costs: [Primitive: Double] = [:]
+    for text in ListArgument.elements(primitive) {
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else { throw .usage("--primitive is NAME=NS, not '\(text)'") }
+      let name = try Primitive.parse(String(parts[0]))
+      guard let time = Double(parts[1]), time.isFinite, (0...1e9).contains(time) else {
+        throw .usage("\(name.name) costs 0 to 1e9 ns, not '\(parts[1])'")
+      }
+      costs[name] = time
+    }
+    return costs
   }
 }
 #endif

@@ -1,7 +1,6 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
-import BenchPaths
 import BenchReport
 import Glibc
 
@@ -29,10 +28,9 @@ struct TopologyCommand: ParsableCommand {
     if Interrupt.isRequested { Glibc.exit(ExitCodes.interrupted) }
   }
 
-  // A machine with one CPU still has a topology; only a pair that was named must exist.
+  // A machine with one CPU still has a topology.
   private func measure(on machine: Machine) throws(BenchError) -> RoundTripSummary? {
-    if machine.cpus.count < 2, cpus.driverCpu == nil, cpus.deviceCpu == nil { return nil }
-    let (driver, device) = try cpus.pair(on: machine)
+    guard let (driver, device) = try cpus.pairIfAny(on: machine) else { return nil }
     Interrupt.install()
     let samples = try RoundTripProbe.sample(driver: driver, device: device, milliseconds: probeMs)
     return RoundTripSummary(samples, driver: driver, device: device, machine: machine)

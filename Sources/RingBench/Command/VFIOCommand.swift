@@ -3,8 +3,6 @@ import ArgumentParser
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
-import RingKit
 import RingPlatform
 
 /// `ringbench vfio`: a virtio-blk device driven from here, through the machine's own IOMMU.
@@ -24,11 +22,45 @@ struct VFIOCommand: ParsableCommand {
         ringbench vfio --device 0000:00:04.0 --path premapped,iommu-real --requests 10000
       """)
 
-  @OptionGroup var options: VFIOOptions
+  private static let lists = "Comma list, or repeated."
+
+  @Option(help: "PCI address of the device, as 0000:00:04.0.")
+  var device: String
+
+  @Option(help: "\(VFIOPath.names). \(lists) (default: all)")
+  var path: [String] = []
+
+  @Option(help: "\(RingLayout.names). \(lists) (default: both)")
+  var ring: [String] = []
+
+  @Option(parsing: .unconditional, help: "Reads of each path on each ring.")
+  var requests = 1_000
+
+  @Option(parsing: .unconditional, help: "Bytes of a request, a multiple of 512 up to 64 KiB.")
+  var size = "4KiB"
+
+  @Option(parsing: .unconditional, help: "Requests outstanding, 1 to 64; a third of the queue at most.")
+  var depth = 16
+
+  @Option(
+    parsing: .unconditional,
+    help: "Descriptors of the ring, a power of two from 4 to 1024; fewer where the device has fewer.")
+  var queueSize = 64
+
+  @Flag(help: "Write the blocks before they are read: destroys what is on the device.")
+  var overwrite = false
+
+  @Flag(help: "Do not make the device reach for memory that was taken away.")
+  var noFault = false
+
+  @Option(parsing: .unconditional, help: "Seed of the blocks' order.")
+  var seed: UInt64 = 1
+
+  @OptionGroup var report: ReportOptions
 
   func run() throws {
-    let destination = try options.report.destination()
-    let parameters = try options.parameters()
+    let destination = try report.destination()
+    let parameters = try parameters()
     let progress = Progress()
     Interrupt.install()
     let report: VFIOReport
@@ -48,6 +80,27 @@ struct VFIOCommand: ParsableCommand {
     if let fault = report.fault, !fault.isReported {
       throw BenchError.check("an access to \(fault.iova) after unmap was reported by nobody")
     }
+  }
+
+  /// What the options mean, or the one reason why they mean nothing.
+  func parameters() throws(BenchError) -> VFIOParameters {
+    var parameters = VFIOParameters()
+    if !path.isEmpty { parameters.paths = try VFIOPath.parse(list: path) }
+    if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
+    try (1...100_000_000).check(requests, "--requests")
+    parameters.blockBytes = try OptionCheck.sectors(size, upTo: (64 << 10, "64 KiB"))
+    guard (4...1024).contains(queueSize), queueSize & (queueSize - 1) == 0 else {
+      throw .usage("--queue-size is a power of two from 4 to 1024, not \(queueSize)")
+    }
+    try (1...64).check(depth, "--depth")
+    parameters.device = device
+    parameters.requests = requests
+    parameters.depth = depth
+    parameters.queueSize = queueSize
+    parameters.overwrite = overwrite
+    parameters.fault = !noFault
+    parameters.seed = seed
+    return parameters
   }
 }
 #endif

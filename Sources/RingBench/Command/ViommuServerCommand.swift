@@ -1,13 +1,9 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
-import BenchPaths
-import BenchReport
 import CRing
 import Glibc
 import RingIOMMU
-import RingKit
-import RingPlatform
 
 /// `ringbench viommu-server`: the VMM's part of the path `viommu`; started by ringbench itself.
 ///

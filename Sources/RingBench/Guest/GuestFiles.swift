@@ -1,7 +1,5 @@
 #if Bench
 import BenchHarness
-import BenchPaths
-import BenchReport
 import Glibc
 
 /// What a guest is made of: QEMU, a kernel, an initramfs, and a directory for what a run leaves behind.

@@ -1,6 +1,5 @@
 #if Bench
 import BenchHarness
-import BenchPaths
 import BenchReport
 import Glibc
 

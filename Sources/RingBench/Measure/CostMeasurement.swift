@@ -2,9 +2,6 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
-import RingKit
-import RingPlatform
 
 /// Runs the rings and turns slices into rows.
 struct CostMeasurement {
@@ -51,9 +48,7 @@ struct CostMeasurement {
     try device?.start(parameters)
     let tuner = factory.tuner
     let schedule = try SliceSchedule(
-      counted: counted, timed: timed, groups: groups(timed.count), rounds: parameters.slices,
-      sliceMilliseconds: parameters.sliceMilliseconds,
-      timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
+      parameters, counted: counted, timed: timed, groups: groups(timed.count),
       otherLanes: parameters.queueThreads == .own ? Array(parameters.laneCPUs.dropFirst()) : [],
       isolated: device?.peer, tuner: tuner)
     let run = try SliceSession(schedule) { device?.finish().text }.run(progress: progress)
@@ -101,6 +96,21 @@ struct CostMeasurement {
     return CostReport(
       machine: machine, parameters: parameters, rows: rows, slicesDroppedBy: paired.sorter.reasons,
       hybridCalibration: hybrid, disturbed: paired.sorter.isDisturbed, interrupted: run.interrupted)
+  }
+}
+
+extension SliceSchedule {
+  /// The slices and CPUs that a run's parameters ask for.
+  convenience init(
+    _ parameters: CostParameters, counted: [Contender], timed: [Contender], groups: [Range<Int>],
+    limitsWholeRun: Bool = false, otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
+    tuner: HybridTuner? = nil
+  ) throws(BenchError) {
+    try self.init(
+      counted: counted, timed: timed, groups: groups, rounds: parameters.slices,
+      sliceMilliseconds: parameters.sliceMilliseconds, timeLimit: parameters.timeLimit,
+      driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU, limitsWholeRun: limitsWholeRun,
+      otherLanes: otherLanes, isolated: isolated, tuner: tuner)
   }
 }
 #endif

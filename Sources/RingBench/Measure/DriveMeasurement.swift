@@ -4,7 +4,6 @@ import BenchPaths
 import BenchReport
 import RingIOMMU
 import RingKit
-import RingPlatform
 import VhostUser
 
 /// One run of `ringbench drive`: connects, negotiates, lays memory out, and hands the load its queues.

@@ -2,9 +2,7 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Runs every case and counts what its maps came to.
 struct ExhaustMeasurement {

@@ -3,9 +3,6 @@ import BenchHarness
 import BenchPaths
 import BenchReport
 import CRing
-import RingIOMMU
-import RingKit
-import RingPlatform
 
 /// Runs rings and floors in turn and turns slices into rows.
 struct RingMeasurement {

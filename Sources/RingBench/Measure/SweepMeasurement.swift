@@ -4,7 +4,6 @@ import BenchPaths
 import BenchReport
 import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Runs every path at every size it takes, and what the two cost alone beside them.
 struct SweepMeasurement {
@@ -42,9 +41,7 @@ struct SweepMeasurement {
     try factory.guest.verifyPlacement(parameters)
     let tuner = factory.tuner
     let schedule = try SliceSchedule(
-      counted: counted, timed: timed, groups: groups, rounds: parameters.slices,
-      sliceMilliseconds: parameters.sliceMilliseconds, timeLimit: parameters.timeLimit,
-      driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU, limitsWholeRun: true, tuner: tuner)
+      parameters, counted: counted, timed: timed, groups: groups, limitsWholeRun: true, tuner: tuner)
     let run = try SliceSession(schedule).run(progress: progress)
     progress.update("looking for crossovers")
     let classifier = machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips)

@@ -2,9 +2,7 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Shape E: two threads bounce through one pool, with one area and with two.
 struct AreasShape {
@@ -13,9 +11,7 @@ struct AreasShape {
   // Less than this is no difference that a lock makes.
   private static let leastGain = 1.1
 
-  private let bench: ShapeBench
-
-  init(_ bench: ShapeBench) { self.bench = bench }
+  let bench: ShapeBench
 
   func measure() throws(BenchError) -> ShapeResult {
     var cost = bench.cost
@@ -58,8 +54,7 @@ struct AreasShape {
   }
 
   private func result(_ run: ShapeRun) -> ShapeResult {
-    var result = ShapeResult(bench.shape, published: [.lockSplit, .globalLock, .firecracker])
-    result.conditions = run.conditions
+    var result = bench.result([.lockSplit, .globalLock, .firecracker], of: run)
     var gains: [(bytes: Int, gain: Estimate)] = []
     for (index, bytes) in Self.sizes.enumerated() {
       let (alone, one, two) = (3 * index, 3 * index + 1, 3 * index + 2)

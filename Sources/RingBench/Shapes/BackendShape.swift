@@ -4,7 +4,6 @@ import BenchPaths
 import BenchReport
 import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Shape I: translations that another process owns: a hit here, a miss there, and what a ring makes of it.
 struct BackendShape {
@@ -14,14 +13,12 @@ struct BackendShape {
   private static let bytes = 1_500
   private static let range = 10.0...500
 
-  private let bench: ShapeBench
-
-  init(_ bench: ShapeBench) { self.bench = bench }
+  let bench: ShapeBench
 
   func measure() throws(BenchError) -> ShapeResult {
     var timed: [Contender] = []
     for (path, pages) in [(DMAPath.viommu, Self.fitting), (.viommu, Self.cycling), (.premapped, Self.cycling)] {
-      timed.append(try translating(path, pages: pages))
+      timed.append(try make(path, pages: pages, .translating))
     }
     // Messages alone: a map and an unmap are one each, and nobody has to forget anything.
     timed.append(try make(.viommu, pages: Self.fitting, .mapping))
@@ -31,23 +28,13 @@ struct BackendShape {
     return result(run, rings)
   }
 
-  private func translating(_ path: DMAPath, pages: Int) throws(BenchError) -> Contender {
-    try make(path, pages: pages, .translating)
-  }
-
   private func make(
     _ path: DMAPath, pages: Int, _ form: ContenderForm, counts: Bool = false
   ) throws(BenchError) -> Contender {
-    var cost = bench.cost
-    cost.paths = [path]
-    cost.sizes = [4_096]
-    cost.queueSize = 1_024
-    cost.depth = pages
     // Nothing is invalidated but when it is set up, before the device's thread is there.
-    var factory = try bench.factory(cost, form: form, servedBy: .waiter)
-    let key = bench.key(path, bytes: 4_096)
-    let contender =
-      counts ? try factory.make(key, counting: true) : try factory.make(key)
+    let contender = try bench.make(bench.key(path, bytes: 4_096), form: form, servedBy: .waiter, counting: counts) {
+      ($0.queueSize, $0.depth) = (1_024, pages)
+    }
     contender.limitWork(path, bytes: 4_096)
     return contender
   }
@@ -64,8 +51,7 @@ struct BackendShape {
   }
 
   private func result(_ run: ShapeRun, _ rings: ShapeRun) -> ShapeResult {
-    var result = ShapeResult(bench.shape, published: [.asterinas])
-    result.conditions = run.conditions
+    var result = bench.result([.asterinas], of: run)
     let message = run.time(3).map { $0.median / 2 }
     result.count(
       "messages a translation beyond the reach", unit: "", predicted: 1,

@@ -2,9 +2,7 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Shape B: a sweep of a path that copies against one that maps, in both directions.
 struct CopyShape {
@@ -12,9 +10,7 @@ struct CopyShape {
   // A prediction from two primitives that is further off than this explains nothing.
   private static let tolerance = 2.0
 
-  private let bench: ShapeBench
-
-  init(_ bench: ShapeBench) { self.bench = bench }
+  let bench: ShapeBench
 
   func measure() throws(BenchError) -> ShapeResult {
     var cost = bench.cost
@@ -22,7 +18,7 @@ struct CopyShape {
     cost.directions = DMADirection.allCases
     cost.sizes = Self.sizes
     let report = try SweepMeasurement(cost, bench.machine).run(progress: bench.progress)
-    var result = ShapeResult(bench.shape, published: [.bounceInstead, .shadowBuffers])
+    var result = bench.result([.bounceInstead, .shadowBuffers])
     let placement = bench.parameters.placement ?? report.mainClass
     let trips = report.results.compactMap(\.placement).filter { $0.class == placement }.compactMap(\.roundTripNs)
     result.conditions = ShapeConditions(

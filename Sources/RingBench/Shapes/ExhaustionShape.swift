@@ -2,9 +2,7 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Shape F: a ring over a pool that is too small: how many maps fail, and whether it recovers.
 struct ExhaustionShape {
@@ -16,12 +14,10 @@ struct ExhaustionShape {
     (poolKiB: 1_024, depth: 8, bytes: 262_144),
   ]
 
-  private let bench: ShapeBench
-
-  init(_ bench: ShapeBench) { self.bench = bench }
+  let bench: ShapeBench
 
   func measure() throws(BenchError) -> ShapeResult {
-    var result = ShapeResult(bench.shape, published: [.bounceLimits])
+    var result = bench.result([.bounceLimits])
     do {
       for (poolKiB, depth, bytes) in Self.cases {
         let outcome = try ExhaustFill.fill(poolKiB: poolKiB, depth: depth, bytes: bytes)

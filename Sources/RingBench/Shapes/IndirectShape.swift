@@ -2,9 +2,7 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Shape J: the table of an indirect chain is one more segment to map.
 struct IndirectShape {
@@ -13,12 +11,10 @@ struct IndirectShape {
   private static let rounds = 255
   private static let chains = [2, 4, 8, 16]
 
-  private let bench: ShapeBench
-
-  init(_ bench: ShapeBench) { self.bench = bench }
+  let bench: ShapeBench
 
   func measure() throws(BenchError) -> ShapeResult {
-    var result = ShapeResult(bench.shape, published: [.indirectTable])
+    var result = bench.result([.indirectTable])
     for path in [DMAPath.identity, .iommuStrict, .swiotlb] {
       for chain in Self.chains {
         let counts = try Self.count(path, chain: chain, isIndirect: true, bench)
@@ -48,25 +44,17 @@ struct IndirectShape {
   static func count(
     _ path: DMAPath, chain: Int, isIndirect: Bool, _ bench: ShapeBench
   ) throws(BenchError) -> WorkCounts {
-    var cost = parameters(bench, path, chain: chain, isIndirect: isIndirect)
-    cost.deviceCPU = max(cost.deviceCPU, 63)
-    var factory = try bench.factory(cost, servedBy: .waiter, flushInterval: .max)
-    return try bench.countOnOneThread(
-      try factory.make(bench.key(path, bytes: bytes), counting: true), rounds: rounds)
+    try bench.count(bench.key(path, bytes: bytes), rounds: rounds) {
+      set(&$0, chain: chain, isIndirect: isIndirect)
+    }
   }
 
-  private static func parameters(
-    _ bench: ShapeBench, _ path: DMAPath, chain: Int, isIndirect: Bool
-  ) -> CostParameters {
-    var cost = bench.cost
-    cost.paths = [path]
-    cost.sizes = [bytes]
+  private static func set(_ cost: inout CostParameters, chain: Int, isIndirect: Bool) {
     cost.batch = batch
     // A chain of 16 in the ring itself takes that many of its descriptors.
     cost.depth = batch
     cost.chain = chain
     cost.features = isIndirect ? [.indirect] : []
-    return cost
   }
 
   /// A chain of 4 through a table, and in the ring: what the table costs on each path.
@@ -75,18 +63,19 @@ struct IndirectShape {
     var timed: [Contender] = []
     for path in paths {
       for isIndirect in [true, false] {
-        var cost = Self.parameters(bench, path, chain: 4, isIndirect: isIndirect)
-        cost.touch = .none
-        var factory = try bench.factory(cost)
-        timed.append(try factory.make(bench.key(path, bytes: Self.bytes)))
+        let contender = try bench.make(bench.key(path, bytes: Self.bytes)) { cost in
+          Self.set(&cost, chain: 4, isIndirect: isIndirect)
+          cost.touch = .none
+        }
+        timed.append(contender)
       }
     }
     // One more map of 64 bytes.
     for path in paths {
-      var cost = Self.parameters(bench, path, chain: 1, isIndirect: false)
-      cost.sizes = [64]
-      var factory = try bench.factory(cost, form: .mapping)
-      timed.append(try factory.make(bench.key(path, bytes: 64)))
+      let contender = try bench.make(bench.key(path, bytes: 64), form: .mapping) {
+        Self.set(&$0, chain: 1, isIndirect: false)
+      }
+      timed.append(contender)
     }
     let run = try bench.run(timed: timed, bench.cost)
     result.conditions = run.conditions

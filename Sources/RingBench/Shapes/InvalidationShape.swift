@@ -5,7 +5,6 @@ import BenchReport
 import CRing
 import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Shape C: invalidations are counted, on one thread so that nothing depends on time, and their price is timed.
 struct InvalidationShape {
@@ -14,12 +13,10 @@ struct InvalidationShape {
   // 4,080 buffers, 16 times what fills the flush queue.
   private static let rounds = 255
 
-  private let bench: ShapeBench
-
-  init(_ bench: ShapeBench) { self.bench = bench }
+  let bench: ShapeBench
 
   func measure() throws(BenchError) -> ShapeResult {
-    var result = ShapeResult(bench.shape, published: [.flushQueue, .vIOMMU, .strictMinusLazy])
+    var result = bench.result([.flushQueue, .vIOMMU, .strictMinusLazy])
     var unmaps: UInt64 = 0
     for path in [DMAPath.iommuStrict, .iommuLazy] {
       let counts = try Self.count(path, bench)
@@ -44,15 +41,7 @@ struct InvalidationShape {
 
   /// The work of 4,080 buffers of a path, served in place and with a timer that never strikes.
   static func count(_ path: DMAPath, _ bench: ShapeBench) throws(BenchError) -> WorkCounts {
-    var cost = bench.cost
-    cost.paths = [path]
-    cost.sizes = [bytes]
-    cost.batch = batch
-    // Nothing is pinned here. A depot of IOVA ranges gives back, by the clock, what it holds beyond one magazine a CPU.
-    cost.deviceCPU = max(cost.deviceCPU, 63)
-    var factory = try bench.factory(cost, servedBy: .waiter, flushInterval: .max)
-    return try bench.countOnOneThread(
-      try factory.make(bench.key(path, bytes: bytes), counting: true), rounds: rounds)
+    try bench.count(bench.key(path, bytes: bytes), rounds: rounds) { $0.batch = batch }
   }
 
   /// Ten unmaps that never fill the queue: when they are flushed.

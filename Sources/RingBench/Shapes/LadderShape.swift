@@ -2,9 +2,6 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
-import RingKit
-import RingPlatform
 
 /// Shape A: each path's time is predicted as the ring's, plus what the path costs alone, plus the device's walk.
 struct LadderShape {
@@ -14,12 +11,8 @@ struct LadderShape {
   // Nanoseconds a packet of the published lazy run: 775,496 packets/s.
   private static let publishedPacket = 1e9 / 775_496
 
-  private let bench: ShapeBench
+  let bench: ShapeBench
   private let paths = [DMAPath.direct, .identity, .iommuLazy, .iommuStrict, .viommu]
-
-  init(_ bench: ShapeBench) {
-    self.bench = bench
-  }
 
   func measure() throws(BenchError) -> ShapeResult {
     var cost = bench.cost
@@ -35,9 +28,7 @@ struct LadderShape {
   }
 
   private func result(_ run: ShapeRun) -> ShapeResult {
-    var result = ShapeResult(
-      bench.shape, published: [.premappedSeries, .mergedSeries, .vIOMMU, .asterinas])
-    result.conditions = run.conditions
+    var result = bench.result([.premappedSeries, .mergedSeries, .vIOMMU, .asterinas], of: run)
     let ring = run.time(0)?.median
     var predicted: [DMAPath: Double] = [:]
     for (number, path) in paths.enumerated() {

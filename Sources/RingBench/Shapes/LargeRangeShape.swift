@@ -2,9 +2,7 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Shape G: ranges of 32 pages come from the caches, of 64 pages from the tree; each has its entries to write besides.
 struct LargeRangeShape {
@@ -13,14 +11,14 @@ struct LargeRangeShape {
   private static let batch = 16
   private static let rounds = 255
 
-  private let bench: ShapeBench
-
-  init(_ bench: ShapeBench) { self.bench = bench }
+  let bench: ShapeBench
 
   func measure() throws(BenchError) -> ShapeResult {
-    var result = ShapeResult(bench.shape, published: [.rangeCache, .slowAllocation])
+    var result = bench.result([.rangeCache, .slowAllocation])
     try addCounts(&result)
-    var cost = parameters
+    var cost = bench.cost
+    cost.paths = [.iommuLazy]
+    (cost.depth, cost.batch) = (Self.depth, Self.batch)
     cost.sizes = Self.sizes
     // For each size one thread, then two that share a domain: neither has an IOTLB to wait for.
     var timed: [Contender] = []
@@ -33,24 +31,12 @@ struct LargeRangeShape {
     return result
   }
 
-  private var parameters: CostParameters {
-    var cost = bench.cost
-    cost.paths = [.iommuLazy]
-    cost.depth = Self.depth
-    cost.batch = Self.batch
-    return cost
-  }
-
   /// Over a real ring, strict so that each range is free again before the next is asked for.
   private func addCounts(_ result: inout ShapeResult) throws(BenchError) {
     for bytes in Self.sizes {
-      var cost = parameters
-      cost.paths = [.iommuStrict]
-      cost.sizes = [bytes]
-      cost.deviceCPU = max(cost.deviceCPU, 63)
-      var factory = try bench.factory(cost, servedBy: .waiter, flushInterval: .max)
-      let contender = try factory.make(bench.key(.iommuStrict, bytes: bytes), counting: true)
-      let counts = try bench.countOnOneThread(contender, rounds: Self.rounds)
+      let counts = try bench.count(bench.key(.iommuStrict, bytes: bytes), rounds: Self.rounds) {
+        ($0.depth, $0.batch) = (Self.depth, Self.batch)
+      }
       let isCached = bytes <= 131_072
       let maps = counts[.maps]
       result.count(

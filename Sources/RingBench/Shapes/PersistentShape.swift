@@ -2,9 +2,6 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
-import RingKit
-import RingPlatform
 
 /// Shape D: what stays mapped costs a look-up.
 struct PersistentShape {
@@ -13,10 +10,8 @@ struct PersistentShape {
   // The two published persistent pools lost 1.5 and 26 %.
   private static let allowance = 1.1
 
-  private let bench: ShapeBench
+  let bench: ShapeBench
   private let paths = [DMAPath.direct, .premapped, .iommuLazy, .iommuStrict]
-
-  init(_ bench: ShapeBench) { self.bench = bench }
 
   func measure() throws(BenchError) -> ShapeResult {
     var cost = bench.cost
@@ -35,8 +30,7 @@ struct PersistentShape {
       timed.append(try merged.make(bench.key(path, bytes: Self.bytes)))
     }
     let run = try bench.run(timed: timed, cost)
-    var result = ShapeResult(bench.shape, published: [.asterinasPool, .mergedSeries])
-    result.conditions = run.conditions
+    var result = bench.result([.asterinasPool, .mergedSeries], of: run)
     let direct = run.time(0)?.median
     for (number, path) in paths.enumerated() where number > 0 {
       // The mapping alone, less the same loop over nothing.

@@ -2,9 +2,7 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
-import RingIOMMU
 import RingKit
-import RingPlatform
 
 /// Shape H: a working set that outgrows the IOTLB, translated alone and behind a ring.
 struct ReachShape {
@@ -12,9 +10,7 @@ struct ReachShape {
   private static let entries = 256
   private static let pages = [64, 128, 256, 512, 1_024]
 
-  private let bench: ShapeBench
-
-  init(_ bench: ShapeBench) { self.bench = bench }
+  let bench: ShapeBench
 
   /// What is compared: a working set on small pages, and the largest on 2 MiB pages.
   private struct Point {
@@ -33,13 +29,9 @@ struct ReachShape {
     var counted: [Contender] = []
     for form in [ContenderForm.ring, .translating] {
       for point in points {
-        // A guest of its own: nobody looks at the payload, only at where it is.
-        var factory = try bench.factory(cost(point), form: form)
-        let key = bench.key(.premapped, bytes: 4_096)
-        timed.append(try factory.make(key))
+        timed.append(try contender(point, form))
         if form == .ring {
-          var twin = try bench.factory(cost(point), form: form)
-          counted.append(try twin.make(key, counting: true))
+          counted.append(try contender(point, form, counting: true))
           counted.last?.countedBuffers = 4_096
         }
       }
@@ -47,21 +39,20 @@ struct ReachShape {
     return result(try bench.run(timed: timed, counted: counted, bench.cost))
   }
 
-  private func cost(_ point: Point) -> CostParameters {
-    var cost = bench.cost
-    cost.paths = [.premapped]
-    cost.sizes = [4_096]
-    cost.queueSize = 1_024
-    cost.depth = point.pages
-    cost.touch = .none
-    cost.iotlbSets = Self.entries / 4
-    cost.pageSize = point.isLarge ? .huge : .small
-    return cost
+  /// In a guest of its own: nobody looks at the payload, only at where it is.
+  private func contender(
+    _ point: Point, _ form: ContenderForm, counting: Bool = false
+  ) throws(BenchError) -> Contender {
+    try bench.make(bench.key(.premapped, bytes: 4_096), form: form, counting: counting) { cost in
+      (cost.queueSize, cost.depth) = (1_024, point.pages)
+      cost.touch = .none
+      cost.iotlbSets = Self.entries / 4
+      cost.pageSize = point.isLarge ? .huge : .small
+    }
   }
 
   private func result(_ run: ShapeRun) -> ShapeResult {
-    var result = ShapeResult(bench.shape, published: [.farshin, .neugebauer])
-    result.conditions = run.conditions
+    var result = bench.result([.farshin, .neugebauer], of: run)
     let points = points
     for (index, point) in points.enumerated() {
       result.count(

@@ -4,8 +4,22 @@ import BenchHarness
 import BenchPaths
 import BenchReport
 
-/// The options of `ringbench drive`, as text; ``parameters()`` gives them a meaning.
-struct DriveOptions: ParsableArguments {
+/// `ringbench drive`: our driver against a device in another process, whoever wrote it.
+struct DriveCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "drive",
+    abstract: "Drives a vhost-user device that somebody else serves: qemu-storage-daemon, DPDK, or 'ringbench device'.",
+    discussion: """
+      Connects to the back-end's socket, negotiates exactly the features that were asked for (one that the device does \
+      not offer is exit code 3), and sends requests round. Times include the checking of every byte, and the device's CPU \
+      is its own choice: compare counts before times.
+
+      Examples:
+        ringbench drive blk --socket /run/blk.sock --verify --features indirect,event-idx
+        ringbench drive net --socket /run/net.sock --layout packed --in-order --path iommu-strict --format json
+        ringbench drive blk --socket /run/blk.sock --verify --reconnect     # and kill -9 the back-end
+      """)
+
   private static let paths: [DMAPath] = [
     .direct, .identity, .iommuStrict, .iommuLazy, .premapped, .swiotlb, .shadow,
   ]
@@ -79,7 +93,18 @@ struct DriveOptions: ParsableArguments {
 
   @OptionGroup var report: ReportOptions
 
-  func parameters() throws(BenchError) -> DriveParameters {
+  func run() throws {
+    let destination = try report.destination()
+    let parameters = try parameters()
+    let machine = Machine.read()
+    try destination.write(timesOn: machine) { progress in
+      try DriveMeasurement(parameters, machine, progress).run()
+    } text: {
+      $0.text()
+    }
+  }
+
+  private func parameters() throws(BenchError) -> DriveParameters {
     var parameters = DriveParameters()
     parameters.device = try DrivenDevice.parse(device)
     guard (1...107).contains(socket.utf8.count) else {
@@ -102,7 +127,7 @@ struct DriveOptions: ParsableArguments {
     guard !verify || parameters.device == .block else { throw .usage("--verify is for blk; net always compares") }
     parameters.verifies = verify || parameters.device == .net
     parameters.reconnects = reconnect
-    guard (1...600_000).contains(timeoutMs) else { throw .usage("--timeout-ms is 1 to 600000, not \(timeoutMs)") }
+    try (1...600_000).check(timeoutMs, "--timeout-ms")
     parameters.timeoutMilliseconds = timeoutMs
     return parameters
   }
@@ -125,14 +150,13 @@ struct DriveOptions: ParsableArguments {
   }
 
   private func size(for parameters: DriveParameters) throws(BenchError) -> Int {
+    let bytes = try ByteCount.parse(size ?? (parameters.device == .block ? "4096" : "1500"))
     guard parameters.device == .block else {
-      let bytes = try size.map { text throws(BenchError) in try ByteCount.parse(text) } ?? 1500
       guard Self.frameBytes.contains(bytes) else {
         throw .usage("a frame has \(Self.frameBytes.lowerBound) to \(Self.frameBytes.upperBound) bytes, not \(bytes)")
       }
       return bytes
     }
-    let bytes = try size.map { text throws(BenchError) in try ByteCount.parse(text) } ?? 4096
     guard bytes > 0, bytes % 512 == 0 else {
       throw .usage("a block request is a multiple of 512 bytes, not \(bytes)")
     }

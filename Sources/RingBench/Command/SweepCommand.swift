@@ -3,7 +3,6 @@ import ArgumentParser
 import BenchHarness
 import BenchPaths
 import BenchReport
-import Glibc
 
 /// `ringbench sweep`: throughput over sizes, and where one path overtakes another.
 struct SweepCommand: ParsableCommand {
@@ -27,20 +26,19 @@ struct SweepCommand: ParsableCommand {
 
   func run() throws {
     let destination = try options.report.destination()
-    let shown = try options.shownClass()
+    let shown = try options.shownClass.shown()
     let machine = Machine.read()
     let parameters = try Self.parameters(options, on: machine)
-    let progress = Progress()
-    if !machine.optimised { progress.warn("this is a debug build: its times say nothing (use -c release)") }
-    Interrupt.install()
-    let report = try SweepMeasurement(parameters, machine).run(progress: progress)
-    progress.clear()
-    if let warning = report.hybridWarning { progress.warn(warning) }
-    try destination.write(report) { report.text(shownClass: shown) }
-    if report.mainClass == nil, !report.interrupted {
+    let report = try destination.write(timesOn: machine) { progress in
+      let report = try SweepMeasurement(parameters, machine).run(progress: progress)
+      if let warning = report.hybridWarning { progress.warn(warning) }
+      return report
+    } text: {
+      $0.text(shownClass: shown)
+    }
+    if report.mainClass == nil {
       throw BenchError.machine("no slice was kept: \(DropReason.sentence(report.slicesDroppedBy))")
     }
-    if report.interrupted { Glibc.exit(ExitCodes.interrupted) }
   }
 
   /// What the options mean here: cost's, over other defaults and without its refusal of sizes.

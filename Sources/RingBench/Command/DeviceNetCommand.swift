@@ -1,8 +1,6 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
-import BenchPaths
-import BenchReport
 import VhostUser
 
 /// `ringbench device net`: a network device that returns every frame, over vhost-user.

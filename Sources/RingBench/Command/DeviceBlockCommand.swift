@@ -1,8 +1,6 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
-import BenchPaths
-import BenchReport
 import VhostUser
 
 /// `ringbench device blk`: a disk for somebody's driver, over vhost-user.
