@@ -10,8 +10,9 @@ import Testing
 @Suite struct CostReportTests {
   private func row(_ path: DMAPath, ratio: Double, placement: PlacementClass = .sameL3, kept: Int = 20) -> CostRow {
     CostRow(
-      ring: .split, path: path, direction: .deviceReadable, bytes: 1_500, depth: 128, batch: 32, placement: placement,
-      roundTrip: 105, nanosecondsPerBuffer: .exactly(100 * ratio),
+      ring: .split, path: path, direction: .deviceReadable, bytes: 1_500, depth: 128, batch: 32,
+      placement: PlacementFigure(placement, 105), nsPerBuffer: .exactly(100 * ratio),
+      buffersPerSecond: .exactly(1e7 / ratio),
       ratioToDirect: Estimate(median: ratio, low: ratio * 0.98, high: ratio * 1.02), slicesKept: kept,
       slicesDropped: 1, counters: path == .iommuStrict ? ["maps": 1, "unmaps": 1, "invalidations": 1] : [:])
   }
@@ -32,7 +33,7 @@ import Testing
   }
 
   @Test func theTableHasARowPerPath() {
-    let text = CostText(report([row(.direct, ratio: 1), row(.iommuStrict, ratio: 2)]), shownClass: nil).render()
+    let text = report([row(.direct, ratio: 1), row(.iommuStrict, ratio: 2)]).text(shownClass: nil)
     #expect(text.contains("split, device-readable, 1,500 bytes"))
     #expect(text.contains("iommu-strict"))
     #expect(text.contains("50.0"))
@@ -42,12 +43,12 @@ import Testing
   }
 
   @Test func aRunWithoutASliceSaysSo() {
-    #expect(CostText(report([]), shownClass: nil).render().contains("no slice was kept"))
-    #expect(CostText(report([row(.direct, ratio: 1)]), shownClass: .smt).render().contains("class smt"))
+    #expect(report([]).text(shownClass: nil).contains("no slice was kept"))
+    #expect(report([row(.direct, ratio: 1)]).text(shownClass: .smt).contains("class smt"))
   }
 
   @Test func anInterruptedRunSaysSo() {
-    let text = CostText(report([row(.direct, ratio: 1)], interrupted: true), shownClass: nil).render()
+    let text = report([row(.direct, ratio: 1)], interrupted: true).text(shownClass: nil)
     #expect(text.contains("Interrupted"))
   }
 

@@ -15,7 +15,10 @@ import Testing
     #expect(console.slotsLeft == 0 && console.slotCount == 32_768 && console.failure == nil)
     #expect(console.passes.map(\.operation) == ["write", "read"])
     #expect(
-      console.passes.allSatisfy { $0.requests == 400 && $0.latency == [10, 20, 30, 40, 50] && $0.peakSlots == 9 })
+      console.passes.allSatisfy {
+        $0.requests == 400 && $0.peakSlots == 9
+          && $0.latency == ["p50": 10, "p90": 20, "p99": 30, "p999": 40, "max": 50]
+      })
     #expect(console.passes[0].requestsPerSecond == 200_000)
   }
 
@@ -60,7 +63,7 @@ import Testing
       let report = GuestReport(
         machine: .fixture, parameters: GuestParameters(), accelerator: accelerator,
         whyNotKVM: accelerator == .kvm ? nil : "no reason", rows: [row], interrupted: false)
-      let text = GuestText(report).render()
+      let text = report.text()
       let json = try JSONText.encode(report)
       #expect(text.contains("requests/s") == (accelerator == .kvm))
       #expect(text.contains("mean nothing") == (accelerator == .tcg))

@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test func theTextHasTheCrossoverAndTheRefusal() throws {
-    let text = SweepText(try report(), shownClass: nil).render()
+    let text = try report().text(shownClass: nil)
     #expect(text.contains("3,000"))
     #expect(text.contains("swiotlb below, iommu-strict above"))
     #expect(text.contains("swiotlb, 524,288 bytes: a mapping of 524288 bytes"))

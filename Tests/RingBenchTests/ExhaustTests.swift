@@ -25,7 +25,7 @@ import Testing
   }
 
   private func rows(_ parameters: ExhaustParameters) throws -> [ExhaustRow] {
-    try ExhaustMeasurement(parameters, .fixture).run(progress: Progress()).rows
+    try ExhaustMeasurement(parameters, .fixture).run(progress: Progress()).results
   }
 
   /// Everything fits that the pool holds at a time; then one map fails, the device serves it all, and so on.
@@ -48,11 +48,11 @@ import Testing
         let held = min(128, pool / 262_144 * (128 / stride))
         let cycles = (300 + held - 1) / held
         let failures = held < 128 ? cycles - 1 : 0
-        #expect(row.tally.delivered == 300)
-        #expect(row.tally.failures == failures, "\(row.what.label)")
-        #expect(row.tally.attempts == 300 + failures)
-        #expect(row.tally.retries == failures && row.tally.delayedBuffers == failures)
-        #expect(row.tally.mostOutstanding == held)
+        #expect(row.delivered == 300)
+        #expect(row.failures == failures, "\(row)")
+        #expect(row.attempts == 300 + failures)
+        #expect(row.retries == failures && row.delayedShare == Double(failures) / 300)
+        #expect(row.mostOutstanding == held)
         #expect(row.highWaterSlots == held * ((bytes + 2_047) / 2_048))
         #expect(row.areas == areas && row.error == nil)
       }
@@ -74,9 +74,9 @@ import Testing
       })
     #expect(all.count == 3, "a pool of one segment has one area, whatever was asked for")
     for row in all {
-      #expect(row.tally.delivered == 1_000)
-      #expect(row.tally.attempts == 1_000 + row.tally.failures)
-      #expect(row.tally.mostOutstanding <= row.poolSlots / 32)
+      #expect(row.delivered == 1_000)
+      #expect(row.attempts == 1_000 + row.failures)
+      #expect(row.mostOutstanding <= row.poolSlots / 32)
       #expect(row.highWaterSlots <= row.poolSlots)
     }
   }
@@ -89,11 +89,11 @@ import Testing
         $0.sizes = [262_144, 262_145]
         $0.pools = [64 << 20]
       })
-    let beyond = try #require(all.first { $0.what.bytes == 262_145 })
-    #expect(all.filter { $0.what.bytes == 262_145 }.count == 1)
-    #expect(beyond.tally.attempts == 32 && beyond.tally.failures == 32 && beyond.failedShare == 1)
+    let beyond = try #require(all.first { $0.bytes == 262_145 })
+    #expect(all.filter { $0.bytes == 262_145 }.count == 1)
+    #expect(beyond.attempts == 32 && beyond.failures == 32 && beyond.failedShare == 1)
     #expect(beyond.error == "mapping failed: a mapping of 262145 bytes is larger than this path's 262144")
-    #expect(all.filter { $0.what.bytes == 262_144 }.allSatisfy { $0.error == nil && $0.tally.delivered == 300 })
+    #expect(all.filter { $0.bytes == 262_144 }.allSatisfy { $0.error == nil && $0.delivered == 300 })
   }
 
   private func parse(_ line: String) throws -> ExhaustParameters {
@@ -145,7 +145,7 @@ import Testing
     #expect(shape.results.count == 2 && shape.results.allSatisfy(\.recovered))
     #expect(shape.results[0].attempts == 374 && shape.results[0].failedShare == 0.1979)
     #expect(shape.results[1].error?.contains("262144") == true)
-    let text = ExhaustText(report).render()
+    let text = report.text()
     #expect(text.contains("always: too large") && text.contains("pool of 256 KiB"))
     #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
   }

@@ -72,7 +72,7 @@ import Testing
     #expect(shape.results.allSatisfy { $0.simulated && $0.cpus == 4 })
     #expect(
       shape.primitives.count == Primitive.allCases.count && shape.primitives.allSatisfy { $0.source == "injected" })
-    let text = SimulateText(report).render()
+    let text = report.text()
     for model in LockModel.allCases { #expect(text.contains("\(model.name) (simulated)")) }
     #expect(text.hasPrefix("SIMULATED"))
   }
