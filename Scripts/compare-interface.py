@@ -55,7 +55,7 @@ RUNS = {
     "ring, sleeping": [
         "ring", *TINY, "--batch", "1", "--outstanding", "4", "--chain", "2", "--indirect", "on", "--event-idx", "on",
         "--notification", "eventfd"],
-    "cost": ["cost", *TINY, "--size", "1500", "--hybrid-threshold", "4096"],
+    "cost": ["cost", *TINY, *ONE, "--hybrid-threshold", "4096"],
     "cost, hybrid calibrated": ["cost", "--slices", "3", "--slice-ms", "0.5", *ONE, "--path", "hybrid"],
     "cost, isolated": ["cost", *TINY, *ONE, "--isolate", "--path", "swiotlb,premapped"],
     "cost, queues": ["cost", *TINY, *ONE, "--queues", "2", "--path", "swiotlb"],
