@@ -19,7 +19,7 @@ bench: setup ## Measure what each DMA path costs on this machine (under a minute
 	@ringbench=$$(SWIFT="$(SWIFT)" Scripts/build.sh) && echo "measuring, under a minute" >&2 && "$$ringbench" cost
 
 test: setup ## Run the tests, then the models of the orderings
-	$(SWIFT) test $(TRAITS)
+	@SWIFT="$(SWIFT)" Scripts/test.sh
 	@Tests/Model/run.sh
 
 lint: ## Check format, style and file sizes
