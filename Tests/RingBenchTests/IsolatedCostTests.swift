@@ -24,7 +24,7 @@ struct IsolatedCostTests {
       usleep(1000)
     }
     // Beyond its handshake, so that it serves: before, the device did not come up at all.
-    usleep(2_000_000)
+    for device in devices { ProgramRun.waitUntilBusy(device) }
     for device in devices { kill(device, SIGKILL) }
     let (end, output, errors) = run.end()
     #expect(end == .exited(code: 1), "\(errors)")

@@ -4,6 +4,8 @@ import RingIOMMU
 import RingKit
 import Testing
 
+@testable import BenchHarness
+
 /// `ringbench` run as a program: its exit code and what it printed.
 final class ProgramRun {
   let process: ChildProcess
@@ -39,34 +41,33 @@ final class ProgramRun {
 
   /// Its children that run.
   var children: [pid_t] {
-    let process = process.processIdentifier
+    let tasks = "/proc/\(process.processIdentifier)/task"
     // Each thread has its own.
-    guard let folder = unsafe opendir("/proc/\(process)/task") else { return [] }
-    defer { unsafe closedir(folder) }
-    var found: [pid_t] = []
-    while let entry = unsafe readdir(folder) {
-      let thread = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
-        unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      guard thread.first != "." else { continue }
-      let list = Self.text(of: "/proc/\(process)/task/\(thread)/children")
-      found += list.split(separator: " ").compactMap { pid_t($0) }
+    return SystemFile.names(in: tasks).flatMap { thread in
+      (SystemFile.text("\(tasks)/\(thread)/children") ?? "").split(separator: " ").compactMap { pid_t($0) }
     }
-    return found
+  }
+
+  /// Waits until a process is at work: it has a thread beside its first, and used the CPU for a while since.
+  ///
+  /// Ends as well when the process does.
+  static func waitUntilBusy(_ process: pid_t) {
+    func used() -> Int {
+      var (clock, time) = (clockid_t(), timespec())
+      guard unsafe clock_getcpuclockid(process, &clock) == 0, unsafe clock_gettime(clock, &time) == 0 else {
+        return .max
+      }
+      return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+    while used() != .max, SystemFile.names(in: "/proc/\(process)/task").count < 2 { usleep(1000) }
+    let start = used()
+    while used() != .max, used() - start < 20_000_000 { usleep(1000) }
   }
 
   /// Its exit code, and what it said, once it has ended.
   func end() -> (end: ProcessEnd, output: String, errors: String) {
     let end = process.wait()
-    return (end, Self.text(of: output), Self.text(of: errors))
-  }
-
-  private static func text(of path: String) -> String {
-    guard let file = unsafe fopen(path, "re") else { return "" }
-    defer { unsafe fclose(file) }
-    var bytes: [UInt8] = []
-    while case let byte = unsafe getc(file), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
-    return String(decoding: bytes, as: UTF8.self)
+    return (end, SystemFile.text(output) ?? "", SystemFile.text(errors) ?? "")
   }
 }
 

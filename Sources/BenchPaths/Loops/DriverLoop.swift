@@ -68,16 +68,22 @@ struct DriverLoop {
   @inline(never)
   mutating func step<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
     let before = returned
-    do throws(QueueError) { _ = try reclaim(&queue) } catch { throw .queue(error) }
+    do throws(QueueError) { _ = try reclaim(&queue, whole: false) } catch { throw .queue(error) }
     try receive(queue.completions)
     try send(&queue)
     return Int(returned &- before)
   }
 
-  /// Takes back up to a batch of buffers; a function of its own, so that a profiler sees it by name.
+  /// Takes back up to a batch of buffers, or all of it; a function of its own, so that a profiler sees it by name.
+  ///
+  /// Returns how many there were; the queue's completions are those of its last look.
   @inline(never)
-  private func reclaim<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) -> Int {
-    try queue.reclaim(atMost: plan.batch)
+  private func reclaim<Queue: DriverQueue & ~Copyable>(
+    _ queue: inout Queue, whole: Bool
+  ) throws(QueueError) -> Int {
+    var left = plan.batch
+    repeat { left &-= try queue.reclaim(atMost: left) } while whole && left > 0
+    return plan.batch &- left
   }
 
   /// Tops the ring up to `depth`, a whole batch at a time, and makes each batch visible with one store.
@@ -149,10 +155,7 @@ struct DriverLoop {
 
   /// A batch taken back, with the device's end on the same thread.
   mutating func reclaimBatch<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) {
-    var left = plan.batch
-    do throws(QueueError) {
-      while left > 0 { left &-= try reclaim(&queue) }
-    } catch { throw .queue(error) }
+    do throws(QueueError) { _ = try reclaim(&queue, whole: true) } catch { throw .queue(error) }
   }
 
   /// Buffers in several segments; a function of its own, so that a profiler sees it by name.

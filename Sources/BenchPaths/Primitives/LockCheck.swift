@@ -7,9 +7,8 @@ import Synchronization
 
 /// Real threads at the real locks, as many as there are CPUs for: what a prediction is held against.
 package struct LockCheck {
-  private static let repeats = 9
   // On a machine that moves its CPUs some repeats begin in one place and end in another.
-  private static let attempts = 27
+  private static let attemptsPerRepeat = 3
   private static let probeMilliseconds = 8
   private static let nanoseconds: UInt64 = 20_000_000
   private static let bytes = 1_500
@@ -28,12 +27,12 @@ package struct LockCheck {
   package init(cpus: [Int]) { self.cpus = cpus }
 
   /// Operations a second of all threads together in several short runs, each with the line's transfer around it.
-  package func measure(_ model: LockModel) throws(BenchError) -> [LockSample] {
+  package func measure(_ model: LockModel, repeats: Int = 9) throws(BenchError) -> [LockSample] {
     let work = try operation(model)
     var samples: [LockSample] = []
     var moved: [LockSample] = []
     var before = try transfer()
-    for _ in 0..<Self.attempts where samples.count < Self.repeats {
+    for _ in 0..<(repeats * Self.attemptsPerRepeat) where samples.count < repeats {
       if Interrupt.isRequested { break }
       let rate = try rate(work)
       let after = try transfer()

@@ -45,7 +45,11 @@ size_t cpeer_check(const uint8_t *bytes, size_t count, uint64_t sequence, size_t
 
 uint64_t cpeer_sum(const uint8_t *bytes, size_t count) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < count; i++) sum = mix(sum ^ bytes[i]) + i;
+  for (size_t i = 0; i < count; i += 8) {
+    uint64_t word = 0;
+    memcpy(&word, bytes + i, count - i < 8 ? count - i : 8);
+    sum = mix(sum ^ word) + i;
+  }
   return sum;
 }
 

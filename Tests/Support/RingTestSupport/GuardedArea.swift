@@ -1,3 +1,4 @@
+internal import Glibc
 package import RingKit
 
 /// A buffer between two pages of a pattern that nobody may write to.
@@ -26,7 +27,9 @@ package struct GuardedArea: Sendable {
   /// Whether the guards are as they were.
   package var isIntact: Bool {
     [whole.slice(at: 0, byteCount: Self.guardByteCount), behind].allSatisfy { page in
-      unsafe page.bytes.allSatisfy { $0 == Self.pattern }
+      // The first byte is the pattern, and each is like the next: a byte at a time takes seconds in a test's build.
+      let start = unsafe UnsafeRawPointer(page.host.pointer)
+      return unsafe page.bytes.first == Self.pattern && memcmp(start, start + 1, Self.guardByteCount - 1) == 0
     }
   }
 }
