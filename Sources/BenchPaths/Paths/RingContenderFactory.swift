@@ -15,7 +15,8 @@ package struct RingContenderFactory {
     var ringBytes = 0
     var payloadBytes = 4096
     for point in points {
-      ringBytes += SplitRing.byteCount(size: point.queueSize) + 16 * point.queueSize * point.chain + 1024
+      // The ring begins with a page, its indirect tables with a pair of lines.
+      ringBytes += point.ring.byteCount(size: point.queueSize) + 4096 + 16 * point.queueSize * point.chain + 128
       payloadBytes = max(payloadBytes, PayloadPool.stride(for: Self.bytes(point)) * point.outstanding)
     }
     do throws(MemoryError) {

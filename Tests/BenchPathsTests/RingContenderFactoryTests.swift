@@ -1,0 +1,22 @@
+import BenchHarness
+import RingKit
+import Testing
+
+@testable import BenchPaths
+
+@Suite struct RingContenderFactoryTests {
+  @Test("each point has room for its ring and its tables, twice", arguments: RingLayout.allCases, [false, true])
+  func hasRoom(ring: RingLayout, indirect: Bool) throws {
+    let points = [16, 64].flatMap { size in
+      [1, 8].map { outstanding in
+        RingPoint(
+          ring: ring, inOrder: true, batch: 1, queueSize: size, outstanding: outstanding, chain: indirect ? 3 : 1,
+          indirect: indirect, eventIndex: false, notification: .polling)
+      }
+    }
+    var factory = try RingContenderFactory(points)
+    for point in points {
+      for counting in [true, false] { try factory.make(point, counting: counting).close() }
+    }
+  }
+}
