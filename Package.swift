@@ -77,7 +77,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"])),
       ],
       swiftSettings: tool),
-    // A device and a driver written on linux/virtio_ring.h alone, and test threads: peers that share no code with RingKit.
+    // A device and a driver written on linux/virtio_ring.h alone, and test threads: peers that share no code with
+    // RingKit.
     .target(name: "CPeer", path: "Tests/Support/CPeer"),
     // Sees each access to a page, by faults and single steps.
     .target(name: "CTrap", path: "Tests/Support/CTrap"),

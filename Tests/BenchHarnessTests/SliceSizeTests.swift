@@ -4,7 +4,8 @@ import Testing
 @testable import BenchHarness
 
 @Suite struct SliceSizeTests {
-  /// Runs 12 slices of 1.28 ms, in batches of 128, whose buffers cost what `cost` says of each slice; returns how many each had.
+  /// Runs 12 slices of 1.28 ms, in batches of 128, whose buffers cost what `cost` says of each slice; returns how many
+  /// each had.
   private func sizes(_ cost: @escaping @Sendable (_ slice: Int) -> Int) throws -> [Int] {
     // Each contender runs so often before its slices are as long as they should be.
     let trials = 6

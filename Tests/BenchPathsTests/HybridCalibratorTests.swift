@@ -64,8 +64,8 @@ import Testing
 
   @Test func whatIsLearnedInSeveralShortStaysAddsUp() throws {
     guard hasTwoCPUs else { return print("skipped: one CPU") }
-    // Apart for two slices of the hybrid and at most twenty runs of the calibrator's contenders: it needs six of each to
-    // size its slices, and three for a finding.
+    // Apart for two slices of the hybrid and at most twenty runs of the calibrator's contenders: it needs six of each
+    // to size its slices, and three for a finding.
     let cpus = MovingCPUs(stay: 20) { $0 % 4 == 1 || $0 % 4 == 2 ? 500 : 100 }
     let run = try cpus.run([cpus.hybrid(cpus.calibrator())], rounds: 80)
     #expect(run.hybrid.findings.map(\.placement) == [.sameL3, .crossL3])

@@ -21,7 +21,8 @@ import Testing
       while unsafe cring_load_relaxed_64(arrived) < 2 { cring_spin_hint() }
       for _ in 0..<rounds {
         unsafe cring_lock(words.base)
-        // Not atomic, and drawn out beyond the time the lock's line takes to move: without the lock, additions are lost.
+        // Not atomic, and drawn out beyond the time the lock's line takes to move: without the lock, additions are
+        // lost.
         let value = unsafe guarded.pointee
         for _ in 0..<100 { cring_spin_hint() }
         unsafe guarded.pointee = value + 1

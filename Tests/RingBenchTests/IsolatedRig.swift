@@ -11,8 +11,8 @@ import Testing
 
 /// A driver of a secure guest, whose device is a process that can be killed and replaced.
 ///
-/// The payload is private and the bounce pool shared; or, where each buffer is mapped, the payload is shared and behind a
-/// domain that is. Buffers have numbers, which are their tokens and what their bytes are made of.
+/// The payload is private and the bounce pool shared; or, where each buffer is mapped, the payload is shared and behind
+/// a domain that is. Buffers have numbers, which are their tokens and what their bytes are made of.
 final class IsolatedRig {
   struct Kind: Sendable, CustomStringConvertible {
     var ring: RingLayout
@@ -188,8 +188,8 @@ final class IsolatedRig {
     return before != (added, returned)
   }
 
-  /// After the device's end: its place is given up, what it had completed is taken back, and what a queue that broke over
-  /// an unmap had not returned is sent once more.
+  /// After the device's end: its place is given up, what it had completed is taken back, and what a queue that broke
+  /// over an unmap had not returned is sent once more.
   ///
   /// - Returns: whether the queue was broken.
   func leave() throws -> Bool {

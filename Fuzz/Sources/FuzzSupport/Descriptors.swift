@@ -1,6 +1,7 @@
 import Glibc
 
-/// Descriptors that are open among the first 256: one that stays open shows at any place, not only at the lowest free one.
+/// Descriptors that are open among the first 256: one that stays open shows at any place, not only at the lowest free
+/// one.
 public func openDescriptorCount() -> Int {
   withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 256) { places in
     for i in places.indices { places[i] = pollfd(fd: CInt(i), events: 0, revents: 0) }

@@ -3,7 +3,8 @@ import Glibc
 import RingKit
 import Synchronization
 
-/// The hostile end of a vhost-user connection whose other end is a front-end: answers by the protocol's text, or others.
+/// The hostile end of a vhost-user connection whose other end is a front-end: answers by the protocol's text, or
+/// others.
 ///
 /// A thread of its own answers, because a front-end waits for each answer and takes none before it asked.
 final class BackendPeer: @unchecked Sendable {
@@ -41,8 +42,8 @@ final class BackendPeer: @unchecked Sendable {
   private var file: (inode: UInt64, byteCount: Int)?
   private let extensions: UInt64
 
-  /// Answers with what `input` says, until the other end is gone; one that comes after others knows what these were sent
-  /// and handed.
+  /// Answers with what `input` says, until the other end is gone; one that comes after others knows what these were
+  /// sent and handed.
   init(_ socket: CInt, extensions: UInt64, after messages: UInt64 = 0, notes: Notes? = nil, _ input: FuzzInput) {
     own = socket
     heard = Mutex(Heard(messages: messages))

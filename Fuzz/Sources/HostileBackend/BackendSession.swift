@@ -94,7 +94,8 @@ final class BackendSession {
     if isTranslating { frontend.attach(domain) }
   }
 
-  /// Another back-end takes the place of the one that is gone: what was agreed on stays, and it is handed the same notes.
+  /// Another back-end takes the place of the one that is gone: what was agreed on stays, and it is handed the same
+  /// notes.
   private func goOn(_ frontend: VhostUserFrontend, _ input: inout FuzzInput) throws(FrontendError) {
     look()
     let (pair, choice) = (Self.sockets(), input.byte())

@@ -12,7 +12,8 @@ public func hostileDriver(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   guest.fill()
   switch configuration.path {
   case .direct, .swiotlb:
-    // Without an IOMMU any shared memory can be named; where everything is bounced, payload and tables are out of reach.
+    // Without an IOMMU any shared memory can be named; where everything is bounced, payload and tables are out of
+    // reach.
     let translator = RegionTranslator(memory: guest.memory, counter: NoWork())
     connect(configuration, guest, [guest.pool.address.rawValue, guest.payload.address.rawValue], translator, &input)
   case .iommuStrict, .iommuLazy:

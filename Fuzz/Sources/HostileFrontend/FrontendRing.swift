@@ -1,7 +1,8 @@
 import FuzzSupport
 import Glibc
 
-/// A driver's rings, laid out by the specification's text and then by nobody's: buffers that a device can serve, and garbage.
+/// A driver's rings, laid out by the specification's text and then by nobody's: buffers that a device can serve, and
+/// garbage.
 struct FrontendRing {
   var size: UInt16 = 8
   var isPacked = false

@@ -100,8 +100,9 @@ extension FrontendSession {
       return
     }
     for _ in 0...(choice >> 6) {
-      // Version, entries, and of a split queue the last batch's head and the used index; of a packed one the free list's
-      // head and the old one, the used index and the old one, and the wrap counters. Then what the first entries hold.
+      // Version, entries, and of a split queue the last batch's head and the used index; of a packed one the free
+      // list's head and the old one, the used index and the old one, and the wrap counters. Then what the first entries
+      // hold.
       let field = input.byte()
       let kinds: [UInt16] = [0, 1, 2, 7, 8, 16, 0x100, 0xffff]
       var word = field & 0x80 == 0 ? kinds[Int(field >> 4 & 7)] : input.word16()

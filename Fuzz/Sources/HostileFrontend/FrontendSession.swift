@@ -113,7 +113,8 @@ final class FrontendSession {
     for descriptor in message.descriptors { close(descriptor) }
   }
 
-  /// Lets the back-end do what there is to do, for a while: with a ring that is looked at without a kick there is no end.
+  /// Lets the back-end do what there is to do, for a while: with a ring that is looked at without a kick there is no
+  /// end.
   private func settle(_ input: inout FuzzInput) {
     var rounds = 0
     repeat {

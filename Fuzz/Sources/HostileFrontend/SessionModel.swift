@@ -50,7 +50,8 @@ final class SessionModel {
     translations.removeAll { $0.first <= last && first <= $0.last }
   }
 
-  /// A stretch that a device was handed lies where its address leads, all of it in memory that it may reach in that way.
+  /// A stretch that a device was handed lies where its address leads, all of it in memory that it may reach in that
+  /// way.
   func check(_ segment: TranslatedSegment) {
     guard isExact else { return }
     checked += 1

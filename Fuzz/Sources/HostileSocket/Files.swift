@@ -33,7 +33,8 @@ struct Files {
     memset(short.hostBase.pointer, 0, short.byteCount)
     let start = whole.hostBase.pointer
     memset(start, 0, whole.byteCount)
-    // A ring of eight with a buffer in it, so that there is something to serve: descriptor 0, available in a packed ring...
+    // A ring of eight with a buffer in it, so that there is something to serve: descriptor 0, available in a packed
+    // ring...
     start.storeBytes(of: 0x4000_1000, as: UInt64.self)
     start.storeBytes(of: 64 | 0x80 << 48, toByteOffset: 8, as: UInt64.self)
     // ... and in a split one by the available ring at 0x100: index 1, entry 0.

@@ -4,8 +4,8 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// A peer that sends anything over the socket on which a driver hands a device in another process its memory and queues:
-/// to the device's end, or as answers to the driver's.
+/// A peer that sends anything over the socket on which a driver hands a device in another process its memory and
+/// queues: to the device's end, or as answers to the driver's.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func hostileSocket(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var input = FuzzInput(data, count)

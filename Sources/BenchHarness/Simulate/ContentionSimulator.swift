@@ -1,10 +1,10 @@
 /// CPUs that meet at a lock, in virtual time: nothing sleeps, nothing is measured, and a seed repeats it exactly.
 ///
-/// The lock is the library's, test and test-and-set. It is free when it is released, but who waits learns that only when
-/// the line has come over, and any of those who wait may be first; until then the CPU that released it may take it again.
-/// Who waits reads the line all the time, so the holder's copy does not stay its own: a write later than one transfer
-/// after it got the line has to fetch it back. Work between locks varies by a fifth either way, so that CPUs do not march
-/// in step. The first half of a run fills the queues, the second counts.
+/// The lock is the library's, test and test-and-set. It is free when it is released, but who waits learns that only
+/// when the line has come over, and any of those who wait may be first; until then the CPU that released it may take it
+/// again. Who waits reads the line all the time, so the holder's copy does not stay its own: a write later than one
+/// transfer after it got the line has to fetch it back. Work between locks varies by a fifth either way, so that CPUs
+/// do not march in step. The first half of a run fills the queues, the second counts.
 package struct ContentionSimulator {
   private static let fewestPasses = 100.0
 
@@ -37,7 +37,8 @@ package struct ContentionSimulator {
 
   private let operation: SimulatedOperation
   private let transfer: Double
-  // Counted from here on, up to half a pass more than what is asked for: no rounding decides whether the last one counts.
+  // Counted from here on, up to half a pass more than what is asked for: no rounding decides whether the last one
+  // counts.
   private let middle: Double
   private let horizon: Double
   private let length: Double

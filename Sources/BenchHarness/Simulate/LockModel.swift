@@ -34,7 +34,7 @@ package enum LockModel: String, CaseIterable, Codable, Sendable, NamedChoice {
     let pages = SimulatedStep.work(costs.cost(.pageTable))
     let take = SimulatedStep.locked(isOwn: true, costs.cost(.magazineTake), lines: 0)
     let give = SimulatedStep.locked(isOwn: true, costs.cost(.magazineGive), lines: 0)
-    // Magazines of its own keep a CPU from nobody.
+    // A CPU's own magazines are not contended.
     let mapped = SimulatedOperation(steps: [driver, take, pages, give]).duration
     let ask = [
       SimulatedStep.locked(isOwn: false, costs.cost(.post), lines: Self.queueLines), .served(costs.cost(.serve)),
@@ -67,7 +67,8 @@ package enum LockModel: String, CaseIterable, Codable, Sendable, NamedChoice {
 /// What each simulated CPU does over and over.
 package struct SimulatedOperation: Equatable, Sendable {
   package var steps: [SimulatedStep]
-  /// How many maps and unmaps one pass through the steps stands for: more than 1 where something happens once in so many.
+  /// How many maps and unmaps one pass through the steps stands for: more than 1 where something happens once in so
+  /// many.
   package var count = 1
 
   /// Nanoseconds of a pass on a CPU alone.

@@ -15,8 +15,8 @@ extension Contender {
   /// Several queues that take their turn as one: each lane is a contender of its own, and all share what their paths
   /// share.
   ///
-  /// A slice ends when the buffers of all lanes are back, and no device leaves it before: a driver that unmaps waits for
-  /// every device that is attached to its IOMMU.
+  /// A slice ends when the buffers of all lanes are back, and no device leaves it before: a driver that unmaps waits
+  /// for every device that is attached to its IOMMU.
   package convenience init(
     lanes: [Contender], threads: QueueThreads, label: String, lockWaits: @escaping () -> [String: UInt64]
   ) {

@@ -187,8 +187,8 @@ extension Contender {
 
   /// The same after a slice that took less than half as long as it should, or more than twice.
   ///
-  /// CPUs that move pay several times as much for a buffer in one placement as in another. A slice sized elsewhere is then
-  /// over before the ring and the caches are as they stay, or takes the time of others.
+  /// CPUs that move pay several times as much for a buffer in one placement as in another. A slice sized elsewhere is
+  /// then over before the ring and the caches are as they stay, or takes the time of others.
   func resize(_ nanoseconds: Double, after nanosecondsPerBuffer: Double) {
     let taken = nanosecondsPerBuffer * Double(buffersPerSlice)
     if taken < nanoseconds / 2 || taken > 2 * nanoseconds { size(nanoseconds, at: nanosecondsPerBuffer) }

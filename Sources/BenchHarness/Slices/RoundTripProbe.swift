@@ -21,7 +21,7 @@ package final class RoundTripProbe: @unchecked Sendable {
     unsafe line = region.hostBase.advanced(by: offset).pointer.assumingMemoryBound(to: UInt64.self)
   }
 
-  /// Nanoseconds of one round trip, or a negative number when nobody answered.
+  /// Nanoseconds of one round trip, or a negative number when there was no answer.
   package func ping() -> Double { unsafe crb_probe_ping(line, Self.exchanges, Self.timeoutNanoseconds) }
 
   /// Answers one ``ping()``; false when none came.

@@ -6,8 +6,9 @@ import Synchronization
 /// How the driver's thread leads the device's from step to step.
 ///
 /// The driver opens a step, the device takes it; while a slice runs the device looks at ``isSliceOver`` only when its
-/// queue is empty. Where every queue has threads of its own the other drivers follow as well. No locks: all spin, because
-/// all own their CPU; only who is parked sleeps, to leave its CPU to a device in another process, or to one in this.
+/// queue is empty. Where every queue has threads of its own the other drivers follow as well. No locks: all spin,
+/// because all own their CPU; only who is parked sleeps, to leave its CPU to a device in another process, or to one in
+/// this.
 package final class SliceGate: Sendable {
   /// What the device's thread does next.
   package enum Step: Equatable {
@@ -111,8 +112,8 @@ package final class SliceGate: Sendable {
 
   /// Driver: waits until every follower has finished the current step, or the device's process is gone.
   ///
-  /// One that does not finish in ten seconds is given up: it counts as gone from then on, and that is thrown. The time is
-  /// the waiting thread's own, because both sides may have been stopped together.
+  /// One that does not finish in ten seconds is given up: it counts as gone from then on, and that is thrown. The time
+  /// is the waiting thread's own, because both sides may have been stopped together.
   package func waitUntilIdle() throws(SliceFailure) {
     let expected = opened.load(ordering: .relaxed) &* followers
     var turns = 0
@@ -159,7 +160,7 @@ package final class SliceGate: Sendable {
 
   package var hasFailed: Bool { words.loadAcquire64(Self.failed) != 0 || isAbandoned }
 
-  /// Driver: nobody is at the other side any more.
+  /// Driver: the device's process has ended.
   package func abandon() { abandoned.store(true, ordering: .releasing) }
 
   /// Whether the device's process has gone.
@@ -177,8 +178,8 @@ package final class SliceGate: Sendable {
   }
 }
 
-/// A device's thread, or all that follow, as the driver's leads them, in this process or in another: a gate and a line to
-/// probe.
+/// A device's thread, or all that follow, as the driver's leads them, in this process or in another: a gate and a line
+/// to probe.
 package final class SlicePeer: Sendable {
   /// Bytes of memory that both take.
   package static let byteCount = 4096

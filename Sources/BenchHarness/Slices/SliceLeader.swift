@@ -156,7 +156,7 @@ package struct SliceLeader {
       || round < 3 * schedule.rounds && undisturbed.contains(where: { $0 < Self.fewestUndisturbed })
     {
       defer { round += 1 }
-      // One at least: whoever asked for a long slice gets it.
+      // At least one, however long its slices are.
       if round > 0 && cring_nanoseconds() > end { return }
       for number in schedule.order(round: round) {
         if Interrupt.isRequested { return }

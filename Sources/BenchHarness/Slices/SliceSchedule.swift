@@ -107,7 +107,7 @@ package protocol SliceTuner: AnyObject, Sendable {
 
 /// In what order those that are compared take their turns.
 ///
-/// Whoever ran before leaves the caches to who comes next. Balanced for that: within as many rounds as there are contenders,
+/// A slice starts with the caches of the one before. Balanced for that: within as many rounds as there are contenders,
 /// or twice as many where their number is odd, each is first equally often, and each comes directly behind each of the
 /// others equally often (E. J. Williams, "Experimental designs balanced for the estimation of residual effects of
 /// treatments", Australian Journal of Scientific Research A2, 1949). Taking turns in a circle would always put the same

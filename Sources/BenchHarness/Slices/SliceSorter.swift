@@ -13,9 +13,9 @@ package struct SliceSorter {
 
   /// Sorts a whole run.
   ///
-  /// Slices in which a thread lost its CPU count only where some contender would be left with fewer than `fewest` without
-  /// them: on a machine that is busy with something else a figure with a warning beats none. Nor do those
-  /// that ran with another class's setting than the one found for theirs, which `isForeign` tells.
+  /// Slices in which a thread lost its CPU count only where some contender would be left with fewer than `fewest`
+  /// without them: on a machine that is busy with something else a figure with a warning beats none. Nor do those that
+  /// ran with another class's setting than the one found for theirs, which `isForeign` tells.
   package init(
     _ records: [SliceRecord], contenders: Int, fewest: Int, classifier: PlacementClassifier,
     isForeign: (SliceRecord, PlacementClass) -> Bool = { _, _ in false }

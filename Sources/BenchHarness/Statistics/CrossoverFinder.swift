@@ -4,8 +4,8 @@ import Glibc
 ///
 /// A size counts only where the 95 % interval of the ratio lies on one side of 1 by more than the margin, and three
 /// quarters of the slices with it: of two paths that cost the same, noise would find a crossover between any two sizes.
-/// Between two sizes that differ in who is cheaper the place is interpolated, with logarithms on both axes; its interval
-/// comes from drawing the slices of each size anew.
+/// Between two sizes that differ in who is cheaper the place is interpolated, with logarithms on both axes; its
+/// interval comes from drawing the slices of each size anew.
 package struct CrossoverFinder: Sendable {
   /// The first path's time by the second's at one size, one value for each pair of slices.
   package struct Point: Sendable {
@@ -18,7 +18,7 @@ package struct CrossoverFinder: Sendable {
     }
   }
 
-  /// Ratios closer to 1 than this tell nobody apart.
+  /// Ratios closer to 1 than this count as equal.
   package static let margin = 0.03
   // A dozen sizes are looked at for each of many pairs: at 95 % one in twenty would decide by chance. Of 40 slices of
   // two equal paths, three quarters fall on one side once in 500 times.
@@ -44,14 +44,14 @@ package struct CrossoverFinder: Sendable {
     return CrossoverFinding(crossovers: crossings, cheaper: crossings.isEmpty ? cheaper(signs) : .neither)
   }
 
-  /// Who is cheaper where nobody overtakes: one size among many may be chance, a quarter of them is not.
+  /// The cheaper path where neither overtakes: one size among many may be chance, a quarter of them is not.
   private func cheaper(_ signs: [Int]) -> CrossoverFinding.Cheaper {
     let least = (signs.count + 3) / 4
     if signs.count(where: { $0 < 0 }) >= max(1, least) { return .first }
     return signs.count(where: { $0 > 0 }) >= max(1, least) ? .second : .neither
   }
 
-  /// -1 where the first path is cheaper, 1 where the second is, 0 where nobody can tell.
+  /// -1 where the first path is cheaper, 1 where the second is, 0 where the ratios do not tell.
   private func sign(_ ratios: [Double]) -> Int {
     guard let ratio = BootstrapInterval.median(of: ratios, seed: seed) else { return 0 }
     let below = Double(ratios.count { $0 < 1 }) / Double(ratios.count)
@@ -70,7 +70,7 @@ package struct CrossoverFinder: Sendable {
       let drawn = points.map { point in
         log(Percentile.median(point.ratios.map { _ in point.ratios.randomElement(using: &generator) ?? 1 }) ?? 1)
       }
-      // A drawing in which nobody overtakes: the crossover lies at the end that changed sides, or beyond it.
+      // A drawing in which neither overtakes: the crossover lies at the end that changed sides, or beyond it.
       places.append(zero(sizes, drawn) ?? ((drawn[0] < 0) == firstIsCheaperBelow ? high : low))
     }
     let interval = Estimate(

@@ -17,7 +17,7 @@ package enum CrossoverPrediction: Equatable, Sendable {
   package static func solve(copies: Int, bandwidth: LogCurve, mapping: LogCurve, overhead: Double = 0)
     -> CrossoverPrediction
   {
-    // By how much copying is dearer, as the logarithm of a ratio.
+    // The cost of copying over that of mapping, as the logarithm of the ratio.
     func excess(_ bytes: Double) -> Double {
       log((Double(copies) * bytes / bandwidth.value(at: bytes) + overhead) / mapping.value(at: bytes))
     }

@@ -187,7 +187,7 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     do throws(QueueError) { try driver.queue.flush() } catch { throw port.reason(error) }
     var stopped = try port.stop(0)
     while stopped == nil {
-      // Nothing is outstanding: whoever comes has to stop where it begins.
+      // Nothing is outstanding: a successor stops where it begins.
       guard try next() == nil else { preconditionFailure("a queue gives back what was added") }
       try recover()
       stopped = try port.stop(0)

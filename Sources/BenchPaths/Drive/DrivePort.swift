@@ -12,7 +12,7 @@ package final class DrivePort {
   package let frontend: VhostUserFrontend
   package let kicks: [EventDoorbell]
   package let calls: [EventDoorbell]
-  /// Who goes on for a back-end that is gone; `nil`: nobody, and the run ends with it.
+  /// The successor of a back-end that is gone; `nil`: none, and the run ends with it.
   package let succession: DriveSuccession?
   /// When the back-end was found gone, until a successor serves.
   package var lostSince: UInt64?
@@ -106,7 +106,7 @@ extension DrivePort {
   ///
   /// - Parameter positions: of each vring where to go on; `nil` for one that was made new.
   /// - Returns: false when it is gone as well.
-  /// - Throws: when nobody came in time, or what came cannot go on.
+  /// - Throws: when no successor came in time, or it cannot go on.
   package func resume(_ positions: [UInt16?]) throws(DriveFailure) -> Bool {
     guard let succession else { preconditionFailure("a run without --reconnect ends with its back-end") }
     let since = lostSince ?? cring_nanoseconds()
@@ -169,7 +169,7 @@ package struct DriveAddress: Sendable {
 
   /// A connection; `nil` when no back-end connected in time.
   ///
-  /// - Throws: ``VhostUserError/system(operation:errno:)``, when nobody waits at the socket among other things.
+  /// - Throws: ``VhostUserError/system(operation:errno:)``, for example when no process listens at the socket.
   package func connect(milliseconds: Int) throws(VhostUserError) -> VhostUserConnection? {
     guard listens else { return try VhostUserConnection(connectingTo: socket) }
     let listener = try VhostUserListener(at: socket)
@@ -179,7 +179,7 @@ package struct DriveAddress: Sendable {
     return try listener.accept()
   }
 
-  /// A connection to whoever is there first; `nil` when nobody was until the deadline.
+  /// A connection to the first process that listens; `nil` when none did until the deadline.
   package func connectAgain(until deadline: UInt64) throws(VhostUserError) -> VhostUserConnection? {
     while true {
       let now = cring_nanoseconds()
@@ -187,7 +187,7 @@ package struct DriveAddress: Sendable {
       do throws(VhostUserError) {
         if let connection = try connect(milliseconds: Int((deadline - now) / 1_000_000) + 1) { return connection }
       } catch {
-        // Nobody waits there, or nothing is there yet.
+        // No process listens there, or the path does not exist yet.
         guard case .system = error, !listens else { throw error }
       }
       var nothing = PollSet()

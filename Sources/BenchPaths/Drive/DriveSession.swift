@@ -68,7 +68,8 @@ package struct DriveSession {
     return domain
   }
 
-  // The device is in another process: beside its price that of a call does not show, so one queue type serves all paths.
+  // The device is in another process: beside its price that of a call does not show, so one queue type serves all
+  // paths.
   private func drive(_ mapper: (Int) throws -> CalledMapper<CountedWork>) throws -> DriveTally {
     let features = port.frontend.features
     let configuration = QueueConfiguration(

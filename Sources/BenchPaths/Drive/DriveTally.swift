@@ -17,8 +17,8 @@ package struct DriveTally: Sendable {
   /// Frames that were sent again, and frames that came more than once.
   package var resends = 0
   package var duplicates = 0
-  /// Back-ends that took the place of one that was gone; what was outstanding then and was handed over with the back-end's
-  /// notes, and what the driver added again.
+  /// Back-ends that took the place of one that was gone; what was outstanding then and was handed over with the
+  /// back-end's notes, and what the driver added again.
   package var reconnects = 0
   package var handedOver = 0
   package var resubmitted = 0

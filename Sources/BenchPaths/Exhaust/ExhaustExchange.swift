@@ -35,7 +35,7 @@ package struct ExhaustExchange {
     while !sender.isDone {
       let moved = try ends.turnDriver(&sender)
       let served = try ends.turnDevice(&receiver)
-      // Both had their turn: when neither found anything to do, nobody ever will.
+      // Both had their turn: when neither found anything to do, neither ever will.
       if !moved && served == 0 { throw .stalled(done: sender.tally.delivered, of: total) }
       if Interrupt.isRequested { break }
     }

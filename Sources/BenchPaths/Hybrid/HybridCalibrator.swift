@@ -3,15 +3,15 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// Finds the threshold of a ring's hybrids by the real thing: rings over `shadow` and `iommu-strict`, under the conditions
-/// of the run, that take turns at each of a few sizes.
+/// Finds the threshold of a ring's hybrids by the real thing: rings over `shadow` and `iommu-strict`, under the
+/// conditions of the run, that take turns at each of a few sizes.
 ///
 /// They stand in the run's schedule beside what is measured, so that they can be asked again when the CPUs come to a
 /// placement that was not seen at the start. Memory of their own: what the run measures starts as cold or warm as it
 /// would have. Its state belongs to the leader while a run lasts.
 package final class HybridCalibrator: @unchecked Sendable {
-  /// Pairs of slices of one class, without which a size says nothing; so many rounds there are, be the machine as busy as
-  /// it may.
+  /// Pairs of slices of one class, without which a size says nothing; so many rounds there are, be the machine as busy
+  /// as it may.
   package static let fewestPairs = 3
   /// Rounds after which no more is learned.
   package static let mostRounds = 12
@@ -35,7 +35,8 @@ package final class HybridCalibrator: @unchecked Sendable {
   private var sizes: [PlacementClass: [Int: Int]] = [:]
   private var spent: [PlacementClass: UInt64] = [:]
 
-  /// `keys` and `contenders` are pairs of `shadow` and `iommu-strict`; `classify` tells placements by the round trips seen.
+  /// `keys` and `contenders` are pairs of `shadow` and `iommu-strict`; `classify` tells placements by the round trips
+  /// seen.
   package init(
     ring: RingLayout, keys: [CostKey], contenders: [Contender], seconds: Double,
     classify: @escaping @Sendable (_ roundTrips: [Double]) -> PlacementClassifier
@@ -210,8 +211,8 @@ extension HybridCalibrator {
 }
 
 extension HybridCalibrator {
-  /// What slices say whose contenders are pairs of `shadow` and `iommu-strict`: one finding for each placement class that
-  /// was seen enough of, the one to use first.
+  /// What slices say whose contenders are pairs of `shadow` and `iommu-strict`: one finding for each placement class
+  /// that was seen enough of, the one to use first.
   package static func findings(_ keys: [CostKey], _ sorter: SliceSorter) -> [HybridFinding] {
     var findings: [HybridFinding] = []
     for placement in PlacementClass.allCases {

@@ -4,7 +4,8 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// The driver's side of a device in another process: started or found, given the shared memory, watched, seen to its end.
+/// The driver's side of a device in another process: started or found, given the shared memory, watched, seen to its
+/// end.
 package final class IsolatedDevice: Sendable {
   /// The gate and the probe's line, which the device has mapped too.
   package let peer: SlicePeer
@@ -58,7 +59,7 @@ package final class IsolatedDevice: Sendable {
     do throws(DeviceHandshakeError) { try link.share(memory) } catch { throw Self.refusal(error) }
   }
 
-  // Whoever did not see to its end ends it.
+  // Ends a process that was not waited for.
   deinit {
     link.shut()
     _ = state.watcher?.join()
@@ -66,7 +67,7 @@ package final class IsolatedDevice: Sendable {
 
   /// Hands a queue over; returns its number there.
   ///
-  /// Whoever waits for `seat` is told when the process has ended.
+  /// A driver that waits for `seat` is told when the process has ended.
   package func attach(
     _ description: DeviceQueueDescription, _ load: IsolatedLoad, counts: Bool, seat: DomainSeat? = nil
   ) throws(BenchError) -> Int {

@@ -19,8 +19,8 @@ package struct IsolatedLoad: Equatable, Sendable {
 
   /// As they go over.
   ///
-  /// Word 0: bit 0 device-writable, bit 1 payload touched, bit 2 counting, bit 3 large pages first. 1: bytes. 2: batch. 3: address of the counts.
-  /// 4: sequence number.
+  /// Word 0: bit 0 device-writable, bit 1 payload touched, bit 2 counting, bit 3 large pages first. 1: bytes. 2: batch.
+  /// 3: address of the counts. 4: sequence number.
   package var words: [UInt64] {
     let flags =
       (direction == .deviceWritable ? 1 : 0) | (touch == .full ? 2 : 0) | (counts != nil ? 4 : 0)

@@ -38,7 +38,8 @@ struct DeviceLoop {
     }
   }
 
-  /// Up to one batch of buffers, made visible with one store, and what the IOMMU was asked; returns how many there were.
+  /// Up to one batch of buffers, made visible with one store, and what the IOMMU was asked; returns how many there
+  /// were.
   @inline(__always)
   mutating func turn<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
     let count: Int

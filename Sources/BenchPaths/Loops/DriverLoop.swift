@@ -199,8 +199,8 @@ struct DriverLoop {
   private mutating func receive(_ completions: Span<Completion>) throws(SliceFailure) {
     let isPlain = plan.direction == .deviceReadable
     let expected = isPlain ? 0 : UInt32(truncatingIfNeeded: plan.bytes)
-    // Field by field and out at the first that differs: a loop that goes to the end the compiler makes wide loads of, over
-    // what was stored in two parts just now, and each waits for both.
+    // Field by field and out at the first that differs: a loop that goes to the end the compiler makes wide loads of,
+    // over what was stored in two parts just now, and each waits for both.
     var number = returned
     for i in completions.indices {
       if completions[i].token != number || completions[i].writtenByteCount != expected {

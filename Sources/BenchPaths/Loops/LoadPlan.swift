@@ -96,7 +96,8 @@ package struct PayloadPool: Sendable {
   package func host(_ index: Int) -> HostAddress { hostBase.advanced(by: index &* stride) }
 }
 
-/// Where a driver's loop is in its payloads: an offset counted along, because a multiplication per buffer would be measured.
+/// Where a driver's loop is in its payloads: an offset counted along, because a multiplication per buffer would be
+/// measured.
 package struct PayloadCursor {
   package let guest: UInt64
   package let hostBase: HostAddress

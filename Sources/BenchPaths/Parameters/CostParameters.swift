@@ -156,7 +156,7 @@ package struct CostKey: Hashable, Sendable {
 package enum PayloadTouch: String, CaseIterable, Encodable, Sendable, NamedChoice {
   /// The producer writes every byte, the consumer reads and checks every byte.
   case full
-  /// Nobody looks at it: the cost of the mapping bare.
+  /// Neither end reads or writes it: the cost of the mapping alone.
   case none
 
   package static let noun = "touch"

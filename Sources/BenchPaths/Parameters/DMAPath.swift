@@ -37,8 +37,8 @@ extension DMAPath {
   /// Why the path does not lead to a device in another process that sees the shared pages of a secure guest and nothing
   /// else; `nil` when it does.
   ///
-  /// Paths that map a buffer, or hand it over below the mask, have their payload in shared pages, as a driver of a secure
-  /// guest that allocates its buffers there.
+  /// Paths that map a buffer, or hand it over below the mask, have their payload in shared pages, as a driver of a
+  /// secure guest that allocates its buffers there.
   package func isolationRefusal(viommuPrice: ViommuPrice = .process) -> String? {
     switch self {
     case .premapped, .swiotlb, .shadow, .iommuStrict, .iommuLazy, .dmaMask, .hybrid: nil

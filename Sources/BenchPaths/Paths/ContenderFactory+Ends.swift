@@ -25,7 +25,8 @@ struct DomainPlace {
   var seat: DomainSeat?
 }
 
-// One compiled loop for each mapper and ring, and one for each kind of device and ring: neither end knows the other's type.
+// One compiled loop for each mapper and ring, and one for each kind of device and ring: neither end knows the other's
+// type.
 extension ContenderFactory {
   /// A path's two sides with what the form asks for between them.
   mutating func assemble<Mapper: DMAMapper & ~Copyable>(

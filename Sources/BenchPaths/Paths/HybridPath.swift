@@ -27,7 +27,8 @@ extension ContenderFactory {
     _ key: CostKey, _ control: HybridControl, _ domain: IOMMUDomain, _ counter: Counter
   ) throws -> HybridMapper<IOMMUMapper<Counter>> {
     let buffer = try guest.shadow(bytes: key.bytes, lane, parameters)
-    // As with premapped: mapped while no device is attached. In leaves of 2 MiB, unless another queue has a part in them.
+    // As with premapped: mapped while no device is attached. In leaves of 2 MiB, unless another queue has a part in
+    // them.
     let hasLargePages = parameters.iommu.pages != .small && parameters.queues == 1
     let window = try PremappedBuffer(
       hasLargePages ? guest.wholeLeaves(of: buffer) : buffer, domain: domain, largePages: hasLargePages,

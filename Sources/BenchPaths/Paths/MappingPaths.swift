@@ -73,8 +73,8 @@ extension ContenderFactory {
   /// The address space of a contender's device: shared by its queues, or one that another process has a part in.
   func place(_ key: CostKey) throws -> DomainPlace {
     guard key.isolated else { return DomainPlace(domain: domain()) }
-    // Each range begins at a multiple of its size. Those of all buffers in flight, of their tables, and of what waits for
-    // a flush are apart from each other, and so is what is mapped for good.
+    // Each range begins at a multiple of its size. Those of all buffers in flight, of their tables, and of what waits
+    // for a flush are apart from each other, and so is what is mapped for good.
     let bytes = max(PayloadPool.stride(for: key.bytes), parameters.iommu.mergeBytes)
     let pages = 1 << (Int.bitWidth - (bytes / 4096).leadingZeroBitCount)
     let ranges = parameters.depth * parameters.segments * (parameters.features.contains(.indirect) ? 2 : 1) + 512

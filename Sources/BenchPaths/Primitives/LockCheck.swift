@@ -83,7 +83,7 @@ package struct LockCheck {
       case .swiotlbOneArea, .swiotlbPerCPU: return try bounce(areas: model == .swiotlbOneArea ? 1 : cpus.count)
       case .iovaMagazines, .iovaDepot, .invalidationLazy: return try range(pages: 1)
       case .iovaTree: return try range(pages: 64)
-      // Nobody is attached: posting under the lock is all there is, beside the magazines.
+      // No device is attached: posting under the lock is all there is, beside the magazines.
       case .invalidationStrict: return try range(pages: 1, asks: true)
       }
     } catch { throw .machine("the locks of \(model.name) cannot be set up: \(error)") }
@@ -107,7 +107,8 @@ package struct LockCheck {
     }
   }
 
-  // A whole turn behind one access: a check for exclusive access at each operation would cost as much as a magazine does.
+  // A whole turn behind one access: a check for exclusive access at each operation would cost as much as a magazine
+  // does.
   private static func bounce(_ mapper: inout SwiotlbMapper<NoWork>, _ segment: MemorySegment) {
     for _ in 0..<turn {
       guard let mapped = try? mapper.map(segment, .deviceReadable) else { return }
@@ -145,7 +146,7 @@ package struct LockCheck {
     return IOMMUDomain(memory: try GuestMemory([region]), configuration: configuration)
   }
 
-  /// A value for each thread, which nobody else touches.
+  /// A value for each thread, used by that thread alone.
   private final class Owned<Value: ~Copyable>: @unchecked Sendable {
     let values: [Box<Value>]
     init(_ values: [Box<Value>]) { self.values = values }

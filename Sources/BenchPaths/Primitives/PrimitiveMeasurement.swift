@@ -4,7 +4,7 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// Times each primitive: the real code, on one thread, with nobody else at its locks.
+/// Times each primitive: the real code, on one thread, with no other thread at its locks.
 ///
 /// What is held under a lock is timed from outside, taking and releasing the lock included.
 package struct PrimitiveMeasurement {

@@ -13,13 +13,14 @@ package struct CostRow: Encodable, Sendable {
   var placement: PlacementFigure
   var nsPerBuffer: Estimate
   var buffersPerSecond: Estimate
-  /// The path's time by direct's, slice by slice of the same round: 1 is the same, 2 is twice as dear.
+  /// The path's time by direct's, slice by slice of the same round: 1 is the same, 2 costs twice as much.
   ///
   /// `nil` when no slice of direct was kept in the same round and class.
   @Null var ratioToDirect: Estimate?
   var slicesKept: Int
   var slicesDropped: Int
-  /// Work per buffer, by the names of ``RingKit/WorkEvent``, and figures of the path's own such as `poolHighWaterSlots`.
+  /// Work per buffer, by the names of ``RingKit/WorkEvent``, and figures of the path's own such as
+  /// `poolHighWaterSlots`.
   var counters: [String: Double]
   /// What was paid where a path has more than one price: `process` or `injected` for viommu.
   var price: String?

@@ -57,7 +57,7 @@ extension CostReport {
     return [
       AnswerSentence.name(row.path, row.price, isolated: row.isolated), short(row.nsPerBuffer.median),
       short(rate / 1e6),
-      // Bytes that nobody touched did not move.
+      // Bytes that were not touched did not move.
       parameters.touch == .full ? short(rate * Double(row.bytes) / 1e9) : "-",
       fixed(share?.median, isBaseline ? 0 : 1),
       isBaseline ? "" : share.map { "\(fixed($0.low, 1))-\(fixed($0.high, 1))" } ?? "", "\(row.slicesKept)",

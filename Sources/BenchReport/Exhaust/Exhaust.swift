@@ -45,7 +45,7 @@ package struct ExhaustParameters: Encodable, Sendable {
         let what = ExhaustCase(
           mode: mode, ring: ring, poolBytes: pool, areas: Self.areas(areas, of: pool), depth: depth, bytes: bytes,
           direction: direction)
-        // Whoever is refused at once needs neither a second thread nor another lock.
+        // A buffer that is refused at once needs neither a second thread nor another lock.
         if what.isBeyondCeiling ? cases.isEmpty : !cases.contains(what) { cases.append(what) }
       }
     }

@@ -145,7 +145,7 @@ package struct ShapeRun: Sendable {
     return (time, base)
   }
 
-  /// By how many nanoseconds one is dearer than another, slice by slice of the same round.
+  /// By how many nanoseconds one costs more than another, slice by slice of the same round.
   package func difference(_ contender: Int, from baseline: Int, seed: UInt64) -> Estimate? {
     guard let placement else { return nil }
     let pairs = paired.sorter.pairs(contender, with: baseline, placement)

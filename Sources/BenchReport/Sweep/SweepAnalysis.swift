@@ -17,7 +17,8 @@ struct Primitives: Sendable {
     return LogCurve(points)
   }
 
-  /// Where a path that copies and one that maps should meet: by the formula, and with the copying path's search counted.
+  /// Where a path that copies and one that maps should meet: by the formula, and with the copying path's search
+  /// counted.
   func crossover(
     copying: DMAPath, mapping: DMAPath, _ direction: DMADirection
   ) -> (formula: CrossoverPrediction, withOverhead: CrossoverPrediction)? {

@@ -2,7 +2,8 @@ import BenchHarness
 import BenchPaths
 import RingKit
 
-/// The sweep for people: for each ring and direction times, throughput and share of direct by size, then the crossovers.
+/// The sweep for people: for each ring and direction times, throughput and share of direct by size, then the
+/// crossovers.
 extension SweepReport {
   /// Shows `shownClass`, or the class with most slices when that is `nil`.
   package func text(shownClass: PlacementClass?) -> String {
@@ -51,7 +52,7 @@ extension SweepReport {
     let columns = paths.map { "|>\($0.name)\(parameters.iommu.isInjected($0) ? " (injected)" : "")" }
     let titles = ">bytes" + columns.joined()
     var text = TextTable.text(titles, times, title: "\(ring.name), \(direction.name): ns per buffer")
-    // Bytes that nobody touched did not move.
+    // Bytes that were not touched did not move.
     if parameters.touch == .full { text += "GB/s\n" + TextTable.text(titles, rates) }
     return text + "% of direct's throughput\n" + TextTable.text(titles, shares)
   }

@@ -160,8 +160,8 @@ extension CostOptions {
 extension DMAPath {
   /// Whether the path says what its queues share, or that they share nothing.
   ///
-  /// `viommu` and `mmu` would need one VMM and one window that several queues change, and with `dma-mask` the payloads of
-  /// one queue alone can lie around its mask.
+  /// `viommu` and `mmu` would need one VMM and one window that several queues change, and with `dma-mask` the payloads
+  /// of one queue alone can lie around its mask.
   var takesSeveralQueues: Bool {
     switch self {
     case .direct, .identity, .iommuStrict, .iommuLazy, .premapped, .swiotlb, .shadow, .hybrid: true

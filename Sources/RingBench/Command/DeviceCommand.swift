@@ -21,8 +21,8 @@ struct DeviceCommand: ParsableCommand {
     defaultSubcommand: DeviceIsolatedCommand.self)
 }
 
-/// `ringbench device isolated`, or `ringbench device` alone: the benchmark's device, as a process that has mapped the shared
-/// pages and nothing else.
+/// `ringbench device isolated`, or `ringbench device` alone: the benchmark's device, as a process that has mapped the
+/// shared pages and nothing else.
 struct DeviceIsolatedCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "isolated", abstract: "Is the device of 'ringbench cost --isolate'.",

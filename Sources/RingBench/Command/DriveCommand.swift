@@ -4,7 +4,7 @@ import BenchHarness
 import BenchPaths
 import BenchReport
 
-/// `ringbench drive`: our driver against a device in another process, whoever wrote it.
+/// `ringbench drive`: our driver against a device in another process, ours or another's.
 struct DriveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "drive",

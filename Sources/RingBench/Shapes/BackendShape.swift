@@ -20,7 +20,7 @@ struct BackendShape {
     for (path, pages) in [(DMAPath.viommu, Self.fitting), (.viommu, Self.cycling), (.premapped, Self.cycling)] {
       timed.append(try make(path, pages: pages, .translating))
     }
-    // Messages alone: a map and an unmap are one each, and nobody has to forget anything.
+    // Messages alone: a map and an unmap are one each, and no device has entries to forget.
     timed.append(try make(.viommu, pages: Self.fitting, .mapping))
     timed.append(try make(.viommu, pages: Self.cycling, .translating, counts: true))
     let run = try bench.run(timed: Array(timed.prefix(4)), counted: Array(timed.suffix(1)), bench.cost)

@@ -39,7 +39,7 @@ struct ReachShape {
     return result(try bench.run(timed: timed, counted: counted, bench.cost))
   }
 
-  /// In a guest of its own: nobody looks at the payload, only at where it is.
+  /// In a guest of its own: the payload is not read, only its address is used.
   private func contender(
     _ point: Point, _ form: ContenderForm, counting: Bool = false
   ) throws(BenchError) -> Contender {

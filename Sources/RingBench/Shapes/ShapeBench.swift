@@ -72,7 +72,8 @@ struct ShapeBench {
     _ key: CostKey, rounds: Int, _ change: (inout CostParameters) -> Void
   ) throws(BenchError) -> WorkCounts {
     let contender = try make(key, servedBy: .waiter, flushInterval: .max, counting: true) { cost in
-      // Nothing is pinned here. A depot of IOVA ranges gives back, by the clock, what it holds beyond one magazine a CPU.
+      // Nothing is pinned here. A depot of IOVA ranges gives back, by the clock, what it holds beyond one magazine a
+      // CPU.
       cost.deviceCPU = max(cost.deviceCPU, 63)
       change(&cost)
     }

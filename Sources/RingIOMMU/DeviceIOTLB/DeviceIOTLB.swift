@@ -1,10 +1,11 @@
 public import RingKit
 
-/// Translations that a device is told, where nobody lets it walk a page table: what IOTLB messages of vhost fill and empty.
+/// Translations that a device is told, where nobody lets it walk a page table: what IOTLB messages of vhost fill and
+/// empty.
 ///
-/// Behind the cache that the data path looks into lies every range it was given, so that a buffer of many pages finds all
-/// of them although the cache holds each set's four. Of a peer that gives more than ``limit`` ranges all are forgotten,
-/// and asked for again. One thread's: the one whose queues translate with it.
+/// Behind the cache that the data path looks into lies every range it was given, so that a buffer of many pages finds
+/// all of them although the cache holds each set's four. Of a peer that gives more than ``limit`` ranges all are
+/// forgotten, and asked for again. One thread's: the one whose queues translate with it.
 public final class DeviceIOTLB {
   /// Ranges that are kept at most.
   public let limit: Int

@@ -3,8 +3,8 @@ public import RingKit
 /// The device's side where translations come in messages: what is not known is not waited for.
 ///
 /// A miss is ``DMAFault/pending(_:_:)``, which leaves the queue as it was; whoever owns the connection asks for the
-/// translation and lets the queue try again when it has come. So no thread sleeps between a question and its answer, and
-/// the peer can go on to say other things.
+/// translation and lets the queue try again when it has come. So no thread sleeps between a question and its answer,
+/// and the peer can go on to say other things.
 @frozen
 public struct DeviceIOTLBTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable {
   /// What this translator and the queue around it did.

@@ -1,12 +1,13 @@
 public import RingKit
 
-/// Several segments to one mapping of another path: what they lie in is mapped with the first and unmapped with the last.
+/// Several segments to one mapping of another path: what they lie in is mapped with the first and unmapped with the
+/// last.
 ///
-/// What a driver does that carves its buffers out of page fragments and maps each fragment once (page_frag; the "merged"
-/// case of virtio-net's premapped series). Around an IOMMU path it saves maps, entries and invalidations where several
-/// buffers of a fragment are outstanding together. The price is protection: while one segment of a fragment is mapped,
-/// the device reaches all of the fragment, in that direction. Not around a path that copies: a fragment would be bounced
-/// as it was when its first segment was mapped.
+/// What a driver does that carves its buffers out of page fragments and maps each fragment once (page_frag; the
+/// "merged" case of virtio-net's premapped series). Around an IOMMU path it saves maps, entries and invalidations where
+/// several buffers of a fragment are outstanding together. The price is protection: while one segment of a fragment is
+/// mapped, the device reaches all of the fragment, in that direction. Not around a path that copies: a fragment would
+/// be bounced as it was when its first segment was mapped.
 ///
 /// A fragment is an aligned power of two of bytes of guest memory, cut off at the ends of the buffers given. A segment
 /// that lies in no buffer, or in two fragments, gets a mapping of its own. A value owned by the driver's thread.

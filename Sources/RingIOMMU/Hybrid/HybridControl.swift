@@ -3,9 +3,9 @@ public import RingKit
 
 /// The threshold of running hybrids, which may be moved while they run.
 ///
-/// What a copy and what a map cost depends on where the CPUs of both sides are to each other; when one moves, so does the
-/// length at which mapping becomes the cheaper way. Any thread may set it. A mapper reads it at each map, and a buffer is
-/// taken back the way it went whatever the threshold is by then.
+/// What a copy and what a map cost depends on where the CPUs of both sides are to each other; when one moves, so does
+/// the length at which mapping becomes the cheaper way. Any thread may set it. A mapper reads it at each map, and a
+/// buffer is taken back the way it went whatever the threshold is by then.
 @safe
 public final class HybridControl: @unchecked Sendable {
   // Two words of 32 bits in a line pair of their own: readable, writable.

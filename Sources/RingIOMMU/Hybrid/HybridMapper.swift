@@ -4,9 +4,9 @@ public import RingKit
 
 /// DMA path `hybrid`: short segments are copied through shadow buffers, long ones are mapped.
 ///
-/// What is short, a ``HybridThreshold`` says, for each direction; a ``HybridCalibration`` finds it from
-/// the costs of the two, and a ``HybridControl`` moves it while the queue runs. A segment is mapped too when it is longer than a shadow buffer, or when all of
-/// them are in use: running out of buffers costs time and never fails.
+/// What is short, a ``HybridThreshold`` says, for each direction; a ``HybridCalibration`` finds it from the costs of
+/// the two, and a ``HybridControl`` moves it while the queue runs. A segment is mapped too when it is longer than a
+/// shadow buffer, or when all of them are in use: running out of buffers costs time and never fails.
 ///
 /// Both paths' addresses must mean something to the one device: behind an IOMMU the shadow buffers have a
 /// ``PremappedBuffer``. Owned by one thread.

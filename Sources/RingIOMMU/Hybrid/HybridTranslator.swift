@@ -1,7 +1,7 @@
 public import RingKit
 
-/// The device's side of `hybrid`: an ``IOMMUTranslator``, or a ``RemoteIOMMUTranslator``, that looks among the 2 MiB pages
-/// first.
+/// The device's side of `hybrid`: an ``IOMMUTranslator``, or a ``RemoteIOMMUTranslator``, that looks among the 2 MiB
+/// pages first.
 ///
 /// Short segments come through the shadow buffers, which are mapped once and, with large pages, lie in few leaves; for
 /// each of them the sets of 4 KiB pages would be searched in vain. Long segments pay one comparison more. What is

@@ -37,9 +37,9 @@ extension PremappedMapper {
 extension IOMMUDomain {
   /// A device's own copy of mappings that stay as they are.
   ///
-  /// For a device in another process, whose driver maps once and never unmaps: there is nothing to invalidate, so a copy
-  /// is as good as the driver's table, and a translator walks it in the same way. Where windows lead is not believed: a
-  /// translator faults where that is not memory the device can see.
+  /// For a device in another process, whose driver maps once and never unmaps: there is nothing to invalidate, so a
+  /// copy is as good as the driver's table, and a translator walks it in the same way. Where windows lead is not
+  /// believed: a translator faults where that is not memory the device can see.
   ///
   /// - Parameters:
   ///   - memory: what was passed to the device.

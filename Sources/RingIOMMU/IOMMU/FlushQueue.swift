@@ -6,8 +6,9 @@ public import RingKit
 ///
 /// A ring of 256 entries, full at 255. Whoever finds it full, or its timer expired, flushes the domain once and frees
 /// what was queued before. Flushes are numbered for the whole domain, so one mapper's flush also frees what others had
-/// queued by then. Owned by one mapper's thread. The timer is that mapper's own: it starts with the first entry after it
-/// was last idle and is looked at when the mapper polls and at every 16th unmap, since a look costs more than an entry.
+/// queued by then. Owned by one mapper's thread. The timer is that mapper's own: it starts with the first entry after
+/// it was last idle and is looked at when the mapper polls and at every 16th unmap, since a look costs more than an
+/// entry.
 @frozen
 @usableFromInline
 struct FlushQueue: ~Copyable {

@@ -9,8 +9,9 @@ public import RingKit
 /// free the IOVA, or leave both to the flush queue. Two segments in one page get two IOVAs. The device can reach the
 /// whole pages a segment touches.
 ///
-/// A value owned by the driver's thread; the domain behind it is shared. Before it goes away ``flush()`` it: IOVA ranges
-/// still deferred then stay reserved as long as the domain lives, because it is not known when the device is done with them.
+/// A value owned by the driver's thread; the domain behind it is shared. Before it goes away ``flush()`` it: IOVA
+/// ranges still deferred then stay reserved as long as the domain lives, because it is not known when the device is
+/// done with them.
 @frozen
 public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   /// What this mapper and the queue around it did.

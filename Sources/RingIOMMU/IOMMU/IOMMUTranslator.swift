@@ -85,7 +85,8 @@ extension IOMMUTranslator where Counter: WorkCounter {
   }
 }
 
-/// A translator with an ``IOTLB`` of 4 KiB pages in front of whatever else it knows, which it asks for a page at a time.
+/// A translator with an ``IOTLB`` of 4 KiB pages in front of whatever else it knows, which it asks for a page at a
+/// time.
 ///
 /// A hit, and a range that goes on beyond its page, are the same for all of them; what a miss is each says itself.
 @usableFromInline
@@ -195,6 +196,7 @@ extension PageWalkTranslator where Self: ~Copyable {
 
 /// A translator that caches 2 MiB pages apart from those of 4 KiB, and can be asked for them alone.
 public protocol LargePageTranslator: DMATranslator, ~Copyable {
-  /// Where a range is that lies in one cached 2 MiB page which permits the access; `nil` when that has to be looked for.
+  /// Where a range is that lies in one cached 2 MiB page which permits the access; `nil` when that has to be looked
+  /// for.
   mutating func largeHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress?
 }

@@ -26,7 +26,8 @@ struct IOTLB: @unchecked Sendable {
   @inlinable
   static var generationLimit: UInt64 { 4096 }
 
-  // Words of the header: the generation, how far the invalidation queue has been served, whether 2 MiB entries may exist.
+  // Words of the header: the generation, how far the invalidation queue has been served, whether 2 MiB entries may
+  // exist.
   @inlinable
   static var generationWord: Int { 0 }
   @inlinable

@@ -2,7 +2,8 @@
 public import CRing
 public import RingKit
 
-/// Hands out ranges of IOVAs: magazines per CPU, a depot of full ones, and a tree behind them (Linux: drivers/iommu/iova.c).
+/// Hands out ranges of IOVAs: magazines per CPU, a depot of full ones, and a tree behind them (Linux:
+/// drivers/iommu/iova.c).
 ///
 /// Six size classes, 1 to 32 pages, are cached: per CPU and class two magazines of 127 ranges under a lock, per class a
 /// depot of full magazines under a lock, then the tree under one lock for all. Larger ranges always go to the tree. A

@@ -4,22 +4,23 @@ public import RingKit
 
 /// The queue through which drivers tell an IOMMU what to forget: 256 slots of 16 bytes (VT-d queued invalidation).
 ///
-/// One per unit, under one lock: where all queues behind it meet. A synchronous request posts an invalidation and a wait
-/// descriptor, writes the tail, releases the lock and spins until the value that the wait descriptor carries stands in
-/// the status word of each server. A server is a translator with an IOTLB of its own: each takes every descriptor.
-/// The status is also how far that server has read, because every request ends in a wait descriptor.
+/// One per unit, under one lock: where all queues behind it meet. A synchronous request posts an invalidation and a
+/// wait descriptor, writes the tail, releases the lock and spins until the value that the wait descriptor carries
+/// stands in the status word of each server. A server is a translator with an IOTLB of its own: each takes every
+/// descriptor. The status is also how far that server has read, because every request ends in a wait descriptor.
 ///
-/// The line that the tail is in carries the latest requests along, so that a server which is up to date has all it needs
-/// when it sees the tail move, and a request costs one round trip between the two CPUs: the least that a unit which is
-/// waited for can cost. A server that is behind reads the slots.
+/// The line that the tail is in carries the latest requests along, so that a server which is up to date has all it
+/// needs when it sees the tail move, and a request costs one round trip between the two CPUs: the least that a unit
+/// which is waited for can cost. A server that is behind reads the slots.
 ///
 /// Ordering: the release store of the tail in `flush` pairs with the acquire load in `isIdle`, `serve`: a server that
 /// sees a descriptor sees the page-table entries cleared before it. The release store of the status pairs with the
-/// acquire load in `ThreadPlaces.progress`. A request beside the tail is overwritten by the next but one, which is posted
-/// only when the next is: a server that finds the tail unmoved after it has read one has read that one. For this the copies
-/// are stored with release and read with acquire.
+/// acquire load in `ThreadPlaces.progress`. A request beside the tail is overwritten by the next but one, which is
+/// posted only when the next is: a server that finds the tail unmoved after it has read one has read that one. For this
+/// the copies are stored with release and read with acquire.
 ///
-/// Where the servers are in other processes requests go through memory they can read: `Shared/InvalidationQueue+Shared.swift`.
+/// Where the servers are in other processes requests go through memory they can read:
+/// `Shared/InvalidationQueue+Shared.swift`.
 ///
 /// A handle: copies share the state, and the ``IOMMUDomain`` that made it frees it.
 @frozen @safe
@@ -33,8 +34,8 @@ struct InvalidationQueue: @unchecked Sendable {
   @inlinable
   static var largestOrder: UInt64 { 18 }
 
-  // Offsets: the lock; how often it was waited for; where requests are published, in a shared domain; how long to wait, in
-  // nanoseconds; how many servers there have ever been; the tail; a line pair per server; the slots.
+  // Offsets: the lock; how often it was waited for; where requests are published, in a shared domain; how long to wait,
+  // in nanoseconds; how many servers there have ever been; the tail; a line pair per server; the slots.
   static let waitsOffset = 8
   static let publishedOffset = 16
   static let timeoutOffset = 24
@@ -126,8 +127,8 @@ struct InvalidationDescriptor: BitwiseCopyable, Sendable, Equatable {
 
 /// What a request does, wherever those are that it waits for.
 extension InvalidationQueue {
-  // Looks at a server before the first pause, and between two looks at the clock. A waiter that goes on without one takes the
-  // line from the server that is to write it: 512 cost 27 ns more behind one L3, none at all no less.
+  // Looks at a server before the first pause, and between two looks at the clock. A waiter that goes on without one
+  // takes the line from the server that is to write it: 512 cost 27 ns more behind one L3, none at all no less.
   private static let spinsBeforePause = 64
   private static let spinsPerClock = 1024
 
@@ -142,9 +143,9 @@ extension InvalidationQueue {
   func flush<Places: InvalidationPlaces>(
     _ descriptor: InvalidationDescriptor, through places: Places
   ) throws(DMAError) {
-    // Taking the lock waits until the cleared entries have left this CPU, lines the device has just read; the line of the
-    // tail, which it has read too, comes meanwhile. Skip the prefetch while the lock is held: the holder is about to write
-    // the line.
+    // Taking the lock waits until the cleared entries have left this CPU, lines the device has just read; the line of
+    // the tail, which it has read too, comes meanwhile. Skip the prefetch while the lock is held: the holder is about
+    // to write the line.
     if unsafe cring_load_relaxed_32(block) == 0 {
       unsafe cring_prefetch_exclusive(Self.latestCopy(0, places.requests))
     }

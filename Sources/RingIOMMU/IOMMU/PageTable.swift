@@ -121,8 +121,9 @@ struct PageTable: @unchecked Sendable {
 /// One 64-bit page-table entry, in the layout of VT-d's second level.
 ///
 /// Bit 0: the device may read. Bit 1: it may write. Bit 7: a leaf above the lowest level. Bits 12 to 51: the
-/// guest-physical address of what is mapped, or where the next table lies in this process (in a table that another process
-/// reads too: how far behind the root). Neither permission: empty. An entry that leads to a table has both permissions.
+/// guest-physical address of what is mapped, or where the next table lies in this process (in a table that another
+/// process reads too: how far behind the root). Neither permission: empty. An entry that leads to a table has both
+/// permissions.
 @frozen
 @usableFromInline
 struct PageTableEntry: BitwiseCopyable, Sendable, Equatable {

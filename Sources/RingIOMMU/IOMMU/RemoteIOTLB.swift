@@ -2,12 +2,13 @@ public import RingKit
 
 /// An IOTLB in another process: its device is told what to forget, and asks where an address leads.
 ///
-/// For the side that owns the page table and speaks with the device over a connection (vhost-user's IOTLB messages). As with
-/// every translator, an unmap of ``IOMMUPolicy/strict`` returns only after the device has forgotten. In a domain that is
-/// ``InvalidationServer/waiter`` it is told on the thread that unmaps; otherwise some other thread calls ``service()``
-/// often, because drivers wait for it.
+/// For the side that owns the page table and speaks with the device over a connection (vhost-user's IOTLB messages). As
+/// with every translator, an unmap of ``IOMMUPolicy/strict`` returns only after the device has forgotten. In a domain
+/// that is ``InvalidationServer/waiter`` it is told on the thread that unmaps; otherwise some other thread calls
+/// ``service()`` often, because drivers wait for it.
 ///
-/// Counts as one of the 16 translators of a domain until ``detach()``. It does not see whether the device keeps what it said.
+/// Counts as one of the 16 translators of a domain until ``detach()``. It does not see whether the device keeps what it
+/// said.
 @safe
 public final class RemoteIOTLB: @unchecked Sendable {
   /// Tells the device to forget a range, and says whether it confirmed that.

@@ -97,7 +97,8 @@ public struct MMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     core.allocator.free(page, pages: pages, cpu: cpu)
   }
 
-  /// Tells of the end of the process that is the device (``MMUWindow/watch(_:)``), and trims the caches of free addresses.
+  /// Tells of the end of the process that is the device (``MMUWindow/watch(_:)``), and trims the caches of free
+  /// addresses.
   ///
   /// - Throws: ``DMAError/deviceEnded(_:)``.
   public mutating func poll() throws(DMAError) {

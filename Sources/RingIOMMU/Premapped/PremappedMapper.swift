@@ -3,8 +3,8 @@ public import RingKit
 /// DMA path `premapped`: everything is mapped once, and a segment's address is a sum (page-pool drivers).
 ///
 /// Not for memory that the device must lose sight of between two uses: it can read and write all of it until
-/// ``release()``. A buffer that does not start and end on a page boundary shows the rest of its pages too. A value owned
-/// by the driver's thread.
+/// ``release()``. A buffer that does not start and end on a page boundary shows the rest of its pages too. A value
+/// owned by the driver's thread.
 @frozen
 public struct PremappedMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   /// What this mapper and the queue around it did; a map and an unmap do nothing that could be counted.

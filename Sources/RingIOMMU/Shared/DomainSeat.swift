@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// A device in another process, among those that the invalidations of a domain wait for.
 ///
-/// For the driver's side, whose domain was made by ``IOMMUDomain/init(sharing:tablePages:configuration:)``. From the start
-/// to ``detach()`` every strict unmap and every flush waits until the device has forgotten, at most as long as
+/// For the driver's side, whose domain was made by ``IOMMUDomain/init(sharing:tablePages:configuration:)``. From the
+/// start to ``detach()`` every strict unmap and every flush waits until the device has forgotten, at most as long as
 /// ``IOMMUConfiguration/invalidationTimeout``. What the device says is hostile: more than was asked for is
 /// ``DMAError/wrongCompletion(found:posted:)``. Any thread may call.
 public final class DomainSeat: Sendable {

@@ -3,12 +3,14 @@ internal import RingKit
 
 /// The driver's side of an invalidation queue whose servers are in other processes.
 ///
-/// They read tail, latest requests and slots in memory that they cannot write, and each says in a page of its own how far
-/// it has come. Lock, tail and who is attached are in `block`, which no other process has. What a device wrote is compared
-/// with what was posted and used for nothing else: one that lies gains no more than a unit that does not invalidate.
+/// They read tail, latest requests and slots in memory that they cannot write, and each says in a page of its own how
+/// far it has come. Lock, tail and who is attached are in `block`, which no other process has. What a device wrote is
+/// compared with what was posted and used for nothing else: one that lies gains no more than a unit that does not
+/// invalidate.
 ///
-/// Ordering: as in one process. The release store of the tail in `ProcessPlaces.publish` pairs with the acquire loads in
-/// ``SharedRequests``, and the release store of the completion there with the acquire load in `ProcessPlaces.completion`.
+/// Ordering: as in one process. The release store of the tail in `ProcessPlaces.publish` pairs with the acquire loads
+/// in ``SharedRequests``, and the release store of the completion there with the acquire load in
+/// `ProcessPlaces.completion`.
 extension InvalidationQueue {
   // The state of a place that is taken, beside `detached`. Behind it in its line: where its completions stand.
   static let attached: UInt64 = 0
@@ -108,7 +110,8 @@ struct ProcessPlaces: InvalidationPlaces {
   private func completion(_ server: Int) -> UInt64 { unsafe cring_load_acquire_64(completionWord(server).pointer) }
 
   private func completionWord(_ server: Int) -> HostAddress {
-    // SAFETY: `attach` stored the address of a page that stays mapped; asked for only where the state is not `detached`.
+    // SAFETY: `attach` stored the address of a page that stays mapped; asked for only where the state is not
+    // `detached`.
     unsafe HostAddress(rawValue: UInt(cring_load_relaxed_64(queue.status(server) + 8)))
   }
 }

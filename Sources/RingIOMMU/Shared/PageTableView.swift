@@ -3,8 +3,8 @@ internal import RingKit
 
 /// A page table that a driver in another process keeps, as the device walks it.
 ///
-/// Each entry is read once, and followed only to a page of the memory that the table was passed in; what no driver writes
-/// is a typed fault. Where a leaf leads is looked up in the device's own regions by whoever asked.
+/// Each entry is read once, and followed only to a page of the memory that the table was passed in; what no driver
+/// writes is a typed fault. Where a leaf leads is looked up in the device's own regions by whoever asked.
 @frozen @safe
 @usableFromInline
 struct PageTableView: @unchecked Sendable {

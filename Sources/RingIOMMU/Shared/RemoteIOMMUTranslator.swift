@@ -1,9 +1,11 @@
 public import RingKit
 
-/// The device's side of the IOMMU paths in a process of its own: an IOTLB with a walk of the driver's page table behind it.
+/// The device's side of the IOMMU paths in a process of its own: an IOTLB with a walk of the driver's page table behind
+/// it.
 ///
-/// Looks up, walks and serves as ``IOMMUTranslator`` does; what it reads the driver may write at any time, so every entry
-/// is checked. A value owned by the device's thread, which must also call ``service()`` often: drivers wait for it.
+/// Looks up, walks and serves as ``IOMMUTranslator`` does; what it reads the driver may write at any time, so every
+/// entry is checked. A value owned by the device's thread, which must also call ``service()`` often: drivers wait for
+/// it.
 @frozen
 public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, PageWalkTranslator, ~Copyable {
   /// What this translator and the queue around it did.

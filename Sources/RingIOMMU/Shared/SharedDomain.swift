@@ -2,9 +2,9 @@ public import RingKit
 
 /// What a driver passes to a device's process of the address space behind an IOMMU: two pieces of memory.
 ///
-/// The device stands for itself and its translation unit: it walks the page table in ``tables`` and finds the requests of
-/// the invalidation queue there, and says in ``completions`` how far it has taken them. Made by a ``DomainSeat`` on the
-/// driver's side, and out of what arrived on the device's, for a ``RemoteIOMMUTranslator``.
+/// The device stands for itself and its translation unit: it walks the page table in ``tables`` and finds the requests
+/// of the invalidation queue there, and says in ``completions`` how far it has taken them. Made by a ``DomainSeat`` on
+/// the driver's side, and out of what arrived on the device's, for a ``RemoteIOMMUTranslator``.
 public final class SharedDomain: Sendable {
   /// Page table and requests: the driver's to write, for the device to read.
   public let tables: MemoryRegion
@@ -54,9 +54,9 @@ extension SharedDomain: Equatable {
 extension IOMMUDomain {
   /// An empty address space whose page table and invalidation queue a device in another process can read.
   ///
-  /// Both lie in memory of the domain's own, which that process cannot write: sealed, so that having its descriptor does
-  /// not help. It is no memory of the guest, so no descriptor leads there. Translators are in other processes, each behind a
-  /// ``DomainSeat``; there is none in this one. Mappers are those of any domain.
+  /// Both lie in memory of the domain's own, which that process cannot write: sealed, so that having its descriptor
+  /// does not help. It is no memory of the guest, so no descriptor leads there. Translators are in other processes,
+  /// each behind a ``DomainSeat``; there is none in this one. Mappers are those of any domain.
   ///
   /// - Parameters:
   ///   - memory: what can be mapped; only its shared regions can be reached by translators.
@@ -80,9 +80,10 @@ extension IOMMUDomain {
 
 /// Where things lie in the memory of a shared domain: layout 1, which both processes know.
 ///
-/// Requests first, in the words and the order of ``InvalidationQueue``: the tail, beside it the latest two, then the slots.
-/// From ``arenaOffset`` to the end pages of the page table, of which the first is the root; an entry says how far behind
-/// the root a table lies. In a device's own page: how many descriptors of the queue it has taken, and nothing else.
+/// Requests first, in the words and the order of ``InvalidationQueue``: the tail, beside it the latest two, then the
+/// slots. From ``arenaOffset`` to the end pages of the page table, of which the first is the root; an entry says how
+/// far behind the root a table lies. In a device's own page: how many descriptors of the queue it has taken, and
+/// nothing else.
 package enum SharedDomainLayout {
   package static let number: UInt64 = 1
   static let tailOffset = InvalidationQueue.tailOffset

@@ -4,8 +4,8 @@ internal import RingKit
 
 /// The device's side of an invalidation queue whose drivers are in another process.
 ///
-/// They are not believed: a request that is none, or more of them than the queue has slots, has everything forgotten, which
-/// is an answer to whatever was asked. Each word is read once; a call takes no more than the queue's slots.
+/// They are not believed: a request that is none, or more of them than the queue has slots, has everything forgotten,
+/// which is an answer to whatever was asked. Each word is read once; a call takes no more than the queue's slots.
 @frozen @safe
 @usableFromInline
 struct SharedRequests: @unchecked Sendable {

@@ -1,11 +1,12 @@
 internal import CRing
 public import RingKit
 
-/// One side's connection to the ``ViommuServer`` that holds a device's translations: a request, and a wait for its reply.
+/// One side's connection to the ``ViommuServer`` that holds a device's translations: a request, and a wait for its
+/// reply.
 ///
 /// A mapper's counts as its ``ViommuExit``; a ``ViommuTranslator`` asks through one of its own. Used by one thread at a
-/// time. What the server answers is not believed: length, header, sequence number and every field are checked, and after
-/// the first reply that is wrong, late or missing the connection is closed for good.
+/// time. What the server answers is not believed: length, header, sequence number and every field are checked, and
+/// after the first reply that is wrong, late or missing the connection is closed for good.
 public final class ViommuClient: ViommuExit, @unchecked Sendable {
   /// Longest wait for a reply, in nanoseconds.
   public let timeout: UInt64

@@ -4,9 +4,10 @@ public import RingKit
 
 /// DMA path `viommu`: an IOMMU that a VMM emulates, driver's side (VT-d with caching mode, `iommu_platform=on`).
 ///
-/// Maps and unmaps as `iommu-strict` does. Beyond that every map is invalidated too, because the VMM keeps a copy of the
-/// table and learns of an entry from its invalidation alone; so every map and every unmap is an exit, whose price is the
-/// `Exit`. Never deferred: Linux forces strict in caching mode. The device can reach the whole pages a segment touches.
+/// Maps and unmaps as `iommu-strict` does. Beyond that every map is invalidated too, because the VMM keeps a copy of
+/// the table and learns of an entry from its invalidation alone; so every map and every unmap is an exit, whose price
+/// is the `Exit`. Never deferred: Linux forces strict in caching mode. The device can reach the whole pages a segment
+/// touches.
 ///
 /// A value owned by the driver's thread; the domain behind it is shared.
 @frozen
@@ -94,7 +95,8 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DMAMapper, ~
     work.add(.unmaps, 1)
     work.add(.exits, 1)
     var failure: ViommuFailure?
-    // The VMM first: what the device asks it from now on it does not learn, and what it learned before it forgets below.
+    // The VMM first: what the device asks it from now on it does not learn, and what it learned before it forgets
+    // below.
     do throws(ViommuFailure) { try exit.unmapped(IOVA(page << IOMMUPage.shift), pages: pages) } catch {
       failure = error
     }

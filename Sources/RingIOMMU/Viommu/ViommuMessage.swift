@@ -2,9 +2,9 @@ internal import RingKit
 
 /// What a ``ViommuServer`` is asked: 48 bytes, six words in the order of the machine.
 ///
-/// Word 0: the magic number, the version in bits 32...47, the kind in bits 48...63. Word 1: the sequence number. Word 2:
-/// the first IOVA page. Word 3: pages. Word 4: the first guest-physical page. Word 5: permissions, bit 0 read and bit 1
-/// write. What a kind does not use is 0.
+/// Word 0: the magic number, the version in bits 32...47, the kind in bits 48...63. Word 1: the sequence number. Word
+/// 2: the first IOVA page. Word 3: pages. Word 4: the first guest-physical page. Word 5: permissions, bit 0 read and
+/// bit 1 write. What a kind does not use is 0.
 struct ViommuRequest: Equatable, Sendable {
   enum Kind: UInt16 {
     case map = 1
@@ -62,8 +62,8 @@ struct ViommuRequest: Equatable, Sendable {
 /// What a ``ViommuServer`` answers: 32 bytes, four words in the order of the machine.
 ///
 /// Word 0: the magic number, the version in bits 32...47, the status in bits 48...63. Word 1: the request's sequence
-/// number. Word 2: to a translation the guest-physical address its leaf leads to. Word 3: the leaf's permissions, and in
-/// bits 8...15 its level. What an answer does not have is 0.
+/// number. Word 2: to a translation the guest-physical address its leaf leads to. Word 3: the leaf's permissions, and
+/// in bits 8...15 its level. What an answer does not have is 0.
 struct ViommuReply: Equatable, Sendable {
   static let wordCount = 4
   static let byteCount = 8 * wordCount

@@ -2,8 +2,8 @@
 ///
 /// The proposal to narrow a device's `bus_dma_mask`: a segment that ends at or below the mask takes the way of
 /// ``IdentityMapper``, with its dispatch; any other is copied through a ``SwiotlbPool`` below the mask, as
-/// ``SwiotlbMapper`` does (Linux: `dma_direct_map_page`, which asks `dma_capable`). Owned by one thread; the pool may be
-/// shared.
+/// ``SwiotlbMapper`` does (Linux: `dma_direct_map_page`, which asks `dma_capable`). Owned by one thread; the pool may
+/// be shared.
 ///
 /// Segments in the pool's own memory are no payload: to undo one is refused.
 @frozen @safe

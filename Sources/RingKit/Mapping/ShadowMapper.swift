@@ -138,8 +138,8 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     }
     guard freeCount != 0 else { throw .shadowBuffersInUse(Int(slotCount)) }
     freeCount &-= 1
-    // SAFETY: what lies on the stack is below slotCount, and that buffer, now in use here only, holds `byteCount` bytes.
-    // The original was found inside one region.
+    // SAFETY: what lies on the stack is below slotCount, and that buffer, now in use here only, holds `byteCount`
+    // bytes. The original was found inside one region.
     let slot = unsafe free.base[Int(freeCount)]
     let record = unsafe slots.base + Int(slot)
     let word = unsafe record.pointee.word & ~UInt64(UInt32.max) | UInt64(byteCount)

@@ -81,8 +81,8 @@ public struct HostAddress: Hashable, Sendable, BitwiseCopyable {
   /// The memory itself; valid while the region it lies in is mapped.
   @unsafe @inlinable
   public var pointer: UnsafeMutableRawPointer {
-    // SAFETY: only addresses of mapped regions are made into HostAddress, and no region starts at 0; other than that any
-    // word is a pointer.
+    // SAFETY: only addresses of mapped regions are made into HostAddress, and no region starts at 0; other than that
+    // any word is a pointer.
     unsafe unsafeBitCast(self, to: UnsafeMutableRawPointer.self)
   }
 

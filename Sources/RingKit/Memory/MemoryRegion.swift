@@ -151,7 +151,8 @@ extension MemoryRegion {
 }
 
 extension MemoryRegion {
-  /// Maps zeroed memory that this process writes and every other one can only read, whatever it does with the descriptor.
+  /// Maps zeroed memory that this process writes and every other one can only read, whatever it does with the
+  /// descriptor.
   ///
   /// Not memory of a guest: it has no guest-physical address that means anything.
   ///

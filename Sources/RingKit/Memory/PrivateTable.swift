@@ -58,8 +58,8 @@ package struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
 
 /// The cells of a ``PrivateTable``, copied out for a loop.
 ///
-/// A loop that stores through pointers makes the compiler read a queue's own fields anew at each turn, because any store
-/// might have changed them; what a local holds stays in a register. Not to be kept: valid while the table lives.
+/// A loop that stores through pointers makes the compiler read a queue's own fields anew at each turn, because any
+/// store might have changed them; what a local holds stays in a register. Not to be kept: valid while the table lives.
 @frozen @safe
 @usableFromInline
 struct PrivateCells<Element: BitwiseCopyable> {

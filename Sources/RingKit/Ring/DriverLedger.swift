@@ -4,8 +4,8 @@
 ///
 /// Both layouts use it: a slot is a descriptor-table index of a split ring and a buffer id of a packed one. Free slots
 /// go round in a queue rather than on a stack: when buffers come back in order the slots come round in order too, so a
-/// split ring's available ring keeps its contents and IN_ORDER's sequence (S5) needs nothing of its own. As long as they
-/// do, slot numbers can be counted instead of looked up: `DriverLedger+Retire.swift`.
+/// split ring's available ring keeps its contents and IN_ORDER's sequence (S5) needs nothing of its own. As long as
+/// they do, slot numbers can be counted instead of looked up: `DriverLedger+Retire.swift`.
 @frozen
 @usableFromInline
 struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {

@@ -70,8 +70,8 @@ public protocol DriverQueue: ~Copyable {
   /// Advises the device that the driver polls.
   mutating func disableNotifications()
 
-  /// Where a device that takes the place of one that is gone has to go on: the used index of a split ring; of a packed one
-  /// the offset, with the wrap counter in bit 15. `nil` while completions wait to be reclaimed.
+  /// Where a device that takes the place of one that is gone has to go on: the used index of a split ring; of a packed
+  /// one the offset, with the wrap counter in bit 15. `nil` while completions wait to be reclaimed.
   var devicePosition: UInt16? { get }
 
   /// Lets the DMA path do what is due although nothing was added or reclaimed (``DMAMapper/poll()``); for idle loops.

@@ -2,8 +2,8 @@
 ///
 /// Version 2; in version 1 there were no shared domains.
 ///
-/// Word 0: the magic number, the version in bits 32...47, the kind in bits 48...63. Word 1: the message's number, counted
-/// by each side from 1. What a kind does not use is 0.
+/// Word 0: the magic number, the version in bits 32...47, the kind in bits 48...63. Word 1: the message's number,
+/// counted by each side from 1. What a kind does not use is 0.
 ///
 /// - memory: word 2 the number of regions, 1 to 8; from word 3 on, guest-physical address and size of each. One memfd a
 ///   region comes along, in the same order.

@@ -1,7 +1,8 @@
 public import RingIOMMU
 public import RingKit
 
-/// A queue as it is handed to a device in another process: where its ring is, how its addresses are meant, where it stands.
+/// A queue as it is handed to a device in another process: where its ring is, how its addresses are meant, where it
+/// stands.
 ///
 /// Both sides poll: there is no notification to pass on.
 public struct DeviceQueueDescription: Equatable, Sendable {
@@ -9,7 +10,8 @@ public struct DeviceQueueDescription: Equatable, Sendable {
   public var configuration: QueueConfiguration
   /// Descriptor table or ring; available ring or driver events; used ring or device events.
   public var addresses: [GuestPhysicalAddress]
-  /// Where IOVAs lead, for a device behind an IOMMU whose mappings stay as they are; `nil`: addresses are guest-physical.
+  /// Where IOVAs lead, for a device behind an IOMMU whose mappings stay as they are; `nil`: addresses are
+  /// guest-physical.
   public var windows: [DMAWindow]?
   /// Whether the windows are held in leaves of up to 1 GiB where they allow it, or in pages of 4 KiB.
   public var usesLargePages = false
@@ -19,7 +21,8 @@ public struct DeviceQueueDescription: Equatable, Sendable {
   public var domain: SharedDomain?
   /// Sets of the device's IOTLB, a power of two; used with ``windows`` or a ``domain``.
   public var iotlbSets: Int
-  /// Where the device goes on: the used index of a split ring; of a packed one the offset, with the wrap counter in bit 15.
+  /// Where the device goes on: the used index of a split ring; of a packed one the offset, with the wrap counter in bit
+  /// 15.
   ///
   /// 0 and 0x8000 for a queue that is new: as vhost's ring base.
   public var position: UInt16

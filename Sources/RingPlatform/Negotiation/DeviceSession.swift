@@ -137,7 +137,8 @@ public struct DeviceSession<Transport: DeviceTransport & ~Copyable>: ~Copyable {
   }
 }
 
-/// What carries a driver's first words with a device: its feature bits and its status, as PCI, MMIO or a socket has them.
+/// What carries a driver's first words with a device: its feature bits and its status, as PCI, MMIO or a socket has
+/// them.
 ///
 /// A transport says what stands in the device's registers and judges nothing: that is ``DeviceSession``'s. Owned by the
 /// session's thread.

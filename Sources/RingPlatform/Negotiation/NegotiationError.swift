@@ -73,7 +73,8 @@ extension FeatureReason: CustomStringConvertible {
 }
 
 extension VirtioFeatures {
-  /// The option of a QEMU device (`-device virtio-…,OPTION`) that makes it offer this one bit; `nil` where there is none.
+  /// The option of a QEMU device (`-device virtio-…,OPTION`) that makes it offer this one bit; `nil` where there is
+  /// none.
   public var qemuOption: String? {
     switch self {
     case .version1: "disable-legacy=on"

@@ -3,8 +3,8 @@ public import RingKit
 
 /// A PCI device that this process drives itself, through VFIO: its registers, and the IOMMU in front of it.
 ///
-/// The device reaches nothing until ``show(_:at:byteCount:readable:writable:)`` says so. Closing it, with the last reference, resets it and
-/// takes everything away. Owned by one thread, except that mapping is safe from any.
+/// The device reaches nothing until ``show(_:at:byteCount:readable:writable:)`` says so. Closing it, with the last
+/// reference, resets it and takes everything away. Owned by one thread, except that mapping is safe from any.
 public final class VFIODevice: @unchecked Sendable {
   /// Its PCI address, `0000:00:03.0`.
   public let address: String
@@ -53,7 +53,8 @@ public final class VFIODevice: @unchecked Sendable {
   public func show(
     _ host: HostAddress, at iova: IOVA, byteCount: Int, readable: Bool = true, writable: Bool = true
   ) throws(DMAError) {
-    // SAFETY: the kernel checks that the range is mapped here; what the device then does with it, the caller has decided.
+    // SAFETY: the kernel checks that the range is mapped here; what the device then does with it, the caller has
+    // decided.
     let error = unsafe cring_vfio_map(
       files.container, host.pointer, byteCount, iova.rawValue, readable ? 1 : 0, writable ? 1 : 0)
     guard error == 0 else { throw .kernelRefused(errno: error) }

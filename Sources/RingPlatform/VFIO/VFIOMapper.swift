@@ -4,9 +4,10 @@ public import RingKit
 
 /// DMA path `iommu-real`: each segment is shown to a device by the machine's own IOMMU, and taken away again.
 ///
-/// Map: take addresses and have the kernel enter the segment's pages there, for what the device may do (VFIO_IOMMU_MAP_DMA,
-/// one system call, which pins them). Unmap: have them taken out and the IOTLB invalidated (VFIO_IOMMU_UNMAP_DMA, another).
-/// What the device reaches for afterwards, the hardware refuses. The rest of a segment's pages is reached too.
+/// Map: take addresses and have the kernel enter the segment's pages there, for what the device may do
+/// (VFIO_IOMMU_MAP_DMA, one system call, which pins them). Unmap: have them taken out and the IOTLB invalidated
+/// (VFIO_IOMMU_UNMAP_DMA, another). What the device reaches for afterwards, the hardware refuses. The rest of a
+/// segment's pages is reached too.
 ///
 /// Not for a device in this process: nothing here translates for one. A value owned by the driver's thread.
 @frozen
@@ -76,8 +77,8 @@ public struct VFIOMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
 
 /// The addresses that a device behind a real IOMMU sees, and what of a guest's memory is shown there.
 ///
-/// Two ranges that never meet: what is shown for good lies at its guest-physical address, from ``permanentBase`` on; below
-/// it addresses are handed out and taken back, one mapping at a time. Shared by the mappers of a device's queues.
+/// Two ranges that never meet: what is shown for good lies at its guest-physical address, from ``permanentBase`` on;
+/// below it addresses are handed out and taken back, one mapping at a time. Shared by the mappers of a device's queues.
 public final class VFIOAddressSpace: @unchecked Sendable {
   /// The device.
   public let device: VFIODevice

@@ -48,8 +48,8 @@ extension VhostUserBackend {
     guard message.byteCount > 0 else { return }
     let (sum, overflow) = message.address.rawValue.addingReportingOverflow(message.byteCount - 1)
     let range = message.address.rawValue...(overflow ? .max : sum)
-    // A ring whose own pages went is found again, or waits until it is. Buffers that a device holds are fetched again: once
-    // this is answered nothing may be written where their translations led.
+    // A ring whose own pages went is found again, or waits until it is. Buffers that a device holds are fetched again:
+    // once this is answered nothing may be written where their translations led.
     for vring in vrings
     where vring.queue?.holdsBuffers == true || vring.parts.contains(where: { Self.touches(range, $0) }) {
       suspend(vring)

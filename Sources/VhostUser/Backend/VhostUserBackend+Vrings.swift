@@ -169,8 +169,8 @@ extension VhostUserBackend {
     vring.queue = VringQueue(consume queue, inflight: notes)
   }
 
-  /// The base of a packed ring: the available position in the lower half and the used one in the upper, or nothing there,
-  /// as some front-ends have it.
+  /// The base of a packed ring: the available position in the lower half and the used one in the upper, or nothing
+  /// there, as some front-ends have it.
   private func packedPosition(_ base: UInt32, size: Int) throws(VhostUserError) -> UInt16 {
     let (available, used) = (UInt16(truncatingIfNeeded: base), UInt16(truncatingIfNeeded: base >> 16))
     let position = used == 0 ? available : used

@@ -4,10 +4,10 @@ public import RingKit
 
 /// The device's side of a vhost-user connection: negotiates, maps the guest's memory, and serves its queues.
 ///
-/// One thread's: it calls ``step(milliseconds:)`` or ``run(until:)``, and everything happens in there, the device's work
-/// included. Nothing is believed of what the front-end says before it was checked; the first thing that is wrong ends the
-/// connection with a ``VhostUserError``, and all that it held (descriptors, mappings, queues) goes with the back-end. A
-/// driver's mistake stops its queue alone (``takeFailures()``).
+/// One thread's: it calls ``step(milliseconds:)`` or ``run(until:)``, and everything happens in there, the device's
+/// work included. Nothing is believed of what the front-end says before it was checked; the first thing that is wrong
+/// ends the connection with a ``VhostUserError``, and all that it held (descriptors, mappings, queues) goes with the
+/// back-end. A driver's mistake stops its queue alone (``takeFailures()``).
 ///
 /// Behind an IOMMU a translation that is missing is asked for over the back-end's own channel, and the queue that needs
 /// it goes on when it has come; meanwhile everything else is served.
@@ -177,8 +177,8 @@ public struct VhostUserOptions: Sendable {
   public var protocolFeatures: ProtocolFeatures
   /// Whether guest memory in files that can be shrunk is refused.
   ///
-  /// A front-end that shrinks such a file ends this process with SIGBUS; QEMU seals what `memory-backend-memfd` makes and
-  /// cannot seal a file of `memory-backend-file`.
+  /// A front-end that shrinks such a file ends this process with SIGBUS; QEMU seals what `memory-backend-memfd` makes
+  /// and cannot seal a file of `memory-backend-file`.
   public var mustBeSealed = false
 
   /// Everything that is spoken here.

@@ -85,7 +85,8 @@ public struct BlockOptions: Sendable {
   public var isReadOnly = false
   /// Queues to offer, 1 to 256.
   public var queueCount = 1
-  /// Segments of data in a request at most; 2 less than the queue's size, because the ring holds a header and a status too.
+  /// Segments of data in a request at most; 2 less than the queue's size, because the ring holds a header and a status
+  /// too.
   public var mostSegments: UInt32 = 126
   /// The block size that a driver is told, in bytes.
   public var blockSize: UInt32 = 512

@@ -2,9 +2,9 @@ internal import CRing
 
 /// One end of a vhost-user connection: whole messages over a non-blocking Unix socket, with descriptors beside them.
 ///
-/// One thread's. Nothing here waits: ``receive()`` returns `nil` until a message is complete, ``send(_:)`` keeps what the
-/// socket does not take, and ``wait(milliseconds:)`` or a poll of the caller's own tells when to go on. After an error the
-/// connection is of no more use; what it holds is freed with it.
+/// One thread's. Nothing here waits: ``receive()`` returns `nil` until a message is complete, ``send(_:)`` keeps what
+/// the socket does not take, and ``wait(milliseconds:)`` or a poll of the caller's own tells when to go on. After an
+/// error the connection is of no more use; what it holds is freed with it.
 public final class VhostUserConnection {
   /// The socket, for a caller's own poll; closed with the connection.
   public let fileDescriptor: Int32

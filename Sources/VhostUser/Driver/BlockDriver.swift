@@ -2,9 +2,10 @@ public import RingKit
 
 /// A virtio-blk driver over one queue, whatever its layout, its DMA path and its transport.
 ///
-/// Header and status of a request lie in a slot of the driver's own memory; the data is the caller's. The life of a request:
-/// ``submit(_:sector:data:token:)``, then `queue.publish()` and a kick where `queue.isNotificationDue()`, then ``next()``.
-/// What the device says is a value, never believed further. One thread owns it; submitting and collecting allocate nothing.
+/// Header and status of a request lie in a slot of the driver's own memory; the data is the caller's. The life of a
+/// request: ``submit(_:sector:data:token:)``, then `queue.publish()` and a kick where `queue.isNotificationDue()`, then
+/// ``next()``. What the device says is a value, never believed further. One thread owns it; submitting and collecting
+/// allocate nothing.
 public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
   /// The queue, for publishing and for notifications.
   public var queue: Queue
@@ -65,7 +66,8 @@ public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
   /// `queue.publish()`.
   ///
   /// For a device that takes the place of one that is gone and left no notes: what is outstanding is what this driver
-  /// remembers, never what the ring says. Collect what the last one completed before (``next()`` until `nil`). Allocates.
+  /// remembers, never what the ring says. Collect what the last one completed before (``next()`` until `nil`).
+  /// Allocates.
   ///
   /// - Returns: how many there are.
   /// - Throws: ``QueueError``; the driver is of no more use then.
@@ -173,8 +175,8 @@ public struct BlockCompletion: Equatable, Sendable {
   public let dataByteCount: UInt32
 }
 
-/// What a virtio-blk device says of itself in its configuration space (virtio 1.2, 5.2.4), as far as its features make it
-/// say.
+/// What a virtio-blk device says of itself in its configuration space (virtio 1.2, 5.2.4), as far as its features make
+/// it say.
 public struct BlockLimits: Equatable, Sendable {
   /// Sectors of 512 bytes.
   public let sectorCount: UInt64

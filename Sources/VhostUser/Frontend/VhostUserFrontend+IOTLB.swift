@@ -2,11 +2,11 @@ public import RingIOMMU
 public import RingKit
 
 extension VhostUserFrontend {
-  /// Puts the device behind an IOMMU: its misses are answered from the domain's page table, and an unmap waits until the
-  /// device has forgotten the translation.
+  /// Puts the device behind an IOMMU: its misses are answered from the domain's page table, and an unmap waits until
+  /// the device has forgotten the translation.
   ///
-  /// The domain must be ``InvalidationServer/waiter``, because this thread maps and serves. ACCESS_PLATFORM must be agreed
-  /// on.
+  /// The domain must be ``InvalidationServer/waiter``, because this thread maps and serves. ACCESS_PLATFORM must be
+  /// agreed on.
   public func attach(_ domain: IOMMUDomain) {
     precondition(features.contains(.accessPlatform), "a device that translates needs ACCESS_PLATFORM")
     precondition(domain.configuration.servedBy == .waiter, "a domain whose invalidations the waiter serves")
@@ -82,8 +82,8 @@ extension VhostUserFrontend {
     return [.read, .write]
   }
 
-  /// Gives the device the translations of a range before it asks, and waits until it has them; false when the session is
-  /// over.
+  /// Gives the device the translations of a range before it asks, and waits until it has them; false when the session
+  /// is over.
   func announce(_ address: IOVA, byteCount: UInt64) -> Bool {
     var at = address.rawValue
     while at < address.rawValue + byteCount, let found = remote?.translation(of: IOVA(at)) {
@@ -118,9 +118,9 @@ extension IOMMUTranslation {
 
 /// A DMA path behind an IOMMU that tells the device of each mapping before the buffer is made available.
 ///
-/// For a device that drops a buffer whose translation it would have to ask for, as rte_vhost does when it takes frames out of
-/// a packed ring. Each map then waits for the device, as each does behind an IOMMU in caching mode. Owned by the thread of
-/// the front-end.
+/// For a device that drops a buffer whose translation it would have to ask for, as rte_vhost does when it takes frames
+/// out of a packed ring. Each map then waits for the device, as each does behind an IOMMU in caching mode. Owned by the
+/// thread of the front-end.
 public struct AnnouncingMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Copyable {
   /// As the path has them.
   public typealias Mapping = Base.Mapping

@@ -36,14 +36,14 @@ extension VhostUserFrontend {
     return true
   }
 
-  /// Goes on with the back-end that takes the place of one that is gone: agrees on the same, and hands it the same memory and
-  /// the notes of what is in flight.
+  /// Goes on with the back-end that takes the place of one that is gone: agrees on the same, and hands it the same
+  /// memory and the notes of what is in flight.
   ///
   /// REPLY_ACK and MQ may be new with it: they say how messages go, and not what the rings are.
   ///
-  /// For a session that ended with ``hasLostBackend``, this one or the last attempt. Each vring that was started waits for
-  /// ``resume(_:at:)``. A back-end that is dead looks like one that only closed its socket: a living one
-  /// still has the memory, and may write to it.
+  /// For a session that ended with ``hasLostBackend``, this one or the last attempt. Each vring that was started waits
+  /// for ``resume(_:at:)``. A back-end that is dead looks like one that only closed its socket: a living one still has
+  /// the memory, and may write to it.
   ///
   /// - Parameter connection: to the successor, which has heard nothing.
   /// - Throws: ``FrontendError``; among it ``FrontendError/missingFeatures(_:offered:)`` and
@@ -64,10 +64,10 @@ extension VhostUserFrontend {
 
   /// Hands a vring that was started before to the successor.
   ///
-  /// With notes of what is in flight the ring stands as its last device left it, and the successor serves what it finds noted.
-  /// Without them only the driver knows: it takes the ring as new (`DriverQueue.reset(_:)`) and adds again what was
-  /// abandoned. Either way a request may be done twice, and comes back once; and the kick must be rung, because the last
-  /// device may have taken it.
+  /// With notes of what is in flight the ring stands as its last device left it, and the successor serves what it finds
+  /// noted. Without them only the driver knows: it takes the ring as new (`DriverQueue.reset(_:)`) and adds again what
+  /// was abandoned. Either way a request may be done twice, and comes back once; and the kick must be rung, because the
+  /// last device may have taken it.
   ///
   /// - Parameters:
   ///   - index: the vring's.

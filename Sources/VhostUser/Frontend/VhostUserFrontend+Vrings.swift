@@ -4,8 +4,8 @@ public import RingKit
 extension VhostUserFrontend {
   /// Hands a vring over and lets the device begin.
   ///
-  /// Its memory must be among what was shared, and mapped for good (``VringSetup/window``) where ACCESS_PLATFORM is agreed
-  /// on. The ring is empty, as a new `DriverQueue` leaves it.
+  /// Its memory must be among what was shared, and mapped for good (``VringSetup/window``) where ACCESS_PLATFORM is
+  /// agreed on. The ring is empty, as a new `DriverQueue` leaves it.
   ///
   /// - Throws: ``FrontendError``.
   public func start(_ index: Int, _ vring: VringSetup) throws(FrontendError) {

@@ -10,9 +10,9 @@ public import RingKit
 /// misses are answered meanwhile. It does not touch the rings: that is for a `DriverQueue` over the same memory.
 ///
 /// The order of calls: ``negotiate(_:required:protocolFeatures:queues:)``, ``config(offset:byteCount:)`` as wanted,
-/// ``share(_:)``, ``trackInflight(queues:size:)`` as wanted, ``attach(_:)`` with ACCESS_PLATFORM, ``start(_:_:)`` for each
-/// vring, and ``stop(_:)`` at the end. A back-end that went (``hasLostBackend``) is replaced by ``reconnect(_:)`` and
-/// ``resume(_:at:)``.
+/// ``share(_:)``, ``trackInflight(queues:size:)`` as wanted, ``attach(_:)`` with ACCESS_PLATFORM, ``start(_:_:)`` for
+/// each vring, and ``stop(_:)`` at the end. A back-end that went (``hasLostBackend``) is replaced by ``reconnect(_:)``
+/// and ``resume(_:at:)``.
 public final class VhostUserFrontend {
   /// The features both sides agreed on.
   public private(set) var features = VirtioFeatures()
@@ -24,8 +24,8 @@ public final class VhostUserFrontend {
   public internal(set) var counts = FrontendCounts()
   /// Whether a back-end that asks to read and write where it may only write is told that it may do both.
   ///
-  /// rte_vhost asks so for every buffer it receives into and takes no less; on a real IOMMU it is what Linux maps on a VT-d
-  /// unit without zero-length reads. What it costs in protection is counted: ``FrontendCounts/widenedUpdates``.
+  /// rte_vhost asks so for every buffer it receives into and takes no less; on a real IOMMU it is what Linux maps on a
+  /// VT-d unit without zero-length reads. What it costs in protection is counted: ``FrontendCounts/widenedUpdates``.
   public var grantsReadWithWrite = false
   /// Whether a back-end that ended is to be replaced.
   ///

@@ -2,8 +2,8 @@ internal import RingKit
 
 /// Notes of what a packed queue has in flight, in the protocol's steps, so that another back-end can go on.
 ///
-/// A buffer is published by itself: a used descriptor behind one that is not yet published would have taken the place of
-/// what the driver wrote there.
+/// A buffer is published by itself: a used descriptor behind one that is not yet published would have taken the place
+/// of what the driver wrote there.
 struct PackedInflight {
   private let memory: SharedMemory
   private let ring: PackedRing
@@ -15,8 +15,8 @@ struct PackedInflight {
   private var fetchPlace: WrapCounter
   private var used: WrapCounter
 
-  // Behind version and number of entries: the head of the free list and the old one, the used index and the old one, and
-  // the two wrap counters in a byte each.
+  // Behind version and number of entries: the head of the free list and the old one, the used index and the old one,
+  // and the two wrap counters in a byte each.
   private static let freeHeadOffset = 12
   private static let oldFreeHeadOffset = 14
   private static let usedOffset = 16

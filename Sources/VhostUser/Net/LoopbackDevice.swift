@@ -2,8 +2,8 @@ public import RingKit
 
 /// A network device (virtio 1.2, 5.1) that returns every frame to the pair of queues it was sent on.
 ///
-/// Not a switch: it makes a driver's both ends work, and checks them against each other. Frames wait in memory of its own
-/// until there are buffers for them; while that is full no more are taken. One thread's.
+/// Not a switch: it makes a driver's both ends work, and checks them against each other. Frames wait in memory of its
+/// own until there are buffers for them; while that is full no more are taken. One thread's.
 public final class LoopbackDevice: VhostUserDevice {
   /// Pairs of a receive queue and a transmit queue.
   public let pairCount: Int

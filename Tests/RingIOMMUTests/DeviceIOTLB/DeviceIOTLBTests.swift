@@ -3,7 +3,8 @@ import RingKit
 import RingKitTesting
 import Testing
 
-/// What IOTLB messages leave behind: one translation an address, ranges forgotten whole, nothing for an access that was not given.
+/// What IOTLB messages leave behind: one translation an address, ranges forgotten whole, nothing for an access that was
+/// not given.
 @Suite struct DeviceIOTLBTests {
   private static let page: UInt64 = 4096
   private static let host = HostAddress(rawValue: 0x7000_0000_0000)

@@ -6,8 +6,8 @@ import Testing
 
 @testable import RingIOMMU
 
-/// A guest, a shared domain over it with a device in it, and the device's translator on the test's thread or on one of its
-/// own.
+/// A guest, a shared domain over it with a device in it, and the device's translator on the test's thread or on one of
+/// its own.
 struct SharedDomainFixture {
   let guest: IOMMUFixture
   let pair: SharedDomainPair
@@ -76,8 +76,8 @@ struct SharedDomainFixture {
   }
 }
 
-/// A shared domain as the driver has it, and as a device's process has it: the same memory, mapped once more as it would be
-/// there.
+/// A shared domain as the driver has it, and as a device's process has it: the same memory, mapped once more as it
+/// would be there.
 final class SharedDomainPair: Sendable {
   let domain: IOMMUDomain
   let seat: DomainSeat

@@ -1,10 +1,10 @@
 import Testing
 
-/// What another may change is loaded once and then used: counted by trapping every access, and tried by a liar who changes
-/// each field right after it was read for the first time.
+/// What another may change is loaded once and then used: counted by trapping every access, and tried by a liar who
+/// changes each field right after it was read for the first time.
 ///
-/// In a process of its own, because signals belong to a process. A test's build has a load for every load in the sources;
-/// that an optimised one has no more is what atomic accesses promise.
+/// In a process of its own, because signals belong to a process. A test's build has a load for every load in the
+/// sources; that an optimised one has no more is what atomic accesses promise.
 @Suite(
   "Double fetch, access by access", .enabled(if: AccessTrace.lacks == nil, Comment(rawValue: AccessTrace.lacks ?? "")))
 struct LoadOnceTests {

@@ -2,12 +2,12 @@ import RingKit
 import RingTestSupport
 import Testing
 
-/// Private memory is full of sentinels but for the buffers that are handed over; what the device sees is looked through,
-/// every byte of it, after each map and each unmap.
+/// Private memory is full of sentinels but for the buffers that are handed over; what the device sees is looked
+/// through, every byte of it, after each map and each unmap.
 ///
 /// What a map changes there is the submitted buffer's own bytes in the place it was given, or cleared; an unmap changes
-/// nothing. So no byte is ever there that the device was not shown as part of a buffer. What an earlier buffer was shown
-/// with may stay in a slot outside of what is lent (as under Linux, where slots are not cleared), never within.
+/// nothing. So no byte is ever there that the device was not shown as part of a buffer. What an earlier buffer was
+/// shown with may stay in a slot outside of what is lent (as under Linux, where slots are not cleared), never within.
 @Suite("The sentinel test")
 struct SentinelTests {
   @Test("no private byte beside a submitted buffer reaches the bounce pool", arguments: SentinelGuest.Mix.allCases)

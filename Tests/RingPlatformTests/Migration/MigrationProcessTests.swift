@@ -44,7 +44,8 @@ struct MigrationProcessTests {
     #expect(loaded * 2 > stops, "the queue moved empty \(stops - loaded) times of \(stops)")
   }
 
-  /// Sends a queue through processes and takes it back; how many, and how many of them it left with something in flight.
+  /// Sends a queue through processes and takes it back; how many, and how many of them it left with something in
+  /// flight.
   private func move(
     _ plan: MovingPlan, stops: Int, _ random: inout SeededGenerator
   ) throws -> (stops: Int, loaded: Int) {

@@ -19,8 +19,8 @@ package final class MovingThreads: Sendable {
 
   /// Runs both until `completed` buffers have come back, and then stops each between two of its calls.
   ///
-  /// Three times in four the driver stops only once it has something in flight: left to the scheduler, on a busy machine
-  /// its queue is mostly found empty.
+  /// Three times in four the driver stops only once it has something in flight: left to the scheduler, on a busy
+  /// machine its queue is mostly found empty.
   package func run(until completed: UInt64, _ random: inout SeededGenerator) throws {
     let seeds = (random.next(), random.next())
     let isLoaded = Int.random(in: 0..<4, using: &random) != 0

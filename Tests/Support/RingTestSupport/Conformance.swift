@@ -3,7 +3,8 @@ package import RingKit
 internal import RingKitTesting
 internal import Testing
 
-/// What holds on every path, layout and set of features: checks that the test target of each module runs over its paths.
+/// What holds on every path, layout and set of features: checks that the test target of each module runs over its
+/// paths.
 package enum Conformance {
   package static let featureSets: [VirtioFeatures] = [
     [], [.inOrder], [.indirectDescriptors], [.eventIndex],

@@ -3,7 +3,8 @@ internal import RingKitTesting
 
 /// A DMA path that the suites run on: how both ends of a queue get it, and what a suite may expect of it.
 ///
-/// The paths of RingKit are here; the tests of a module above add theirs. A path without an IOMMU is another constant here.
+/// The paths of RingKit are here; the tests of a module above add theirs. A path without an IOMMU is another constant
+/// here.
 package struct DMAPath: Sendable, CustomStringConvertible {
   /// What a path promises about memory that is not mapped.
   package enum Protection: Sendable {

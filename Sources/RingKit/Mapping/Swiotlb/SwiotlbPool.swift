@@ -84,8 +84,8 @@ public final class SwiotlbPool: @unchecked Sendable {
 
   /// The most slots that were in use at one time.
   ///
-  /// Any thread may ask. Exact with one area, and with several where ``tracksHighWater`` is set. Otherwise the sum of what each area had
-  /// in use at most, which is never below the truth but may add up moments that lay apart.
+  /// Any thread may ask. Exact with one area, and with several where ``tracksHighWater`` is set. Otherwise the sum of
+  /// what each area had in use at most, which is never below the truth but may add up moments that lay apart.
   public var highWaterSlots: Int {
     // SAFETY: the word is only ever accessed atomically, and lives as long as the table.
     if tracksHighWater { return Int(unsafe cring_load_relaxed_64(UnsafeRawPointer(totalsTable.base) + 8)) }
@@ -136,7 +136,8 @@ public final class SwiotlbPool: @unchecked Sendable {
 }
 
 extension SwiotlbPool {
-  /// Finds and takes slots without a mapping and its copy: what an area's lock is held for, for a benchmark of that alone.
+  /// Finds and takes slots without a mapping and its copy: what an area's lock is held for, for a benchmark of that
+  /// alone.
   ///
   /// - Returns: the first slot, or `nil` when there is no room.
   package func takeSlots(_ byteCount: UInt32, cpu: UInt32) -> UInt32? {

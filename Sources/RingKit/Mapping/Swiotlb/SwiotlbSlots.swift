@@ -106,7 +106,8 @@ struct SwiotlbSlots: @unchecked Sendable {
     // The run that follows is merged with, unless it belongs to the next segment.
     let following = unsafe end & 127 == 0 ? 0 : runs[Int(end)]
     unsafe lengthen(from: slot, to: end, following: following)
-    // Spelled out: to the thread sanitizer a compound assignment modifies the structure from its first byte on, the lock.
+    // Spelled out: to the thread sanitizer a compound assignment modifies the structure from its first byte on, the
+    // lock.
     let used = unsafe state.pointee.used &- count
     unsafe state.pointee.used = used
     account(adding: 0 &- UInt64(count))

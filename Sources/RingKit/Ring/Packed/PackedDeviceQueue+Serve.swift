@@ -231,7 +231,8 @@ extension PackedDeviceQueue where Translator: ~Copyable {
 extension PackedDeviceQueue where Translator: ~Copyable {
   /// Notes that the device is done with a chain.
   ///
-  /// Completing more chains than were fetched, or claiming more bytes than a chain can take, is a mistake of the caller.
+  /// Completing more chains than were fetched, or claiming more bytes than a chain can take, is a mistake of the
+  /// caller.
   @inlinable @inline(__always)
   public mutating func complete(_ chain: DeviceChain, written: UInt32) {
     precondition(

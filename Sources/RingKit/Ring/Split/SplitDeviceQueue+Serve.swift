@@ -227,8 +227,8 @@ extension SplitDeviceQueue where Translator: ~Copyable {
 
   /// Fetches the lines of this run and the next; for a few buffers they are there as fast without.
   ///
-  /// What the index covers is written, so this takes nothing from the driver; nor does the used line. Heads mostly come in
-  /// sequence; where they do not this fetches for nothing.
+  /// What the index covers is written, so this takes nothing from the driver; nor does the used line. Heads mostly come
+  /// in sequence; where they do not this fetches for nothing.
   @inlinable @inline(__always)
   func fetchAhead(_ place: Int, _ usedPlace: Int, _ run: Int) {
     let count = min(2 &* run, Int(availableSeen.distance(from: fetched)))
@@ -242,7 +242,8 @@ extension SplitDeviceQueue where Translator: ~Copyable {
 extension SplitDeviceQueue where Translator: ~Copyable {
   /// Notes that the device is done with a chain.
   ///
-  /// Completing more chains than were fetched, or claiming more bytes than a chain can take, is a mistake of the caller.
+  /// Completing more chains than were fetched, or claiming more bytes than a chain can take, is a mistake of the
+  /// caller.
   @inlinable @inline(__always)
   public mutating func complete(_ chain: DeviceChain, written: UInt32) {
     precondition(completed != fetched, "a chain is completed that was not fetched, or twice")

@@ -61,7 +61,8 @@ public struct QueueState: Equatable, Sendable {
     public var position: UInt16
     /// The driver's slots it takes: split, its descriptors; packed, its id first.
     public var slots: [UInt16]
-    /// The device's address of its indirect table, which lies at the first slot's place among the tables; `nil` without.
+    /// The device's address of its indirect table, which lies at the first slot's place among the tables; `nil`
+    /// without.
     public var table: UInt64?
     /// What it is made of.
     public var segments: [Segment]

@@ -190,8 +190,8 @@ enum LoadOnce {
       }
       let isAny = loads.contains { !$0.isEmpty }
       #expect(isAny, "\(scenario)")
-      // A call for many leaves what is longer than one descriptor to the careful way, which begins again and takes nothing
-      // from what was read before; and an index is looked at anew when all it covered is taken.
+      // A call for many leaves what is longer than one descriptor to the careful way, which begins again and takes
+      // nothing from what was read before; and an index is looked at anew when all it covered is taken.
       for (part, found) in (loads + [trace.loads(from: rig.tables.buffer)]).enumerated() {
         let isIndex = { offset in scenario.layout == .split && (1...2).contains(part) && offset == 2 }
         for (offset, count) in found {
