@@ -53,7 +53,7 @@ extension DMAPath {
   /// A threshold below the segments' usual length and one above it, so that chains mix both.
   ///
   /// The suites' segments that test protection are no shorter than the threshold, so they are mapped.
-  static let hybrid = DMAPath("hybrid", protection: .mapping) { rig in
+  static let hybrid = DMAPath("hybrid", protection: .mapping, usesShadow: true) { rig in
     let domain = rig.domain()
     let window = try PremappedBuffer(rig.shadow, domain: domain)
     let copying = try ShadowMapper(

@@ -28,12 +28,15 @@ package struct DMAPath: Sendable, CustomStringConvertible {
   package let longestSegment: Int
   /// Whether each map is undone by an unmap.
   package let mapsEachBuffer: Bool
+  /// Whether it copies into shadow buffers, of which there are many.
+  package let usesShadow: Bool
   /// Gives a rig its queue.
   package let connect: @Sendable (Rig) throws -> Void
 
   package init(
     _ name: String, isBouncing: Bool = false, entersTheKernel: Bool = false, protection: Protection = .none,
-    longestSegment: Int = .max, mapsEachBuffer: Bool = true, connect: @escaping @Sendable (Rig) throws -> Void
+    longestSegment: Int = .max, mapsEachBuffer: Bool = true, usesShadow: Bool = false,
+    connect: @escaping @Sendable (Rig) throws -> Void
   ) {
     self.name = name
     self.isBouncing = isBouncing
@@ -41,6 +44,7 @@ package struct DMAPath: Sendable, CustomStringConvertible {
     self.protection = protection
     self.longestSegment = longestSegment
     self.mapsEachBuffer = mapsEachBuffer
+    self.usesShadow = usesShadow
     self.connect = connect
   }
 
@@ -71,7 +75,7 @@ extension DMAPath: Equatable {
     try rig.connect(SwiotlbMapper(memory: rig.memory, pool: rig.pool, counter: CountedWork()), rig.regions)
   }
   package static let shadow = DMAPath(
-    "shadow", isBouncing: true, protection: .memory, longestSegment: Rig.shadowByteCount
+    "shadow", isBouncing: true, protection: .memory, longestSegment: Rig.shadowByteCount, usesShadow: true
   ) { rig in
     let mapper = try ShadowMapper(
       memory: rig.memory, buffer: rig.shadow, slotByteCount: Rig.shadowByteCount, counter: CountedWork())

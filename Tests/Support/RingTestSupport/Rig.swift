@@ -51,7 +51,7 @@ package final class Rig: @unchecked Sendable {
     // Every element of a full ring's chains, and their tables, may be in the pool at a time.
     let slots = 2 * size + 64
     let shadowBytes = ShadowMapper<CountedWork>.byteCount(
-      slots: slots + size * configuration.indirectCapacity, slotByteCount: Self.shadowByteCount)
+      slots: path.usesShadow ? slots + size * configuration.indirectCapacity : 1, slotByteCount: Self.shadowByteCount)
     let poolBytes = path == .swiotlb || path == .dmaMask ? (slots * 2048 + 262_143) / 262_144 * 262_144 : 262_144
     let arenaBytes = path == .poisoning ? (slots + size * configuration.indirectCapacity) * 512 : 4096
     let bounce = try MemoryRegion(
