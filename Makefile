@@ -18,8 +18,8 @@ build: setup ## Build everything, optimised
 bench: setup ## Measure what each DMA path costs on this machine (under a minute)
 	@ringbench=$$(SWIFT="$(SWIFT)" Scripts/build.sh) && echo "measuring, under a minute" >&2 && "$$ringbench" cost
 
-test: setup ## Run the tests, then the models of the orderings
-	@SWIFT="$(SWIFT)" Scripts/test.sh
+test: setup ## Run the tests (FILTER=regular expression), then the models of the orderings
+	@SWIFT="$(SWIFT)" Scripts/test.sh $(if $(FILTER),--filter '$(FILTER)')
 	@Tests/Model/run.sh
 
 lint: ## Check format, style and file sizes
