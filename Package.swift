@@ -82,6 +82,8 @@ let package = Package(
     .target(name: "CPeer", path: "Tests/Support/CPeer"),
     // Sees each access to a page, by faults and single steps.
     .target(name: "CTrap", path: "Tests/Support/CTrap"),
+    // Traits of suites, whatever they test.
+    .target(name: "TestTraits", path: "Tests/Support/TestTraits", swiftSettings: strict),
     // A queue with both ends over any path, and what holds on every path.
     .target(
       name: "RingTestSupport", dependencies: ["RingKit", "RingKitTesting", "CRing", "CPeer"],
@@ -98,17 +100,17 @@ let package = Package(
     .testTarget(name: "CRingTests", dependencies: ["CRing", "RingKitTesting"], swiftSettings: strict),
     .testTarget(
       name: "RingKitTests",
-      dependencies: ["RingKit", "CRing", "RingKitTesting", "RingTestSupport", "CPeer", "CTrap"],
+      dependencies: ["RingKit", "CRing", "RingKitTesting", "RingTestSupport", "TestTraits", "CPeer", "CTrap"],
       swiftSettings: strict),
     .testTarget(
       name: "RingIOMMUTests",
-      dependencies: ["RingKit", "RingIOMMU", "CRing", "RingKitTesting", "RingTestSupport", "CPeer"],
+      dependencies: ["RingKit", "RingIOMMU", "CRing", "RingKitTesting", "RingTestSupport", "TestTraits", "CPeer"],
       swiftSettings: strict),
     .testTarget(
       name: "RingPlatformTests",
       dependencies: [
         "RingKit", "RingIOMMU", "RingPlatform", "CRing", "RingKitTesting", "RingTestSupport", "MigrationTestSupport",
-        "RingMigrant",
+        "RingMigrant", "TestTraits",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -120,10 +122,11 @@ let package = Package(
       name: "BenchTestSupport", dependencies: ["BenchHarness"], path: "Tests/Support/BenchTestSupport",
       swiftSettings: tool),
     .testTarget(
-      name: "BenchHarnessTests", dependencies: ["BenchHarness", "RingKit", "CRing", "CRingBench", "BenchTestSupport"],
+      name: "BenchHarnessTests",
+      dependencies: ["BenchHarness", "RingKit", "CRing", "CRingBench", "BenchTestSupport", "TestTraits"],
       swiftSettings: tool),
     .testTarget(
-      name: "BenchPathsTests", dependencies: ["BenchPaths", "BenchHarness", "RingKit", "RingIOMMU"],
+      name: "BenchPathsTests", dependencies: ["BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "TestTraits"],
       swiftSettings: tool),
     .testTarget(
       name: "BenchReportTests",
@@ -136,7 +139,7 @@ let package = Package(
       name: "RingBenchTests",
       dependencies: [
         "RingBench", "BenchReport", "BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "CRingBench",
-        "RingKitTesting", "BenchTestSupport",
+        "RingKitTesting", "BenchTestSupport", "TestTraits",
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"])),
       ],
       swiftSettings: tool),

@@ -1,9 +1,10 @@
 import CRing
+import TestTraits
 import Testing
 
 @testable import BenchHarness
 
-@Suite struct PinnedThreadTests {
+@Suite(.oneAtATime) struct PinnedThreadTests {
   @Test func itRunsWhereItWasPut() throws {
     for cpu in Machine.read().cpus.prefix(2) {
       let thread = try PinnedThread(cpu: cpu) { Int(cring_current_cpu()) }

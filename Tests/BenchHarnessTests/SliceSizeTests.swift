@@ -1,9 +1,10 @@
 import Synchronization
+import TestTraits
 import Testing
 
 @testable import BenchHarness
 
-@Suite struct SliceSizeTests {
+@Suite(.oneAtATime) struct SliceSizeTests {
   /// Runs 12 slices of 1.28 ms, in batches of 128, whose buffers cost what `cost` says of each slice; returns how many
   /// each had.
   private func sizes(_ cost: @escaping @Sendable (_ slice: Int) -> Int) throws -> [Int] {

@@ -1,11 +1,12 @@
 import RingIOMMU
 import RingKit
+import TestTraits
 import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
 
-@Suite struct HybridCalibratorTests {
+@Suite(.oneAtATime) struct HybridCalibratorTests {
   /// The same thing twice or more in a row, once.
   private func turns(_ trips: [Int]) -> [Int] {
     trips.reduce(into: []) { if $0.last != $1 { $0.append($1) } }

@@ -1,4 +1,5 @@
 import RingIOMMU
+import TestTraits
 import RingKit
 import Testing
 
@@ -23,7 +24,7 @@ import Testing
   }
 
   /// The real code at the real locks: nothing is said of times, only that all of it runs and counts.
-  @Test func primitivesAndChecksComeFromTheRealLocks() throws {
+  @Test(.oneAtATime) func primitivesAndChecksComeFromTheRealLocks() throws {
     let cpus = Machine.read().cpus
     let table = try PrimitiveMeasurement(driverCPU: cpus[0], deviceCPU: nil).run()
     for name in Primitive.allCases where name != .lineTransfer { #expect(table[name].source == .measured) }

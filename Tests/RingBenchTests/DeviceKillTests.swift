@@ -4,12 +4,13 @@ import RingIOMMU
 import RingKit
 import RingKitTesting
 import RingPlatform
+import TestTraits
 import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
 
-@Suite("A device's process that is killed")
+@Suite("A device's process that is killed", .oneAtATime)
 struct DeviceKillTests {
   @Test("kill -9 of the device process 100 times under load with nothing lost")
   func kills() throws {

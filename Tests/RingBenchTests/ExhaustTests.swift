@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchTestSupport
 import FoundationEssentials
 import RingKit
+import TestTraits
 import Testing
 
 @testable import BenchHarness
@@ -59,7 +60,7 @@ import Testing
     }
   }
 
-  @Test(arguments: RingLayout.allCases, DMADirection.allCases)
+  @Test(.oneAtATime, arguments: RingLayout.allCases, DMADirection.allCases)
   func onTwoThreadsNothingIsLost(ring: RingLayout, direction: DMADirection) throws {
     guard Machine.read().cpus.count > 1 else { return print("skipped: one CPU") }
     let all = try rows(

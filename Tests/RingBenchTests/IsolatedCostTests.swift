@@ -4,13 +4,14 @@ import Glibc
 import RingIOMMU
 import RingKit
 import RingPlatform
+import TestTraits
 import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
 
 /// `ringbench cost --isolate` as a program, from outside.
-@Suite("cost --isolate as a program", .serialized)
+@Suite("cost --isolate as a program", .serialized, .oneAtATime)
 struct IsolatedCostTests {
   private static let short = "--ring packed --direction device-writable --size 4096 --slice-ms 2"
 

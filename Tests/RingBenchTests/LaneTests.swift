@@ -2,13 +2,14 @@
 import ArgumentParser
 import BenchTestSupport
 import RingKit
+import TestTraits
 import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
 @testable import RingBench
 
-@Suite struct LaneTests {
+@Suite(.oneAtATime) struct LaneTests {
   private func parameters(_ paths: [DMAPath], queues: Int) -> CostParameters {
     var parameters = CostParameters()
     parameters.rings = [.split]

@@ -4,13 +4,14 @@ import RingIOMMU
 import RingKit
 import RingKitTesting
 import RingPlatform
+import TestTraits
 import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
 
 /// Where each buffer is mapped the driver waits for the device's process: at an unmap, or at a flush.
-@Suite("A device's process that is killed while its answers are waited for")
+@Suite("A device's process that is killed while its answers are waited for", .oneAtATime)
 struct MappedDeviceKillTests {
   private static let kinds = IsolatedRig.Kind.all.flatMap { kind in
     [DMAPath.iommuStrict, .iommuLazy].map { path in

@@ -1,6 +1,7 @@
 import RingIOMMU
 import RingKit
 import RingTestSupport
+import TestTraits
 import Testing
 
 /// The suites of the rings, over the paths behind an IOMMU.

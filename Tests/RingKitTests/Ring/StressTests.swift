@@ -2,6 +2,7 @@ import CPeer
 import RingKit
 import RingKitTesting
 import RingTestSupport
+import TestTraits
 import Testing
 
 extension TwoThreads {

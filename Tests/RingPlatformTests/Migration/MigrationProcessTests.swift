@@ -4,11 +4,12 @@ import MigrationTestSupport
 import RingIOMMU
 import RingKit
 import RingKitTesting
+import TestTraits
 import Testing
 
 @testable import RingPlatform
 
-@Suite("A queue that moves from process to process")
+@Suite("A queue that moves from process to process", .oneAtATime)
 struct MigrationProcessTests {
   /// The program that was built along with these tests: it lies beside their bundle.
   private static let executable: String? = {

@@ -3,13 +3,18 @@ package import Testing
 
 /// Lets the cases of the suites that have it run one at a time, whichever test target they are in.
 ///
-/// For suites whose cases run two polling threads each: several of them at once starve each other.
+/// For suites whose cases run two polling threads or a process each: several of them at once starve each other. They come
+/// after the tests that need one CPU, of which as many run at once as there are CPUs.
 package struct OneAtATime: SuiteTrait, TestTrait, TestScoping {
+  private static let steps = 100
+
   package var isRecursive: Bool { true }
 
   package func provideScope(
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
+    // Each time to the end of the queue, where the other tests are already; few of them take more steps than this.
+    for _ in 0..<Self.steps { await Task.yield() }
     await turnstile.enter()
     defer { turnstile.leave() }
     try await function()
