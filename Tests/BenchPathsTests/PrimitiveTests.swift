@@ -1,6 +1,6 @@
 import RingIOMMU
-import TestTraits
 import RingKit
+import TestTraits
 import Testing
 
 @testable import BenchHarness
