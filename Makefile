@@ -4,7 +4,7 @@ SWIFT ?= swift
 # The command line needs packages that the libraries do not: this trait brings them.
 TRAITS = --traits default,Bench
 
-.PHONY: help setup build bench test lint format model fuzz interop gate gate-update clean
+.PHONY: help setup build bench test lint format model arm64 fuzz interop gate gate-update clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ lint: ## Check format, style and file sizes
 
 model: ## Explore the models of the rings' orderings, and their broken variants
 	@Tests/Model/run.sh
+
+arm64: ## Compile CRing for arm64; hold its code against ordering.md, run its checks under qemu-user
+	@SWIFT="$(SWIFT)" Tests/Arm64/run.sh
 
 fuzz: setup ## Fuzz every fuzzer for SECONDS (60), and run its corpus first
 	@Fuzz/run.sh $(or $(SECONDS),60)

@@ -4,6 +4,14 @@
 #ifndef CRING_BARRIERS_H
 #define CRING_BARRIERS_H
 
+#if defined(__has_feature)
+#define CRING_THREAD_SANITIZER __has_feature(thread_sanitizer)
+#elif defined(__SANITIZE_THREAD__)
+#define CRING_THREAD_SANITIZER 1
+#else
+#define CRING_THREAD_SANITIZER 0
+#endif
+
 static inline void cring_cpu_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 
 static inline void cring_cpu_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
@@ -11,7 +19,7 @@ static inline void cring_cpu_release(void) { __atomic_thread_fence(__ATOMIC_RELE
 // A locked add to the stack orders stores before later loads as mfence does, at a fraction of its cost; it leaves
 // non-temporal accesses alone, which no CPU-to-CPU ring has.
 static inline void cring_cpu_full(void) {
-#if defined(__x86_64__) && !(defined(__has_feature) && __has_feature(thread_sanitizer))
+#if defined(__x86_64__) && !CRING_THREAD_SANITIZER
   __asm__ __volatile__("lock; addl $0, -4(%%rsp)" ::: "memory", "cc");
 #else
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
