@@ -115,7 +115,7 @@ private struct Attack {
 
   private func address(_ choice: UInt8) -> UInt64 {
     if choice & 0xc0 == 0xc0 { return [0, .max, .max - 4095, 0x10_0000][Int(choice & 3)] }
-    return addresses[Int(choice >> 4) % addresses.count] &+ UInt64(choice & 15) * 272
+    return addresses[Int(choice >> 4) % addresses.count] &+ UInt64(choice & 15) * 273
   }
 
   private mutating func describe(_ input: inout FuzzInput) {

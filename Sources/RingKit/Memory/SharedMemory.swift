@@ -3,8 +3,8 @@ public import CRing
 
 /// Ring memory that another party reads and writes while we do.
 ///
-/// Every access is one atomic load or store of a naturally aligned word: nothing read here can change between check and
-/// use, because the caller has only the copy. Offsets are in bytes and are computed from sizes validated at set-up.
+/// Every access is one atomic load or store of a naturally aligned word, except for indirect tables, which may lie
+/// anywhere. Nothing read here can change between check and use, because the caller has only the copy. Offsets are in bytes and are computed from sizes validated at set-up.
 @frozen @safe
 public struct SharedMemory: @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
@@ -19,6 +19,7 @@ public struct SharedMemory: @unchecked Sendable {
 
   @inlinable @inline(__always)
   func at(_ offset: Int, size: Int) -> UnsafeMutableRawPointer {
+    // Of a ring: a masked or wrapped index behind a part whose size was checked when the ring was made.
     assert(offset >= 0 && offset &+ size <= byteCount && offset % size == 0)
     return unsafe base + offset
   }
@@ -51,6 +52,10 @@ public struct SharedMemory: @unchecked Sendable {
     }
   }
 
+  /// One relaxed 8-bit load.
+  @inlinable @inline(__always)
+  func load8(_ offset: Int) -> UInt8 { unsafe cring_load_relaxed_8(at(offset, size: 1)) }
+
   /// One relaxed 16-bit load.
   @inlinable @inline(__always)
   public func load16(_ offset: Int) -> UInt16 { unsafe cring_load_relaxed_16(at(offset, size: 2)) }
@@ -62,6 +67,10 @@ public struct SharedMemory: @unchecked Sendable {
   /// One relaxed 64-bit load.
   @inlinable @inline(__always)
   public func load64(_ offset: Int) -> UInt64 { unsafe cring_load_relaxed_64(at(offset, size: 8)) }
+
+  /// One 64-bit load, whatever the alignment of the address: the compiler neither repeats it nor leaves it out.
+  @inlinable @inline(__always)
+  func loadUnaligned64(_ offset: Int) -> UInt64 { unsafe cring_load_unaligned_64(base + offset) }
 
   /// One 16-bit load that later accesses cannot be moved before.
   @inlinable @inline(__always)

@@ -126,7 +126,8 @@ struct ChainBuilder: ~Copyable {
 
 /// Reads entries of an indirect table wherever its pages lie, and remembers the range of the last read.
 ///
-/// A table starts at a multiple of 16, and so does every seam between pages or regions, so no entry straddles one.
+/// A table may start at any address (virtio 1.2, 2.7.5.3 and 2.8.7 ask for no alignment), so an entry may straddle a seam
+/// between pages or regions.
 @frozen
 @usableFromInline
 struct TableReader {
@@ -144,21 +145,46 @@ struct TableReader {
     _ index: UInt32, of count: UInt32, _ translator: inout Translator
   ) throws(QueueError) -> (address: IOVA, word: UInt64) {
     let offset = UInt64(index) &* 16
-    if offset < start || offset &+ 16 > end { try seek(offset, UInt64(count) &* 16, &translator) }
+    if offset < start || offset &+ 16 > end {
+      if let words = try seek(offset, UInt64(count) &* 16, &translator) { return words }
+    }
     let memory = SharedMemory(host.advanced(by: Int(offset &- start)), byteCount: 16)
-    return (IOVA(memory.load64(0)), memory.load64(8))
+    return (IOVA(memory.loadUnaligned64(0)), memory.loadUnaligned64(8))
   }
 
+  /// Finds the memory that holds the entry at `offset`; returns the entry itself when it straddles a seam.
   @inlinable @inline(never)
   mutating func seek<Translator: DMATranslator & ~Copyable>(
     _ offset: UInt64, _ byteCount: UInt64, _ translator: inout Translator
-  ) throws(QueueError) {
+  ) throws(QueueError) -> (address: IOVA, word: UInt64)? {
     let (address, overflow) = table.rawValue.addingReportingOverflow(offset)
     if overflow { throw .fault(.addressOverflow(table, byteCount: byteCount)) }
     do throws(DMAFault) {
       let piece = try translator.translate(IOVA(address), byteCount: byteCount &- offset, for: .deviceReadable)
-      if piece.byteCount < 16 || piece.host.rawValue & 15 != 0 { throw .outOfBounds(IOVA(address), byteCount: 16) }
+      if piece.byteCount < 16 { return try gather(address, piece, &translator) }
       (host, start, end) = (piece.host, offset, offset &+ piece.byteCount)
+      return nil
     } catch { throw .fault(error) }
+  }
+
+  /// Fetches an entry whose bytes lie in several segments of memory: each byte once.
+  @inlinable @inline(never)
+  func gather<Translator: DMATranslator & ~Copyable>(
+    _ address: UInt64, _ first: (host: HostAddress, byteCount: UInt64), _ translator: inout Translator
+  ) throws(DMAFault) -> (address: IOVA, word: UInt64) {
+    var words: (low: UInt64, high: UInt64) = (0, 0)
+    var (piece, used): (_, UInt64) = (first, 0)
+    for i in 0..<16 as Range<UInt64> {
+      if used == piece.byteCount {
+        let (next, overflow) = address.addingReportingOverflow(i)
+        if overflow { throw .addressOverflow(IOVA(address), byteCount: 16) }
+        (piece, used) = (try translator.translate(IOVA(next), byteCount: 16 &- i, for: .deviceReadable), 0)
+      }
+      let byte = SharedMemory(piece.host.advanced(by: Int(used)), byteCount: 1).load8(0)
+      // Little endian, as every supported machine is.
+      if i < 8 { words.low |= UInt64(byte) &<< (8 &* i) } else { words.high |= UInt64(byte) &<< (8 &* (i &- 8)) }
+      used &+= 1
+    }
+    return (IOVA(words.low), words.high)
   }
 }

@@ -53,8 +53,6 @@ public struct RingViolation: Error, Equatable, Sendable {
     case flags
     /// The number of descriptors in a chain or table.
     case count
-    /// An address.
-    case address
   }
 
   /// The rule that was broken.
@@ -86,8 +84,6 @@ extension RingViolation: CustomStringConvertible {
 ///
 /// `s…` are the split ring's (virtio 1.2, 2.7), `p…` the packed ring's (2.8), numbered as in `Documentation/rules.md`.
 public enum RingRule: String, Sendable, CaseIterable {
-  /// Ring parts and descriptor tables lie at multiples of their alignment.
-  case s1 = "S1"
   /// Device-writable descriptors come after device-readable ones.
   case s2 = "S2"
   /// A chain holds at most 2^32 bytes and has no loop.
@@ -110,8 +106,6 @@ public enum RingRule: String, Sendable, CaseIterable {
   case s27 = "S27"
   /// No more is written than the buffer holds.
   case s28 = "S28"
-  /// Ring parts and descriptor tables lie at multiples of their alignment.
-  case p1 = "P1"
   /// A list is no longer than the device's limit and the queue.
   case p6 = "P6"
   /// Device-writable elements come after device-readable ones.

@@ -1,11 +1,14 @@
 // Single-fetch access to memory that another party may write at any time.
 // Each load happens exactly once: the caller works on the copy and can never be shown two values for one field.
-// The address is naturally aligned by contract (virtio 1.2 section 2.7 and 2.8 fix the alignment of every ring part).
+// The address is naturally aligned by contract (virtio 1.2 section 2.7 and 2.8 fix the alignment of every ring part), except
+// for cring_load_unaligned_64.
 #ifndef CRING_ATOMICS_H
 #define CRING_ATOMICS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "cring/barriers.h"
 
 #define CRING_DEFINE_ACCESS(bits)                                                                      \
   static inline uint##bits##_t cring_load_relaxed_##bits(const void *p) {                              \
@@ -21,11 +24,25 @@
     __atomic_store_n((uint##bits##_t *)p, v, __ATOMIC_RELEASE);                                        \
   }
 
+CRING_DEFINE_ACCESS(8)
 CRING_DEFINE_ACCESS(16)
 CRING_DEFINE_ACCESS(32)
 CRING_DEFINE_ACCESS(64)
 
 #undef CRING_DEFINE_ACCESS
+
+// For the entries of an indirect table, which the specification lets lie anywhere. One instruction where the machine loads
+// unaligned words (x86-64, arm64); volatile, so that the compiler neither repeats the load nor leaves it out.
+static inline uint64_t cring_load_unaligned_64(const void *p) {
+  struct __attribute__((packed, may_alias)) word {
+    uint64_t value;
+  };
+#if CRING_THREAD_SANITIZER
+  // An aligned word is a relaxed atomic for it, as every other access to memory that two threads share.
+  if (((uintptr_t)p & 7) == 0) return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
+#endif
+  return ((const volatile struct word *)p)->value;
+}
 
 static inline uint64_t cring_fetch_add_relaxed_64(void *p, uint64_t v) {
   return __atomic_fetch_add((uint64_t *)p, v, __ATOMIC_RELAXED);

@@ -89,7 +89,6 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     if byteCount == 0 || byteCount & 15 != 0 {
       throw .violation(RingViolation(.p13, .length, UInt64(byteCount), limit: 16))
     }
-    if table.rawValue & 15 != 0 { throw .violation(RingViolation(.p1, .address, table.rawValue, limit: 16)) }
     let entries = byteCount >> 4
     if entries > UInt32(ringSize) {
       throw .violation(RingViolation(.p13, .count, UInt64(entries), limit: UInt64(ringSize)))

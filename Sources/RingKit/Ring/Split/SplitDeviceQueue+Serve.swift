@@ -96,7 +96,6 @@ extension SplitDeviceQueue where Translator: ~Copyable {
     if byteCount == 0 || byteCount & 15 != 0 {
       throw .violation(RingViolation(.s8, .length, UInt64(byteCount), limit: 16))
     }
-    if table.rawValue & 15 != 0 { throw .violation(RingViolation(.s1, .address, table.rawValue, limit: 16)) }
     let entries = byteCount >> 4
     if entries > UInt32(ring.size) {
       throw .violation(RingViolation(.s8, .count, UInt64(entries), limit: UInt64(ring.size)))

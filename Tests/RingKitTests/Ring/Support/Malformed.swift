@@ -118,10 +118,6 @@ extension Rig {
 extension Malformed {
   /// Rings of four descriptors, one violation each.
   static let packed: [Malformed] = [
-    Malformed(
-      "P1: a table that is not at a multiple of 16", .indirectDescriptors,
-      expecting: { .violation(RingViolation(.p1, .address, $0.address(8), limit: 16)) },
-      write: { try $0.packed.describe(0, $0.address(8), 32, flags: indirect) }),
     Malformed("P6: a list longer than the queue", .p6, .count, 5, limit: 4) { rig in
       for slot in 0..<4 { try rig.packed.describe(slot, rig.address(0), 16, flags: next) }
     },
@@ -219,13 +215,6 @@ extension Malformed {
   ]
 
   private static let tables: [Malformed] = [
-    Malformed(
-      "S1: a table that is not at a multiple of 16", .indirectDescriptors,
-      expecting: { .violation(RingViolation(.s1, .address, $0.address(8), limit: 16)) },
-      write: { rig in
-        try rig.split.describe(0, rig.address(8), 32, flags: indirect)
-        try rig.split.offer(0)
-      }),
     Malformed("S4: a table entry's next outside the table", .indirectDescriptors, .s4, .identifier, 2, limit: 2) {
       rig in
       table(rig, [(16, next, 2), (16, 0, 0)])
