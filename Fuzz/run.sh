@@ -2,6 +2,7 @@
 # Fuzz/run.sh SECONDS [FUZZER]: builds the fuzzers, runs each over its corpus, then fuzzes each for SECONDS.
 #
 # 0 seconds: the corpus alone. A finding is kept in .build/findings and said with the command that repeats it.
+# ASSERTIONS=off: built as a user builds, in which only the sanitizer and what every build checks stand before a store.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-60}
@@ -12,13 +13,21 @@ seconds=${1:-60}
 # A crash ends at once instead of being symbolised; what lives until the end of the process is no leak.
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
 mkdir -p .build/findings
-# The compiler takes only the last of several --sanitize, hence both in one; assertions stay on.
-${SWIFT:-swift} build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=fuzzer,address \
-  -Xswiftc -assert-config -Xswiftc Debug >.build/build.log 2>&1 || {
+case ${ASSERTIONS:-on} in
+on) scratch=.build config=Debug ;;
+off) scratch=.build/unasserted config=Release ;;
+*)
+  echo "fuzz: ASSERTIONS is on or off, not '$ASSERTIONS'" >&2
+  exit 2
+  ;;
+esac
+# The compiler takes only the last of several --sanitize, hence both in one.
+${SWIFT:-swift} build -c release --scratch-path "$scratch" --sanitize=fuzzer --sanitize=address \
+  -Xswiftc -sanitize=fuzzer,address -Xswiftc -assert-config -Xswiftc "$config" >.build/build.log 2>&1 || {
   grep -E 'error:' .build/build.log >&2 || tail -n 5 .build/build.log >&2
   exit 1
 }
-binaries=.build/release
+binaries=$scratch/release
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 

@@ -3,7 +3,7 @@ import RingKit
 
 /// Changes one thing in a state, as a forger would who gets the digests right.
 func forge(_ state: inout QueueState, _ input: inout FuzzInput) {
-  switch input.below(22) {
+  switch input.below(23) {
   case 0: state.role = state.role == .driver ? .device : .driver
   case 1: state.layout = state.layout == .split ? .packed : .split
   case 2: state.size = [0, -1, 1, 2, 3, 8, 16, 32_768, 65_536, .max, .min][input.below(11)]
@@ -32,6 +32,7 @@ func forge(_ state: inout QueueState, _ input: inout FuzzInput) {
       }
     }
   case 19, 20: doubleSlot(&state, &input)
+  case 21: giveTable(&state, &input)
   default:
     shake(&state.held, &input) { chain, input in
       switch input.below(3) {
@@ -54,6 +55,21 @@ private func doubleSlot(_ state: inout QueueState, _ input: inout FuzzInput) {
   } else {
     state.inFlight[b].slots[state.inFlight[b].slots.count - 1] = slot
   }
+}
+
+/// A buffer gets a table, and the state the feature and the entries for it, whatever tables its queue has.
+private func giveTable(_ state: inout QueueState, _ input: inout FuzzInput) {
+  let count = 2 + input.below(FuzzGuest.maximumSize - 1)
+  state.features.insert(.indirectDescriptors)
+  state.indirectCapacity = input.below(2) == 0 ? count : FuzzGuest.maximumSize
+  if input.below(2) == 0 { state.tables = 0 }
+  guard !state.inFlight.isEmpty else { return }
+  let at = input.below(state.inFlight.count)
+  guard let segment = state.inFlight[at].segments.first, !state.inFlight[at].slots.isEmpty else { return }
+  state.free += state.inFlight[at].slots.dropFirst()
+  state.inFlight[at].slots.removeSubrange(1...)
+  state.inFlight[at].table = state.tables &+ UInt64(state.inFlight[at].slots[0]) &* UInt64(16 * count)
+  state.inFlight[at].segments = Array(repeating: segment, count: count)
 }
 
 private func forge(_ segment: inout QueueState.Segment, _ input: inout FuzzInput) {

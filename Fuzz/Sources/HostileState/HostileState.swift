@@ -62,7 +62,9 @@ private func run<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Cop
       var device = try PackedDeviceQueue(configuration.queue, ring: ring, translator: translator)
       let states = source.states(&driver, &device, &input)
       if isDriver, let state = spoil(states.driver, &input) {
+        let (place, tables) = elsewhere(size, tables, guest, &input)
         do throws(QueueStateError) {
+          let ring = must { try PackedRing(in: guest.ring(byteCount: PackedRing.byteCount(size: place)), size: place) }
           var copy = try PackedDriverQueue.restored(
             from: state, ring: ring, indirectTables: tables, mapper: otherMapper)
           Target(state, guest).drive(&copy, &device, &input)
@@ -88,7 +90,9 @@ private func run<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Cop
       var device = try SplitDeviceQueue(configuration.queue, ring: ring, translator: translator)
       let states = source.states(&driver, &device, &input)
       if isDriver, let state = spoil(states.driver, &input) {
+        let (place, tables) = elsewhere(size, tables, guest, &input)
         do throws(QueueStateError) {
+          let ring = must { try SplitRing(in: guest.ring(byteCount: SplitRing.byteCount(size: place)), size: place) }
           var copy = try SplitDriverQueue.restored(from: state, ring: ring, indirectTables: tables, mapper: otherMapper)
           Target(state, guest).drive(&copy, &device, &input)
         } catch { source.goesOn(&driver, states.driver, error) }
@@ -108,6 +112,20 @@ private func run<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Cop
       source.end(&driver)
     }
   } catch { fatalError("set-up: \(error)") }
+}
+
+/// Size and tables of the queue that a state is restored to: mostly those of the queue it was saved from.
+private func elsewhere(
+  _ size: Int, _ tables: GuestBuffer?, _ guest: FuzzGuest, _ input: inout FuzzInput
+) -> (size: Int, tables: GuestBuffer?) {
+  switch input.below(16) {
+  case 0: (size, nil)
+  case 1: (size, guest.tables)
+  case 2: (size, guest.tables.slice(at: 0, byteCount: 16 * (1 + input.below(16))))
+  case 3: (size, guest.tables.slice(at: 64, byteCount: guest.tables.byteCount - 64))
+  case 4: (1 << input.below(5), tables)
+  default: (size, tables)
+  }
 }
 
 /// What a reader makes of a state that went through hostile hands; `nil` where it says what is wrong.

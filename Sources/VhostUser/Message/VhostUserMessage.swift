@@ -140,7 +140,8 @@ extension ConfigAccess {
   }
 }
 
-/// Takes a payload apart whose length was checked against what is read from it.
+/// Takes a payload apart whose length was checked against what is read from it: every reader is made behind a check
+/// (`VhostUserMessage.check(_:descriptors:)`) or of a part that was cut to size.
 struct PayloadReader {
   private let bytes: ArraySlice<UInt8>
   private var place: Int

@@ -92,7 +92,10 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     available = place
     used = place
     published = place
-    event = EventSuppression(rawValue: ring.deviceEvent.load32(0))
+    // The driver can write there too: only what a device may have written counts.
+    let found = EventSuppression(rawValue: ring.deviceEvent.load32(0))
+    event = found.isPossible(size: ring.size, hasEventIndex: hasEventIndex) ? found : .enable
+    if event.rawValue != found.rawValue { ring.deviceEvent.store32(event.rawValue, 0) }
     return true
   }
 }

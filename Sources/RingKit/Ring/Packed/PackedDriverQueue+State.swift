@@ -41,12 +41,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     from state: QueueState, ring: PackedRing, indirectTables: GuestBuffer? = nil, mapper: consuming Mapper
   ) throws(QueueStateError) -> Self {
     try state.admit(.driver, .packed, size: ring.size, ring: ring.parts, tables: indirectTables)
-    let configuration = state.configuration
-    let capacity: Int
-    do throws(QueueConfigurationError) { capacity = try Self.check(configuration, ring, indirectTables) } catch {
-      throw QueueState.error(error)
-    }
-    var queue = Self(configuration, ring: ring, indirectTables: indirectTables, capacity: capacity, mapper: mapper)
+    var queue = Self(
+      state.configuration, ring: ring, indirectTables: indirectTables, capacity: state.indirectCapacity, mapper: mapper)
     try queue.takeOver(state)
     return queue
   }

@@ -82,7 +82,10 @@ extension SplitDeviceQueue where Translator: ~Copyable {
     availableSeen = fetched
     completed = fetched
     published = fetched
-    flags = ring.used.load16(0)
+    // The driver can write there too: only what a device may have written counts.
+    let found = ring.used.load16(0)
+    flags = hasEventIndex ? 0 : found & 1
+    if flags != found { ring.used.store16(flags, 0) }
     return true
   }
 }

@@ -41,18 +41,15 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     try state.admit(.driver, .split, size: ring.size, ring: ring.parts, tables: indirectTables)
     let index = ring.available.load16(SplitRing.indexOffset)
     guard index == state.added else { throw .mismatch(.added, found: "\(state.added)", expected: "\(index)") }
-    let configuration = state.configuration
-    let capacity: Int
-    do throws(QueueConfigurationError) { capacity = try Self.check(configuration, ring, indirectTables) } catch {
-      throw QueueState.error(error)
-    }
-    var queue = Self(configuration, ring: ring, indirectTables: indirectTables, capacity: capacity, mapper: mapper)
+    var queue = Self(
+      state.configuration, ring: ring, indirectTables: indirectTables, capacity: state.indirectCapacity, mapper: mapper)
     try queue.takeOver(state)
     return queue
   }
 
   private mutating func takeOver(_ state: QueueState) throws(QueueStateError) {
     try ledger.restore(state, &mapper, tables: indirectBase)
+    // Others can write these: they are compared with heads, and used as such only where they are replaced below.
     for slot in 0..<ring.size { availableCopy[slot] = ring.available.load16(4 + 2 * slot) }
     if isInOrder {
       // Heads are found by position then, and not on the word of memory that others can write.

@@ -28,14 +28,11 @@ extension QueueState {
 
   private func validateSuppression() throws(QueueStateError) {
     let hasEventIndex = features.contains(.eventIndex)
-    let flags = suppression >> 16
     let isRight =
       switch layout {
       // S12, S13; virtio 1.2, 2.7.10 for the device's.
       case .split: suppression <= (hasEventIndex ? 0 : 1)
-      case .packed:
-        flags < 2 && suppression & 0xffff == 0
-          || flags == 2 && hasEventIndex && Int(suppression & 0x7fff) < size
+      case .packed: EventSuppression(rawValue: suppression).isPossible(size: size, hasEventIndex: hasEventIndex)
       }
     guard isRight else { throw .invalid(.suppression, reason: "0x\(String(suppression, radix: 16))") }
   }
@@ -206,6 +203,14 @@ extension QueueState {
     guard self.tables == place else {
       throw .mismatch(.tables, found: Self.text([self.tables]), expected: Self.text([place]))
     }
+    // The queue has room for the tables of this many entries and no more: it is indexed by what the state says.
+    let capacity: Int
+    do throws(QueueConfigurationError) { capacity = try configuration.indirectCapacity(in: tables) } catch {
+      throw Self.error(error)
+    }
+    guard indirectCapacity == capacity else {
+      throw .mismatch(.indirectCapacity, found: "\(indirectCapacity)", expected: "\(capacity)")
+    }
   }
 
   /// What is wrong with the field behind a configuration that a queue cannot have.
@@ -225,6 +230,14 @@ extension QueueState {
 extension SplitRing {
   /// Where the descriptors, the driver's and the device's part lie.
   var parts: [GuestPhysicalAddress] { [addresses.descriptors, addresses.available, addresses.used] }
+}
+
+extension EventSuppression {
+  /// Whether a queue of this library writes such a word.
+  func isPossible(size: Int, hasEventIndex: Bool) -> Bool {
+    let flags = rawValue >> 16
+    return flags < 2 && rawValue & 0xffff == 0 || flags == 2 && hasEventIndex && Int(rawValue & 0x7fff) < size
+  }
 }
 
 extension PackedRing {
