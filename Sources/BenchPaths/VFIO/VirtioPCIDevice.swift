@@ -18,6 +18,7 @@ package struct VirtioPCIDevice {
   private var common: UInt64 = 0
   private var notify: UInt64 = 0
   private var notifyMultiplier: UInt64 = 0
+  private var notifyByteCount: UInt64 = 0
   private var specific: UInt64 = 0
 
   /// Finds the registers, switches them on and resets the device.
@@ -59,6 +60,7 @@ package struct VirtioPCIDevice {
     case 1 where common == 0 && length >= 56: common = region.offset + offset
     case 2 where notify == 0 && region.canBeMapped:
       notify = region.offset + offset
+      notifyByteCount = length
       notifyMultiplier = UInt64(try vfio.read(config + at + 16, byteCount: 4))
     case 4 where specific == 0: specific = region.offset + offset
     default: break
@@ -128,6 +130,9 @@ package struct VirtioPCIDevice {
       try vfio.write(UInt32(truncatingIfNeeded: part.rawValue >> 32), common + offset + 4, byteCount: 4)
     }
     let place = UInt64(try vfio.read(common + 30, byteCount: 2)) * notifyMultiplier
+    guard place + 2 <= notifyByteCount else {
+      throw BenchError.check("\(vfio.address) has its doorbell at \(place) of \(notifyByteCount) bytes")
+    }
     let doorbell = try vfio.doorbell(at: notify + place)
     try vfio.write(1, common + 28, byteCount: 2)
     try vfio.write(0xf, common + 20, byteCount: 1)

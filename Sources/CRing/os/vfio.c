@@ -110,6 +110,8 @@ int cring_vfio_write(int device, uint64_t offset, uint32_t bytes, uint32_t value
 }
 
 int cring_vfio_map_registers(int device, uint64_t offset, size_t bytes, void **base, size_t *mapped, size_t *lead) {
+  // The device says where its registers are, and a store across their alignment is a SIGBUS on arm64.
+  if (offset % bytes != 0) return EINVAL;
   uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
   uint64_t start = offset & ~(page - 1);
   *lead = (size_t)(offset - start);

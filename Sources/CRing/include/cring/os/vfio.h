@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cring/barriers.h"
+
 // What failed to be done, for a message that says what to do about it.
 enum cring_vfio_stage {
   CRING_VFIO_NO_DEVICE = 0,  // no such PCI device
@@ -43,13 +45,14 @@ int cring_vfio_region(int device, uint32_t index, uint64_t *offset, uint64_t *by
 int cring_vfio_read(int device, uint64_t offset, uint32_t bytes, uint32_t *value);
 int cring_vfio_write(int device, uint64_t offset, uint32_t bytes, uint32_t value);
 
-// Maps the page-aligned stretch of a BAR that holds `bytes` from `offset` on. Returns 0 or errno.
+// Maps the pages of a BAR that hold a register of `bytes` at `offset`, a multiple of its size. Returns 0 or errno.
 int cring_vfio_map_registers(int device, uint64_t offset, size_t bytes, void **base, size_t *mapped, size_t *lead);
 void cring_vfio_unmap_registers(void *base, size_t mapped);
 
-// A store that the compiler does not move or merge, behind everything stored before.
+// A store to a register that the compiler does not move or merge, behind everything stored before: as Linux's writew, whose
+// barrier is `dmb oshst` on arm64. On x86-64 it orders non-temporal stores and write-combining memory too.
 static inline void cring_vfio_kick16(void *at, uint16_t value) {
-  __atomic_thread_fence(__ATOMIC_RELEASE);
+  cring_device_release();
   *(volatile uint16_t *)at = value;
 }
 
