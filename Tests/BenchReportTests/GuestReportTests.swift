@@ -22,6 +22,13 @@ import Testing
     #expect(console.passes[0].requestsPerSecond == 200_000)
   }
 
+  @Test func nothingOfWhatAGuestSaysReachesATerminalAsAnOrder() {
+    let console = GuestConsole(
+      guestLines(domain: "\u{1b}[2Jx", more: "guest: kernel a \u{9b}31m\nload: failed: b\u{7}"))
+    #expect(console.domainType == "[2Jx" && console.failure == "b")
+    #expect(console.faults == ["a 31m"])
+  }
+
   @Test func aGuestThatStopsHasNoEnd() {
     #expect(GuestConsole("guest: begin 6.1, hypervisor none".split(separator: "\n")).exitCode == nil)
     #expect(GuestConsole("load: op=read requests=1".split(separator: "\n")).passes.isEmpty)

@@ -1,5 +1,6 @@
 import CRing
 import Glibc
+import RingKit
 
 extension Machine {
   /// Reads this machine; nothing here throws, what the kernel does not tell is left out.
@@ -37,7 +38,8 @@ extension Machine {
   private static func value(of keys: [String], in lines: [Substring]) -> String? {
     for key in keys {
       guard let line = lines.first(where: { $0.hasPrefix(key) }), let colon = line.firstIndex(of: ":") else { continue }
-      return String(line[line.index(after: colon)...].drop { $0 == " " })
+      // The hypervisor's words, where there is one.
+      return String(printable: line[line.index(after: colon)...].drop { $0 == " " }.utf8)
     }
     return nil
   }

@@ -1,4 +1,5 @@
 import Glibc
+import RingKit
 
 /// Small files of /proc and /sys, whose size the kernel does not tell beforehand.
 package enum SystemFile {
@@ -23,7 +24,14 @@ package enum SystemFile {
   package static func number(_ path: String) -> Int? { text(path).flatMap { Int($0) } }
 
   package static func lines(_ path: String) -> [Substring] {
-    text(path)?.split(separator: "\n") ?? []
+    // To Swift both bytes of a console's line end are one character.
+    text(path)?.split { $0 == "\n" || $0 == "\r\n" } ?? []
+  }
+
+  /// The last line that is not empty, fit for a terminal; of a log that another party wrote.
+  package static func lastLine(_ path: String) -> String? {
+    let found = lines(path).lazy.map { line in line.prefix { $0 != "\r" } }
+    return found.last { !$0.isEmpty }.map { String(printable: $0.utf8) }
   }
 
   /// Names in a directory, sorted, without those that begin with a dot; empty when there is no such directory.

@@ -114,7 +114,7 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     tally.flushes += 1
   }
 
-  /// The device's name, `nil` of one that has none.
+  /// The device's name, fit for a terminal; `nil` of one that has none.
   private mutating func identify() throws(DriveFailure) -> String? {
     guard let slot = driver.nextSlot else { return nil }
     let segment = plan.payload.buffer.segment(at: slot * plan.payload.stride, length: BlockOperation.nameByteCount)
@@ -130,7 +130,7 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     }
     let name = unsafe UnsafeRawBufferPointer(
       start: plan.payload.host(slot).pointer, count: Int(completion.dataByteCount))
-    return String(decoding: unsafe Array(name.prefix { $0 != 0 }), as: UTF8.self)
+    return String(printable: unsafe Array(name.prefix { $0 != 0 }))
   }
 
   /// The completion of the one request that is outstanding.

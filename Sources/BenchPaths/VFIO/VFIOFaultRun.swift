@@ -98,7 +98,7 @@ package struct KernelLog: ~Copyable {
       // "priority,number,time,flags;text", then lines of context.
       let text = String(decoding: record[..<count], as: UTF8.self)
       if let semicolon = text.firstIndex(of: ";") {
-        messages.append(String(text[text.index(after: semicolon)...].prefix { $0 != "\n" }))
+        messages.append(String(printable: text[text.index(after: semicolon)...].prefix { $0 != "\n" }.utf8))
       }
     }
     return messages

@@ -1,5 +1,6 @@
 import BenchHarness
 import FoundationEssentials
+import RingKit
 
 /// One pass of the fixed load (Scripts/guest/load.c): so many random writes, or reads that were compared with them.
 package struct LoadPass: Sendable {
@@ -55,9 +56,10 @@ package struct GuestConsole: Sendable {
   /// `nil` when it did not get to its end.
   package var exitCode: Int?
 
+  /// Takes the lines of a guest, which are its own: what is kept of them is fit for a terminal.
   package init(_ lines: [Substring]) {
     for line in lines {
-      let words = line.split(whereSeparator: { $0 == " " || $0 == "\r" }).map(String.init)
+      let words = line.split(whereSeparator: { $0 == " " || $0 == "\r" }).map { String(printable: $0.utf8) }
       guard words.count >= 2 else { continue }
       switch (words[0], words[1]) {
       case ("guest:", "begin") where words.count >= 5:

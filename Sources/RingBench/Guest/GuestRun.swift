@@ -81,11 +81,11 @@ struct GuestRun {
     let end = emulator.waitForEnd(seconds, needing: device)
     let console = GuestConsole(SystemFile.lines(line))
     guard console.exitCode == nil else { return console }
-    let last = SystemFile.lines(line).last { !$0.isEmpty }.map(String.init)
+    let last = SystemFile.lastLine(line)
     if let end { throw .machine("\(GuestFiles.emulator) \(end): \(last ?? emulator.lastWords)") }
     if Interrupt.isRequested { return console }
     if let lost = device?.end {
-      throw .check("our device \(lost) under the guest: \(SystemFile.lines(log).last { !$0.isEmpty } ?? "")")
+      throw .check("our device \(lost) under the guest: \(SystemFile.lastLine(log) ?? "")")
     }
     throw .check(
       "the guest was not done after \(NumberText.fixed(seconds, 0)) s (--boot-seconds); its last line: \(last ?? "none")"
@@ -172,9 +172,7 @@ struct GuestProgram: ~Copyable {
   }
 
   /// The last line it wrote, for a refusal that names the reason.
-  var lastWords: String {
-    SystemFile.lines(log).last { !$0.isEmpty }.map(String.init) ?? "it said nothing"
-  }
+  var lastWords: String { SystemFile.lastLine(log) ?? "it said nothing" }
 
   private static func quoted(_ text: String) -> String {
     "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"

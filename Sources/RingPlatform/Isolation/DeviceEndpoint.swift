@@ -1,5 +1,6 @@
 internal import CRing
 public import RingKit
+internal import Synchronization
 
 /// The device's side of a connection to a driver in another process: receives memory and queues, and maps nothing else.
 ///
@@ -13,7 +14,8 @@ public final class DeviceEndpoint: @unchecked Sendable {
 
   private let socket: DeviceSocket
   private var received: UInt64 = 0
-  private var sent: UInt64 = 0
+  // Two threads may answer. A number is taken and sent under the lock, so that numbers arrive in order.
+  private let sent = Mutex<UInt64>(0)
   private var hasMemory = false
   private var hasStarted = false
   private var queueCount = 0
@@ -82,9 +84,11 @@ public final class DeviceEndpoint: @unchecked Sendable {
     _ kind: DeviceMessage.Kind, _ status: DeviceMessage.Status, _ text: String
   ) throws(DeviceHandshakeError) {
     var message = DeviceMessage(kind, status, text)
-    sent += 1
-    message.words[1] = sent
-    try socket.send(message)
+    try sent.withLock { sent throws(DeviceHandshakeError) in
+      sent += 1
+      message.words[1] = sent
+      try socket.send(message)
+    }
   }
 
   /// Maps what came; a descriptor that a region took over is no longer among `descriptors`.

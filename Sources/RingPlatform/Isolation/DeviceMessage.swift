@@ -1,3 +1,5 @@
+internal import RingKit
+
 /// What driver and device say to each other while a device is set up: 256 bytes, 32 words in the order of the machine.
 ///
 /// Version 2; in version 1 there were no shared domains.
@@ -65,11 +67,11 @@ struct DeviceMessage: Sendable {
     words[3] = UInt64(count)
   }
 
-  /// The text of a reply or a report, without what a terminal might obey.
+  /// The text of a reply or a report, fit for a terminal.
   func text() throws(DeviceHandshakeError) -> String {
     guard words[3] <= UInt64(Self.mostTextBytes) else { throw .wrongField("text length", words[3]) }
     let bytes = (0..<Int(words[3])).map { UInt8(truncatingIfNeeded: words[4 + $0 / 8] >> UInt64(8 * ($0 % 8))) }
-    return String(String(decoding: bytes, as: UTF8.self).unicodeScalars.filter { $0.value >= 32 && $0.value != 127 })
+    return String(printable: bytes)
   }
 
   var configuration: [UInt64] {

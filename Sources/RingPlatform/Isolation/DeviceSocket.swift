@@ -2,8 +2,8 @@ internal import CRing
 
 /// One end of the connection over which a driver hands a device in another process what that may see.
 ///
-/// A Unix socket that carries whole messages, and descriptors with them. One thread sends and one receives; any thread
-/// may ``shut()``. Closed with the last reference.
+/// A Unix socket that carries whole messages, and descriptors with them. One thread at a time sends and one receives; any
+/// thread may ``shut()``. Closed with the last reference.
 public final class DeviceSocket: Sendable {
   let fileDescriptor: Int32
 

@@ -167,6 +167,28 @@ struct MalformedHandshakeTests {
     #expect(device.error == .wrongLength(byteCount: count))
   }
 
+  @Test("answers of two threads are numbered in the order in which they arrive")
+  func answersOfTwoThreads() throws {
+    let (here, there) = try DeviceSocket.pair()
+    try here.setTimeout(nanoseconds: 120_000_000_000)
+    let endpoint = DeviceEndpoint(there)
+    let count = 200
+    let threads = (0..<2).map { _ in
+      TestThread { for _ in 0..<count { try? endpoint.refuse("busy") } }
+    }
+    for number in 1...2 * count {
+      let message = try here.receive().message
+      #expect(message.words[1] == UInt64(number))
+    }
+    for thread in threads { thread.join() }
+  }
+
+  @Test("a reason that a device's process gives is fit for a terminal")
+  func reasonsArePrintable() throws {
+    let message = DeviceMessage(.report, .failed, "\u{9b}31mno\n\u{202e}x")
+    #expect(try message.text() == "31mnox")
+  }
+
   @Test("a file that can still shrink is not mapped: its owner could turn an access into a signal")
   func unsealed() throws {
     let (here, there) = try DeviceSocket.pair()

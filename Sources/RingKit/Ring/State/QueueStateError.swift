@@ -38,7 +38,8 @@ extension QueueStateError: CustomStringConvertible {
   /// One sentence that names the field.
   public var description: String {
     switch self {
-    case .foreign(let field, let found, let expected): "queue state: \(field) is \(found), this reads \(expected)"
+    case .foreign(let field, let found, let expected):
+      "queue state: \(field) is \(String(printable: found.utf8)), this reads \(expected)"
     case .damaged(let field): "queue state: \(field) is missing or damaged"
     case .invalid(let field, let reason): "queue state: \(field): \(reason)"
     case .mismatch(let field, let found, let expected): "queue state: \(field) is \(found), the queue has \(expected)"
