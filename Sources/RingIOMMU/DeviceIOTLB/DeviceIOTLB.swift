@@ -31,6 +31,8 @@ public final class DeviceIOTLB {
 
   /// Enters a range, in the place of whatever was known of its addresses.
   ///
+  /// What a peer said is checked before: a range that is empty or wraps is a mistake of the caller.
+  ///
   /// - Parameters:
   ///   - address: its first address; the last must not be beyond 2^64.
   ///   - byteCount: its size, at least 1.

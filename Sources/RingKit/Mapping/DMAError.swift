@@ -90,6 +90,8 @@ public enum DMAFault: Error, Equatable, Sendable {
   case badEntry(IOVA, UInt64, level: Int)
   /// The process that holds the translations did not say where the address leads.
   case viommu(IOVA, ViommuFailure)
+  /// The chain up to this address needs more translations at a time than the device keeps.
+  case tooManyTranslations(IOVA, limit: Int)
   /// The translation was not here and is being asked for: nothing is wrong, and the same access is tried again once it
   /// has come.
   case pending(IOVA, DMADirection)
@@ -114,6 +116,8 @@ extension DMAFault: CustomStringConvertible {
     case .badEntry(let address, let bits, let level):
       "the page-table entry of \(address) at level \(level) cannot be 0x\(String(bits, radix: 16))"
     case .viommu(let address, let failure): "\(address) was not translated: \(failure)"
+    case .tooManyTranslations(let address, let limit):
+      "the chain with \(address) needs more than the \(limit) translations that are kept"
     case .pending(let address, _): "the translation of \(address) has not come yet"
     }
   }

@@ -72,7 +72,13 @@ extension VhostUserBackend {
     let miss = TranslationMiss(address, access)
     let tries = vring.stuck?.miss == miss ? vring.stuck.map { $0.tries + 1 } ?? 1 : 1
     guard let channel, tries <= mostTries else { return refuse(vring, miss) }
-    vring.stuck = (miss, tries)
+    let asks = vring.stuck.map { $0.asks + 1 } ?? 1
+    // All that a chain needs has to be known at a time. The table was emptied twice for this one: it will be again.
+    guard asks <= 2 * known.limit else {
+      (vring.waiting, vring.stuck) = (nil, nil)
+      return fail(vring, .queue(.fault(.tooManyTranslations(address, limit: known.limit))))
+    }
+    vring.stuck = (miss, tries, asks)
     vring.waiting = miss
     if asked.contains(miss) { return }
     // One a vring is what waits; a front-end that restarts rings without answering makes more of them.

@@ -94,6 +94,8 @@ extension VhostUserBackend {
     try makeQueue(vring, QueueConfiguration(size: size, features: features.union(.version1)), buffers, memory)
     vring.parts = parts.all.map { ($0.address, $0.byteCount) }
     vring.needsService = true
+    // What it asked for to find its own parts is no chain's.
+    vring.stuck?.asks = 0
     counted.starts += 1
     // The previous back-end may have died between publishing and notifying.
     vring.call?.ring()

@@ -26,7 +26,7 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
   var channel: VhostUserConnection?
   var memory: VhostMemory?
   var inflight: InflightMemory?
-  let known = DeviceIOTLB()
+  var known = DeviceIOTLB()
   let vrings: [Vring]
   /// Misses whose answer has not come, in the order they were sent.
   var asked: [TranslationMiss] = []

@@ -21,9 +21,9 @@ final class Vring {
   var parts: [(address: UInt64, byteCount: Int)] = []
   /// Whether there may be something to do without a kick.
   var needsService = false
-  /// A translation is waited for, and how often in a row it was the same one.
+  /// A translation is waited for, how often in a row it was the same one, and how many were since a buffer was completed.
   var waiting: TranslationMiss?
-  var stuck: (miss: TranslationMiss, tries: Int)?
+  var stuck: (miss: TranslationMiss, tries: Int, asks: Int)?
   /// Why nothing is done until the front-end stops it.
   var failure: VringFailure?
   /// What queues did that are gone.

@@ -1,6 +1,8 @@
+import RingIOMMU
 import RingKit
 import Testing
-import VhostUser
+
+@testable import VhostUser
 
 /// IOTLB messages while a queue runs.
 @Suite struct TranslationTests {
@@ -43,6 +45,36 @@ import VhostUser
     let failures = frontend.backend.takeFailures()
     #expect(failures.first?.failure == .queue(.fault(.notMapped(IOVA(0x7777_0000)))))
     #expect(frontend.answered.last?.address == IOVA(0x7777_0000) && frontend.answered.last?.permissions == .read)
+  }
+
+  /// All translations of a chain have to be known at a time: one over more pages than are kept fails by name, after as many
+  /// misses as fill the table twice, and one over as many as are kept is served.
+  @Test(arguments: [VirtioFeatures(), .packedRing]) func aChainOverMorePagesThanAreKeptFailsByName(
+    layout: VirtioFeatures
+  ) throws {
+    let (file, limit) = (ScratchFile(sectors: 128), 8)
+    let region = try MemoryRegion(at: GuestPhysicalAddress(0x10_0000), byteCount: 1 << 20)
+    let frontend = try ScriptedFrontend(
+      try BlockDevice(path: file.path), features: layout.union([.version1, .accessPlatform]), region: region)
+    frontend.backend.known = DeviceIOTLB(limit: limit)
+    try frontend.negotiate()
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: driver.frontend.firstBase)
+    let before = frontend.answered.count
+    // Header and status lie in a page each.
+    #expect(try driver.perform(0, sector: 0, room: (limit - 2) * 4096 - 1536).status == 0)
+    #expect(frontend.answered.count < before + 3 * limit)
+    let fits = frontend.answered.count
+    try driver.add(0, sector: 0, room: limit * 4096 - 2048)
+    frontend.kick.ring()
+    try frontend.settle()
+    guard case .queue(.fault(.tooManyTranslations(_, limit))) = frontend.backend.takeFailures().first?.failure else {
+      Issue.record("the chain neither failed nor ended")
+      return
+    }
+    #expect(frontend.answered.count <= fits + 2 * limit + 1)
+    // The connection goes on, and so does the ring once it was stopped.
+    #expect(try frontend.ask(.getQueueCount).number() == 1)
   }
 
   @Test func aMissIsSentOnceUntilItIsAnswered() throws {
