@@ -62,9 +62,18 @@ static int bind_region(void *base, size_t bytes, int node) {
   return node == 0 ? 0 : EINVAL;
 }
 
-// One write per page: the kernel places a page at its first touch, and a benchmark must not pay for it later.
-static void touch(void *base, size_t bytes, size_t page) {
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+int cring_region_populate(void *base, size_t bytes, size_t page) {
+  if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0) return 0;
+  // EFAULT stands for the SIGBUS that a store would have been.
+  if (errno != EINVAL && errno != ENOSYS) return errno == EFAULT ? ENOMEM : errno;
+  // Before Linux 5.14 a store is the only way, and of a reserved page that cannot be had it is a SIGBUS.
+  if (page != small_page) return EOPNOTSUPP;
   for (size_t i = 0; i < bytes; i += page) ((volatile char *)base)[i] = 0;
+  return 0;
 }
 
 static int map_once(size_t bytes, enum cring_page_kind kind, int shared, int node, const char *name,
@@ -123,12 +132,12 @@ static int map_once(size_t bytes, enum cring_page_kind kind, int shared, int nod
     }
   }
   int e = bind_region(base, size, node);
+  if (!e) e = cring_region_populate(base, size, hugetlb ? huge_page : small_page);
   if (e) {
     munmap(base, size);
     if (fd >= 0) close(fd);
     return e;
   }
-  touch(base, size, hugetlb ? huge_page : small_page);
   *out = (struct cring_region){.base = base, .bytes = size, .fd = fd, .pages = kind};
   return 0;
 }
@@ -162,13 +171,13 @@ int cring_region_map_published(size_t bytes, const char *name, struct cring_regi
   // The seal against writing spares mappings that are there already: this one, and no other.
   if (ftruncate(fd, (off_t)size) != 0 ||
       (base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED ||
+      (errno = cring_region_populate(base, size, small_page)) != 0 ||
       fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0) {
     int e = errno;
     if (base != MAP_FAILED) munmap(base, size);
     close(fd);
     return e;
   }
-  touch(base, size, small_page);
   *out = (struct cring_region){.base = base, .bytes = size, .fd = fd, .pages = CRING_PAGES_4K};
   return 0;
 }

@@ -136,4 +136,20 @@ import Testing
     #expect(unsafe cring_region_map(2 << 20, CRING_WANT_2M, 1, 4095, "ringkit-test", &region) == EINVAL)
     #expect(unsafe region.base == nil)
   }
+
+  /// What a store would end the process for is an error: here pages behind the end of a file, as with reserved pages of
+  /// 2 MiB that the node of a binding has no more of.
+  @Test func populatingWhatCannotBeHadIsAnErrorAndNoSignal() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      var name = Array("/tmp/ringkit-populate-XXXXXX".utf8CString)
+      let file = unsafe mkstemp(&name)
+      unsafe unlink(name)
+      let base = unsafe mmap(nil, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
+      guard file >= 0, ftruncate(file, 4096) == 0, let base = unsafe base else { exit(2) }
+      guard unsafe cring_region_populate(base, 4096, 4096) == 0 else { exit(3) }
+      // Before Linux 5.14 only pages of 2 MiB are refused.
+      let error = unsafe cring_region_populate(base, 8192, 2 << 20)
+      exit(error == ENOMEM || error == EOPNOTSUPP ? 0 : 4)
+    }
+  }
 }

@@ -32,6 +32,11 @@ enum cring_page_want {
   CRING_WANT_2M = 1,  // hugetlbfs when reserved, else transparent, else 4 KiB: what was got is in `pages`
 };
 
+// Decides where pages lie, which the kernel does at their first use: a benchmark must not pay for it later. `page` is their
+// size. Returns 0 or errno: ENOMEM where a store would be a SIGBUS, because a reserved page cannot be had on the node it is
+// bound to or in the container; EOPNOTSUPP where the kernel (before Linux 5.14) cannot say so of such pages.
+int cring_region_populate(void *base, size_t bytes, size_t page);
+
 // Maps `bytes` of zeroed memory. `shared` != 0 backs it with a sealed memfd named `name`; otherwise it is anonymous.
 // `node` >= 0 binds it before the first touch. Pages are touched, so that placement is decided here. Returns 0 or errno.
 int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int node, const char *name,
