@@ -12,6 +12,8 @@ public final class DeviceIOTLB {
   /// Ranges in address order; none overlaps another.
   private(set) var ranges: [DeviceIOTLBRange] = []
   let iotlb: IOTLB
+  /// Where the last address was found: a chain that waits for one translation after the other looks up all before it again.
+  private var recent = 0
 
   /// An empty one.
   ///
@@ -72,8 +74,9 @@ public final class DeviceIOTLB {
   /// Where an address is and how many bytes from there on, as long as the access is permitted.
   func look(up address: IOVA, for access: DMADirection) -> (host: HostAddress, byteCount: UInt64)? {
     let raw = address.rawValue
-    let at = position(of: raw)
-    guard at < ranges.count, ranges[at].first <= raw else { return nil }
+    let at = holds(recent, raw) ? recent : holds(recent + 1, raw) ? recent + 1 : position(of: raw)
+    guard holds(at, raw) else { return nil }
+    recent = at
     let range = ranges[at]
     guard range.permissions & PageTableEntry.permission(for: access) != 0 else { return nil }
     let page = raw & ~IOMMUPage.offsetMask
@@ -84,6 +87,11 @@ public final class DeviceIOTLB {
     }
     let rest = range.last - raw
     return (HostAddress(rawValue: range.host.rawValue &+ UInt(offset)), rest == .max ? rest : rest + 1)
+  }
+
+  /// Whether there is a range at this place, and the address in it.
+  private func holds(_ place: Int, _ address: UInt64) -> Bool {
+    place < ranges.count && ranges[place].first <= address && address <= ranges[place].last
   }
 
   /// The place of the first range that ends at the address or behind it.
