@@ -57,9 +57,10 @@ def declarations(compiler):
     for header in headers:
         source = f'#include "{header}"\n'
         text = subprocess.run(
-            compiler + [f"-I{include}", "-E", "-"], input=source, text=True, check=True, capture_output=True).stdout
+            compiler + [f"-I{include}", "-E", "-"], input=source, text=True, check=True, stdout=subprocess.PIPE).stdout
         for result, name, parameters in re.findall(r"static inline (\w+) (cring_\w+)\(([^)]*)\)", text):
-            found[name] = (result, parameters, header)
+            # Headers include each other: the first of them counts.
+            found.setdefault(name, (result, parameters, header))
     return found
 
 
@@ -86,7 +87,7 @@ def code(compiler, functions):
         source.flush()
         text = subprocess.run(
             compiler + ["-O2", f"-I{include}", "-S", "-o", "-", source.name], check=True, text=True,
-            capture_output=True).stdout
+            stdout=subprocess.PIPE).stdout
     found, current, prefix = {}, None, ""
     for line in text.splitlines():
         if match := re.match(rf"{wrapper}(\w+):", line):
