@@ -49,7 +49,8 @@ package struct DeviceServer {
   private static func hiddenCounter() -> any WorkCounter { CountedWork() }
 
   private func area(_ address: GuestPhysicalAddress) throws(DeviceHandshakeError) -> WorkArea {
-    guard address.rawValue % 8 == 0, let buffer = memory?.sharedBuffer(at: address, byteCount: WorkArea.byteCount)
+    // A region may begin anywhere in a page for the driver: what is aligned there need not be here.
+    guard let buffer = memory?.sharedBuffer(at: address, byteCount: WorkArea.byteCount), buffer.host.rawValue % 8 == 0
     else {
       throw .outOfBounds(address, byteCount: WorkArea.byteCount)
     }
