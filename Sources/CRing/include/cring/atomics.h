@@ -38,10 +38,14 @@ static inline uint64_t cring_load_unaligned_64(const void *p) {
     uint64_t value;
   };
 #if CRING_THREAD_SANITIZER
-  // An aligned word is a relaxed atomic for it, as every other access to memory that two threads share.
+  // For it relaxed atomics, as every other access to memory that two threads share.
   if (((uintptr_t)p & 7) == 0) return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
-#endif
+  uint64_t value = 0;
+  for (unsigned i = 0; i < 8; i++) value |= (uint64_t)__atomic_load_n((const uint8_t *)p + i, __ATOMIC_RELAXED) << (8 * i);
+  return value;
+#else
   return ((const volatile struct word *)p)->value;
+#endif
 }
 
 static inline uint64_t cring_fetch_add_relaxed_64(void *p, uint64_t v) {
