@@ -9,6 +9,8 @@ let tool: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   // A queue lends its completions as a Span that cannot outlive the borrow.
   .enableExperimentalFeature("Lifetimes"),
+  // Queue ends and translators are non-copyable, and a path names its own.
+  .enableExperimentalFeature("SuppressedAssociatedTypes"),
 ]
 let strict = tool + [.enableUpcomingFeature("InternalImportsByDefault")]
 

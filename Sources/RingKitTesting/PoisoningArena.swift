@@ -38,7 +38,7 @@ public final class PoisoningArena: @unchecked Sendable {
     self.partByteCount = partByteCount
     free = Array(0..<parts)
     serials = [UInt64](repeating: 0, count: parts)
-    originals = [HostAddress](repeating: HostAddress(rawValue: 0), count: parts)
+    originals = unsafe [HostAddress](repeating: HostAddress(rawValue: 0), count: parts)
     poison(0..<buffer.byteCount)
   }
 

@@ -7,7 +7,7 @@ public import RingKit
 /// reads after, sees it; and the arena counts what was never undone, undone twice, or written out of turn.
 ///
 /// Slow on purpose: every map and unmap looks at a whole part. Owned by one thread.
-public struct PoisoningMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct PoisoningMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copyable {
   /// What this mapper and the queue around it did.
   public var work: Counter
   /// The bounce memory and the account.
@@ -60,7 +60,9 @@ public struct PoisoningMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   /// Copies a device-writable segment back and poisons the part.
   ///
   /// - Throws: `DMAError.notMapped` for a mapping that is not the arena's, or was undone before.
-  public mutating func unmap(_ mapping: PoisoningMapping, _ direction: DMADirection) throws(DMAError) {
+  public mutating func unmap(
+    _ mapping: PoisoningMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
     let offset = mapping.address.rawValue &- arena.buffer.address.rawValue
     let part = offset / UInt64(arena.partByteCount)
     guard mapping.serial != 0, part < UInt64(arena.serials.count), mapping.serial < arena.nextSerial else {
@@ -84,7 +86,17 @@ public struct PoisoningMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     arena.free.append(Int(part))
     arena.outstanding -= 1
     work.add(.unmaps, 1)
+    return 0
   }
+
+  /// Nothing is deferred.
+  public mutating func poll() throws(DMAError) {}
+
+  /// Nothing is deferred.
+  public mutating func flush() throws(DMAError) {}
+
+  /// A look-up among the shared regions, the arena's among them.
+  public func makeTranslator() -> RegionTranslator<Counter> { RegionTranslator(memory: memory, counter: Counter()) }
 }
 
 /// What a ``PoisoningMapper`` undoes a mapping by.

@@ -11,7 +11,7 @@ import Testing
     parameters.overwrite = true
     let content = VFIOContent(parameters, sectorCount: 1 << 16)
     let region = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: parameters.blockBytes)
-    let memory = SharedMemory(region.hostBase, byteCount: parameters.blockBytes)
+    let memory = unsafe SharedMemory(region.hostBase, byteCount: parameters.blockBytes)
     content.fill(memory, request: 5)
     let sum = try content.check(memory, request: 5)
     #expect(throws: BenchError.self) { try content.check(memory, request: 6) }

@@ -12,7 +12,7 @@ public func hostileDevice(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   guest.fill()
   let regions = RegionTranslator(memory: guest.memory, counter: NoWork())
   switch configuration.path {
-  case .direct: connect(configuration, guest, DirectMapper(counter: NoWork()), regions, &input)
+  case .direct: connect(configuration, guest, DirectMapper(memory: guest.memory, counter: NoWork()), regions, &input)
   case .swiotlb:
     let mapper = SwiotlbMapper(memory: guest.memory, pool: pool, cpu: 0, counter: NoWork())
     connect(configuration, guest, mapper, regions, &input)

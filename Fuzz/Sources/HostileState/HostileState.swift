@@ -16,7 +16,8 @@ public func hostileState(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   switch configuration.path {
   case .direct:
     run(
-      configuration, guest, DirectMapper(counter: NoWork()), regions(), DirectMapper(counter: NoWork()), regions(),
+      configuration, guest, DirectMapper(memory: guest.memory, counter: NoWork()), regions(),
+      DirectMapper(memory: guest.memory, counter: NoWork()), regions(),
       &input)
   case .swiotlb:
     let pools = (0..<2).map { _ in must { try SwiotlbPool(guest.pool) } }
@@ -46,7 +47,7 @@ public func hostileState(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
 private let open = FuzzGuest(isBouncing: false)
 private let bouncing = FuzzGuest(isBouncing: true)
 
-private func run<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
+private func run<Mapper: ResumableMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
   _ configuration: FuzzConfiguration, _ guest: FuzzGuest, _ mapper: consuming Mapper,
   _ translator: consuming Translator,
   _ otherMapper: consuming Mapper, _ otherTranslator: consuming Translator, _ input: inout FuzzInput

@@ -14,7 +14,7 @@ struct Source {
   }
 
   /// Lets both ends go on for a while, and saves them.
-  mutating func states<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
+  mutating func states<Driver: ResumableDriverQueue & ~Copyable, Device: ResumableDeviceQueue & ~Copyable>(
     _ driver: inout Driver, _ device: inout Device, _ input: inout FuzzInput
   ) -> (driver: QueueState, device: QueueState) {
     var held: [HeldChain] = []
@@ -47,12 +47,14 @@ struct Source {
     }
   }
 
-  private func save<Driver: DriverQueue & ~Copyable>(_ driver: inout Driver) throws(QueueStateError) -> QueueState {
+  private func save<Driver: ResumableDriverQueue & ~Copyable>(_ driver: inout Driver) throws(QueueStateError)
+    -> QueueState
+  {
     let buffers = buffers
     return try driver.saveState(isSecure: false) { buffers[$0] }
   }
 
-  private mutating func add<Driver: DriverQueue & ~Copyable>(
+  private mutating func add<Driver: ResumableDriverQueue & ~Copyable>(
     _ driver: inout Driver, _ count: Int, _ writable: Int
   ) throws(QueueError) {
     let segments = (0..<min(count, configuration.queue.size)).map { i in
@@ -67,7 +69,7 @@ struct Source {
   }
 
   /// A state was refused elsewhere: the source is as it was.
-  func goesOn<Driver: DriverQueue & ~Copyable>(
+  func goesOn<Driver: ResumableDriverQueue & ~Copyable>(
     _ driver: inout Driver, _ state: QueueState, _ error: QueueStateError
   ) {
     check(!"\(error)".isEmpty, "an error without a sentence")
@@ -78,7 +80,7 @@ struct Source {
   }
 
   /// A device went on from a state as it was saved: everything in flight comes back once, and nothing else does.
-  mutating func takesAll<Driver: DriverQueue & ~Copyable>(_ driver: inout Driver) {
+  mutating func takesAll<Driver: ResumableDriverQueue & ~Copyable>(_ driver: inout Driver) {
     do throws(QueueError) {
       while let completion = try driver.nextUsed() {
         guard let parts = buffers.removeValue(forKey: completion.token) else {
@@ -94,7 +96,7 @@ struct Source {
     check(buffers.isEmpty && driver.inFlightCount == 0, "buffers are lost: \(buffers.keys)")
   }
 
-  func end<Driver: DriverQueue & ~Copyable>(_ driver: inout Driver) {
+  func end<Driver: ResumableDriverQueue & ~Copyable>(_ driver: inout Driver) {
     do throws(QueueError) { try driver.reset { _ in } } catch { check(false, "\(error)") }
   }
 }

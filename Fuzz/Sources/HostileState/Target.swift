@@ -12,7 +12,7 @@ struct Target {
   }
 
   /// Every buffer that the state has in flight comes back once, or with the reset; no other does.
-  func drive<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
+  func drive<Driver: ResumableDriverQueue & ~Copyable, Device: ResumableDeviceQueue & ~Copyable>(
     _ driver: inout Driver, _ device: inout Device, _ input: inout FuzzInput
   ) {
     check(driver.inFlightCount == state.inFlight.count, "\(driver.inFlightCount) in flight")
@@ -67,7 +67,7 @@ struct Target {
   }
 
   /// Completes what it holds, and what there is beside it; a state that is as it was saved leads to nothing wrong.
-  func serve<Device: DeviceQueue & ~Copyable>(_ device: inout Device, _ held: [DeviceChain], isAsSaved: Bool) {
+  func serve<Device: ResumableDeviceQueue & ~Copyable>(_ device: inout Device, _ held: [DeviceChain], isAsSaved: Bool) {
     check(device.inFlightCount == state.held.count && held.count == state.held.count, "\(held.count) held")
     for (chain, saved) in zip(held, state.held) {
       check(chain.id == saved.id && chain.descriptorCount == saved.descriptorCount, "\(chain) for \(saved)")

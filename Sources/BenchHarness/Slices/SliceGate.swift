@@ -52,7 +52,7 @@ package final class SliceGate: Sendable {
     self.patience = patience
     precondition(region.byteCount >= Self.byteCount, "a gate takes \(Self.byteCount) bytes")
     self.region = region
-    words = SharedMemory(region.hostBase, byteCount: Self.byteCount)
+    words = unsafe SharedMemory(region.hostBase, byteCount: Self.byteCount)
   }
 
   /// Driver: begins a step.

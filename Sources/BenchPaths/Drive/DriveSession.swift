@@ -28,8 +28,9 @@ package struct DriveSession {
 
   package func run() throws -> DriveTally {
     switch parameters.path {
-    case .direct: return try drive { _ in CalledMapper(DirectMapper(counter: CountedWork())) }
-    case .identity: return try drive { _ in CalledMapper(try IdentityMapper(counter: CountedWork())) }
+    case .direct: return try drive { _ in CalledMapper(DirectMapper(memory: guest.memory, counter: CountedWork())) }
+    case .identity:
+      return try drive { _ in CalledMapper(try IdentityMapper(memory: guest.memory, counter: CountedWork())) }
     case .iommuStrict, .iommuLazy:
       let domain = try translated()
       let policy = parameters.path == .iommuStrict ? IOMMUPolicy.strict : .lazy

@@ -281,11 +281,11 @@ package struct NetFrames: Sendable {
   }
 
   private func frame(_ place: Int) -> SharedMemory {
-    SharedMemory(pool.host(place).advanced(by: NetHeader.byteCount), byteCount: bytes)
+    unsafe SharedMemory(pool.host(place).advanced(by: NetHeader.byteCount), byteCount: bytes)
   }
 
   private func payload(_ place: Int) -> HostAddress {
-    pool.host(place).advanced(by: NetHeader.byteCount + Self.payloadOffset)
+    unsafe pool.host(place).advanced(by: NetHeader.byteCount + Self.payloadOffset)
   }
 
   package func write(_ number: UInt64, at place: Int) {

@@ -55,7 +55,7 @@ package struct WorkArea: Sendable {
 
   package init(_ buffer: GuestBuffer) {
     precondition(buffer.byteCount >= Self.byteCount && WorkEvent.allCases.count <= Self.byteCount / 8)
-    words = SharedMemory(buffer.host, byteCount: buffer.byteCount)
+    words = unsafe SharedMemory(buffer.host, byteCount: buffer.byteCount)
     region = buffer.region
   }
 

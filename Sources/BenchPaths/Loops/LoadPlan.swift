@@ -77,7 +77,7 @@ package struct PayloadPool: Sendable {
     self.buffer = buffer
     self.bytes = bytes
     stride = Self.stride(for: bytes)
-    hostBase = buffer.host.advanced(by: first * stride)
+    hostBase = unsafe buffer.host.advanced(by: first * stride)
     guestBase = buffer.address.rawValue + UInt64(first * stride)
   }
 
@@ -93,7 +93,7 @@ package struct PayloadPool: Sendable {
       offset: place &* stride, end: depth &* stride)
   }
 
-  package func host(_ index: Int) -> HostAddress { hostBase.advanced(by: index &* stride) }
+  package func host(_ index: Int) -> HostAddress { unsafe hostBase.advanced(by: index &* stride) }
 }
 
 /// Where a driver's loop is in its payloads: an offset counted along, because a multiplication per buffer would be
@@ -116,7 +116,7 @@ package struct PayloadCursor {
   }
 
   /// Where the next buffer is mapped here.
-  package var host: HostAddress { hostBase.advanced(by: offset) }
+  package var host: HostAddress { unsafe hostBase.advanced(by: offset) }
 
   /// The next buffer.
   @inline(__always)

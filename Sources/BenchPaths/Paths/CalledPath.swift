@@ -39,10 +39,6 @@ struct CalledMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     _ segment: MemorySegment, _ direction: DMADirection
   ) throws(DMAError) -> (address: IOVA, mapping: CalledMapping) { try mapSegment(segment, direction) }
 
-  mutating func unmap(_ mapping: CalledMapping, _ direction: DMADirection) throws(DMAError) {
-    _ = try unmapSegment(mapping, direction, 0)
-  }
-
   mutating func unmap(
     _ mapping: CalledMapping, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 { try unmapSegment(mapping, direction, written) }
@@ -74,6 +70,7 @@ struct CalledMapping: BitwiseCopyable {
 struct CalledTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
   private let translateRange: (IOVA, UInt64, DMADirection) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
   private let servePath: () -> Void
+  private let shareWith: (Bool) -> Void
   private let getWork: () -> Counter
   private let setWork: (Counter) -> Void
 
@@ -84,6 +81,7 @@ struct CalledTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
       try base.value.translate(address, byteCount: byteCount, for: access)
     }
     servePath = { base.value.service() }
+    shareWith = { base.value.shareThread($0) }
     getWork = { base.value.work }
     setWork = { base.value.work = $0 }
   }
@@ -98,4 +96,6 @@ struct CalledTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) { try translateRange(address, byteCount, access) }
 
   mutating func service() { servePath() }
+
+  mutating func shareThread(_ isShared: Bool) { shareWith(isShared) }
 }

@@ -99,8 +99,9 @@ package struct ContenderFactory {
 
   private mutating func make(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
     switch key.path {
-    case .direct: try assemble(key, DirectMapper(counter: counter), .regions)
-    case .identity: try assemble(key, IdentityMapper(dispatch: dispatch, counter: counter), .regions)
+    case .direct: try assemble(key, DirectMapper(memory: guest.memory, counter: counter), .regions)
+    case .identity:
+      try assemble(key, IdentityMapper(memory: guest.memory, dispatch: dispatch, counter: counter), .regions)
     case .iommuStrict, .iommuLazy: try iommu(key, counter)
     case .viommu: try viommu(key, counter)
     case .mmu: try mmu(key, counter)

@@ -55,7 +55,8 @@ package struct RingContenderFactory {
       let ring = try RingMemory(
         point.ring, in: rings.allocate(point.ring.byteCount(size: point.queueSize), alignment: 4096),
         size: point.queueSize)
-      let driver = try DriverEnd(plan, configuration, ring, tables: tables, DirectMapper(counter: counter))
+      let driver = try DriverEnd(
+        plan, configuration, ring, tables: tables, DirectMapper(memory: memory, counter: counter))
       let device = try DeviceEnd(
         .ring(plan, configuration, ring), RegionTranslator(memory: memory, counter: counter))
       let contender = Contender(point.label, driver, device)

@@ -24,9 +24,10 @@ package struct VFIOFaultRun {
     let ring = try SplitRing(in: start.ring, size: start.configuration.size)
     let doorbell = try device.start(size: ring.size, ring.addresses)
     var driver = BlockDriver(
-      try SplitDriverQueue(start.configuration, ring: ring, mapper: DirectMapper(counter: NoWork())),
+      try SplitDriverQueue(
+        start.configuration, ring: ring, mapper: DirectMapper(memory: guest.memory, counter: NoWork())),
       slots: start.slots)
-    let page = SharedMemory(guest.payload.host, byteCount: 4096)
+    let page = unsafe SharedMemory(guest.payload.host, byteCount: 4096)
     let target = MemorySegment(GuestPhysicalAddress(Self.iova.rawValue), length: 512)
 
     try vfio.show(guest.payload.host, at: Self.iova, byteCount: 4096)

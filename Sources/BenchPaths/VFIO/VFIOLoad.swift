@@ -88,7 +88,7 @@ package struct VFIOLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   }
 
   private func block(_ slot: Int) -> SharedMemory {
-    SharedMemory(payload.host.advanced(by: slot * parameters.blockBytes), byteCount: parameters.blockBytes)
+    unsafe SharedMemory(payload.host.advanced(by: slot * parameters.blockBytes), byteCount: parameters.blockBytes)
   }
 }
 

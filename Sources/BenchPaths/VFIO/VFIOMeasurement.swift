@@ -40,7 +40,8 @@ package struct VFIOMeasurement {
       try space.showForGood(guest.payload.region)
       // What is shown for good lies at its own address, so that nothing is left to do for a buffer.
       work = try passes(
-        start, device, DirectMapper(counter: CountedWork()), slots: start.slots, payload: guest.payload, &sums)
+        start, device, DirectMapper(memory: guest.memory, counter: CountedWork()), slots: start.slots,
+        payload: guest.payload, &sums)
     case .iommuReal:
       work = try passes(
         start, device, VFIOMapper(space: space, counter: CountedWork()), slots: guest.hiddenSlots,

@@ -86,7 +86,7 @@ public final class DeviceIOTLB {
       if host & IOMMUPage.offsetMask == 0 { iotlb.insert(raw, host | range.permissions) }
     }
     let rest = range.last - raw
-    return (HostAddress(rawValue: range.host.rawValue &+ UInt(offset)), rest == .max ? rest : rest + 1)
+    return unsafe (HostAddress(rawValue: range.host.rawValue &+ UInt(offset)), rest == .max ? rest : rest + 1)
   }
 
   /// Whether there is a range at this place, and the address in it.

@@ -28,6 +28,13 @@ public struct DeviceIOTLBTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Cop
     return try search(address, byteCount: byteCount, for: access)
   }
 
+  /// The front-end serves invalidations, through messages.
+  @inlinable @inline(__always)
+  public mutating func service() {}
+
+  /// The driver is in another process.
+  public mutating func shareThread(_ isShared: Bool) {}
+
   @usableFromInline @inline(never)
   mutating func search(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection

@@ -12,7 +12,7 @@ public import RingKit
 /// A fragment is an aligned power of two of bytes of guest memory, cut off at the ends of the buffers given. A segment
 /// that lies in no buffer, or in two fragments, gets a mapping of its own. A value owned by the driver's thread.
 @frozen
-public struct FragmentMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Copyable {
+public struct FragmentMapper<Base: DMAMapper & ~Copyable>: DrainedMapper, ~Copyable {
   @usableFromInline var base: Base
   @usableFromInline let windows: PrivateTable<FragmentWindow>
   @usableFromInline let records: PrivateTable<FragmentRecord<Base.Mapping>>
@@ -104,15 +104,16 @@ public struct FragmentMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Copyable 
   /// - Throws: what the path beneath throws; ``DMAError/notMapped(_:)`` when no segment of the fragment is mapped.
   @inlinable @inline(__always)
   public mutating func unmap(
-    _ mapping: FragmentMapping<Base.Mapping>, _ direction: DMADirection
-  ) throws(DMAError) {
+    _ mapping: FragmentMapping<Base.Mapping>, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
     let index = mapping.record
-    if index < 0 { return try base.unmap(mapping.own, direction) }
+    if index < 0 { return try base.unmap(mapping.own, direction, written: written) }
     var record = records[index]
     if record.users == 0 { throw .notMapped(IOVA(record.iova)) }
     record.users &-= 1
     records[index] = record
     if record.users == 0 { try base.unmap(record.mapping, direction) }
+    return 0
   }
 
   /// What the path beneath does.
@@ -122,6 +123,11 @@ public struct FragmentMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Copyable 
   /// What the path beneath does.
   @inlinable
   public mutating func flush() throws(DMAError) { try base.flush() }
+}
+
+extension FragmentMapper: PairedPath where Base: PairedPath & ~Copyable {
+  /// That of the path beneath.
+  public func makeTranslator() -> Base.Translator { base.makeTranslator() }
 }
 
 /// What is remembered of a segment that may share a mapping with others.

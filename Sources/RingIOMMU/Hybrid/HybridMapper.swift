@@ -11,7 +11,7 @@ public import RingKit
 /// Both paths' addresses must mean something to the one device: behind an IOMMU the shadow buffers have a
 /// ``PremappedBuffer``. Owned by one thread.
 @frozen @safe
-public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DMAMapper, ~Copyable {
+public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DrainedMapper, ~Copyable {
   /// Below which length a segment is copied; shorter than that and no longer than a shadow buffer.
   public let control: HybridControl
 
@@ -78,16 +78,6 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DMAMapper, ~Copyable 
     return (map.address, HybridMapping(copied: none, byteCount: segment.length, mapped: map.mapping))
   }
 
-  /// Takes the segment back the way it went; a copy in full, for nobody says how much was written.
-  ///
-  /// - Throws: as ``unmap(_:_:written:)``.
-  @inlinable @inline(__always)
-  public mutating func unmap(
-    _ mapping: HybridMapping<Mapped.Mapping>, _ direction: DMADirection
-  ) throws(DMAError) {
-    _ = try unmap(mapping, direction, written: .max)
-  }
-
   /// Takes the segment back the way it went.
   ///
   /// - Throws: as ``ShadowMapper/unmap(_:_:written:)``, or as the mapping path does.
@@ -113,6 +103,11 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DMAMapper, ~Copyable 
   /// Completes what the mapping path deferred.
   @inlinable
   public mutating func flush() throws(DMAError) { try mapped.flush() }
+}
+
+extension HybridMapper: PairedPath where Mapped: PairedPath & ~Copyable, Mapped.Translator: LargePageTranslator {
+  /// The mapping path's, which looks among large pages first.
+  public func makeTranslator() -> HybridTranslator<Mapped.Translator> { HybridTranslator(mapped.makeTranslator()) }
 }
 
 /// What a mapping of a hybrid path is undone by: the copy's or the map's memory of it.

@@ -32,4 +32,7 @@ public struct HybridTranslator<Pages: LargePageTranslator & ~Copyable>: DMATrans
   /// Takes what the drivers want forgotten; one load when that is nothing.
   @inlinable @inline(__always)
   public mutating func service() { pages.service() }
+
+  /// Passed on.
+  public mutating func shareThread(_ isShared: Bool) { pages.shareThread(isShared) }
 }

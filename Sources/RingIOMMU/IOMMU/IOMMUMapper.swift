@@ -13,7 +13,7 @@ public import RingKit
 /// ranges still deferred then stay reserved as long as the domain lives, because it is not known when the device is
 /// done with them.
 @frozen
-public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct IOMMUMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// What this mapper and the queue around it did.
   public var work: Counter
   /// When unmapped ranges stop being reachable.
@@ -83,7 +83,9 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range stays
   ///   reserved, for the device may still reach it.
   @inlinable @inline(__always)
-  public mutating func unmap(_ mapping: IOMMUMapping, _ direction: DMADirection) throws(DMAError) {
+  public mutating func unmap(
+    _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
     let page = mapping.page
     let pages = mapping.pageCount
     if mapping.length == 0 || core.pageTable.physicalAddress(page) == nil { throw .notMapped(mapping.address) }
@@ -95,7 +97,11 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     } else {
       try deferred.add(page, pages: pages, core: core, cpu: cpu, counter: &work)
     }
+    return 0
   }
+
+  /// An IOTLB of the usual size in front of the domain's page table.
+  public func makeTranslator() -> IOMMUTranslator<Counter> { IOMMUTranslator(domain: domain, counter: Counter()) }
 
   /// Flushes when the oldest deferred unmap is 10 ms old, and trims the IOVA depots every 100 ms.
   @inlinable @inline(__always)
@@ -119,7 +125,14 @@ public struct IOMMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   }
 }
 
-extension IOMMUMapper {
+extension IOMMUMapper where Counter == NoWork {
+  /// A mapper with an address space of its own; counts nothing.
+  public init(_ memory: GuestMemory, policy: IOMMUPolicy = .strict) {
+    self.init(domain: IOMMUDomain(memory: memory), policy: policy, counter: NoWork())
+  }
+}
+
+extension IOMMUMapper: ResumableMapper {
   /// The segment's IOVA.
   public func address(of mapping: IOMMUMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     let offset = segment.address.rawValue & IOMMUPage.offsetMask

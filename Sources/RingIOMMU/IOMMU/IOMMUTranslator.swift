@@ -62,6 +62,9 @@ public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, PageWa
     if !core.invalidations.isIdle(iotlb) { core.invalidations.serve(iotlb, server) }
   }
 
+  /// Whether the driver, on this thread, serves this translator's invalidations while it waits.
+  public mutating func shareThread(_ isShared: Bool) { core.invalidations.setServedByWaiter(server, isShared) }
+
   @inlinable @inline(__always)
   func fill(
     _ address: IOVA, for access: DMADirection
@@ -116,7 +119,7 @@ extension IOTLBTranslator where Self: ~Copyable {
       return nil
     }
     countHit(address.rawValue, value & ~IOMMUPage.offsetMask)
-    return HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset))
+    return unsafe HostAddress(rawValue: UInt(value & ~IOMMUPage.offsetMask &+ offset))
   }
 
   /// A range that is not, or not as a whole, in one cached page: joins pages as long as they are contiguous here.
@@ -163,7 +166,7 @@ extension PageWalkTranslator where Self: ~Copyable {
     else { return nil }
     let host = large & ~IOMMUPage.offsetMask &+ offset
     countHit(address.rawValue, host & ~IOMMUPage.offsetMask)
-    return HostAddress(rawValue: UInt(host))
+    return unsafe HostAddress(rawValue: UInt(host))
   }
 
   /// The host address of one byte, and how many bytes from there on its leaf covers.
@@ -182,7 +185,7 @@ extension PageWalkTranslator where Self: ~Copyable {
     let host = value & ~IOMMUPage.offsetMask
     countHit(raw, host &+ (raw & mask & ~IOMMUPage.offsetMask))
     if value & PageTableEntry.permission(for: access) == 0 { throw .notPermitted(address, access) }
-    return (HostAddress(rawValue: UInt(host &+ (raw & mask))), mask &+ 1 &- (raw & mask))
+    return unsafe (HostAddress(rawValue: UInt(host &+ (raw & mask))), mask &+ 1 &- (raw & mask))
   }
 
   @inlinable @inline(never)

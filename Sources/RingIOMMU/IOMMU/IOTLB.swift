@@ -211,7 +211,7 @@ extension IOTLB {
         host.rawValue % UInt(IOMMUPage.size) == 0
       {
         insertLarge(raw, UInt64(host.rawValue) | permissions)
-        return (host.advanced(by: Int(raw & mask)), mask + 1 - raw & mask)
+        return unsafe (host.advanced(by: Int(raw & mask)), mask + 1 - raw & mask)
       }
     }
     let mask = IOMMUPage.offsetMask
@@ -219,7 +219,7 @@ extension IOTLB {
       host.rawValue % UInt(IOMMUPage.size) == 0
     {
       insert(raw, UInt64(host.rawValue) | permissions)
-      return (host.advanced(by: Int(raw & mask)), mask + 1 - raw & mask)
+      return unsafe (host.advanced(by: Int(raw & mask)), mask + 1 - raw & mask)
     }
     // A page at the edge of a region that does not end with it: translated each time, never beyond the edge.
     guard let (host, available) = memory.contiguous(from: GuestPhysicalAddress(target)) else {

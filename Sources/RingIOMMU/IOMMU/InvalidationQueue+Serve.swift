@@ -85,6 +85,7 @@ extension InvalidationQueue {
     unsafe (status(server) + 8).storeBytes(of: words, as: UInt.self)
     unsafe (status(server) + 16).storeBytes(of: setMask, as: UInt64.self)
     unsafe (status(server) + 24).storeBytes(of: remote, as: UInt.self)
+    setServedByWaiter(server, false)
     unsafe cring_store_release_64(status(server), served)
     countPlaces(upTo: server)
     return server
@@ -101,6 +102,15 @@ extension InvalidationQueue {
   func countPlaces(upTo server: Int) {
     let count = UInt32(max(serverCount, server + 1))
     unsafe cring_store_release_32(block + Self.serverCountOffset, count)
+  }
+
+  /// Says whether who waits for a server serves in its place: only while both are on one thread.
+  func setServedByWaiter(_ server: Int, _ isServed: Bool) {
+    unsafe cring_store_relaxed_32((status(server) + 32).assumingMemoryBound(to: UInt32.self), isServed ? 1 : 0)
+  }
+
+  func isServedByWaiter(_ server: Int) -> Bool {
+    unsafe cring_load_relaxed_32((status(server) + 32).assumingMemoryBound(to: UInt32.self)) != 0
   }
 
   /// Ends the waiting for a server.

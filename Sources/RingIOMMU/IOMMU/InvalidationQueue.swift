@@ -188,7 +188,7 @@ extension InvalidationQueue {
       var spins = 0
       var deadline: UInt64 = 0
       while try !places.hasServed(server, end) {
-        if servedBy == .waiter { try places.serveInPlace(server) }
+        if servedBy == .waiter || isServedByWaiter(server) { try places.serveInPlace(server) }
         spins += 1
         if spins > Self.spinsBeforePause { cring_spin_hint() }
         guard spins % Self.spinsPerClock == 0 else { continue }

@@ -10,7 +10,7 @@ public import RingKit
 ///
 /// A value owned by the driver's thread; the window behind it is shared.
 @frozen
-public struct MMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct MMUMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copyable {
   /// What this mapper and the queue around it did.
   public var work: Counter
   /// Whose caches of free addresses are used.
@@ -84,7 +84,9 @@ public struct MMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ///
   /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/kernelRefused(errno:)``, and then the addresses stay reserved, for
   ///   the device may still reach them.
-  public mutating func unmap(_ mapping: IOMMUMapping, _ direction: DMADirection) throws(DMAError) {
+  public mutating func unmap(
+    _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
     let page = mapping.page
     let pages = mapping.pageCount
     if mapping.length == 0 || core.permission(page) == 0 { throw .notMapped(mapping.address) }
@@ -95,7 +97,11 @@ public struct MMUMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     work.add(.unmaps, 1)
     guard error == 0 else { throw .kernelRefused(errno: error) }
     core.allocator.free(page, pages: pages, cpu: cpu)
+    return 0
   }
+
+  /// The window itself: the hardware translates.
+  public func makeTranslator() -> MMUTranslator<Counter> { MMUTranslator(window: window, counter: Counter()) }
 
   /// Tells of the end of the process that is the device (``MMUWindow/watch(_:)``), and trims the caches of free
   /// addresses.

@@ -40,4 +40,11 @@ public struct MMUTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
     let host = unsafe HostAddress(core.base + Int(address.rawValue))
     return (host, min(reached, byteCount))
   }
+
+  /// There is no IOMMU to serve on this side.
+  @inlinable @inline(__always)
+  public mutating func service() {}
+
+  /// There is no IOMMU to serve on this side.
+  public mutating func shareThread(_ isShared: Bool) {}
 }

@@ -6,7 +6,7 @@ public import RingKit
 /// ``release()``. A buffer that does not start and end on a page boundary shows the rest of its pages too. A value
 /// owned by the driver's thread.
 @frozen
-public struct PremappedMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// What this mapper and the queue around it did; a map and an unmap do nothing that could be counted.
   public var work: Counter
 
@@ -81,7 +81,20 @@ public struct PremappedMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
 
   /// Nothing to undo.
   @inlinable @inline(__always)
-  public mutating func unmap(_ mapping: NoMapping, _ direction: DMADirection) throws(DMAError) {}
+  public mutating func unmap(
+    _ mapping: NoMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 { 0 }
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func poll() throws(DMAError) {}
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func flush() throws(DMAError) {}
+
+  /// An IOTLB of the usual size in front of the domain's page table.
+  public func makeTranslator() -> IOMMUTranslator<Counter> { IOMMUTranslator(domain: domain, counter: Counter()) }
 
   /// Unmaps everything; afterwards nothing can be mapped.
   ///
@@ -96,7 +109,17 @@ public struct PremappedMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   }
 }
 
-extension PremappedMapper {
+extension PremappedMapper where Counter == NoWork {
+  /// Maps all memory of a guest for good, in an address space of its own; counts nothing.
+  ///
+  /// - Throws: ``DMAError`` as for one large map.
+  public init(_ memory: GuestMemory) throws(DMAError) {
+    try self.init(
+      memory.regions.map { GuestBuffer(whole: $0) }, domain: IOMMUDomain(memory: memory), counter: NoWork())
+  }
+}
+
+extension PremappedMapper: ResumableMapper {
   /// The segment's address in its buffer's window.
   public func address(of mapping: NoMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     for i in 0..<windowCount {

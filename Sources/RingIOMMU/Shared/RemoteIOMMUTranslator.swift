@@ -75,6 +75,9 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
     if !requests.isIdle(iotlb) { requests.serve(iotlb) }
   }
 
+  /// The driver is in another process.
+  public mutating func shareThread(_ isShared: Bool) {}
+
   @inlinable @inline(__always)
   func fill(
     _ address: IOVA, for access: DMADirection

@@ -38,7 +38,7 @@ public final class SharedDomain: Sendable {
   }
 
   var pageTable: PageTableView {
-    PageTableView(
+    unsafe PageTableView(
       tables.hostBase.advanced(by: SharedDomainLayout.arenaOffset),
       byteCount: tables.byteCount - SharedDomainLayout.arenaOffset)
   }

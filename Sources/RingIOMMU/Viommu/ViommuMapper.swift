@@ -11,7 +11,7 @@ public import RingKit
 ///
 /// A value owned by the driver's thread; the domain behind it is shared.
 @frozen
-public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DrainedMapper, ~Copyable {
   /// What this mapper and the queue around it did.
   public var work: Counter
   /// Whose IOVA caches are used.
@@ -87,7 +87,9 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DMAMapper, ~
   ///   ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range stays reserved, for the device may still
   ///   reach it.
   @inlinable @inline(__always)
-  public mutating func unmap(_ mapping: IOMMUMapping, _ direction: DMADirection) throws(DMAError) {
+  public mutating func unmap(
+    _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
     let page = mapping.page
     let pages = mapping.pageCount
     if mapping.length == 0 || core.pageTable.physicalAddress(page) == nil { throw .notMapped(mapping.address) }
@@ -103,7 +105,12 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DMAMapper, ~
     try core.invalidations.invalidate(page, pages: pages, counter: &work)
     if let failure { throw .viommu(failure) }
     core.allocator.free(page, pages: pages, cpu: cpu)
+    return 0
   }
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func flush() throws(DMAError) {}
 
   /// Trims the IOVA depots every 100 ms.
   @inlinable @inline(__always)
@@ -119,4 +126,9 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DMAMapper, ~
     if case .refused = failure { core.giveUp(page, pages: pages, cpu: cpu, counter: &work) }
     return .viommu(failure)
   }
+}
+
+extension ViommuMapper: PairedPath where Exit == InjectedExit {
+  /// An IOTLB of the usual size in front of the domain's page table, which no other process holds.
+  public func makeTranslator() -> IOMMUTranslator<Counter> { IOMMUTranslator(domain: domain, counter: Counter()) }
 }

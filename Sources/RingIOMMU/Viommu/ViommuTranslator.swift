@@ -56,6 +56,9 @@ public struct ViommuTranslator<Counter: WorkCounter>: PageWalkTranslator, ~Copya
     if !core.invalidations.isIdle(iotlb) { core.invalidations.serve(iotlb, server) }
   }
 
+  /// Whether the driver, on this thread, serves this translator's invalidations while it waits.
+  public mutating func shareThread(_ isShared: Bool) { core.invalidations.setServedByWaiter(server, isShared) }
+
   /// Asks who holds the translations.
   @usableFromInline @inline(never)
   mutating func fill(

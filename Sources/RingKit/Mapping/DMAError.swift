@@ -39,6 +39,35 @@ public enum DMAError: Error, Equatable, Sendable {
   case kernelRefused(errno: Int32)
   /// The process that is the device has ended.
   case deviceEnded(ProcessEnd)
+  /// An error of a path that is not one of this library's.
+  case custom(CustomDMAError)
+}
+
+/// An error of a user's own path, as a queue passes it on: a reason that the path names, and a value.
+///
+///     extension CustomDMAError {
+///       static func overrun(slot: Int) -> Self { Self("bytes behind a slot were written, slot", UInt64(slot)) }
+///     }
+///     throw .custom(.overrun(slot: 3))
+public struct CustomDMAError: Error, Sendable, BitwiseCopyable {
+  /// What is wrong, in words that the value can follow.
+  public let reason: StaticString
+  /// With which value.
+  public let value: UInt64
+
+  /// An error with a reason and a value.
+  public init(_ reason: StaticString, _ value: UInt64) {
+    self.reason = reason
+    self.value = value
+  }
+}
+
+extension CustomDMAError: Equatable, CustomStringConvertible {
+  /// Whether reason and value are the same.
+  public static func == (a: CustomDMAError, b: CustomDMAError) -> Bool { a.description == b.description }
+
+  /// The reason and the value.
+  public var description: String { "\(reason) \(value)" }
 }
 
 extension DMAError: CustomStringConvertible {
@@ -68,6 +97,7 @@ extension DMAError: CustomStringConvertible {
       "\(segment.length) bytes at \(segment.address) are not in shared memory of small pages"
     case .kernelRefused(let errno): "the kernel did not change the page table (errno \(errno))"
     case .deviceEnded(let end): "the device's process \(end)"
+    case .custom(let error): error.description
     }
   }
 }

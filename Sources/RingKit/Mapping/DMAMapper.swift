@@ -25,37 +25,66 @@ public protocol DMAMapper: ~Copyable {
 
   /// Takes a segment back from the device, with what the device wrote.
   ///
-  /// - Throws: ``DMAError`` when the mapping is not one of this mapper's, or the IOMMU does not answer.
-  mutating func unmap(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError)
-
-  /// Takes a segment back of which the device says how much it wrote: for a path that copies no more than that.
-  ///
-  /// What a queue calls. Bytes beyond `written` need not reach the segment.
+  /// Bytes beyond `written` need not reach the segment: a path that copies may copy no more than that.
   ///
   /// - Parameters:
   ///   - mapping: what ``map(_:_:)`` returned.
   ///   - direction: as it was mapped.
-  ///   - written: what the device says it wrote from the segment's first byte on, be it into this segment or the
-  ///     following ones of its chain; 0 for a device-readable segment. Never more than the chain's writable segments
-  ///     hold, but the mapper holds it against the length of this one.
-  /// - Returns: how many of these bytes lie in this segment; 0 from a mapper that does not ask.
-  /// - Throws: as ``unmap(_:_:)``.
+  ///   - written: bytes the device says it wrote from the segment's first byte on, into this segment or the following
+  ///     ones of its chain; 0 for a device-readable segment. Never more than the chain's writable segments hold, but
+  ///     the mapper checks it against the length of this one.
+  /// - Returns: how many of these bytes lie in this segment; 0 from a path that copies all or nothing.
+  /// - Throws: ``DMAError`` when the mapping is not one of this mapper's, or the IOMMU does not answer.
   mutating func unmap(_ mapping: Mapping, _ direction: DMADirection, written: UInt32) throws(DMAError) -> UInt32
 
   /// Does what is due by now although no map or unmap asked for it (Linux: the flush queue's timer).
+  ///
+  /// Empty in a path that defers nothing. There is no default: a wrapper has to pass it on.
   mutating func poll() throws(DMAError)
 
   /// Completes everything that was deferred, so that no mapping that was undone can still be used by the device.
+  ///
+  /// Empty in a path that defers nothing. There is no default: a wrapper has to pass it on.
   mutating func flush() throws(DMAError)
+}
 
+extension DMAMapper where Self: ~Copyable {
+  /// Takes a segment back with all its bytes, whatever the device wrote.
+  @inlinable @inline(__always)
+  public mutating func unmap(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError) {
+    _ = try unmap(mapping, direction, written: .max)
+  }
+
+  /// ``unmap(_:_:written:)`` of a segment the device wrote nothing into, as a call: for code that is rarely reached.
+  @inlinable @inline(never)
+  mutating func takeBack(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError) {
+    _ = try unmap(mapping, direction, written: 0)
+  }
+}
+
+/// A mapper with the device's side of its path: both ends of a queue come from one value, so they belong together.
+///
+/// What ``Virtqueue`` is made over. A mapper whose device is elsewhere (hardware, another process) is no more than a
+/// ``DMAMapper``.
+public protocol PairedPath: DMAMapper, ~Copyable {
+  /// The device's side.
+  associatedtype Translator: DMATranslator & ~Copyable where Translator.Counter == Counter
+
+  /// A translator of the addresses that this mapper hands out, for one device queue.
+  func makeTranslator() -> Translator
+}
+
+/// A mapper whose mappings another mapper of the same path can take over, in this process or another one.
+///
+/// What saving and restoring a queue's state needs.
+public protocol ResumableMapper: DMAMapper, ~Copyable {
   /// The address the device was given for a segment that is mapped, for a queue's state (``QueueState``).
   ///
   /// - Parameters:
-  ///   - mapping: what ``map(_:_:)`` returned.
+  ///   - mapping: what ``DMAMapper/map(_:_:)`` returned.
   ///   - segment: what the caller says was mapped; checked as far as the path remembers it.
   /// - Returns: what stands in the descriptor.
-  /// - Throws: ``DMAError/notMapped(_:)`` when the mapping is of another segment;
-  ///   ``DMAError/notResumable(_:at:)`` from a path that cannot take a mapping over.
+  /// - Throws: ``DMAError/notMapped(_:)`` when the mapping is of another segment.
   func address(of mapping: Mapping, _ segment: MemorySegment) throws(DMAError) -> IOVA
 
   /// Takes over a mapping that another mapper of this path made, before the device goes on.
@@ -63,38 +92,24 @@ public protocol DMAMapper: ~Copyable {
   /// The device may hold the address, so it stays what it was, and so does what lies there: a path that bounces
   /// leaves its slot as it is. To be called before anything is mapped anew.
   ///
-  /// - Returns: what ``unmap(_:_:)`` needs.
+  /// - Returns: what ``DMAMapper/unmap(_:_:written:)`` needs.
   /// - Throws: ``DMAError/alreadyMapped(_:)`` when the address is taken here, ``DMAError/notResumable(_:at:)`` when this
-  ///   mapper would never have given it to that segment, or as ``map(_:_:)``.
+  ///   mapper would never have given it to that segment, or as ``DMAMapper/map(_:_:)``.
   mutating func resume(
     _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
   ) throws(DMAError) -> Mapping
 }
 
-extension DMAMapper where Self: ~Copyable {
-  /// The path takes back what was mapped, whatever the device says it wrote.
-  @inlinable @inline(__always)
-  public mutating func unmap(
-    _ mapping: Mapping, _ direction: DMADirection, written: UInt32
-  ) throws(DMAError) -> UInt32 {
-    try unmap(mapping, direction)
-    return 0
-  }
+/// A mapper whose mappings end with it: a queue's state can be saved and restored while nothing is in flight.
+public protocol DrainedMapper: ResumableMapper, ~Copyable {}
 
-  /// Nothing is ever due.
-  @inlinable @inline(__always)
-  public mutating func poll() throws(DMAError) {}
-
-  /// Nothing was deferred.
-  @inlinable
-  public mutating func flush() throws(DMAError) {}
-
-  /// The path's mappings end with the process that made them.
+extension DrainedMapper where Self: ~Copyable {
+  /// Refused.
   public func address(of mapping: Mapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     throw .notResumable(segment, at: IOVA(untranslated: segment.address))
   }
 
-  /// The path's mappings end with the process that made them.
+  /// Refused.
   public mutating func resume(
     _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
   ) throws(DMAError) -> Mapping {
@@ -109,14 +124,6 @@ public enum DMADirection: UInt8, Sendable, CaseIterable {
   case deviceReadable
   /// The device writes what the driver will read (DMA_FROM_DEVICE).
   case deviceWritable
-}
-
-extension DMAMapper where Self: ~Copyable {
-  /// ``unmap(_:_:written:)`` of a segment the device wrote nothing into, as a call: for code that is rarely reached.
-  @inlinable @inline(never)
-  mutating func takeBack(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError) {
-    _ = try unmap(mapping, direction, written: 0)
-  }
 }
 
 /// What turns the address in a descriptor into memory: one DMA path, device's side.
@@ -144,11 +151,13 @@ public protocol DMATranslator: ~Copyable {
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
 
   /// Serves what the driver asked of the device's IOMMU since the last call; cheap when that is nothing.
+  ///
+  /// Empty where there is no IOMMU.
   mutating func service()
-}
 
-extension DMATranslator where Self: ~Copyable {
-  /// There is no IOMMU to serve.
-  @inlinable @inline(__always)
-  public mutating func service() {}
+  /// Says whether the driver's end of the queue runs on the device's thread from now on.
+  ///
+  /// Behind an IOMMU a driver waits for its invalidations, and on one thread has to serve them itself; elsewhere
+  /// empty. ``Virtqueue`` calls it.
+  mutating func shareThread(_ isShared: Bool)
 }

@@ -7,7 +7,7 @@
 ///
 /// Segments in the pool's own memory are no payload: to undo one is refused.
 @frozen @safe
-public struct DMAMaskMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copyable {
   /// What this mapper and the queue around it did; ``WorkEvent/bounced`` counts what lay beyond the mask.
   public var work: Counter
   /// The highest address the device can put on the bus.
@@ -38,7 +38,7 @@ public struct DMAMaskMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
       throw .poolBeyondMask(address, byteCount: count, limit: mask)
     }
     do throws(IdentityConfigurationError) {
-      near = try IdentityMapper(limit: mask, dispatch: dispatch, counter: counter)
+      near = try IdentityMapper(memory: memory, limit: mask, dispatch: dispatch, counter: counter)
     } catch { throw .retpolineUnavailable }
     far = SwiotlbMapper(memory: memory, pool: pool, cpu: cpu, counter: counter)
     self.mask = mask
@@ -71,13 +71,30 @@ public struct DMAMaskMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ///
   /// - Throws: ``DMAError/notMapped(_:)``.
   @inlinable @inline(__always)
-  public mutating func unmap(_ mapping: DMAMaskMapping, _ direction: DMADirection) throws(DMAError) {
+  public mutating func unmap(
+    _ mapping: DMAMaskMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
     // As Linux tells the two apart: by whether the address lies in the pool (`is_swiotlb_buffer`).
-    if mapping.address.rawValue &- poolBase < poolByteCount { return try unbounce(mapping, direction) }
+    if mapping.address.rawValue &- poolBase < poolByteCount {
+      try unbounce(mapping, direction)
+      return 0
+    }
     near.work = work
     try near.unmap(IdentityMapping(address: mapping.address, byteCount: mapping.byteCount), direction)
     work = near.work
+    return 0
   }
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func poll() throws(DMAError) {}
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func flush() throws(DMAError) {}
+
+  /// A look-up among the shared regions.
+  public func makeTranslator() -> RegionTranslator<Counter> { far.makeTranslator() }
 
   @inlinable
   mutating func bounce(

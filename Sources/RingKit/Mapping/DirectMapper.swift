@@ -5,13 +5,20 @@
 /// Not for a platform that limits or translates the device's access (VIRTIO_F_ACCESS_PLATFORM), nor for a guest whose
 /// memory the device cannot see.
 @frozen
-public struct DirectMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct DirectMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// What the queue around it did; the path itself does nothing that could be counted.
   public var work: Counter
 
-  /// A mapper that counts nothing yet.
-  @inlinable
-  public init(counter: Counter) { work = counter }
+  private let memory: GuestMemory
+
+  /// A mapper for a device that reaches the shared regions of `memory`.
+  public init(memory: GuestMemory, counter: Counter) {
+    self.memory = memory
+    work = counter
+  }
+
+  /// A look-up among the shared regions.
+  public func makeTranslator() -> RegionTranslator<Counter> { RegionTranslator(memory: memory, counter: Counter()) }
 
   /// The empty value: the path keeps no mappings.
   @inlinable
@@ -27,10 +34,25 @@ public struct DirectMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
 
   /// Nothing to undo.
   @inlinable @inline(__always)
-  public mutating func unmap(_ mapping: NoMapping, _ direction: DMADirection) throws(DMAError) {}
+  public mutating func unmap(
+    _ mapping: NoMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 { 0 }
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func poll() throws(DMAError) {}
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func flush() throws(DMAError) {}
 }
 
-extension DirectMapper {
+extension DirectMapper where Counter == NoWork {
+  /// A mapper for a device that reaches the shared regions of `memory`; counts nothing.
+  public init(_ memory: GuestMemory) { self.init(memory: memory, counter: NoWork()) }
+}
+
+extension DirectMapper: ResumableMapper {
   /// The segment's own address.
   public func address(of mapping: NoMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     IOVA(untranslated: segment.address)
@@ -82,6 +104,13 @@ public struct RegionTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
     if let host = recent.translate(target, length: byteCount) { return (host, byteCount) }
     return try search(address, byteCount)
   }
+
+  /// There is no IOMMU.
+  @inlinable @inline(__always)
+  public mutating func service() {}
+
+  /// There is no IOMMU.
+  public mutating func shareThread(_ isShared: Bool) {}
 
   @usableFromInline @inline(never)
   mutating func search(

@@ -10,7 +10,7 @@ public import CRing
 /// length, which the unmap operation is given, but not which mappings are outstanding: undoing one twice goes
 /// unnoticed.
 @frozen @safe
-public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// What this mapper and the queue around it did.
   public var work: Counter
 
@@ -20,25 +20,31 @@ public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   // Frees what `device` points to. Not a deinit of the mapper's own: Swift 6.3 does not run that where another module
   // ends the mapper, because every field of it is trivial.
   private let owner: IdentityDevice
+  private let memory: GuestMemory
 
   /// A mapper for a device that reaches addresses up to `limit`.
   ///
   /// - Parameters:
+  ///   - memory: what the device's side reaches: the shared regions.
   ///   - limit: the highest address the device can put on the bus (Linux: the smaller of `dma_mask` and
   ///     `bus_dma_limit`).
   ///   - dispatch: how the operations are called.
   ///   - counter: counts the work.
   /// - Throws: ``IdentityConfigurationError/retpolineUnavailable``.
   public init(
-    limit: UInt64 = .max, dispatch: IdentityDispatch = .indirect, counter: Counter
+    memory: GuestMemory, limit: UInt64 = .max, dispatch: IdentityDispatch = .indirect, counter: Counter
   ) throws(IdentityConfigurationError) {
     guard dispatch == .indirect || cring_has_retpoline() else { throw .retpolineUnavailable }
     unsafe operations = unsafe cring_dma_identity_ops()
     owner = IdentityDevice(limit: limit)
     unsafe device = unsafe owner.pointer
     isRetpoline = dispatch == .retpoline
+    self.memory = memory
     work = counter
   }
+
+  /// A look-up among the shared regions.
+  public func makeTranslator() -> RegionTranslator<Counter> { RegionTranslator(memory: memory, counter: Counter()) }
 
   /// How the operations are called.
   public var dispatch: IdentityDispatch { isRetpoline ? .retpoline : .indirect }
@@ -75,7 +81,9 @@ public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ///
   /// - Throws: ``DMAError/notMapped(_:)`` for ``unmapped``.
   @inlinable @inline(__always)
-  public mutating func unmap(_ mapping: IdentityMapping, _ direction: DMADirection) throws(DMAError) {
+  public mutating func unmap(
+    _ mapping: IdentityMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
     guard mapping.byteCount != 0 else { throw notMapped(mapping) }
     let length = UInt64(mapping.byteCount)
     let code = UInt32(direction.rawValue)
@@ -86,7 +94,16 @@ public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
       unsafe cring_dma_unmap(operations, device, mapping.address.rawValue, length, code)
     }
     work.add(.unmaps, 1)
+    return 0
   }
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func poll() throws(DMAError) {}
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func flush() throws(DMAError) {}
 
   @usableFromInline @inline(never)
   func refusal(of segment: MemorySegment) -> DMAError {
@@ -97,7 +114,17 @@ public struct IdentityMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   func notMapped(_ mapping: IdentityMapping) -> DMAError { .notMapped(mapping.address) }
 }
 
-extension IdentityMapper {
+extension IdentityMapper where Counter == NoWork {
+  /// A mapper for a device that reaches every address; counts nothing.
+  public init(_ memory: GuestMemory) {
+    // Only a retpoline can be missing.
+    do throws(IdentityConfigurationError) { try self.init(memory: memory, counter: NoWork()) } catch {
+      fatalError("\(error)")
+    }
+  }
+}
+
+extension IdentityMapper: ResumableMapper {
   /// The segment's own address.
   public func address(of mapping: IdentityMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     guard mapping.byteCount == segment.length, mapping.byteCount != 0,

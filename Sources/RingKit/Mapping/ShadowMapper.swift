@@ -15,7 +15,7 @@ internal import Synchronization
 /// Owned by one thread, together with its buffers. Not for segments above ``slotByteCount``, nor for more segments in
 /// flight than ``slotCount``: both are errors, and nothing waits.
 @frozen @safe
-public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copyable {
   /// What this mapper and the queue around it did.
   public var work: Counter
   /// The largest segment, in bytes.
@@ -160,14 +160,6 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     return (IOVA(busBase &+ offset), mapping)
   }
 
-  /// Takes the buffer back; copies all of a device-writable one, because the written length is not known.
-  ///
-  /// - Throws: as ``unmap(_:_:written:)``.
-  @inlinable @inline(__always)
-  public mutating func unmap(_ mapping: ShadowMapping, _ direction: DMADirection) throws(DMAError) {
-    _ = try unmap(mapping, direction, written: .max)
-  }
-
   /// Takes the buffer back, and with it what the device wrote, up to the mapped length.
   ///
   /// - Complexity: O(`written`).
@@ -197,6 +189,31 @@ public struct ShadowMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
       HostAddress(rawValue: hostBase &+ UInt(UInt64(slot) &* stride)).pointer, Int(count))
     work.add(.bytesCopiedOut, UInt64(count))
     return count
+  }
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func poll() throws(DMAError) {}
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func flush() throws(DMAError) {}
+
+  /// A look-up among the shared regions.
+  public func makeTranslator() -> RegionTranslator<Counter> { RegionTranslator(memory: memory, counter: Counter()) }
+}
+
+extension ShadowMapper where Counter == NoWork {
+  /// A mapper with shadow buffers of its own in shared memory of the guest; counts nothing.
+  ///
+  /// - Parameters:
+  ///   - memory: the guest's memory.
+  ///   - slots: how many buffers: the most segments in flight.
+  ///   - slotByteCount: bytes of each, a multiple of 64: the longest segment.
+  /// - Throws: ``MemoryError``, ``ShadowConfigurationError``.
+  public init(_ memory: GuestMemory, slots: Int = 256, slotByteCount: Int = 2048) throws {
+    let buffer = try memory.allocate(Self.byteCount(slots: slots, slotByteCount: slotByteCount))
+    try self.init(memory: memory, buffer: buffer, slotByteCount: slotByteCount, counter: NoWork())
   }
 }
 

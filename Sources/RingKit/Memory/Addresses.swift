@@ -71,26 +71,27 @@ public struct HostAddress: Hashable, Sendable, BitwiseCopyable {
   public let rawValue: UInt
 
   /// Takes the address of memory that the caller keeps mapped for as long as the value is used.
-  @inlinable
+  @unsafe @inlinable
   public init(_ pointer: UnsafeMutableRawPointer) { self.rawValue = UInt(bitPattern: pointer) }
 
-  /// Wraps an address given in bytes; not 0, or ``pointer`` has none to give.
-  @inlinable
+  /// Wraps an address given in bytes, of memory that the caller keeps mapped; not 0, or ``pointer`` has none to give.
+  @unsafe @inlinable
   public init(rawValue: UInt) { self.rawValue = rawValue }
 
   /// The memory itself; valid while the region it lies in is mapped.
   @unsafe @inlinable
   public var pointer: UnsafeMutableRawPointer {
-    // SAFETY: only addresses of mapped regions are made into HostAddress, and no region starts at 0; other than that
-    // any word is a pointer.
+    // SAFETY: making one is unsafe: its maker says that memory is mapped there, and none is at 0.
     unsafe unsafeBitCast(self, to: UnsafeMutableRawPointer.self)
   }
 
   /// The address `bytes` further on.
   ///
   /// The caller has checked that it stays inside the region.
-  @inlinable
-  public func advanced(by bytes: Int) -> HostAddress { HostAddress(rawValue: rawValue &+ UInt(bitPattern: bytes)) }
+  @unsafe @inlinable
+  public func advanced(by bytes: Int) -> HostAddress {
+    unsafe HostAddress(rawValue: rawValue &+ UInt(bitPattern: bytes))
+  }
 }
 
 /// A physically contiguous range of guest memory: one element of a buffer.

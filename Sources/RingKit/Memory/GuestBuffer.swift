@@ -17,7 +17,7 @@ public struct GuestBuffer: Sendable {
 
   /// Where it is mapped in this process.
   public var host: HostAddress {
-    region.hostBase.advanced(by: Int(address.rawValue &- region.guestBase.rawValue))
+    unsafe region.hostBase.advanced(by: Int(address.rawValue &- region.guestBase.rawValue))
   }
 
   /// The bytes, for the thread that owns them now.
@@ -62,7 +62,12 @@ public struct RegionAllocator: Sendable {
   private var offset = 0
 
   /// Starts at the region's first byte.
-  public init(_ region: MemoryRegion) { self.region = region }
+  public init(_ region: MemoryRegion) { self.init(region, from: 0) }
+
+  init(_ region: MemoryRegion, from offset: Int) {
+    self.region = region
+    self.offset = offset
+  }
 
   /// Bytes not yet handed out.
   public var available: Int { region.byteCount - offset }
@@ -81,5 +86,32 @@ public struct RegionAllocator: Sendable {
     offset += padding
     defer { offset += byteCount }
     return GuestBuffer(region: region, offset: offset, byteCount: byteCount)
+  }
+}
+
+extension GuestBuffer {
+  /// One byte; a trap beyond the buffer's end.
+  public subscript(offset: Int) -> UInt8 {
+    get {
+      precondition(offset >= 0 && offset < byteCount, "byte \(offset) is not inside a buffer of \(byteCount) bytes")
+      return unsafe bytes[offset]
+    }
+    nonmutating set {
+      precondition(offset >= 0 && offset < byteCount, "byte \(offset) is not inside a buffer of \(byteCount) bytes")
+      unsafe bytes[offset] = newValue
+    }
+  }
+
+  /// Copies bytes into the buffer, from `offset` on; they must fit.
+  public func copyIn(_ source: [UInt8], at offset: Int = 0) {
+    let part = slice(at: offset, byteCount: source.count)
+    // SAFETY: the slice was checked, and holds as many bytes as the source.
+    unsafe source.withUnsafeBytes { unsafe part.bytes.copyMemory(from: $0) }
+  }
+
+  /// A copy of `count` bytes from `offset` on, or of all that follow; they must be inside the buffer.
+  public func copyOut(at offset: Int = 0, byteCount count: Int? = nil) -> [UInt8] {
+    let part = slice(at: offset, byteCount: count ?? byteCount - offset)
+    return unsafe [UInt8](part.bytes)
   }
 }

@@ -1,16 +1,19 @@
+internal import Synchronization
+
 /// All the memory a guest has, as regions that do not overlap.
 ///
-/// Immutable after `init`; any thread may translate. Not an allocator: carve buffers out of a region with
-/// ``RegionAllocator``.
+/// Its regions never change after `init`; any thread may translate and allocate.
 @safe
 public final class GuestMemory: @unchecked Sendable {
   /// The regions, by guest-physical address.
   public let regions: [MemoryRegion]
   /// Every region: what the driver can reach.
-  public let driverTable: RegionTable
+  package let driverTable: RegionTable
   /// The regions whose ``MemoryRegion/visibility`` is shared: what a device can reach.
-  public let deviceTable: RegionTable
+  package let deviceTable: RegionTable
 
+  // Bytes handed out of each region.
+  private let allocated: Mutex<[Int]>
   private let driverRecords: UnsafeMutablePointer<RegionTable.Record>
   private let deviceRecords: UnsafeMutablePointer<RegionTable.Record>
 
@@ -24,11 +27,19 @@ public final class GuestMemory: @unchecked Sendable {
       throw .overlap(upper.guestBase)
     }
     self.regions = sorted
+    allocated = Mutex([Int](repeating: 0, count: sorted.count))
     let visible = sorted.filter { $0.visibility == .shared }
     unsafe driverRecords = Self.records(of: sorted)
     unsafe deviceRecords = Self.records(of: visible)
     driverTable = unsafe RegionTable(records: driverRecords, count: sorted.count)
     deviceTable = unsafe RegionTable(records: deviceRecords, count: visible.count)
+  }
+
+  /// A guest with one region of `byteCount` bytes, which its devices can see.
+  ///
+  /// - Throws: ``MemoryError``.
+  public convenience init(byteCount: Int) throws(MemoryError) {
+    try self.init([try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: byteCount)])
   }
 
   deinit {
@@ -59,6 +70,61 @@ public final class GuestMemory: @unchecked Sendable {
 }
 
 extension GuestMemory {
+  /// The next `byteCount` bytes, at a guest-physical address that is a multiple of `alignment`; never given back.
+  ///
+  /// For set-up, not for the data path. Not to be mixed with a ``RegionAllocator`` over one of its regions.
+  /// - Parameters:
+  ///   - byteCount: bytes, at least 1.
+  ///   - alignment: a power of two.
+  ///   - visibility: whether the devices have to see it; the first region of that kind with room is used.
+  /// - Returns: the bytes, which nothing else is given.
+  /// - Throws: ``MemoryError/exhausted(requested:available:)`` with what the roomiest region has left,
+  ///   ``MemoryError/invalidSize(_:)`` or ``MemoryError/invalidAlignment(_:)``.
+  public func allocate(
+    _ byteCount: Int, alignment: Int = 64, visibility: Visibility = .shared
+  ) throws(MemoryError) -> GuestBuffer {
+    let result = allocated.withLock { used -> Result<GuestBuffer, MemoryError> in
+      var room = 0
+      for (i, region) in regions.enumerated() where region.visibility == visibility {
+        var allocator = RegionAllocator(region, from: used[i])
+        do throws(MemoryError) {
+          let buffer = try allocator.allocate(byteCount, alignment: alignment)
+          used[i] = region.byteCount - allocator.available
+          return .success(buffer)
+        } catch {
+          guard case .exhausted(_, let available) = error else { return .failure(error) }
+          room = max(room, available)
+        }
+      }
+      return .failure(.exhausted(requested: byteCount, available: room))
+    }
+    return try result.get()
+  }
+
+  /// A copy of a segment's bytes; allocates.
+  ///
+  /// - Throws: ``MemoryError/outOfBounds(_:)`` when it is not inside one region.
+  public func copyOut(_ segment: MemorySegment) throws(MemoryError) -> [UInt8] {
+    let host = try translate(segment)
+    // SAFETY: as many bytes lie there, inside one region.
+    return unsafe [UInt8](UnsafeRawBufferPointer(start: host.pointer, count: Int(segment.length)))
+  }
+
+  /// Copies bytes into a segment of as many.
+  ///
+  /// - Throws: ``MemoryError/outOfBounds(_:)`` when it is not inside one region.
+  public func copyIn(_ bytes: some Collection<UInt8>, to segment: MemorySegment) throws(MemoryError) {
+    precondition(bytes.count == segment.length, "\(bytes.count) bytes do not fill a segment of \(segment.length)")
+    let host = try translate(segment)
+    // SAFETY: as many bytes lie there, inside one region.
+    unsafe UnsafeMutableRawBufferPointer(start: host.pointer, count: bytes.count).copyBytes(from: bytes)
+  }
+
+  /// The indirect tables that a queue needs, if any.
+  func indirectTables(_ configuration: QueueConfiguration) throws(MemoryError) -> GuestBuffer? {
+    configuration.indirectByteCount > 0 ? try allocate(configuration.indirectByteCount, alignment: 64) : nil
+  }
+
   /// A range of memory that a device may see, by its guest-physical address; `nil` when it is not inside one shared
   /// region.
   public func sharedBuffer(at address: GuestPhysicalAddress, byteCount: Int) -> GuestBuffer? {
@@ -78,7 +144,8 @@ extension GuestMemory {
 /// A look-up compares against each region in turn; guests have a handful, and the compare is one subtraction. Owned by
 /// a ``GuestMemory``, which must outlive it; any thread may read it.
 @frozen @safe
-public struct RegionTable: @unchecked Sendable {
+@usableFromInline
+package struct RegionTable: @unchecked Sendable {
   @frozen @usableFromInline
   struct Record: BitwiseCopyable {
     @usableFromInline var guestBase: UInt64
@@ -98,7 +165,7 @@ public struct RegionTable: @unchecked Sendable {
     func translate(_ address: GuestPhysicalAddress, length: UInt64) -> HostAddress? {
       let offset = address.rawValue &- guestBase
       guard offset < byteCount && length <= byteCount &- offset else { return nil }
-      return HostAddress(rawValue: hostBase &+ UInt(offset))
+      return unsafe HostAddress(rawValue: hostBase &+ UInt(offset))
     }
   }
 
@@ -113,7 +180,7 @@ public struct RegionTable: @unchecked Sendable {
 
   /// Where `length` bytes at `address` are mapped here, or `nil` when they are not inside one region.
   @inlinable @inline(__always)
-  public func translate(_ address: GuestPhysicalAddress, length: UInt64) -> HostAddress? {
+  package func translate(_ address: GuestPhysicalAddress, length: UInt64) -> HostAddress? {
     var i = 0
     while i < count {
       // SAFETY: i < count, the number of records the table was made with.
@@ -136,14 +203,14 @@ public struct RegionTable: @unchecked Sendable {
 
   /// How many bytes from `address` on lie in one region, and where they are mapped; `nil` when not even one does.
   @inlinable
-  public func contiguous(from address: GuestPhysicalAddress) -> (host: HostAddress, byteCount: UInt64)? {
+  package func contiguous(from address: GuestPhysicalAddress) -> (host: HostAddress, byteCount: UInt64)? {
     var i = 0
     while i < count {
       // SAFETY: i < count.
       let record = unsafe records[i]
       let offset = address.rawValue &- record.guestBase
       if offset < record.byteCount {
-        return (HostAddress(rawValue: record.hostBase &+ UInt(offset)), record.byteCount &- offset)
+        return unsafe (HostAddress(rawValue: record.hostBase &+ UInt(offset)), record.byteCount &- offset)
       }
       i &+= 1
     }

@@ -6,13 +6,14 @@ public import CRing
 /// Every access is one atomic load or store of a naturally aligned word, except for indirect tables, which may lie
 /// anywhere. Nothing read here can change between check and use, because the caller has only the copy. Offsets are in bytes and are computed from sizes validated at set-up.
 @frozen @safe
-public struct SharedMemory: @unchecked Sendable {
+@usableFromInline
+package struct SharedMemory: @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
   @usableFromInline let byteCount: Int
 
   /// A view of `byteCount` bytes at `host`, which the caller keeps mapped.
-  @inlinable
-  public init(_ host: HostAddress, byteCount: Int) {
+  @inlinable @unsafe
+  package init(_ host: HostAddress, byteCount: Int) {
     unsafe self.base = unsafe host.pointer
     self.byteCount = byteCount
   }
@@ -26,11 +27,11 @@ public struct SharedMemory: @unchecked Sendable {
 
   /// Fetches the line at `offset` to be read soon; one that is out of range does no harm.
   @inlinable @inline(__always)
-  public func prefetchForReading(_ offset: Int) { unsafe cring_prefetch_read(base + offset) }
+  package func prefetchForReading(_ offset: Int) { unsafe cring_prefetch_read(base + offset) }
 
   /// Fetches the line at `offset` to be written soon; one that is out of range does no harm.
   @inlinable @inline(__always)
-  public func prefetchForWriting(_ offset: Int) { unsafe cring_prefetch_write(base + offset) }
+  package func prefetchForWriting(_ offset: Int) { unsafe cring_prefetch_write(base + offset) }
 
   /// Fetches the lines of a range to be written soon.
   @inlinable @inline(__always)
@@ -58,15 +59,15 @@ public struct SharedMemory: @unchecked Sendable {
 
   /// One relaxed 16-bit load.
   @inlinable @inline(__always)
-  public func load16(_ offset: Int) -> UInt16 { unsafe cring_load_relaxed_16(at(offset, size: 2)) }
+  package func load16(_ offset: Int) -> UInt16 { unsafe cring_load_relaxed_16(at(offset, size: 2)) }
 
   /// One relaxed 32-bit load.
   @inlinable @inline(__always)
-  public func load32(_ offset: Int) -> UInt32 { unsafe cring_load_relaxed_32(at(offset, size: 4)) }
+  package func load32(_ offset: Int) -> UInt32 { unsafe cring_load_relaxed_32(at(offset, size: 4)) }
 
   /// One relaxed 64-bit load.
   @inlinable @inline(__always)
-  public func load64(_ offset: Int) -> UInt64 { unsafe cring_load_relaxed_64(at(offset, size: 8)) }
+  package func load64(_ offset: Int) -> UInt64 { unsafe cring_load_relaxed_64(at(offset, size: 8)) }
 
   /// One 64-bit load, whatever the alignment of the address: the compiler neither repeats it nor leaves it out.
   @inlinable @inline(__always)
@@ -74,39 +75,39 @@ public struct SharedMemory: @unchecked Sendable {
 
   /// One 16-bit load that later accesses cannot be moved before.
   @inlinable @inline(__always)
-  public func loadAcquire16(_ offset: Int) -> UInt16 { unsafe cring_load_acquire_16(at(offset, size: 2)) }
+  package func loadAcquire16(_ offset: Int) -> UInt16 { unsafe cring_load_acquire_16(at(offset, size: 2)) }
 
   /// One 64-bit load that later accesses cannot be moved before.
   @inlinable @inline(__always)
-  public func loadAcquire64(_ offset: Int) -> UInt64 { unsafe cring_load_acquire_64(at(offset, size: 8)) }
+  package func loadAcquire64(_ offset: Int) -> UInt64 { unsafe cring_load_acquire_64(at(offset, size: 8)) }
 
   /// One relaxed 16-bit store.
   @inlinable @inline(__always)
-  public func store16(_ value: UInt16, _ offset: Int) { unsafe cring_store_relaxed_16(at(offset, size: 2), value) }
+  package func store16(_ value: UInt16, _ offset: Int) { unsafe cring_store_relaxed_16(at(offset, size: 2), value) }
 
   /// One relaxed 32-bit store.
   @inlinable @inline(__always)
-  public func store32(_ value: UInt32, _ offset: Int) { unsafe cring_store_relaxed_32(at(offset, size: 4), value) }
+  package func store32(_ value: UInt32, _ offset: Int) { unsafe cring_store_relaxed_32(at(offset, size: 4), value) }
 
   /// One relaxed 64-bit store.
   @inlinable @inline(__always)
-  public func store64(_ value: UInt64, _ offset: Int) { unsafe cring_store_relaxed_64(at(offset, size: 8), value) }
+  package func store64(_ value: UInt64, _ offset: Int) { unsafe cring_store_relaxed_64(at(offset, size: 8), value) }
 
   /// One 16-bit store that earlier accesses cannot be moved behind.
   @inlinable @inline(__always)
-  public func storeRelease16(_ value: UInt16, _ offset: Int) {
+  package func storeRelease16(_ value: UInt16, _ offset: Int) {
     unsafe cring_store_release_16(at(offset, size: 2), value)
   }
 
   /// Adds to a word that others add to; earlier accesses cannot be moved behind it.
   @inlinable @inline(__always)
-  public func addRelease64(_ value: UInt64, _ offset: Int) {
+  package func addRelease64(_ value: UInt64, _ offset: Int) {
     _ = unsafe cring_fetch_add_release_64(at(offset, size: 8), value)
   }
 
   /// One 64-bit store that earlier accesses cannot be moved behind.
   @inlinable @inline(__always)
-  public func storeRelease64(_ value: UInt64, _ offset: Int) {
+  package func storeRelease64(_ value: UInt64, _ offset: Int) {
     unsafe cring_store_release_64(at(offset, size: 8), value)
   }
 }

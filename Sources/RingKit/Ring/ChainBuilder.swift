@@ -15,7 +15,7 @@ struct ChainBuilder: ~Copyable {
   @usableFromInline
   init(queueSize: Int, isPacked: Bool) {
     // Twice the queue: each of a chain's descriptors may straddle one seam between regions or pages; more is refused.
-    table = PrivateTable(
+    table = unsafe PrivateTable(
       count: max(2 * queueSize, 64),
       repeating: TranslatedSegment(IOVA(0), host: HostAddress(rawValue: 0), length: 0, access: .deviceReadable))
     self.isPacked = isPacked
@@ -93,7 +93,7 @@ struct ChainBuilder: ~Copyable {
     var done: UInt64 = 0
     while true {
       let (host, bytes) = (piece.host, min(piece.byteCount, UInt64(length) &- done))
-      if count > start, table[count &- 1].host.advanced(by: table[count &- 1].byteCount) == host {
+      if count > start, unsafe table[count &- 1].host.advanced(by: table[count &- 1].byteCount) == host {
         let joined = table[count &- 1]
         table[count &- 1] = TranslatedSegment(
           joined.address, host: joined.host, length: joined.length &+ UInt32(bytes), access: access)
@@ -134,7 +134,7 @@ struct TableReader {
   @usableFromInline let table: IOVA
   @usableFromInline var start: UInt64 = 0
   @usableFromInline var end: UInt64 = 0
-  @usableFromInline var host = HostAddress(rawValue: 0)
+  @usableFromInline var host = unsafe HostAddress(rawValue: 0)
 
   @inlinable
   init(_ table: IOVA) { self.table = table }
@@ -148,7 +148,7 @@ struct TableReader {
     if offset < start || offset &+ 16 > end {
       if let words = try seek(offset, UInt64(count) &* 16, &translator) { return words }
     }
-    let memory = SharedMemory(host.advanced(by: Int(offset &- start)), byteCount: 16)
+    let memory = unsafe SharedMemory(host.advanced(by: Int(offset &- start)), byteCount: 16)
     return (IOVA(memory.loadUnaligned64(0)), memory.loadUnaligned64(8))
   }
 
@@ -180,7 +180,7 @@ struct TableReader {
         if overflow { throw .addressOverflow(IOVA(address), byteCount: 16) }
         (piece, used) = (try translator.translate(IOVA(next), byteCount: 16 &- i, for: .deviceReadable), 0)
       }
-      let byte = SharedMemory(piece.host.advanced(by: Int(used)), byteCount: 1).load8(0)
+      let byte = unsafe SharedMemory(piece.host.advanced(by: Int(used)), byteCount: 1).load8(0)
       // Little endian, as every supported machine is.
       if i < 8 { words.low |= UInt64(byte) &<< (8 &* i) } else { words.high |= UInt64(byte) &<< (8 &* (i &- 8)) }
       used &+= 1

@@ -79,6 +79,31 @@ public struct ChainSegments: ~Escapable {
   }
 }
 
+extension ChainSegments {
+  /// Copies bytes into the device-writable segments, in the chain's order, as many as fit.
+  ///
+  /// - Returns: how many were copied: what a device's body returns.
+  public func copyIn(_ source: [UInt8]) -> UInt32 {
+    var done = 0
+    for i in indices where self[i].access == .deviceWritable && done < source.count {
+      let count = min(self[i].byteCount, source.count - done)
+      // SAFETY: a segment lent for the call; neither range is longer than its owner.
+      unsafe source.withUnsafeBytes {
+        unsafe self[i].bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[done..<done + count]))
+      }
+      done += count
+    }
+    return UInt32(done)
+  }
+
+  /// A copy of the device-readable bytes, in the chain's order; allocates.
+  public func copyOut() -> [UInt8] {
+    var all: [UInt8] = []
+    for i in indices where self[i].access == .deviceReadable { unsafe all.append(contentsOf: self[i].bytes) }
+    return all
+  }
+}
+
 /// A segment of a buffer as the device sees it in its own address space.
 ///
 /// The bytes belong to the device from ``DeviceQueue/next()`` until the chain is completed and published. They are
@@ -117,6 +142,6 @@ extension TranslatedSegment {
   /// Stands for the first segment of a chain that has no bytes at all.
   @inlinable
   static var empty: TranslatedSegment {
-    TranslatedSegment(IOVA(0), host: HostAddress(rawValue: 16), length: 0, access: .deviceReadable)
+    unsafe TranslatedSegment(IOVA(0), host: HostAddress(rawValue: 16), length: 0, access: .deviceReadable)
   }
 }

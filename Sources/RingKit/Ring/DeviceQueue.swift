@@ -63,6 +63,9 @@ public protocol DeviceQueue: ~Copyable {
   /// polls, because a driver may be waiting for it.
   mutating func service()
 
+  /// Says whether the driver's end runs on this thread too from now on (``DMATranslator/shareThread(_:)``).
+  mutating func shareThread(_ isShared: Bool)
+
   /// Goes on where another device, which is gone, had come to; to be called before anything is fetched.
   ///
   /// What that device had fetched and not published is fetched anew.
@@ -72,7 +75,10 @@ public protocol DeviceQueue: ~Copyable {
 
   /// Returns to the initial state (VIRTIO_F_RING_RESET); chains not completed are forgotten.
   mutating func reset()
+}
 
+/// A device queue whose state can be saved, for another one that goes on.
+public protocol ResumableDeviceQueue: DeviceQueue, ~Copyable {
   /// The queue's state, for another queue over the same memory; publishes what was completed first.
   ///
   /// - Parameters:

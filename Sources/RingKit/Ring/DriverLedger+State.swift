@@ -1,6 +1,6 @@
 extension DriverLedger {
   /// Writes what is in flight, and which slots are free, into a state; everything added is published.
-  mutating func save<Mapper: DMAMapper & ~Copyable>(
+  mutating func save<Mapper: ResumableMapper & ~Copyable>(
     into state: inout QueueState, _ mapper: borrowing Mapper, tables: GuestPhysicalAddress,
     _ describe: (UInt64) -> BufferSegments?
   ) throws(QueueStateError) where Mapper.Mapping == Mapping {
@@ -20,7 +20,7 @@ extension DriverLedger {
     }
   }
 
-  private func save<Mapper: DMAMapper & ~Copyable>(
+  private func save<Mapper: ResumableMapper & ~Copyable>(
     _ head: UInt16, _ described: BufferSegments, _ mapper: borrowing Mapper, tables: GuestPhysicalAddress
   ) throws(QueueStateError) -> QueueState.Buffer where Mapper.Mapping == Mapping {
     let entry = entries[head]
@@ -77,7 +77,7 @@ extension DriverLedger {
   /// Becomes the ledger that a validated state describes: each mapping is taken over where it was.
   ///
   /// On failure everything that was taken over is undone.
-  mutating func restore<Mapper: DMAMapper & ~Copyable>(
+  mutating func restore<Mapper: ResumableMapper & ~Copyable>(
     _ state: QueueState, _ mapper: inout Mapper, tables: GuestPhysicalAddress
   ) throws(QueueStateError) where Mapper.Mapping == Mapping {
     isSequential = false
@@ -107,7 +107,7 @@ extension DriverLedger {
     freeTail = freeHead &+ UInt16(state.free.count)
   }
 
-  private mutating func restore<Mapper: DMAMapper & ~Copyable>(
+  private mutating func restore<Mapper: ResumableMapper & ~Copyable>(
     _ buffer: QueueState.Buffer, _ mapper: inout Mapper, tables: GuestPhysicalAddress
   ) throws(QueueStateError) where Mapper.Mapping == Mapping {
     let head = buffer.slots[0]

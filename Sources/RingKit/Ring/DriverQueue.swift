@@ -86,7 +86,10 @@ public protocol DriverQueue: ~Copyable {
   ///   unmap broke the queue.
   /// - Throws: ``QueueError/mapping(_:)`` with the first unmap that failed; the queue is reset all the same.
   mutating func reset(_ abandoned: (UInt64) -> Void) throws(QueueError)
+}
 
+/// A driver queue whose state can be saved, for another one that goes on: its path is a ``ResumableMapper``.
+public protocol ResumableDriverQueue: DriverQueue, ~Copyable {
   /// The queue's state, for another queue over the same memory; publishes what was added first.
   ///
   /// - Parameters:

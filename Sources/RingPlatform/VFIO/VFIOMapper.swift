@@ -11,7 +11,7 @@ public import RingKit
 ///
 /// Not for a device in this process: nothing here translates for one. A value owned by the driver's thread.
 @frozen
-public struct VFIOMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct VFIOMapper<Counter: WorkCounter>: DrainedMapper, ~Copyable {
   /// What this mapper and the queue around it did.
   public var work: Counter
 
@@ -42,7 +42,7 @@ public struct VFIOMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     let page = try space.allocator.allocate(pages: pages, cpu: 0, counter: &work)
     do throws(DMAError) {
       // Regions are whole pages, so what surrounds the segment is the guest's too.
-      try space.device.show(
+      unsafe try space.device.show(
         HostAddress(rawValue: host.rawValue &- UInt(offset)), at: IOVA(page << IOMMUPage.shift),
         byteCount: Int(pages << IOMMUPage.shift), readable: direction == .deviceReadable,
         writable: direction == .deviceWritable)
@@ -60,14 +60,20 @@ public struct VFIOMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   ///
   /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/kernelRefused(errno:)``, and then the addresses stay reserved, for
   ///   the device may still reach them.
-  public mutating func unmap(_ mapping: IOMMUMapping, _ direction: DMADirection) throws(DMAError) {
+  public mutating func unmap(
+    _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
     guard mapping.length != 0 else { throw .notMapped(mapping.address) }
     let pages = mapping.pageCount
     try space.device.hide(IOVA(mapping.page << IOMMUPage.shift), byteCount: Int(pages << IOMMUPage.shift))
     work.add(.systemCalls, 1)
     work.add(.unmaps, 1)
     space.allocator.free(mapping.page, pages: pages, cpu: 0)
+    return 0
   }
+
+  /// Nothing is deferred.
+  public mutating func flush() throws(DMAError) {}
 
   /// Trims the caches of free addresses.
   public mutating func poll() throws(DMAError) {

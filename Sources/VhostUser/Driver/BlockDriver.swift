@@ -31,7 +31,7 @@ public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
     precondition(slots.host.rawValue % 8 == 0, "slots lie at a multiple of 8")
     self.queue = queue
     self.slots = slots
-    cells = SharedMemory(slots.host, byteCount: slots.byteCount)
+    cells = unsafe SharedMemory(slots.host, byteCount: slots.byteCount)
     let count = slots.byteCount / Self.slotByteCount
     free = (0..<count).reversed()
     requests = Array(repeating: nil, count: count)

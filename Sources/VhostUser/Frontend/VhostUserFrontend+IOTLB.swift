@@ -160,11 +160,6 @@ public struct AnnouncingMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Copyabl
   }
 
   /// The path's.
-  public mutating func unmap(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError) {
-    try base.unmap(mapping, direction)
-  }
-
-  /// The path's.
   public mutating func unmap(
     _ mapping: Mapping, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 {

@@ -52,7 +52,7 @@ final class InflightMemory {
     guard (index + 1) * bytes <= region.byteCount else {
       throw .inflight("\(region.byteCount) bytes do not hold queue \(index)")
     }
-    return SharedMemory(region.hostBase.advanced(by: index * bytes), byteCount: bytes)
+    return unsafe SharedMemory(region.hostBase.advanced(by: index * bytes), byteCount: bytes)
   }
 }
 

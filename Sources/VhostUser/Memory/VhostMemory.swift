@@ -94,6 +94,10 @@ struct VhostTranslator: DMATranslator, ~Copyable {
     return try regions.translate(address, byteCount: byteCount, for: access)
   }
 
+  mutating func service() {}
+
+  mutating func shareThread(_ isShared: Bool) {}
+
   /// What the queue, and the IOTLB, did.
   var counts: WorkCounts { work.counts + known.work.counts }
 }

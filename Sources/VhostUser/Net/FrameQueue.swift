@@ -72,12 +72,12 @@ public enum NetHeader {
 
   /// Writes one that asks for nothing, as a driver sends it.
   public static func clear(_ host: HostAddress) {
-    let cells = SharedMemory(host, byteCount: byteCount)
+    let cells = unsafe SharedMemory(host, byteCount: byteCount)
     for offset in [0, 4, 8] { cells.store32(0, offset) }
   }
 
   /// In how many buffers a received frame lies: 1 without MRG_RXBUF.
   public static func bufferCount(_ host: HostAddress) -> UInt16 {
-    SharedMemory(host, byteCount: byteCount).load16(10)
+    unsafe SharedMemory(host, byteCount: byteCount).load16(10)
   }
 }

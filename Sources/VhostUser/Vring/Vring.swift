@@ -136,7 +136,7 @@ struct VringParts {
           throw .translation(address, access)
         }
         let first = start ?? piece.host
-        guard piece.host == first.advanced(by: Int(done)) else { return nil }
+        guard unsafe piece.host == first.advanced(by: Int(done)) else { return nil }
         start = first
         done += piece.byteCount
       }

@@ -7,7 +7,7 @@ import Testing
 /// not given.
 @Suite struct DeviceIOTLBTests {
   private static let page: UInt64 = 4096
-  private static let host = HostAddress(rawValue: 0x7000_0000_0000)
+  private static let host = unsafe HostAddress(rawValue: 0x7000_0000_0000)
 
   /// What a translator says; `nil` when it has to be asked for.
   private func look(
@@ -46,7 +46,7 @@ import Testing
         // Often where its neighbour's memory goes on, so that a buffer crosses from one range to the next.
         let memory = UInt(Int.random(in: 0...1, using: &generator) * 0x10_0000)
         let host = Self.host.rawValue + UInt(address) + memory + (isWhole ? 0 : UInt(bits) * 256)
-        known.insert(
+        unsafe known.insert(
           IOVA(address), byteCount: byteCount, host: HostAddress(rawValue: host), canRead: bits & 1 != 0,
           canWrite: bits & 2 != 0)
         model.insert(start..<(start + count), host: host, canRead: bits & 1 != 0, canWrite: bits & 2 != 0)
@@ -79,7 +79,7 @@ import Testing
     known.insert(IOVA(0), byteCount: 8 * Self.page, host: Self.host, canRead: true, canWrite: true)
     _ = try look(known, 0)
     _ = try look(known, 7 * Self.page)
-    let other = HostAddress(rawValue: 0x6000_0000_0000)
+    let other = unsafe HostAddress(rawValue: 0x6000_0000_0000)
     known.insert(IOVA(3 * Self.page), byteCount: Self.page, host: other, canRead: true, canWrite: true)
     #expect(known.count == 1)
     #expect(try look(known, 0) == nil && look(known, 7 * Self.page) == nil)
@@ -89,7 +89,7 @@ import Testing
   @Test func anInvalidationTakesEveryRangeItTouches() throws {
     let known = DeviceIOTLB()
     for i in 0..<8 as Range<UInt64> {
-      known.insert(
+      unsafe known.insert(
         IOVA(i * 2 * Self.page), byteCount: Self.page, host: Self.host.advanced(by: Int(i * Self.page)), canRead: true,
         canWrite: false)
       _ = try look(known, i * 2 * Self.page)
@@ -122,18 +122,19 @@ import Testing
 
   @Test func aBufferEndsWithWhatIsPermittedOrLiesTogether() throws {
     let known = DeviceIOTLB()
-    let end = Self.host.advanced(by: Int(Self.page))
+    let end = unsafe Self.host.advanced(by: Int(Self.page))
     known.insert(IOVA(0), byteCount: Self.page, host: Self.host, canRead: true, canWrite: true)
     known.insert(IOVA(Self.page), byteCount: Self.page, host: end, canRead: true, canWrite: false)
     #expect(try #require(try look(known, 100, 5000, .deviceReadable)) == (Self.host.rawValue + 100, 5000))
     #expect(try #require(try look(known, 100, 5000, .deviceWritable)) == (Self.host.rawValue + 100, Self.page - 100))
-    known.insert(IOVA(Self.page), byteCount: Self.page, host: end.advanced(by: 64), canRead: true, canWrite: true)
+    unsafe known.insert(
+      IOVA(Self.page), byteCount: Self.page, host: end.advanced(by: 64), canRead: true, canWrite: true)
     #expect(try #require(try look(known, 100, 5000)) == (Self.host.rawValue + 100, Self.page - 100))
   }
 
   @Test func aPartOfAPageIsNotTheWholePage() throws {
     let known = DeviceIOTLB()
-    known.insert(IOVA(512), byteCount: 1024, host: Self.host.advanced(by: 512), canRead: true, canWrite: true)
+    unsafe known.insert(IOVA(512), byteCount: 1024, host: Self.host.advanced(by: 512), canRead: true, canWrite: true)
     for _ in 0..<2 {
       #expect(try look(known, 511) == nil && look(known, 1536) == nil)
       #expect(try #require(try look(known, 512, 4000)) == (Self.host.rawValue + 512, 1024))

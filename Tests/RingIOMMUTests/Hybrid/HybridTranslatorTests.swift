@@ -39,7 +39,7 @@ struct HybridTranslatorTests {
       let found = try hybrid.translate(address, byteCount: count, for: .deviceWritable)
       let expected = try pages.translate(address, byteCount: count, for: .deviceWritable)
       #expect(found.host == expected.host && found.byteCount == expected.byteCount)
-      let start = inShadow ? shadow.host.advanced(by: offset) : payload.host.advanced(by: 100 + offset)
+      let start = unsafe inShadow ? shadow.host.advanced(by: offset) : payload.host.advanced(by: 100 + offset)
       #expect(found.host == start)
     }
     #expect(hybrid.work.counts[.iotlbMisses] == 2 + 3, "two leaves and three pages, once each")

@@ -34,5 +34,5 @@ struct IOMMUFixture {
   }
 
   /// Where the byte at `offset` of the first region is mapped.
-  func host(_ offset: Int) -> HostAddress { regions[0].hostBase.advanced(by: offset) }
+  func host(_ offset: Int) -> HostAddress { unsafe regions[0].hostBase.advanced(by: offset) }
 }

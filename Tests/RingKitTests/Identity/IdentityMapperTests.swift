@@ -8,7 +8,7 @@ import Testing
 
   @Test(arguments: dispatches, DMADirection.allCases)
   func answersWithTheAddressAndCounts(dispatch: IdentityDispatch, direction: DMADirection) throws {
-    var mapper = try IdentityMapper(dispatch: dispatch, counter: CountedWork())
+    var mapper = try IdentityMapper(memory: GuestMemory(byteCount: 4096), dispatch: dispatch, counter: CountedWork())
     #expect(mapper.dispatch == dispatch)
     let segment = MemorySegment(GuestPhysicalAddress(0x1_2345_6789), length: 1500)
     let mapped = try mapper.map(segment, direction)
@@ -25,7 +25,8 @@ import Testing
   @Test(arguments: dispatches)
   func refusesWhatEndsBeyondTheLimit(dispatch: IdentityDispatch) throws {
     let limit: UInt64 = 0xFFFF_FFFF
-    var mapper = try IdentityMapper(limit: limit, dispatch: dispatch, counter: CountedWork())
+    var mapper = try IdentityMapper(
+      memory: GuestMemory(byteCount: 4096), limit: limit, dispatch: dispatch, counter: CountedWork())
     #expect(mapper.limit == limit)
     let last = try mapper.map(MemorySegment(GuestPhysicalAddress(limit - 63), length: 64), .deviceReadable)
     #expect(last.address == IOVA(limit - 63))
@@ -40,7 +41,7 @@ import Testing
 
   @Test(arguments: dispatches)
   func refusesNothing(dispatch: IdentityDispatch) throws {
-    var mapper = try IdentityMapper(dispatch: dispatch, counter: NoWork())
+    var mapper = try IdentityMapper(memory: GuestMemory(byteCount: 4096), dispatch: dispatch, counter: NoWork())
     let empty = MemorySegment(GuestPhysicalAddress(0x1000), length: 0)
     let mapError = #expect(throws: DMAError.self) { _ = try mapper.map(empty, .deviceReadable) }
     #expect(mapError == .outOfBounds(empty))
@@ -53,7 +54,7 @@ import Testing
   @Test func retpolineNeedsAMachineThatHasIt() {
     guard !cring_has_retpoline() else { return print("skipped: this architecture has retpolines") }
     #expect(throws: IdentityConfigurationError.retpolineUnavailable) {
-      _ = try IdentityMapper(dispatch: .retpoline, counter: NoWork()).limit
+      _ = try IdentityMapper(memory: GuestMemory(byteCount: 4096), dispatch: .retpoline, counter: NoWork()).limit
     }
   }
 

@@ -44,7 +44,7 @@ struct EndingTests {
 }
 
 /// The direct path, which tells when it ends.
-struct EndingMapper: DMAMapper, ~Copyable {
+struct EndingMapper: DrainedMapper, ~Copyable {
   final class Count: @unchecked Sendable { var ends = 0 }
 
   var work = NoWork()
@@ -62,5 +62,9 @@ struct EndingMapper: DMAMapper, ~Copyable {
     (IOVA(untranslated: segment.address), NoMapping())
   }
 
-  mutating func unmap(_ mapping: NoMapping, _ direction: DMADirection) throws(DMAError) {}
+  mutating func unmap(_ mapping: NoMapping, _ direction: DMADirection, written: UInt32) throws(DMAError) -> UInt32 { 0 }
+
+  mutating func poll() throws(DMAError) {}
+
+  mutating func flush() throws(DMAError) {}
 }

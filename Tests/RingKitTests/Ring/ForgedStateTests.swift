@@ -24,14 +24,14 @@ struct ForgedStateTests {
     case .split:
       var queue = try SplitDriverQueue(
         configuration, ring: SplitRing(in: memory, size: Self.size), indirectTables: tables,
-        mapper: IdentityMapper(counter: NoWork()))
+        mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: NoWork()))
       let result = try queue.add(readable: parts.readable.span, writable: segments.span, token: 1)
       #expect(result == .added)
       return try queue.saveState { _ in parts }
     case .packed:
       var queue = try PackedDriverQueue(
         configuration, ring: PackedRing(in: memory, size: Self.size), indirectTables: tables,
-        mapper: IdentityMapper(counter: NoWork()))
+        mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: NoWork()))
       let result = try queue.add(readable: parts.readable.span, writable: segments.span, token: 1)
       #expect(result == .added)
       return try queue.saveState { _ in parts }
@@ -46,11 +46,11 @@ struct ForgedStateTests {
       case .split:
         _ = try SplitDriverQueue.restored(
           from: state, ring: SplitRing(in: memory, size: size), indirectTables: tables,
-          mapper: IdentityMapper(counter: NoWork()))
+          mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: NoWork()))
       case .packed:
         _ = try PackedDriverQueue.restored(
           from: state, ring: PackedRing(in: memory, size: size), indirectTables: tables,
-          mapper: IdentityMapper(counter: NoWork()))
+          mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: NoWork()))
       }
       return nil
     } catch { return error as? QueueStateError }

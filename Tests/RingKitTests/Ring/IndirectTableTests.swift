@@ -30,7 +30,7 @@ struct IndirectTableTests {
 
     func byte(at address: UInt64) -> HostAddress {
       let offset = Int(address - Self.base)
-      return regions[offset / Self.byteCount].hostBase.advanced(by: offset % Self.byteCount)
+      return unsafe regions[offset / Self.byteCount].hostBase.advanced(by: offset % Self.byteCount)
     }
   }
 

@@ -38,7 +38,8 @@ struct SequenceStateTests {
   private func driver(_ features: VirtioFeatures = []) throws -> Driver {
     try Driver(
       configuration(features), ring: SplitRing(in: ring, size: 8),
-      indirectTables: features.contains(.indirectDescriptors) ? tables : nil, mapper: DirectMapper(counter: NoWork()))
+      indirectTables: features.contains(.indirectDescriptors) ? tables : nil,
+      mapper: DirectMapper(memory: memory, counter: NoWork()))
   }
 
   private func device(_ features: VirtioFeatures = []) throws -> Device {
@@ -51,7 +52,7 @@ struct SequenceStateTests {
     try Driver.restored(
       from: state, ring: SplitRing(in: ring, size: 8),
       indirectTables: state.features.contains(.indirectDescriptors) ? tables : nil,
-      mapper: DirectMapper(counter: NoWork()))
+      mapper: DirectMapper(memory: memory, counter: NoWork()))
   }
 
   private func add(_ tokens: Range<UInt64>, _ driver: inout Driver) throws {

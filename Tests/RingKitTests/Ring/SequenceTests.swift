@@ -24,7 +24,8 @@ struct SequenceTests {
   func chains() throws {
     let configuration = QueueConfiguration(size: 8, features: .version1)
     let place = try SplitRing(in: ring, size: 8)
-    var driver = try SplitDriverQueue(configuration, ring: place, mapper: DirectMapper(counter: NoWork()))
+    var driver = try SplitDriverQueue(
+      configuration, ring: place, mapper: DirectMapper(memory: memory, counter: NoWork()))
     var device = try SplitDeviceQueue(
       configuration, ring: place, translator: RegionTranslator(memory: memory, counter: NoWork()))
     let parts = [segment(0), segment(1)]
@@ -46,7 +47,8 @@ struct SequenceTests {
   func outOfTurn() throws {
     let configuration = QueueConfiguration(size: 4, features: .version1)
     let place = try SplitRing(in: ring, size: 4)
-    var driver = try SplitDriverQueue(configuration, ring: place, mapper: DirectMapper(counter: NoWork()))
+    var driver = try SplitDriverQueue(
+      configuration, ring: place, mapper: DirectMapper(memory: memory, counter: NoWork()))
     var device = try SplitDeviceQueue(
       configuration, ring: place, translator: RegionTranslator(memory: memory, counter: NoWork()))
     let got3 = try driver.add(atMost: 2, .deviceReadable) { (segment($0), UInt64($0)) }

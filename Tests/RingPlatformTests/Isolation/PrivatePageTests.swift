@@ -30,7 +30,7 @@ struct PrivatePageTests {
       // A sanitizer would make an exit of it.
       signal(SIGSEGV, SIG_DFL)
       // A device that asks nobody: where the driver has its private page, there is nothing here.
-      let raw = HostAddress(rawValue: UInt(program[0]))
+      let raw = unsafe HostAddress(rawValue: UInt(program[0]))
       unsafe shared.pointer.storeBytes(of: raw.pointer.load(as: UInt64.self), as: UInt64.self)
     }
     unsafe shared.pointer.storeBytes(of: 0xbeef, as: UInt64.self)

@@ -100,7 +100,7 @@ package class MovingDevice: @unchecked Sendable {
   }
 }
 
-final class MovingDeviceOf<Queue: DeviceQueue & ~Copyable>: MovingDevice, @unchecked Sendable {
+final class MovingDeviceOf<Queue: ResumableDeviceQueue & ~Copyable>: MovingDevice, @unchecked Sendable {
   private var queue: Queue
 
   init(_ plan: MovingPlan, _ load: Load?, _ queue: consuming Queue) {

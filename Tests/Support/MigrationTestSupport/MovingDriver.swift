@@ -125,7 +125,7 @@ package struct MovingError: Error, CustomStringConvertible {
   package init(_ description: String) { self.description = description }
 }
 
-final class MovingDriverOf<Queue: DriverQueue & ~Copyable>: MovingDriver, @unchecked Sendable {
+final class MovingDriverOf<Queue: ResumableDriverQueue & ~Copyable>: MovingDriver, @unchecked Sendable {
   private var queue: Queue
 
   init(_ plan: MovingPlan, _ memory: MovingMemory, _ load: Load?, _ queue: consuming Queue) {

@@ -41,8 +41,8 @@ package final class MovingQueue {
     let regions = RegionTranslator(memory: memory.memory, counter: work)
     let pages = IOMMUTranslator(domain: domain, counter: work)
     switch plan.path {
-    case .direct: (device, driver) = try maker.make(DirectMapper(counter: work), regions)
-    case .identity: (device, driver) = try maker.make(IdentityMapper(counter: work), regions)
+    case .direct: (device, driver) = try maker.make(DirectMapper(memory: memory.memory, counter: work), regions)
+    case .identity: (device, driver) = try maker.make(IdentityMapper(memory: memory.memory, counter: work), regions)
     case .iommuStrict:
       (device, driver) = try maker.make(IOMMUMapper(domain: domain, policy: .strict, counter: work), pages)
     case .iommuLazy: (device, driver) = try maker.make(IOMMUMapper(domain: domain, policy: .lazy, counter: work), pages)
@@ -105,7 +105,7 @@ private struct Maker {
   let memory: MovingMemory
   let image: MovingQueue.Image?
 
-  func make<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
+  func make<Mapper: ResumableMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
     _ mapper: consuming Mapper, _ translator: consuming Translator
   ) throws -> (MovingDevice, MovingDriver) {
     var held: [HeldChain] = []

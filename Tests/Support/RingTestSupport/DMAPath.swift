@@ -60,16 +60,16 @@ extension DMAPath: Equatable {
   ]
 
   package static let direct = DMAPath("direct") { rig in
-    try rig.connect(DirectMapper(counter: CountedWork()), rig.regions)
+    try rig.connect(DirectMapper(memory: rig.memory, counter: CountedWork()), rig.regions)
   }
   package static let faultInjecting = DMAPath("fault-injecting") { rig in
     try rig.connect(FaultInjectingMapper(work: CountedWork(), plan: rig.plan), rig.regions)
   }
   package static let identity = DMAPath("identity") { rig in
-    try rig.connect(IdentityMapper(counter: CountedWork()), rig.regions)
+    try rig.connect(IdentityMapper(memory: rig.memory, counter: CountedWork()), rig.regions)
   }
   package static let identityRetpoline = DMAPath("identity-retpoline") { rig in
-    try rig.connect(IdentityMapper(dispatch: .retpoline, counter: CountedWork()), rig.regions)
+    try rig.connect(IdentityMapper(memory: rig.memory, dispatch: .retpoline, counter: CountedWork()), rig.regions)
   }
   package static let swiotlb = DMAPath("swiotlb", isBouncing: true, protection: .memory) { rig in
     try rig.connect(SwiotlbMapper(memory: rig.memory, pool: rig.pool, counter: CountedWork()), rig.regions)

@@ -60,7 +60,7 @@ extension DeviceEnd: CustomReflectable {
 }
 
 /// A queue as a ``DeviceEnd``.
-package final class DeviceBox<Queue: DeviceQueue & ~Copyable>: DeviceEnd, @unchecked Sendable {
+package final class DeviceBox<Queue: ResumableDeviceQueue & ~Copyable>: DeviceEnd, @unchecked Sendable {
   private var queue: Queue
 
   package init(_ queue: consuming Queue) { self.queue = queue }

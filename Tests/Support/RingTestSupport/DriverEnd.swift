@@ -58,7 +58,7 @@ extension DriverEnd: CustomReflectable {
 }
 
 /// A queue as a ``DriverEnd``.
-package final class DriverBox<Queue: DriverQueue & ~Copyable>: DriverEnd, @unchecked Sendable {
+package final class DriverBox<Queue: ResumableDriverQueue & ~Copyable>: DriverEnd, @unchecked Sendable {
   private var queue: Queue
 
   package init(_ queue: consuming Queue) { self.queue = queue }

@@ -1,7 +1,7 @@
 package import RingKit
 
 /// The direct path with an account, which fails when its plan says so.
-package struct FaultInjectingMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+package struct FaultInjectingMapper<Counter: WorkCounter>: DrainedMapper, ~Copyable {
   package struct Mapping: BitwiseCopyable {
     package var number: UInt64
     package var address: IOVA
@@ -29,7 +29,11 @@ package struct FaultInjectingMapper<Counter: WorkCounter>: DMAMapper, ~Copyable 
     return (address, mapping)
   }
 
-  package mutating func unmap(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError) {
+  package mutating func unmap(_ mapping: Mapping, _ direction: DMADirection, written: UInt32) throws(DMAError) -> UInt32
+  {
+    // The last few are all a test looks at.
+    if plan.told.count > 64 { plan.told.removeAll() }
+    plan.told.append(FaultPlan.Told(isWritable: direction == .deviceWritable, written: written))
     plan.unmaps += 1
     if mapping.isWritable != (direction == .deviceWritable) { plan.wrongDirections += 1 }
     guard plan.outstanding.remove(mapping.number) != nil else {
@@ -38,16 +42,12 @@ package struct FaultInjectingMapper<Counter: WorkCounter>: DMAMapper, ~Copyable 
     }
     work.add(.unmaps, 1)
     if plan.unmaps == plan.failingUnmap { throw .invalidationTimedOut(nanoseconds: UInt64(plan.unmaps)) }
-  }
-
-  package mutating func unmap(_ mapping: Mapping, _ direction: DMADirection, written: UInt32) throws(DMAError) -> UInt32
-  {
-    // The last few are all a test looks at.
-    if plan.told.count > 64 { plan.told.removeAll() }
-    plan.told.append(FaultPlan.Told(isWritable: direction == .deviceWritable, written: written))
-    try unmap(mapping, direction)
     return min(written, mapping.byteCount)
   }
+
+  package mutating func poll() throws(DMAError) {}
+
+  package mutating func flush() throws(DMAError) {}
 }
 
 /// When a ``FaultInjectingMapper`` fails, and its account of what is mapped.

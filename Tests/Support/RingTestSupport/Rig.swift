@@ -79,7 +79,7 @@ package final class Rig: @unchecked Sendable {
   package func keep(_ object: AnyObject) { kept.append(object) }
 
   /// Makes both ends; what a ``DMAPath`` calls, once.
-  package func connect<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
+  package func connect<Mapper: ResumableMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
     _ mapper: consuming Mapper, _ translator: consuming Translator
   ) throws {
     let size = configuration.size

@@ -43,7 +43,7 @@ package enum SeveralQueues {
   }
 
   /// Both ends of one queue.
-  package static func ends<Mapper: DMAMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
+  package static func ends<Mapper: ResumableMapper & ~Copyable, Translator: DMATranslator & ~Copyable>(
     _ layout: RingLayout, _ part: Part, _ mapper: consuming Mapper, _ translator: consuming Translator
   ) throws -> (driver: DriverEnd, device: DeviceEnd) {
     switch layout {

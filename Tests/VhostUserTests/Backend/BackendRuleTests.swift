@@ -174,7 +174,7 @@ import VhostUser
     try frontend.tell(.setVringError(index: 0, PassedDescriptor(borrowing: error.fileDescriptor)))
     try driver.start(base: 0)
     // A head that no descriptor has.
-    let ring = SharedMemory(HostAddress(rawValue: driver.availableHost), byteCount: 64)
+    let ring = unsafe SharedMemory(HostAddress(rawValue: driver.availableHost), byteCount: 64)
     ring.store16(99, 4)
     ring.storeRelease16(1, 2)
     frontend.kick.ring()

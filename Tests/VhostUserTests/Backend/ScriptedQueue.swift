@@ -19,7 +19,7 @@ final class ScriptedQueue {
     let isPacked = features.contains(.packedRing)
     let count = isPacked ? PackedRing.byteCount(size: size) : SplitRing.byteCount(size: size)
     let memory = try frontend.allocator.allocate(count, alignment: 4096)
-    let mapper = DirectMapper(counter: NoWork())
+    let mapper = DirectMapper(memory: try GuestMemory([frontend.region]), counter: NoWork())
     if isPacked {
       let ring = try PackedRing(in: memory, size: size)
       ring.clear()

@@ -91,7 +91,7 @@ import Testing
     let (description, file) = try #require(handed.first)
     let memory = try InflightMemory(description, file: file)
     try withExtendedLifetime(memory) { try memory.queue(0, size: 16, packed: false).store64(0x1234_5678, 8) }
-    #expect(SharedMemory(session.notes.hostBase, byteCount: 4096).load64(8) == 0x1234_5678)
+    unsafe #expect(SharedMemory(session.notes.hostBase, byteCount: 4096).load64(8) == 0x1234_5678)
   }
 
   @Test func aSuccessorThatCannotDoTheSameIsRefused() throws {

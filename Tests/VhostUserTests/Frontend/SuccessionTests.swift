@@ -63,12 +63,14 @@ import Testing
     if features.contains(.packedRing) {
       let ring = try PackedRing(in: guest.ring, size: 64)
       let queue = try PackedDriverQueue(
-        guest.configuration, ring: ring, indirectTables: guest.tables, mapper: DirectMapper(counter: NoWork()))
+        guest.configuration, ring: ring, indirectTables: guest.tables,
+        mapper: DirectMapper(memory: GuestMemory([guest.region]), counter: NoWork()))
       try run(guest, queue, VringSetup(ring, kick: kick, call: call), notes: notes)
     } else {
       let ring = try SplitRing(in: guest.ring, size: 64)
       let queue = try SplitDriverQueue(
-        guest.configuration, ring: ring, indirectTables: guest.tables, mapper: DirectMapper(counter: NoWork()))
+        guest.configuration, ring: ring, indirectTables: guest.tables,
+        mapper: DirectMapper(memory: GuestMemory([guest.region]), counter: NoWork()))
       try run(guest, queue, VringSetup(ring, kick: kick, call: call), notes: notes)
     }
   }

@@ -61,8 +61,8 @@ import VhostUser
     let isPacked = layout.contains(.packedRing)
     let place = isPacked ? parts.0 : parts.used
     let region = driver.frontend.region
-    let host = region.hostBase.advanced(by: Int(place.rawValue - region.guestBase.rawValue))
-    let ring = SharedMemory(host, byteCount: 256)
+    let host = unsafe region.hostBase.advanced(by: Int(place.rawValue - region.guestBase.rawValue))
+    let ring = unsafe SharedMemory(host, byteCount: 256)
     // Split: id and length behind flags and index. Packed: length, id and flags behind the address.
     let lengths = (0..<3).map { ring.load32(isPacked ? 16 * $0 + 8 : 8 * $0 + 8) }
     #expect(lengths == [400, 400, 212])

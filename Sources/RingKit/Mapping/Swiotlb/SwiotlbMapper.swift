@@ -13,7 +13,7 @@ public import CRing
 ///
 /// Not for segments above 256 KiB.
 @frozen @safe
-public struct SwiotlbMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
+public struct SwiotlbMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// What this mapper and the queue around it did.
   ///
   /// `slotsSearched` counts each slot looked at, the one that fitted included; `areasSkipped` each further area tried.
@@ -93,7 +93,9 @@ public struct SwiotlbMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   /// - Throws: ``DMAError/notMapped(_:)`` when the mapping is another mapper's or was undone before; then nothing was
   ///   copied or released.
   @inlinable
-  public mutating func unmap(_ mapping: SwiotlbMapping, _ direction: DMADirection) throws(DMAError) {
+  public mutating func unmap(
+    _ mapping: SwiotlbMapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
     let offset = mapping.address.rawValue &- slots.busBase
     let slot = offset &>> 11
     guard slot < UInt64(slots.slotCount) else { throw notMapped(mapping) }
@@ -110,7 +112,19 @@ public struct SwiotlbMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     }
     slots.release(UInt32(truncatingIfNeeded: slot), mapping.byteCount)
     work.add(.unmaps, 1)
+    return 0
   }
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func poll() throws(DMAError) {}
+
+  /// Nothing is deferred.
+  @inlinable @inline(__always)
+  public mutating func flush() throws(DMAError) {}
+
+  /// A look-up among the shared regions.
+  public func makeTranslator() -> RegionTranslator<Counter> { RegionTranslator(memory: memory, counter: Counter()) }
 
   @usableFromInline @inline(never)
   func refusal(of segment: MemorySegment) -> DMAError {
@@ -128,7 +142,20 @@ public struct SwiotlbMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
   func notMapped(_ mapping: SwiotlbMapping) -> DMAError { .notMapped(mapping.address) }
 }
 
-extension SwiotlbMapper {
+extension SwiotlbMapper where Counter == NoWork {
+  /// A mapper with a bounce pool of its own in shared memory of the guest; counts nothing.
+  ///
+  /// - Parameters:
+  ///   - memory: the guest's memory.
+  ///   - poolByteCount: bytes of the pool, a multiple of 256 KiB.
+  /// - Throws: ``MemoryError``, ``SwiotlbConfigurationError``.
+  public init(_ memory: GuestMemory, poolByteCount: Int = 1 << 20) throws {
+    let pool = try SwiotlbPool(memory.allocate(poolByteCount, alignment: 4096))
+    self.init(memory: memory, pool: pool, counter: NoWork())
+  }
+}
+
+extension SwiotlbMapper: ResumableMapper {
   /// The address of the segment's first slot.
   public func address(of mapping: SwiotlbMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     let slot = (mapping.address.rawValue &- slots.busBase) &>> 11

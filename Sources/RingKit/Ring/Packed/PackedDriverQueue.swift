@@ -7,8 +7,8 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   /// Whether work is counted: as the mapper has it.
   public typealias Counter = Mapper.Counter
 
-  /// The DMA path's state and counters.
-  public var mapper: Mapper
+  /// The DMA path's state and counters; never replaced while the queue lives.
+  @usableFromInline package var mapper: Mapper
   /// True once the device broke a rule.
   public internal(set) var isBroken: Bool {
     @inlinable get { broken }
@@ -90,7 +90,7 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
     isInOrder = configuration.features.contains(.inOrder)
     ledger = DriverLedger(size: configuration.size, unmapped: Mapper.unmapped, indirectCapacity: capacity)
     finished = PrivateTable(count: configuration.size, repeating: Completion(token: 0, writtenByteCount: 0))
-    indirect = capacity > 0 ? indirectTables.map { SharedMemory($0.host, byteCount: $0.byteCount) } : nil
+    indirect = capacity > 0 ? indirectTables.map { unsafe SharedMemory($0.host, byteCount: $0.byteCount) } : nil
     indirectBase = indirectTables?.address ?? GuestPhysicalAddress(0)
     indirectBuffer = indirectTables
     features = configuration.features

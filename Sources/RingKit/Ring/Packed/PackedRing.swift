@@ -4,11 +4,11 @@
 @frozen
 public struct PackedRing: Sendable {
   /// The descriptor ring: 16 bytes an entry; written by both sides in turn.
-  public let descriptors: SharedMemory
+  @usableFromInline package let descriptors: SharedMemory
   /// Driver event suppression, 4 bytes: what the driver wants to be told; written by the driver only.
-  public let driverEvent: SharedMemory
+  @usableFromInline package let driverEvent: SharedMemory
   /// Device event suppression, 4 bytes: what the device wants to be told; written by the device only.
-  public let deviceEvent: SharedMemory
+  @usableFromInline package let deviceEvent: SharedMemory
   /// Entries, any number to 32,768.
   public let size: Int
   /// Guest-physical addresses of the three parts, as a transport hands them to the device.
@@ -50,9 +50,9 @@ public struct PackedRing: Sendable {
         throw .misaligned(part.address, alignment: alignment)
       }
     }
-    self.descriptors = SharedMemory(descriptors.host, byteCount: descriptors.byteCount)
-    self.driverEvent = SharedMemory(driverEvent.host, byteCount: driverEvent.byteCount)
-    self.deviceEvent = SharedMemory(deviceEvent.host, byteCount: deviceEvent.byteCount)
+    self.descriptors = unsafe SharedMemory(descriptors.host, byteCount: descriptors.byteCount)
+    self.driverEvent = unsafe SharedMemory(driverEvent.host, byteCount: driverEvent.byteCount)
+    self.deviceEvent = unsafe SharedMemory(deviceEvent.host, byteCount: deviceEvent.byteCount)
     self.size = size
     addresses = (descriptors.address, driverEvent.address, deviceEvent.address)
     regions = [descriptors.region, driverEvent.region, deviceEvent.region]

@@ -1,4 +1,4 @@
-extension SplitDeviceQueue where Translator: ~Copyable {
+extension SplitDeviceQueue: ResumableDeviceQueue where Translator: ~Copyable {
   /// The queue's state, for another queue over the same memory; publishes what was completed first.
   ///
   /// The queue goes on as before. A device that completes what it holds beforehand has nothing to give for `chains`.

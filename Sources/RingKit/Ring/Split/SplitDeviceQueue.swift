@@ -7,8 +7,8 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
   /// Whether work is counted: as the translator has it.
   public typealias Counter = Translator.Counter
 
-  /// The DMA path's state and counters.
-  public var translator: Translator
+  /// The DMA path's state and counters; never replaced while the queue lives.
+  @usableFromInline package var translator: Translator
   /// True once the driver broke a rule.
   public internal(set) var isBroken: Bool {
     @inlinable get { broken }
@@ -92,6 +92,9 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
   /// Serves the device's IOMMU, where the path has one.
   @inlinable @inline(__always)
   public mutating func service() { translator.service() }
+
+  /// Says whether the driver's end runs on this thread too from now on.
+  public mutating func shareThread(_ isShared: Bool) { translator.shareThread(isShared) }
 
   /// Starts afresh (VIRTIO_F_RING_RESET; virtio 1.2, 2.6.1); the ring's memory is the driver's to clear.
   public mutating func reset() {

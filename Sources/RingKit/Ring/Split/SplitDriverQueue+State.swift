@@ -1,4 +1,4 @@
-extension SplitDriverQueue where Mapper: ~Copyable {
+extension SplitDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper & ~Copyable {
   /// The queue's state, for another queue over the same memory; publishes what was added first.
   ///
   /// The queue goes on as before. Buffers stay mapped: a caller that replaces the queue by

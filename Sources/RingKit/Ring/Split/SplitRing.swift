@@ -4,11 +4,11 @@
 @frozen
 public struct SplitRing: Sendable {
   /// The descriptor table: 16 bytes an entry; written by the driver only.
-  public let descriptors: SharedMemory
+  @usableFromInline package let descriptors: SharedMemory
   /// The available ring: 6 bytes and 2 an entry; written by the driver only.
-  public let available: SharedMemory
+  @usableFromInline package let available: SharedMemory
   /// The used ring: 6 bytes and 8 an entry; written by the device only.
-  public let used: SharedMemory
+  @usableFromInline package let used: SharedMemory
   /// Entries, a power of two.
   public let size: Int
   /// Guest-physical addresses of the three parts, as a transport hands them to the device.
@@ -55,9 +55,9 @@ public struct SplitRing: Sendable {
         throw .misaligned(part.address, alignment: alignment)
       }
     }
-    self.descriptors = SharedMemory(descriptors.host, byteCount: descriptors.byteCount)
-    self.available = SharedMemory(available.host, byteCount: available.byteCount)
-    self.used = SharedMemory(used.host, byteCount: used.byteCount)
+    self.descriptors = unsafe SharedMemory(descriptors.host, byteCount: descriptors.byteCount)
+    self.available = unsafe SharedMemory(available.host, byteCount: available.byteCount)
+    self.used = unsafe SharedMemory(used.host, byteCount: used.byteCount)
     self.size = size
     addresses = (descriptors.address, available.address, used.address)
     regions = [descriptors.region, available.region, used.region]
