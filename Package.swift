@@ -84,6 +84,8 @@ let package = Package(
     .target(name: "CPeer", path: "Tests/Support/CPeer"),
     // Sees each access to a page, by faults and single steps.
     .target(name: "CTrap", path: "Tests/Support/CTrap"),
+    // Refuses system calls, as containers and other kernels do.
+    .target(name: "CDeny", path: "Tests/Support/CDeny"),
     // Traits of suites, whatever they test.
     .target(name: "TestTraits", path: "Tests/Support/TestTraits", swiftSettings: strict),
     // A queue with both ends over any path, and what holds on every path.
@@ -99,7 +101,7 @@ let package = Package(
       path: "Tests/Support/RingMigrant", swiftSettings: strict),
     // The structures of linux/vhost_types.h: a view of the messages that shares no code with VhostUser.
     .target(name: "CVhostUAPI", path: "Tests/Support/CVhostUAPI"),
-    .testTarget(name: "CRingTests", dependencies: ["CRing", "RingKitTesting"], swiftSettings: strict),
+    .testTarget(name: "CRingTests", dependencies: ["CRing", "RingKitTesting", "CDeny"], swiftSettings: strict),
     .testTarget(
       name: "RingKitTests",
       dependencies: ["RingKit", "CRing", "RingKitTesting", "RingTestSupport", "TestTraits", "CPeer", "CTrap"],
@@ -128,7 +130,8 @@ let package = Package(
       dependencies: ["BenchHarness", "RingKit", "CRing", "CRingBench", "BenchTestSupport", "TestTraits"],
       swiftSettings: tool),
     .testTarget(
-      name: "BenchPathsTests", dependencies: ["BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "TestTraits"],
+      name: "BenchPathsTests",
+      dependencies: ["BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "TestTraits", "CDeny"],
       swiftSettings: tool),
     .testTarget(
       name: "BenchReportTests",

@@ -8,11 +8,16 @@
 #include <sys/resource.h>
 
 int cring_pin_to_cpu(int cpu) {
-  if (cpu < 0 || cpu >= CPU_SETSIZE) return EINVAL;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : errno;
+  enum { most = 1 << 20 };
+  if (cpu < 0 || cpu >= most) return EINVAL;
+  cpu_set_t *set = CPU_ALLOC((size_t)cpu + 1);
+  if (!set) return ENOMEM;
+  size_t bytes = CPU_ALLOC_SIZE((size_t)cpu + 1);
+  CPU_ZERO_S(bytes, set);
+  CPU_SET_S((size_t)cpu, bytes, set);
+  int e = sched_setaffinity(0, bytes, set) == 0 ? 0 : errno;
+  CPU_FREE(set);
+  return e;
 }
 
 int cring_current_cpu(void) {

@@ -81,13 +81,44 @@ int cring_node_of_cpu(int cpu) {
   return 0;
 }
 
+// The kernel refuses a mask that is smaller than its own, so the mask grows until it fits. NULL: the kernel does not
+// tell. The mask is the main thread's: threads that are pinned do not say what the process may use.
+static cpu_set_t *process_cpus(size_t *bytes) {
+  enum { most = 1 << 20 };
+  for (size_t cpus = CPU_SETSIZE; cpus <= most; cpus *= 2) {
+    cpu_set_t *set = CPU_ALLOC(cpus);
+    if (!set) return NULL;
+    *bytes = CPU_ALLOC_SIZE(cpus);
+    CPU_ZERO_S(*bytes, set);
+    if (sched_getaffinity(getpid(), *bytes, set) == 0) return set;
+    int e = errno;
+    CPU_FREE(set);
+    if (e != EINVAL) return NULL;
+  }
+  return NULL;
+}
+
 int cring_cpu_limit(void) {
-  long n = sysconf(_SC_NPROCESSORS_CONF);
-  return n > 0 ? (int)n : 1;
+  long configured = sysconf(_SC_NPROCESSORS_CONF);
+  int limit = configured > 0 ? (int)configured : 1;
+  size_t bytes = 0;
+  cpu_set_t *set = process_cpus(&bytes);
+  if (!set) return limit;
+  // Numbers may have gaps: the number of CPUs is no limit of their numbers.
+  for (int cpu = (int)(bytes * 8) - 1; cpu >= limit; cpu--) {
+    if (CPU_ISSET_S((size_t)cpu, bytes, set)) limit = cpu + 1;
+  }
+  CPU_FREE(set);
+  return limit;
 }
 
 bool cring_cpu_usable(int cpu) {
-  cpu_set_t set;
-  if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof set, &set) != 0) return false;
-  return CPU_ISSET(cpu, &set);
+  if (cpu < 0 || cpu >= cring_cpu_limit()) return false;
+  size_t bytes = 0;
+  cpu_set_t *set = process_cpus(&bytes);
+  // Where the kernel does not tell, pinning does.
+  if (!set) return true;
+  bool usable = CPU_ISSET_S((size_t)cpu, bytes, set);
+  CPU_FREE(set);
+  return usable;
 }

@@ -1,3 +1,4 @@
+import CDeny
 import CRing
 import Glibc
 import RingKitTesting
@@ -23,6 +24,18 @@ import Testing
     concurrently(1) { _ in
       #expect(cring_pin_to_cpu(cpu) == EINVAL)
       #expect(!cring_cpu_usable(cpu))
+    }
+  }
+
+  /// A kernel of up to 32,768 CPUs takes no smaller mask.
+  @Test(arguments: [129, 256, 4096] as [UInt32])
+  func masksGrowToWhatTheKernelNeeds(bytes: UInt32) async {
+    await #expect(processExitsWith: .success) { [bytes = bytes as UInt32] in
+      let usable = (0..<cring_cpu_limit()).filter { cring_cpu_usable($0) }
+      #expect(cdeny_small_masks(bytes) == 0)
+      #expect(!usable.isEmpty && (0..<cring_cpu_limit()).filter { cring_cpu_usable($0) } == usable)
+      #expect(cring_cpu_limit() < 1024 || usable.contains { $0 >= 1023 }, "the limit is the highest of them")
+      #expect(!cring_cpu_usable(cring_cpu_limit()))
     }
   }
 

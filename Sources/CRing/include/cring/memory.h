@@ -60,7 +60,7 @@ void cring_region_unmap(struct cring_region *region);
 int cring_region_huge_bytes(const struct cring_region *region, size_t *out);
 
 // The node each page lies on, one int per page of 4 KiB from `base`; a negative value is -errno for that page.
-// Without NUMA support in kernel or build every page reports node 0.
+// Without NUMA support in kernel or build every page reports node 0. EPERM: a container does not let this process ask.
 int cring_pages_nodes(const void *base, size_t pages, int *nodes);
 
 #endif

@@ -25,7 +25,8 @@ int cring_node_distance(int from, int to);
 // The node a CPU belongs to, or -ENOENT.
 int cring_node_of_cpu(int cpu);
 
-// Highest possible CPU number + 1, and whether this process may run there now.
+// Highest CPU number + 1, of those configured and those this process may use, and whether it may run there now. Where
+// the kernel does not tell, every configured CPU counts as usable.
 int cring_cpu_limit(void);
 bool cring_cpu_usable(int cpu);
 
