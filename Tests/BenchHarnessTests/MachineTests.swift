@@ -26,4 +26,14 @@ import Testing
     #expect(machine.nodes.allSatisfy { $0.memoryBytes > 0 && $0.distances.count == machine.nodes.count })
     #expect(machine.kernel != "unknown")
   }
+
+  /// main's own, which are there without /proc as well.
+  @Test func argumentsAreThoseOfMain() {
+    #expect(ProgramArguments.all == CommandLine.arguments && !ProgramArguments.all.isEmpty)
+  }
+
+  @Test(arguments: [("dumb", false), ("", false), (nil, false), ("xterm-256color", true), ("linux", true)])
+  func linesAreRedrawnOnlyWhereATerminalCan(kind: String?, redraws: Bool) {
+    #expect(Progress.redraws(kind) == redraws)
+  }
 }

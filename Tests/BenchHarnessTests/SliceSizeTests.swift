@@ -46,4 +46,63 @@ import Testing
     let sizes = try sizes { $0 >= 3 ? 100_000 : 70 }
     #expect(sizes == [18_176, 18_176, 18_176] + Array(repeating: 128, count: 9))
   }
+
+  @Test func shrinkWhereABufferTakesLong() throws {
+    guard Machine.read().cpus.count > 1 else { return print("skipped: one CPU") }
+    // 0.2 ms: 128 of them would take longer than a run may go on without a look at the clock.
+    #expect(Set(try sizes { _ in 200_000 }) == [6])
+    #expect(Set(try sizes { _ in 10_000_000 }) == [1])
+  }
+
+  /// The buffers that go round at once, whatever a slice has.
+  @Test func goRoundInStepsThatCanBeBrokenOffBetween() {
+    let contender = Contender("any", DriverEnd { _, _ throws(SliceFailure) in 0 }, DeviceEnd())
+    #expect(contender.step(of: 4_080) == 4_080)
+    contender.firstStep = 32
+    #expect(contender.step(of: 4_080) == 32 && contender.step(of: 7) == 7)
+    contender.size(10e9, at: 100)
+    #expect(contender.buffersPerSlice == 100_000_000 && contender.step(of: contender.buffersPerSlice) == 199_936)
+    contender.size(3e6, at: 15e6)
+    #expect(contender.buffersPerSlice == 1 && contender.step(of: 64) == 1)
+    contender.granule = contender.batchMultiple
+    contender.size(3e6, at: 15e6)
+    #expect(contender.buffersPerSlice == 128 && contender.step(of: 256) == 128, "a floor has whole batches alone")
+  }
+
+  private func run(_ rounds: Int, _ timeLimit: Double, cost: UInt64, state: CPUState) throws -> (
+    SliceSchedule, SliceRun
+  ) {
+    let contender = Contender(
+      "any", DriverEnd { count, _ throws(SliceFailure) in UInt64(count) * cost },
+      DeviceEnd { gate throws(SliceFailure) in while !gate.isSliceOver {} })
+    let cpus = Machine.read().cpus
+    let schedule = try SliceSchedule(
+      counted: [contender], timed: [contender], groups: [0..<1], rounds: rounds, sliceMilliseconds: 1,
+      timeLimit: timeLimit, driverCPU: cpus[0], deviceCPU: cpus[cpus.count - 1], source: { state })
+    return (schedule, try SliceSession(schedule).run(progress: Progress()))
+  }
+
+  @Test func areNeverMoreThanThereAreSaidToBe() throws {
+    guard Machine.read().cpus.count > 1 else { return print("skipped: one CPU") }
+    for ticks in [0, 1] as [UInt64] {
+      let state = CPUState(roundTrip: 100, stolenTicks: ticks)
+      let (schedule, run) = try run(12, 3600, cost: 100, state: state)
+      // Where each is disturbed, three times as many.
+      #expect(run.records.count == (ticks == 0 ? 12 : 36))
+      #expect(schedule.planned.load(ordering: .relaxed) == run.records.count)
+    }
+  }
+
+  @Test func fitIntoTheTimeThereIs() throws {
+    guard Machine.read().cpus.count > 1 else { return print("skipped: one CPU") }
+    // An hour a slice, by what it says of itself, in a run of an hour.
+    let (schedule, run) = try run(12, 3600, cost: 3_600_000_000_000, state: CPUState(roundTrip: 100))
+    #expect(run.records.count == 12 && schedule.timed[0].buffersPerSlice == 1)
+  }
+
+  @Test func areNoneWhereTheTimeIsOverBefore() throws {
+    guard Machine.read().cpus.count > 1 else { return print("skipped: one CPU") }
+    let (_, run) = try run(6, 0, cost: 100, state: CPUState(roundTrip: 100))
+    #expect(run.records.isEmpty && run.counters.isEmpty && run.failure == nil)
+  }
 }

@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [(4, 12, false), (8, 12, true), (12, 12, true), (2, 3, false)])
+  @Test(arguments: [(4, 12, false), (8, 12, true), (12, 12, true), (2, 3, true), (0, 3, false)])
   func disturbedSlicesCountOnlyWhereTooFewOthersAreLeft(disturbed: Int, count: Int, tolerated: Bool) {
     let records = run(disturbed: disturbed, of: count)
     let pair = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)
@@ -62,5 +62,51 @@ import Testing
     #expect(sorter.isDisturbed == tolerated)
     #expect(sorter.kept(0, .sameL3).count == (tolerated ? count : count - disturbed))
     #expect(sorter.dropped[0] == (tolerated ? 0 : disturbed))
+  }
+
+  /// What was disturbed least comes first: whatever happened to a slice, it counts where nothing better came.
+  @Test(arguments: [
+    (SliceConditions(roundTripBefore: 105, roundTripAfter: 105, involuntarySwitches: 2), PlacementClass.sameL3),
+    (SliceConditions(roundTripBefore: 105, roundTripAfter: 105, stolenTicks: 1), .sameL3),
+    (SliceConditions(roundTripBefore: 105, roundTripAfter: 510), .sameL3),
+    (SliceConditions(roundTripBefore: -1, roundTripAfter: 510), .crossL3),
+    (SliceConditions(roundTripBefore: -1, roundTripAfter: -1, stolenTicks: 1), .sameL3),
+  ])
+  func aDisturbedSliceCountsWhereNothingBetterCame(conditions: SliceConditions, placement: PlacementClass) {
+    let pair = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)
+    let classifier = PlacementClassifier(pair: pair, underHypervisor: true, roundTrips: [105, 510])
+    let slices = (0..<7).map { round in
+      SliceRecord(contender: 0, round: round, nanosecondsPerBuffer: 1, conditions: conditions)
+    }
+    let alone = SliceSorter(slices, contenders: 1, fewest: 5, classifier: classifier)
+    #expect(alone.isDisturbed && alone.kept(0, placement).count == 7)
+    let better = (7..<14).map { record(0, round: $0, cost: 1) }
+    let beside = SliceSorter(slices + better, contenders: 1, fewest: 5, classifier: classifier)
+    #expect(!beside.isDisturbed && beside.kept(0, .sameL3).map(\.round) == Array(7..<14))
+    #expect(beside.dropped == [7])
+  }
+
+  private func run(_ records: [SliceRecord], contenders: Int) -> PairedRun {
+    var run = SliceRun()
+    run.records = records
+    let pair = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)
+    return PairedRun(
+      run, contenders: contenders, slices: 100,
+      classifier: PlacementClassifier(pair: pair, underHypervisor: false, roundTrips: [105]), seed: 1)
+  }
+
+  @Test func contendersThatNeverRanInOneRoundAreComparedByTheirTimes() throws {
+    let records = (0..<10).map { record(0, round: $0, cost: 100) } + (10..<20).map { record(1, round: $0, cost: 300) }
+    let run = run(records, contenders: 2)
+    #expect(run.sorter.pairs(1, with: 0, .sameL3).isEmpty)
+    #expect(run.ratio(1, to: 0, .sameL3) == .exactly(3))
+    #expect(run.ratio(1, to: 0, .smt) == nil)
+  }
+
+  /// A run that had time for few slices shows them, with intervals as wide as so few deserve.
+  @Test(arguments: [(1, 2.0), (2, 1.5), (4, 1.25), (5, 1.0)])
+  func fewSlicesHaveWideIntervals(count: Int, factor: Double) throws {
+    let time = try #require(run((0..<count).map { record(0, round: $0, cost: 100) }, contenders: 1).time(0, .sameL3))
+    #expect(time.median == 100 && time.low == 100 / factor && time.high == 100 * factor)
   }
 }

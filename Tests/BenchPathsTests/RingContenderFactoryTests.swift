@@ -7,8 +7,8 @@ import Testing
 @Suite struct RingContenderFactoryTests {
   @Test("each point has room for its ring and its tables, twice", arguments: RingLayout.allCases, [false, true])
   func hasRoom(ring: RingLayout, indirect: Bool) throws {
-    let points = [16, 64].flatMap { size in
-      [1, 8].map { outstanding in
+    let points = [1, 2, 4, 8, 16, 32, 64, 256].flatMap { size in
+      [1, size].map { outstanding in
         RingPoint(
           ring: ring, inOrder: true, batch: 1, queueSize: size, outstanding: outstanding, chain: indirect ? 3 : 1,
           indirect: indirect, eventIndex: false, notification: .polling)

@@ -32,6 +32,27 @@ import Testing
         + "iommu-strict costs 2.9 times direct and premapped is within 2 % of direct.")
   }
 
+  /// The answer is there whatever was paired with what: with direct, with swiotlb, or with nothing.
+  @Test func theForcedIOMMUIsComparedWithBouncingToo() {
+    var strict = row(.iommuStrict, ratio: 2.94)
+    strict.ratioToSwiotlb = Estimate(median: 1.6, low: 1.5, high: 1.7)
+    let place = "On the split ring, 1,500-byte device-readable buffers, class same-l3: "
+    let bounced = " The IOMMU against bouncing: iommu-strict costs 1.6 times swiotlb."
+    #expect(report([strict]).answer == "\(place)iommu-strict costs 2.9 times direct.\(bounced)")
+    strict.ratioToDirect = nil
+    let both = report([strict, row(.swiotlb, ratio: 2)])
+    #expect(both.answer == "\(place)swiotlb costs 2.0 times direct.\(bounced)")
+    #expect(report([strict]).answer == "\(place)iommu-strict costs 294 ns a buffer.\(bounced)")
+  }
+
+  @Test func whatHasNothingToShowSaysWhyAndWhatToChange() {
+    #expect(report([row(.direct, ratio: 1)]).emptiness == nil)
+    #expect(report([]).emptiness?.contains("--slice-ms") == true)
+    let late = CostReport(
+      machine: .fixture, parameters: CostParameters(), rows: [], slicesDroppedBy: [:], interrupted: false)
+    #expect(late.emptiness?.contains("--time-limit") == true)
+  }
+
   @Test func theTableHasARowPerPath() {
     let text = report([row(.direct, ratio: 1), row(.iommuStrict, ratio: 2)]).text(shownClass: nil)
     #expect(text.contains("split, device-readable, 1,500 bytes"))

@@ -49,15 +49,21 @@ import Testing
   }
 
   @Test func aPathThatIsNoneIsRefusedWithTheChoices() {
-    for arguments in [["swiotbl"], ["direct,none"], [","]] {
+    for arguments in [["swiotbl"], ["direct,none"]] {
       let error = #expect(throws: BenchError.self) { try PathExplanations.find(arguments) }
       #expect(error?.exitCode == 2)
       #expect(error?.message.contains("dma-mask") == true)
     }
   }
 
-  @Test func severalPathsComeInTheOrderAskedForAndOnce() throws {
-    #expect(try PathExplanations.find(["mmu,direct", "mmu"]).map(\.path) == ["mmu", "direct"])
+  @Test(arguments: [[","], ["direct,,mmu"], ["mmu", "mmu"]])
+  func anEmptyOrARepeatedNameIsRefused(_ arguments: [String]) {
+    #expect(throws: BenchError.self) { try PathExplanations.find(arguments) }
+    #expect(throws: BenchError.self) { try DeviceExplanation.find(arguments) }
+  }
+
+  @Test func severalPathsComeInTheOrderAskedFor() throws {
+    #expect(try PathExplanations.find(["mmu,direct", "viommu"]).map(\.path) == ["mmu", "direct", "viommu"])
     #expect(try PathExplanations.find([]).map(\.path) == PathExplanations.all.map(\.path))
   }
 

@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["", "/tmp", "/no/such/folder/file", "/proc/version/x"])
+  @Test(arguments: ["", "-", "/tmp", "/no/such/folder/file", "/proc/version/x"])
   func whatCannotBeWrittenIsRefusedBeforehand(_ path: String) {
     let error = #expect(throws: BenchError.self) { try OutputFile(checking: path) }
     #expect(error?.exitCode == 2)
@@ -45,5 +45,19 @@ import Testing
   @Test func aDeviceIsWrittenDirectly() throws {
     try OutputFile(checking: "/dev/null").write("gone")
     #expect(throws: BenchError.self) { try OutputFile(checking: "/dev/full").write("no room") }
+  }
+
+  @Test func twoNamesOfOneFileAreOneFile() throws {
+    try inFolder {
+      let file = try OutputFile(checking: "\(folder)/a")
+      #expect(try file.isSame(as: OutputFile(checking: "\(folder)/../\(folder.split(separator: "/").last ?? "")/a")))
+      #expect(try !file.isSame(as: OutputFile(checking: "\(folder)/b")))
+      try file.write("one\n")
+      #expect(try !file.isSame(as: OutputFile(checking: "\(folder)/b")))
+      try #require(unsafe symlink("\(folder)/a", "\(folder)/link") == 0)
+      #expect(try file.isSame(as: OutputFile(checking: "\(folder)/link")))
+    }
+    let none = try OutputFile(checking: "/dev/null")
+    #expect(!none.isSame(as: none), "what takes everything is no file")
   }
 }

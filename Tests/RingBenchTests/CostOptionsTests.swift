@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test func listsComeWithCommasOrRepeated() throws {
-    let parameters = try parse("--ring packed,split --ring packed --size 4k --size 64KiB,1500 --path swiotlb")
+    let parameters = try parse("--ring packed --ring split --size 4k --size 64KiB,1500 --path swiotlb")
     #expect(parameters.rings == [.packed, .split])
     #expect(parameters.sizes == [4_096, 65_536, 1_500])
     #expect(parameters.paths == [.swiotlb])
@@ -64,6 +64,9 @@ import Testing
     "--queue-size 32769 --ring packed", "--driver-cpu 1 --device-cpu 1", "--features magic", "--page-size 1g",
     "--touch some", "--slices 0", "--slice-ms 0", "--swiotlb-areas 3", "--swiotlb-mib 1 --size 64k",
     "--swiotlb-mib 0", "--iotlb-sets 3", "--direction up", "--size 16m --path direct --depth 256",
+    "--features none,indirect", "--features indirect --features none", "--path direct,,swiotlb", "--path ,direct",
+    "--size 4k,", "--path swiotlb,swiotlb", "--size 4k,4096", "--ring split --ring split", "--queue-threads own",
+    "--time-limit 0.001", "--time-limit nan", "--time-limit inf", "--time-limit 1e300",
   ])
   func nonsenseIsRefusedAsUsage(_ line: String) throws {
     let error = #expect(throws: BenchError.self) { try parse(line) }

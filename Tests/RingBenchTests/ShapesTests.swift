@@ -26,10 +26,13 @@ import Testing
   @Test func allTenUnlessNamed() throws {
     #expect(try parse("").shapes.map(\.name).joined() == "ABCDEFGHIJ")
     #expect(try parse("A C J").shapes == [.ladder, .invalidations, .indirect])
-    #expect(try parse("j,a a").shapes == [.indirect, .ladder])
+    #expect(try parse("j,a b").shapes == [.indirect, .ladder, .copyAgainstMap])
   }
 
-  @Test(arguments: ["K", "A Z", "--ring triple", "--slices 0", "--slice-ms 0", "--time-limit 0", "--class near"])
+  @Test(arguments: [
+    "K", "A Z", "--ring triple", "--slices 0", "--slice-ms 0", "--time-limit 0", "--class near", "A a",
+    "A --time-limit 0.001", "A,,B",
+  ])
   func nonsenseIsRefusedAsUsage(_ line: String) throws {
     let error = #expect(throws: BenchError.self) { try parse(line) }
     #expect(error?.exitCode == 2)
@@ -37,9 +40,11 @@ import Testing
   }
 
   @Test func theTimeIsSharedOut() throws {
-    let all = try parse("--time-limit 100")
-    #expect(abs(all.shapes.reduce(0) { $0 + all.limit(of: $1) } - 100) < 1e-9)
-    #expect(try parse("C --time-limit 30").limit(of: .invalidations) == 30)
+    // Of what is left each time, so that nothing is left after the last.
+    let shapes = try parse("").shapes
+    let left = shapes.indices.reduce(100.0) { left, number in left * (1 - ShapeParameters.share(shapes[number...])) }
+    #expect(left == 0)
+    #expect(ShapeParameters.share([.copyAgainstMap, .ladder, .invalidations]) == 5.0 / 8)
   }
 
   // MARK: Counts

@@ -15,7 +15,7 @@ import Testing
   }
 
   @Test func optionsMeanWhatTheySay() throws {
-    let parameters = try parse("--model iova-tree --cpus 8,2 --cpus 8 --primitive serve=700,copy=0.5 --seed 9")
+    let parameters = try parse("--model iova-tree --cpus 8 --cpus 2 --primitive serve=700,copy=0.5 --seed 9")
     #expect(parameters.models == [.iovaTree] && parameters.cpus == [2, 8] && parameters.seed == 9)
     #expect(parameters.given == [.serve: 700, .copy: 0.5] && parameters.needsMeasuring)
     #expect((parameters.driverCPU, parameters.deviceCPU) == (0, 1))
@@ -26,7 +26,7 @@ import Testing
   @Test(arguments: [
     "--model lock", "--cpus 0", "--cpus 129", "--cpus x", "--cpus ,", "--primitive serve", "--primitive none=1",
     "--primitive serve=-1", "--primitive serve=fast", "--primitive serve=nan", "--operations 1",
-    "--driver-cpu 1 --device-cpu 1",
+    "--driver-cpu 1 --device-cpu 1", "--cpus 1,,2", "--cpus 2,2", "--primitive copy=1,copy=2",
   ])
   func nonsenseIsRefusedAsUsage(_ line: String) throws {
     let error = #expect(throws: BenchError.self) { try parse(line) }

@@ -30,7 +30,7 @@ package enum Version {
 package enum SourceCommit {
   /// Looks from the executable upwards, so that the tree found is the one it was built in.
   package static func read() -> String? {
-    guard let executable = unsafe realpath("/proc/self/exe", nil) else { return nil }
+    guard let executable = unsafe realpath(ProgramArguments.ownPath, nil) else { return nil }
     defer { unsafe free(executable) }
     var folder = unsafe String(cString: executable)
     while let slash = folder.lastIndex(of: "/") {

@@ -74,7 +74,7 @@ package struct ContentionSimulator {
       events.add(.ready(cpu: cpu), at: cpus.count == 1 ? 0 : operation.duration * random.unit())
     }
     precondition(horizon > 0, "an operation that takes no time has no rate")
-    while let (time, event) = events.next(), time <= horizon {
+    while let (time, event) = events.next(), time <= horizon, !Interrupt.isRequested {
       switch event {
       case .ready(let cpu): advance(cpu, time)
       case .release(let cpu, let lock): release(lock, cpu, time)

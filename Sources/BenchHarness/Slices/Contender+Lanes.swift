@@ -40,7 +40,9 @@ extension Contender {
       device = DeviceEnd(run: { gate throws(SliceFailure) in try lanes[0].runDevice(gate) })
     }
     self.init(label, driver, device, lanes: lanes, figures: lanes[0].figures, lockWaits: lockWaits)
-    countedBuffers = SliceLeader.countedBuffers * count
+    countedBuffers = lanes.reduce(0) { $0 + $1.countedBuffers }
+    trialBuffers = max(1, (lanes.map(\.trialBuffers).min() ?? 0) / count) * count
+    firstStep = lanes.reduce(0) { $0.addingReportingOverflow($1.firstStep).overflow ? .max : $0 + $1.firstStep }
     warmingBuffers = lanes.map(\.warmingBuffers).reduce(0, +)
     // All lanes go by it.
     tuner = lanes[0].tuner

@@ -83,6 +83,12 @@ package final class Contender: @unchecked Sendable {
   /// Buffers that go round before a slice is timed: as many as there are in its memory, so that no slice pays for where
   /// the slice before it, of another path, left them.
   package var warmingBuffers = 0
+  /// Buffers that go round at once before their cost is known; what is slow takes few.
+  package var firstStep = Int.max
+  /// Every number of buffers is a multiple of this.
+  package var granule: Int
+  /// Nanoseconds of a buffer when it was last sized; 0 before.
+  package private(set) var cost = 0.0
   /// Both ends on the calling thread, for that many rounds; the minimum of nanoseconds a round's parts took.
   package var runOnOneThread: (_ rounds: Int) throws(SliceFailure) -> SingleThreadTimes
   /// Wakes a device end that sleeps, to let it see that the slice is over.
@@ -111,6 +117,7 @@ package final class Contender: @unchecked Sendable {
     self.lanes = lanes
     self.figures = figures
     self.lockWaits = lockWaits
+    granule = max(1, lanes.count)
     runOnOneThread = { rounds throws(SliceFailure) in
       guard let add = driver.batch?.add, let serve = device.batch, let reclaim = driver.batch?.reclaim else {
         throw .other
@@ -177,21 +184,39 @@ package final class Contender: @unchecked Sendable {
 }
 
 extension Contender {
+  /// Nanoseconds that a run may go on before it looks whether it was asked to end.
+  static let stepNanoseconds = 20e6
+
   /// As many buffers to a slice as it takes, when one costs so much.
   ///
-  /// Whole batches: a floor that moves groups of descriptors has no other way to count.
-  func size(_ nanoseconds: Double, at nanosecondsPerBuffer: Double) {
-    let wanted = max(Double(batchMultiple), nanoseconds / max(nanosecondsPerBuffer, 1))
-    buffersPerSlice = Int(wanted) / batchMultiple * batchMultiple
+  /// Whole batches, and one at least unless it would take `longest`.
+  func size(_ nanoseconds: Double, at nanosecondsPerBuffer: Double, longest: Double = stepNanoseconds) {
+    cost = nanosecondsPerBuffer
+    let wanted = nanoseconds / max(cost, 1)
+    if wanted >= Double(batchMultiple) || Double(batchMultiple) * cost <= longest {
+      buffersPerSlice = max(batchMultiple, Int(wanted) / batchMultiple * batchMultiple)
+    } else {
+      buffersPerSlice = max(granule, Int(wanted) / granule * granule)
+    }
+  }
+
+  /// How many of so many buffers go round at once.
+  func step(of buffers: Int) -> Int {
+    let most = cost > 0 ? Int(Self.stepNanoseconds / max(cost, 1)) : firstStep
+    guard buffers > most else { return buffers }
+    let multiple = most >= batchMultiple ? batchMultiple : granule
+    return min(buffers, max(multiple, most / multiple * multiple))
   }
 
   /// The same after a slice that took less than half as long as it should, or more than twice.
   ///
   /// CPUs that move pay several times as much for a buffer in one placement as in another. A slice sized elsewhere is
   /// then over before the ring and the caches are as they stay, or takes the time of others.
-  func resize(_ nanoseconds: Double, after nanosecondsPerBuffer: Double) {
+  func resize(_ nanoseconds: Double, after nanosecondsPerBuffer: Double, longest: Double = stepNanoseconds) {
     let taken = nanosecondsPerBuffer * Double(buffersPerSlice)
-    if taken < nanoseconds / 2 || taken > 2 * nanoseconds { size(nanoseconds, at: nanosecondsPerBuffer) }
+    if taken < nanoseconds / 2 || taken > 2 * nanoseconds {
+      size(nanoseconds, at: nanosecondsPerBuffer, longest: longest)
+    }
   }
 }
 

@@ -36,24 +36,34 @@ package struct PairedRun: Sendable {
       }.filter { $0.1 > 0 })
   }
 
-  /// Nanoseconds per buffer; `nil` of too few slices.
+  /// Nanoseconds per buffer; `nil` of too few slices, unless it is the class that the contender has most of.
   package func time(_ contender: Int, _ placement: PlacementClass) -> Estimate? {
     let slices = sorter.kept(contender, placement)
-    guard slices.count >= fewest || run.interrupted, !slices.isEmpty else { return nil }
-    return BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: seed)
+    guard slices.count >= min(fewest, sorter.most(contender)) || run.interrupted, !slices.isEmpty else { return nil }
+    return BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: seed)?
+      .widened(count: slices.count, enough: Self.fewestSlices)
   }
 
-  /// One contender's time by another's, slice by slice of the same round; `nil` of too few pairs.
+  /// One contender's time by another's: slice by slice of the same round, or, where too few rounds kept both, of all.
+  ///
+  /// `nil` where one of them has no slices in the class.
   package func ratio(_ contender: Int, to baseline: Int, _ placement: PlacementClass) -> Estimate? {
     let pairs = sorter.pairs(contender, with: baseline, placement)
-    guard pairs.count >= fewest else { return nil }
-    return BootstrapInterval.medianOfRatios(pairs, seed: seed)
+    if pairs.count >= fewest {
+      return BootstrapInterval.medianOfRatios(pairs, seed: seed)?
+        .widened(count: pairs.count, enough: Self.fewestSlices)
+    }
+    guard let time = time(contender, placement), let base = self.time(baseline, placement), base.low > 0 else {
+      return nil
+    }
+    return Estimate(median: time.median / base.median, low: time.low / base.high, high: time.high / base.low)
   }
 
   /// The ratios themselves.
   package func ratios(_ contender: Int, to baseline: Int, _ placement: PlacementClass) -> [Double] {
     let pairs = sorter.pairs(contender, with: baseline, placement)
-    return pairs.count >= fewest ? pairs.filter { $0.denominator > 0 }.map { $0.numerator / $0.denominator } : []
+    return pairs.count >= min(fewest, sorter.most(contender))
+      ? pairs.filter { $0.denominator > 0 }.map { $0.numerator / $0.denominator } : []
   }
 
   /// The median round trip of a cache line around the slices of a class.

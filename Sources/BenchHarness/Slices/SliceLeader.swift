@@ -9,11 +9,19 @@ package struct SliceLeader {
 
   // Enough to tell a median from, with some to lose to moves between placements.
   private static let fewestUndisturbed = 10
+  // Rounds that a run has the time for, if need be with shorter slices.
+  private static let fewRounds = 6
+  private static let shortestSlice = 50_000.0
+  private static let roundTripsPerLook = 500
 
   package let schedule: SliceSchedule
   package var run = SliceRun()
   // The peer that is awake; the others sleep.
   private var current = 0
+  // When the step that is under way has to be over.
+  private var limit = UInt64.max
+  private var sliceNanoseconds = 0.0
+  private var longestSlice = Contender.stepNanoseconds
 
   init(_ schedule: SliceSchedule) { self.schedule = schedule }
 
@@ -21,8 +29,7 @@ package struct SliceLeader {
     var at = ""
     do throws(SliceFailure) {
       for peer in schedule.peers.dropFirst() { try Self.park(peer) }
-      run.refusal = try schedule.tuner?.prepare(&self, &at)
-      if run.refusal == nil { try measure(&at) }
+      try measure(&at)
     } catch {
       run.failure = (at, error)
     }
@@ -34,24 +41,46 @@ package struct SliceLeader {
     return run
   }
 
+  /// Each step has a part of what is left of the time, so that the last, the rounds, has the most.
   private mutating func measure(_ at: inout String) throws(SliceFailure) {
-    for number in schedule.counted.indices {
+    giveTime(0.3)
+    try schedule.tuner?.prepare(&self, &at)
+    giveTime(0.5)
+    for number in schedule.counted.indices where isReady(schedule.counted[number]) {
       at = schedule.counted[number].label
-      if Interrupt.isRequested { break }
+      if isOver { break }
       try count(number)
     }
+    giveTime(0.3)
     for number in schedule.timed.indices {
       at = schedule.timed[number].label
-      if Interrupt.isRequested { break }
+      if isOver { break }
       try fill(number + schedule.counted.count, nanoseconds: schedule.sliceNanoseconds)
     }
+    giveTime(0.3)
     for number in schedule.timed.indices {
       at = schedule.timed[number].label
-      if Interrupt.isRequested { break }
+      if isOver { break }
       try timeRoundTrips(number)
     }
+    giveTime(1)
     try takeTurns(&at)
+    for contender in schedule.timed {
+      guard let refusal = schedule.tuner?.refusal(contender), !run.leftOut.contains(refusal) else { continue }
+      run.leftOut.append(refusal)
+    }
   }
+
+  /// From now on so much of the time that is left, 0 to 1.
+  private mutating func giveTime(_ share: Double) {
+    let now = cring_nanoseconds()
+    limit = now &+ UInt64(share * Double(schedule.deadline &- min(now, schedule.deadline)))
+  }
+
+  /// Whether the step's time is up, or the run was asked to end.
+  package var isOver: Bool { Interrupt.isRequested || cring_nanoseconds() >= limit }
+
+  private func isReady(_ contender: Contender) -> Bool { schedule.tuner?.refusal(contender) == nil }
 
   private static func park(_ peer: SlicePeer) throws(SliceFailure) {
     peer.gate.open(.park)
@@ -72,12 +101,19 @@ package struct SliceLeader {
     return gate
   }
 
-  /// A slice of the contender with this number among all of them.
-  private mutating func slice(_ number: Int, buffers: Int) throws(SliceFailure) -> UInt64 {
-    let gate = try begin(number, buffers: buffers / max(1, schedule.contender(number).lanes.count))
-    var time: UInt64 = 0
-    try lead(number, gate) { () throws(SliceFailure) in time = try schedule.contender(number).runDriver(buffers, gate) }
-    return time
+  /// A slice of the contender with this number among all of them, in steps between which it can be broken off.
+  private mutating func slice(_ number: Int, buffers: Int) throws(SliceFailure) -> SliceTime {
+    let contender = schedule.contender(number)
+    var done = SliceTime()
+    while done.buffers < buffers && !isOver {
+      let count = contender.step(of: buffers - done.buffers)
+      let gate = try begin(number, buffers: count / max(1, contender.lanes.count))
+      var time: UInt64 = 0
+      try lead(number, gate) { () throws(SliceFailure) in time = try contender.runDriver(count, gate) }
+      done.nanoseconds += Double(time)
+      done.buffers += count
+    }
+    return done
   }
 
   /// The driver's part of a slice that has begun, and its end.
@@ -106,7 +142,8 @@ package struct SliceLeader {
     _ = try slice(number, buffers: contender.countedBuffers)
     let before = contender.work
     let waitsBefore = contender.lockWaits()
-    _ = try slice(number, buffers: contender.countedBuffers)
+    // Part of it would not be a whole round of what is done once in so many buffers.
+    guard try slice(number, buffers: contender.countedBuffers).buffers == contender.countedBuffers else { return }
     let done = contender.work - before
     var counters = contender.figures()
     for event in WorkEvent.allCases {
@@ -123,29 +160,37 @@ package struct SliceLeader {
     let contender = schedule.contender(number)
     var buffers = contender.trialBuffers
     var best = Double.infinity
-    for _ in 0..<6 {
-      let time = Double(try slice(number, buffers: buffers))
-      best = min(best, time / Double(buffers))
-      if time < nanoseconds / 4 { buffers *= 2 }
+    for trial in 0..<6 {
+      let done = try slice(number, buffers: buffers)
+      guard done.buffers > 0 else { break }
+      best = min(best, done.perBuffer)
+      if done.nanoseconds < nanoseconds / 4 { buffers *= 2 }
+      // What takes that long is known well enough.
+      if trial > 0 && done.nanoseconds > Contender.stepNanoseconds { break }
     }
-    contender.size(nanoseconds, at: best)
+    if best.isFinite { contender.size(nanoseconds, at: best) }
   }
 
   /// Percentiles of single round trips; not part of the timed slices, because reading the counter twice would be.
   private mutating func timeRoundTrips(_ number: Int) throws(SliceFailure) {
     guard schedule.roundTrips > 0, let time = schedule.timed[number].timeRoundTrips else { return }
     var histogram = LatencyHistogram()
+    var left = schedule.roundTrips
     let all = number + schedule.counted.count
     let gate = try begin(all, buffers: 0)
     try lead(all, gate) { () throws(SliceFailure) in
-      try time(schedule.roundTrips, gate) { histogram.record(cycles: $0) }
+      while left > 0 && !isOver {
+        let count = min(left, Self.roundTripsPerLook)
+        try time(count, gate) { histogram.record(cycles: $0) }
+        left -= count
+      }
     }
-    run.latencies[number] = histogram.summary
+    if left < schedule.roundTrips { run.latencies[number] = histogram.summary }
   }
 
   private mutating func takeTurns(_ at: inout String) throws(SliceFailure) {
-    let start = schedule.limitsWholeRun ? schedule.start : cring_nanoseconds()
-    let end = start &+ UInt64(schedule.timeLimit * 1e9)
+    let sized = schedule.timed.indices.filter { schedule.timed[$0].buffersPerSlice > 0 }
+    shrink(sized)
     var before = try look()
     var undisturbed = [Int](repeating: 0, count: schedule.timed.count)
     var round = 0
@@ -153,19 +198,22 @@ package struct SliceLeader {
     var last: SliceConditions?
     // On a machine that is busy with something else, more rounds until there is something to tell; within limits.
     while round < schedule.rounds
-      || round < 3 * schedule.rounds && undisturbed.contains(where: { $0 < Self.fewestUndisturbed })
+      || round < 3 * schedule.rounds && sized.contains(where: { undisturbed[$0] < Self.fewestUndisturbed })
     {
       defer { round += 1 }
-      // At least one, however long its slices are.
-      if round > 0 && cring_nanoseconds() > end { return }
-      for number in schedule.order(round: round) {
-        if Interrupt.isRequested { return }
-        if let slice = last, try schedule.tuner?.follow(slice, until: end, &self, &at) == true { before = try look() }
+      let turns = schedule.order(round: round).filter { sized.contains($0) && isReady(schedule.timed[$0]) }
+      schedule.planned.store(max(schedule.rounds, round + 1) * turns.count, ordering: .relaxed)
+      for number in turns {
+        if isOver { return }
+        if let slice = last, try schedule.tuner?.follow(slice, until: limit, &self, &at) == true {
+          before = try look()
+        }
         at = schedule.timed[number].label
-        let record = try take(number + schedule.counted.count, as: number, round: round, &before)
+        let taken = try take(number + schedule.counted.count, as: number, round: round, &before)
+        guard let record = taken else { return }
         if record.conditions.stolenTicks == 0 && record.conditions.involuntarySwitches == 0 {
           undisturbed[number] += 1
-          schedule.timed[number].resize(schedule.sliceNanoseconds, after: record.nanosecondsPerBuffer)
+          schedule.timed[number].resize(sliceNanoseconds, after: record.nanosecondsPerBuffer, longest: longestSlice)
         }
         run.records.append(record)
         last = record.conditions
@@ -174,15 +222,36 @@ package struct SliceLeader {
     }
   }
 
-  /// A timed slice of a contender, after what looked at the CPUs `before`, and a look after it.
+  /// Shorter slices where the time that is left would not do for a few rounds.
+  private mutating func shrink(_ sized: [Int]) {
+    sliceNanoseconds = schedule.sliceNanoseconds
+    let now = cring_nanoseconds()
+    let share = Double(schedule.deadline &- min(now, schedule.deadline)) / Double(min(schedule.rounds, Self.fewRounds))
+    let round = sized.reduce(0.0) { sum, number in
+      let contender = schedule.timed[number]
+      return sum + contender.cost * Double(contender.buffersPerSlice + warmingBuffers(contender))
+    }
+    guard round > share else { return }
+    // Half of a turn is to warm up.
+    sliceNanoseconds = min(sliceNanoseconds, max(Self.shortestSlice, share / Double(2 * sized.count)))
+    longestSlice = sliceNanoseconds
+    for number in sized {
+      let contender = schedule.timed[number]
+      contender.size(sliceNanoseconds, at: contender.cost, longest: longestSlice)
+    }
+  }
+
+  /// A timed slice of a contender, after what looked at the CPUs `before`, and a look after it; `nil` when none of it
+  /// was done in time.
   package mutating func take(
     _ all: Int, as number: Int, round: Int, _ before: inout CPUState
-  ) throws(SliceFailure) -> SliceRecord {
+  ) throws(SliceFailure) -> SliceRecord? {
     let contender = schedule.contender(all)
     let setting = schedule.tuner?.tune(contender, roundTrip: before.roundTrip)
     try warm(all)
     let taken = taken()
-    let time = try slice(all, buffers: contender.buffersPerSlice)
+    let done = try slice(all, buffers: contender.buffersPerSlice)
+    guard done.buffers > 0 else { return nil }
     let after = try look()
     let conditions = SliceConditions(
       roundTripBefore: before.roundTrip, roundTripAfter: after.roundTrip,
@@ -190,17 +259,20 @@ package struct SliceLeader {
       involuntarySwitches: after.involuntarySwitches &- taken.involuntarySwitches)
     before = after
     return SliceRecord(
-      contender: number, round: round, nanosecondsPerBuffer: Double(time) / Double(contender.buffersPerSlice),
+      contender: number, round: round, nanosecondsPerBuffer: done.perBuffer,
       conditions: conditions, setting: setting)
   }
 
   /// Brings a contender's memory where its slices leave it; where that is more than a slice, as far as a slice does.
   private mutating func warm(_ number: Int) throws(SliceFailure) {
-    let contender = schedule.contender(number)
+    let buffers = warmingBuffers(schedule.contender(number))
+    if buffers > 0 { _ = try slice(number, buffers: buffers) }
+  }
+
+  private func warmingBuffers(_ contender: Contender) -> Int {
     let multiple = contender.batchMultiple
     let whole = (contender.warmingBuffers + multiple - 1) / multiple * multiple
-    let buffers = min(whole, contender.buffersPerSlice)
-    if buffers > 0 { _ = try slice(number, buffers: buffers) }
+    return min(whole, contender.buffersPerSlice)
   }
 
   /// Where the two CPUs are now, and what was taken from them so far.
@@ -227,4 +299,12 @@ package struct SliceLeader {
     let switches = schedule.peers.reduce(cring_involuntary_switches()) { $0 &+ $1.gate.switchCount }
     return CPUState(roundTrip: -1, stolenTicks: stolen, involuntarySwitches: switches)
   }
+}
+
+/// What a slice, or as much of it as there was time for, took.
+private struct SliceTime {
+  var nanoseconds = 0.0
+  var buffers = 0
+
+  var perBuffer: Double { nanoseconds / Double(buffers) }
 }

@@ -7,8 +7,8 @@ package struct SliceRun: Sendable {
   package var counters: [Int: [String: Double]] = [:]
   /// Single round trips, by the number among the timed contenders.
   package var latencies: [Int: Latency] = [:]
-  /// Why nothing was measured.
-  package var refusal: String?
+  /// Why contenders were left out, each reason once.
+  package var leftOut: [String] = []
   package var interrupted = false
   package var failure: (label: String, failure: SliceFailure)?
 

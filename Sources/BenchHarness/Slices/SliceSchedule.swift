@@ -13,19 +13,17 @@ package final class SliceSchedule: Sendable {
   let peers: [SlicePeer]
   package let rounds: Int
   package let sliceNanoseconds: Double
-  /// Seconds after which no second or further round begins.
-  package let timeLimit: Double
-  /// The limit counts from here, what is counted and calibrated before the rounds included.
-  package let limitsWholeRun: Bool
-  package let start = cring_nanoseconds()
+  /// When the run is over, what is counted and calibrated before the rounds included.
+  package let deadline: UInt64
   /// Round trips timed one by one, of contenders that can.
   package let roundTrips: Int
   package let driverCPU: Int
   package let deviceCPU: Int
   /// Threads beside the leader, and where they are pinned: the device of lane 0, then whatever other lanes need.
   let followers: [(role: FollowerRole, cpu: Int)]
-  /// Slices finished, for the progress line.
+  /// Slices finished, and those there will be by now, for the progress line.
   package let finished = Atomic<Int>(0)
+  package let planned = Atomic<Int>(0)
   /// What sets some of the contenders for where the CPUs are.
   package let tuner: (any SliceTuner)?
   /// What it is doing, for the progress line.
@@ -33,9 +31,10 @@ package final class SliceSchedule: Sendable {
   /// Says where the CPUs are instead of the probes.
   package let source: (@Sendable () -> CPUState)?
 
+  /// `timeLimit`: seconds, which count from `began`.
   package init(
     counted: [Contender], timed: [Contender], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
-    timeLimit: Double, driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0, limitsWholeRun: Bool = false,
+    timeLimit: Double, began: UInt64 = cring_nanoseconds(), driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0,
     otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
     tuner: (any SliceTuner)? = nil, source: (@Sendable () -> CPUState)? = nil
   ) throws(BenchError) {
@@ -44,8 +43,8 @@ package final class SliceSchedule: Sendable {
     self.groups = groups
     self.rounds = rounds
     sliceNanoseconds = sliceMilliseconds * 1e6
-    self.timeLimit = timeLimit
-    self.limitsWholeRun = limitsWholeRun
+    // A year is as good as none, and no overflow.
+    deadline = began &+ UInt64(min(timeLimit, 3e7) * 1e9)
     self.roundTrips = roundTrips
     self.driverCPU = driverCPU
     self.deviceCPU = deviceCPU
@@ -93,8 +92,11 @@ package protocol SliceTuner: AnyObject, Sendable {
   /// Contenders of its own.
   var contenders: [Contender] { get }
 
-  /// Finds settings where the CPUs are now, before anything else is measured; returns why the run cannot begin.
-  func prepare(_ leader: inout SliceLeader, _ at: inout String) throws(SliceFailure) -> String?
+  /// Finds settings where the CPUs are now, before anything else is measured, until the leader's time for it is up.
+  func prepare(_ leader: inout SliceLeader, _ at: inout String) throws(SliceFailure)
+
+  /// Why a contender has no setting and is left out; `nil` when it has one, or needs none.
+  func refusal(_ contender: Contender) -> String?
 
   /// Sets a contender for where the CPUs are; returns the number of the setting, `nil` for one that is not tuned.
   func tune(_ contender: Contender, roundTrip: Double) -> Int?

@@ -57,17 +57,17 @@ package struct SliceSession {
       }
       throw .check("\(label): \(cause)")
     }
-    if let refusal = run.refusal { throw .machine(refusal) }
     return run
   }
 
   /// A quarter of a second apart the line is smooth enough, and the slices it disturbs are dropped as such.
   private func watch(_ driver: PinnedThread<SliceRun>, _ progress: Progress) {
-    let total = schedule.rounds * schedule.timed.count
     while !driver.isFinished {
       let done = schedule.finished.load(ordering: .relaxed)
       let tuning = schedule.tuning.withLock { $0 }
-      progress.update(tuning ?? (done == 0 ? "counting and calibrating" : "slice \(done) of \(total)"))
+      // More are planned while others than those before are still wanted: never fewer than there are.
+      let total = max(done, schedule.planned.load(ordering: .relaxed))
+      progress.update(tuning ?? (total == 0 ? "counting and calibrating" : "slice \(done) of \(total)"))
       usleep(250_000)
     }
   }

@@ -3,7 +3,7 @@ package struct SliceSorter {
   private var byContender: [[PlacementClass: [SliceRecord]]]
   package private(set) var dropped: [Int]
   package private(set) var reasons: [DropReason: Int] = [:]
-  /// Whether slices count in which a thread was taken off its CPU.
+  /// Whether slices count that were disturbed.
   package private(set) var isDisturbed = false
 
   package init(contenders: Int) {
@@ -13,29 +13,38 @@ package struct SliceSorter {
 
   /// Sorts a whole run.
   ///
-  /// Slices in which a thread lost its CPU count only where some contender would be left with fewer than `fewest`
-  /// without them: on a machine that is busy with something else a figure with a warning beats none. Nor do those that
-  /// ran with another class's setting than the one found for theirs, which `isForeign` tells.
+  /// Slices that were disturbed count only where some contender would be left with fewer than `fewest`, or than it has,
+  /// without them, the least disturbed first: on a machine that is busy with something else a figure with a warning
+  /// beats none. Nor do those that ran with another class's setting than the one found for theirs, which `isForeign`
+  /// tells.
   package init(
     _ records: [SliceRecord], contenders: Int, fewest: Int, classifier: PlacementClassifier,
     isForeign: (SliceRecord, PlacementClass) -> Bool = { _, _ in false }
   ) {
-    func verdict(_ record: SliceRecord, _ toleratesSwitches: Bool) -> PlacementClassifier.Verdict {
-      let verdict = classifier.verdict(record.conditions, toleratesSwitches: toleratesSwitches)
+    func verdict(_ record: SliceRecord, _ tolerance: Tolerance) -> PlacementClassifier.Verdict {
+      let verdict = classifier.verdict(record.conditions, tolerating: tolerance)
       guard case .kept(let placement) = verdict, isForeign(record, placement) else { return verdict }
       return .dropped(.otherThreshold)
     }
     self.init(contenders: contenders)
-    for record in records { add(record, verdict(record, false)) }
-    let isShort = (0..<contenders).contains { contender in
-      let kept = byContender[contender].values.map(\.count)
-      return kept.reduce(dropped[contender], +) >= fewest && !kept.contains { $0 >= fewest }
+    for tolerance in Tolerance.allCases {
+      var sorted = SliceSorter(contenders: contenders)
+      for record in records { sorted.add(record, verdict(record, tolerance)) }
+      // One that keeps no more than the one before it changes nothing.
+      if tolerance == .nothing || sorted.dropped != dropped {
+        sorted.isDisturbed = tolerance > .nothing
+        self = sorted
+      }
+      if !(0..<contenders).contains(where: { isShort($0, of: fewest) }) { return }
     }
-    guard isShort, reasons[.involuntarySwitch, default: 0] > 0 else { return }
-    self.init(contenders: contenders)
-    isDisturbed = true
-    for record in records { add(record, verdict(record, true)) }
   }
+
+  private func isShort(_ contender: Int, of fewest: Int) -> Bool {
+    dropped[contender] > 0 && most(contender) < fewest
+  }
+
+  /// Slices of a contender in the class that it has most of.
+  package func most(_ contender: Int) -> Int { byContender[contender].values.map(\.count).max() ?? 0 }
 
   package mutating func add(_ record: SliceRecord, _ verdict: PlacementClassifier.Verdict) {
     switch verdict {

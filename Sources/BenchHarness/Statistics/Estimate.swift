@@ -18,6 +18,15 @@ package struct Estimate: Codable, Equatable, Sendable {
     Estimate(median: factor / median, low: factor / high, high: factor / low)
   }
 
+  /// With an interval that fits so few values: their own range is too narrow for fewer than are `enough`.
+  ///
+  /// One value may be off by a factor of two, two by half of that; a rule of thumb.
+  package func widened(count: Int, enough: Int) -> Estimate {
+    guard count < enough else { return self }
+    let factor = 1 + 1 / Double(max(1, count))
+    return Estimate(median: median, low: low / factor, high: high * factor)
+  }
+
   /// With the digits a measurement has.
   package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)

@@ -29,15 +29,13 @@ package struct PlacementClassifier: Sendable {
     return measured == .crossL3 && !pair.shareNode ? .crossNode : measured
   }
 
-  /// What becomes of a slice.
-  ///
-  /// With `toleratesSwitches` it is kept although a thread was taken off its CPU, for a machine that has no others.
-  package func verdict(_ slice: SliceConditions, toleratesSwitches: Bool = false) -> Verdict {
-    guard let before = placement(of: slice.roundTripBefore), let after = placement(of: slice.roundTripAfter) else {
-      return .dropped(.probeFailed)
-    }
-    guard slice.stolenTicks == 0 else { return .dropped(.stolenTime) }
-    guard slice.involuntarySwitches == 0 || toleratesSwitches else { return .dropped(.involuntarySwitch) }
+  /// What becomes of a slice, with what has to be put up with on a machine that has no others.
+  package func verdict(_ slice: SliceConditions, tolerating: Tolerance = .nothing) -> Verdict {
+    let (before, after) = (placement(of: slice.roundTripBefore), placement(of: slice.roundTripAfter))
+    guard tolerating < .moves else { return .kept(before ?? after ?? topologyClass) }
+    guard let before, let after else { return .dropped(.probeFailed) }
+    guard slice.stolenTicks == 0 || tolerating >= .stolenTime else { return .dropped(.stolenTime) }
+    guard slice.involuntarySwitches == 0 || tolerating >= .switches else { return .dropped(.involuntarySwitch) }
     return before == after ? .kept(before) : .dropped(.placementChanged)
   }
 
@@ -46,6 +44,17 @@ package struct PlacementClassifier: Sendable {
     if pair.shareLastLevelCache { return .sameL3 }
     return pair.shareNode ? .crossL3 : .crossNode
   }
+}
+
+/// What may have happened to a slice that counts all the same; each includes those before it.
+package enum Tolerance: Int, CaseIterable, Comparable, Sendable {
+  case nothing
+  case switches
+  case stolenTime
+  /// Of the CPUs during the slice, or a round trip that was not answered.
+  case moves
+
+  package static func < (a: Tolerance, b: Tolerance) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// Where driver and device are, seen from each other.

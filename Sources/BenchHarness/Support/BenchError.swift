@@ -31,12 +31,6 @@ package enum BenchError: Error, Equatable {
   }
 }
 
-/// Exit codes beyond those of ``BenchError``.
-package enum ExitCodes {
-  /// What a shell reports for a process that SIGINT ended (128 + 2).
-  package static let interrupted: Int32 = 130
-}
-
 /// The C library's words for an error number.
 package enum Errno {
   package static func text(_ error: Int32) -> String {
@@ -45,14 +39,36 @@ package enum Errno {
   }
 }
 
-/// Ctrl-C: the first asks the run to end with what it has, the second ends the process.
+/// Ctrl-C, SIGTERM and SIGHUP: the first asks the run to end with what it has, the second ends the process.
 package enum Interrupt {
-  /// Called once, before threads are started.
-  package static func install() { _ = crb_interrupt_install() }
+  /// Called first of all, before threads are started.
+  package static func install() { crb_interrupt_install() }
 
-  /// SIGTERM as well, for what serves until it is told to end.
-  package static func installTermination() { _ = crb_termination_install() }
+  /// For a command that has nothing to end with: from now on the first signal ends the process.
+  package static func endAtOnce() { crb_interrupt_end_at_once() }
+
+  /// For a child, which ends with its parent whatever the whole group is sent.
+  package static func ignore() { crb_interrupt_ignore() }
 
   /// Whether the run was asked to end; one relaxed load, for any thread.
   package static var isRequested: Bool { crb_interrupted() }
+
+  /// What a shell reports for a process that the signal ended: 130, 143 or 129.
+  package static var exitCode: Int32 { 128 + crb_interrupt_signal() }
+}
+
+/// What this process was started with.
+package enum ProgramArguments {
+  /// main's, the program's name first; Swift's own come from /proc, which a container may not have.
+  package static var all: [String] {
+    let count = crb_argument_count()
+    guard count > 0 else { return CommandLine.arguments }
+    return (0..<count).compactMap { number in
+      // SAFETY: argv's strings are terminated and stay for the life of the process.
+      unsafe crb_argument(number).map { unsafe String(cString: $0) }
+    }
+  }
+
+  /// A path that starts this program once more.
+  package static var ownPath: String { unsafe String(cString: crb_program_path()) }
 }

@@ -21,8 +21,16 @@ extension NamedChoice {
     return choice
   }
 
-  /// Comma lists, given once or repeatedly; a name that comes twice counts once.
+  /// Comma lists, given once or repeatedly.
   package static func parse(list: [String]) throws(BenchError) -> [Self] {
     try ListArgument.parse(list, ifEmpty: "an empty list of \(noun)s; choose from: \(names)", Self.parse(_:))
+  }
+
+  /// The same, or `none` alone.
+  package static func parse(listOrNone list: [String]) throws(BenchError) -> [Self] {
+    let elements = try ListArgument.elements(list)
+    guard elements.contains("none") else { return try parse(list: list) }
+    guard elements.count == 1 else { throw .usage("none stands alone, not beside another \(noun)") }
+    return []
   }
 }

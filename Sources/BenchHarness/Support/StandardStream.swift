@@ -30,12 +30,19 @@ package enum FileWrite {
   }
 }
 
-/// One line on standard error that is redrawn in place on a terminal; elsewhere only warnings are written.
+/// One line on standard error that is redrawn in place on a terminal that can; elsewhere only warnings are written.
 package final class Progress {
   private let isTerminal: Bool
   private var isLineOpen = false
 
-  package init() { isTerminal = StandardStream.error.isTerminal }
+  package init() {
+    // SAFETY: a variable of the environment is a terminated string, and nothing here changes it.
+    let kind = unsafe getenv("TERM").map { unsafe String(cString: $0) }
+    isTerminal = StandardStream.error.isTerminal && Self.redraws(kind)
+  }
+
+  /// Whether a terminal of that kind understands more than lines.
+  static func redraws(_ kind: String?) -> Bool { kind != nil && kind != "" && kind != "dumb" }
 
   /// Whether anybody sees the line; who would wake up only to redraw it need not.
   package var isShown: Bool { isTerminal }

@@ -147,10 +147,10 @@ package final class HybridCalibrator: @unchecked Sendable {
     return SliceSorter(records, contenders: keys.count, fewest: Self.fewestPairs, classifier: classifier)
   }
 
-  /// Why a run cannot begin: nothing was found.
+  /// Why hybrid is left out: nothing was found.
   package var refusal: String {
-    "hybrid's threshold cannot be measured now. \(DropReason.sentence(sorter.reasons)) "
-      + "Try again, or give it with --hybrid-threshold"
+    "hybrid on the \(ring.name) ring is left out, its threshold could not be measured"
+      + "\(records.isEmpty ? " in time" : ""); try again, or give it with --hybrid-threshold"
   }
 }
 
@@ -186,7 +186,7 @@ extension HybridCalibrator {
         for path in own.paths {
           let key = CostKey(ring: ring, path: path, direction: direction, bytes: bytes)
           let contender = try factory.make(key)
-          contender.trialBuffers = 128
+          contender.trialBuffers = min(128, contender.trialBuffers)
           keys.append(key)
           contenders.append(contender)
         }

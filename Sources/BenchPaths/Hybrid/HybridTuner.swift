@@ -16,24 +16,29 @@ package final class HybridTuner: SliceTuner, @unchecked Sendable {
     contenders = calibrators.flatMap(\.contenders)
   }
 
-  package func prepare(_ leader: inout SliceLeader, _ at: inout String) throws(SliceFailure) -> String? {
+  package func prepare(_ leader: inout SliceLeader, _ at: inout String) throws(SliceFailure) {
     for (number, hybrid) in calibrators.enumerated() {
       at = hybrid.title(nil)
       let placement = hybrid.placement(of: try leader.look().roundTrip, outcome.findings)
       show(hybrid.title(placement), leader)
       defer { show(nil, leader) }
       for contender in hybrid.contenders.indices {
-        if Interrupt.isRequested { return nil }
+        if leader.isOver { return }
         try leader.fill(first(of: number, leader) + contender, nanoseconds: HybridCalibrator.sliceNanoseconds)
       }
       try takeRounds(of: number, &leader, until: cring_nanoseconds() &+ hybrid.patience)
       let found = hybrid.firstFindings()
-      if found.isEmpty && !Interrupt.isRequested { return hybrid.refusal }
       // What is counted goes by the first, wherever the CPUs are then.
       if let first = found.first { hybrid.control.threshold = first.calibration.threshold }
       outcome.findings += found
     }
-    return nil
+  }
+
+  package func refusal(_ contender: Contender) -> String? {
+    guard let hybrid = contender.tuner as? HybridCalibrator,
+      !outcome.findings.contains(where: { $0.ring == hybrid.ring })
+    else { return nil }
+    return hybrid.refusal
   }
 
   package func tune(_ contender: Contender, roundTrip: Double) -> Int? {
@@ -90,7 +95,7 @@ package final class HybridTuner: SliceTuner, @unchecked Sendable {
   ) throws(SliceFailure) -> Bool {
     let hybrid = calibrators[number]
     for contender in hybrid.unsized(placement) {
-      if Interrupt.isRequested || cring_nanoseconds() > limit { return false }
+      if leader.isOver || cring_nanoseconds() > limit { return false }
       try leader.fill(first(of: number, leader) + contender, nanoseconds: HybridCalibrator.sliceNanoseconds)
       guard hybrid.placement(of: try leader.look().roundTrip, outcome.findings) == placement else { return false }
       hybrid.keepSize(contender, placement)
@@ -115,12 +120,14 @@ package final class HybridTuner: SliceTuner, @unchecked Sendable {
       if round >= HybridCalibrator.fewestPairs && start > end && isEnough { return }
       for contender in hybrid.order {
         let isElsewhere = placement != nil && hybrid.placement(of: before.roundTrip, outcome.findings) != placement
-        if Interrupt.isRequested || isElsewhere || cring_nanoseconds() > limit {
+        guard !leader.isOver, !isElsewhere, cring_nanoseconds() <= limit,
+          let record = try leader.take(
+            first(of: number, leader) + contender, as: contender, round: hybrid.round, &before)
+        else {
           hybrid.endRound(nil)
           return
         }
-        hybrid.add(
-          try leader.take(first(of: number, leader) + contender, as: contender, round: hybrid.round, &before))
+        hybrid.add(record)
       }
       hybrid.endRound(cring_nanoseconds() &- start)
     }

@@ -32,7 +32,7 @@ package final class IsolatedDevice: Sendable {
         link = try DeviceLink(try DeviceSocket.connect(to: path))
       } else {
         link = try DeviceLink(
-          starting: "/proc/self/exe", [BenchProcess.device, "--parent", "\(getpid())"])
+          starting: ProgramArguments.ownPath, [BenchProcess.device, "--parent", "\(getpid())"])
       }
     } catch {
       let place = parameters.isolation.socketPath.map { " at \($0)" } ?? ""

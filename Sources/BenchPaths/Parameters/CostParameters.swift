@@ -8,6 +8,8 @@ package struct CostParameters: Encodable, Sendable {
   package var rings: [RingLayout] = RingLayout.allCases
   /// As asked for; `direct` is measured as the baseline in any case.
   package var paths: [DMAPath] = DMAPath.allCases
+  /// Whether the paths were named; others are left out where this machine does not have them.
+  package var areNamed = false
   package var sizes: [Int] = [1_500, 4_096]
   package var directions: [DMADirection] = DMADirection.allCases
   package var queueSize = 256
@@ -25,8 +27,8 @@ package struct CostParameters: Encodable, Sendable {
   /// Slices per combination.
   package var slices = 100
   package var sliceMilliseconds = 3.0
-  /// Seconds after which no further round begins.
-  package var timeLimit = 50.0
+  /// Seconds of the whole run, what is set up and calibrated included.
+  package var timeLimit = 45.0
   package var touch = PayloadTouch.full
   /// The indirect call of `identity` goes through a retpoline thunk.
   package var retpoline = false
@@ -150,6 +152,9 @@ package struct CostKey: Hashable, Sendable {
 
   /// The combination it is compared with.
   package var baseline: CostKey { CostKey(ring: ring, path: .direct, direction: direction, bytes: bytes) }
+
+  /// The one that bounces everything: what a forced IOMMU is compared with.
+  package var bounce: CostKey { CostKey(ring: ring, path: .swiotlb, direction: direction, bytes: bytes) }
 }
 
 /// What producer and consumer do with a payload.

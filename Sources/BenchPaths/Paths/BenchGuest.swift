@@ -106,32 +106,34 @@ package struct BenchGuest {
     }
   }
 
+  /// What to say where 2 MiB pages were asked for and some memory lies on others.
+  package func pageWarning(_ parameters: CostParameters) -> String? {
+    guard parameters.pageSize == .huge else { return nil }
+    let small = placements().filter { $0.hugeBytes < $0.bytes }
+    guard !small.isEmpty else { return nil }
+    let list = small.map { "\($0.name) (\($0.hugeBytes >> 20) of \(($0.bytes + 0xf_ffff) >> 20) MiB)" }
+    return "--page-size 2m falls back to 4 KiB pages for: \(list.joined(separator: ", ")); reserve pages with "
+      + "vm.nr_hugepages, or allow transparent ones"
+  }
+
   /// Where everything lies.
-  package func placements() throws(BenchError) -> [MemoryPlacement] {
+  package func placements() -> [MemoryPlacement] {
     var regions = [("ring", rings.region), ("payload", sharedPayload.region)]
     if let privatePayload { regions.append(("private payload", privatePayload.region)) }
     if let shadow { regions.append(("shadow buffers", shadow.region)) }
     if let pool { regions.append(("bounce pool", pool.buffer.region)) }
-    var placements: [MemoryPlacement] = []
-    for (name, region) in regions {
-      do throws(MemoryError) { placements.append(try MemoryPlacement(name, region)) } catch {
-        throw .machine("where the pages are cannot be read: \(error)")
-      }
-    }
-    return placements
+    return regions.map { name, region in MemoryPlacement(name, region) }
   }
 
-  /// Where the pages asked for on a node really are; the placement a result claims is the one it had.
+  /// Where the pages asked for on a node really are: the placement a result claims is the one it had.
+  ///
+  /// A kernel that binds pages and does not tell where they are is believed; the result then says that it is not known.
   package func verifyPlacement(_ parameters: CostParameters) throws(BenchError) {
     let wanted: [(MemoryRegion, Int?)] = [
       (rings.region, parameters.ringNode), (sharedPayload.region, parameters.payloadNode),
     ]
     for (region, node) in wanted {
-      guard let node else { continue }
-      let found: [Int: Int]
-      do throws(MemoryError) { found = try region.pagesPerNode() } catch {
-        throw .machine("where the pages are cannot be read: \(error)")
-      }
+      guard let node, let found = try? region.pagesPerNode() else { continue }
       guard found.count == 1, found[node] != nil else {
         throw .machine("pages asked for on node \(node) lie on \(found.keys.sorted())")
       }
@@ -190,7 +192,7 @@ extension BenchGuest {
 }
 
 /// Where the pages of one region really are, as the kernel says after they were touched.
-package struct MemoryPlacement: Encodable, Equatable, Sendable {
+package struct MemoryPlacement: Encodable, Sendable {
   /// `ring`, `payload`, `private payload` or `bounce pool`.
   package let name: String
   package let bytes: Int
@@ -198,21 +200,22 @@ package struct MemoryPlacement: Encodable, Equatable, Sendable {
   package let pageSize: String
   /// Bytes on 2 MiB pages.
   package let hugeBytes: Int
-  /// Pages of 4 KiB by node.
-  package let pagesPerNode: [String: Int]
+  /// Pages of 4 KiB by node; `nil` where the kernel does not tell.
+  @Null package var pagesPerNode: [String: Int]?
 
-  package init(_ name: String, _ region: MemoryRegion) throws(MemoryError) {
+  package init(_ name: String, _ region: MemoryRegion) {
     self.name = name
     bytes = region.byteCount
     pageSize = region.pageSize.rawValue
     hugeBytes = region.hugeByteCount
-    pagesPerNode = Dictionary(
-      uniqueKeysWithValues: try region.pagesPerNode().map { (node, count) in ("\(node)", count) })
+    pagesPerNode = (try? region.pagesPerNode()).map { pages in
+      Dictionary(uniqueKeysWithValues: pages.map { (node, count) in ("\(node)", count) })
+    }
   }
 
   /// For people: `ring on node 0 (4k)`.
   package var text: String {
-    let nodes = pagesPerNode.keys.sorted()
+    guard let nodes = pagesPerNode?.keys.sorted() else { return "\(name) on an unknown node (\(pageSize))" }
     return "\(name) on \(nodes.count == 1 ? "node" : "nodes") \(nodes.joined(separator: " and ")) (\(pageSize))"
   }
 }

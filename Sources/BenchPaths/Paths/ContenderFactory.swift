@@ -85,7 +85,9 @@ package struct ContenderFactory {
   package mutating func make(_ key: CostKey, counting: Bool = false) throws(BenchError) -> Contender {
     do {
       if key.isolated { try checkIsolation(key) }
-      return counting ? try make(key, Self.hiddenCounter()) : try make(key, NoWork())
+      let contender = counting ? try make(key, Self.hiddenCounter()) : try make(key, NoWork())
+      contender.limitWork(key.path, bytes: key.bytes)
+      return contender
     } catch let error as BenchError {
       throw error
     } catch {
@@ -171,10 +173,13 @@ package struct ContenderFactory {
 }
 
 extension Contender {
-  /// Fewer buffers to calibrate and to count with where each takes long; still whole rounds of the flush queue.
+  /// Fewer buffers to calibrate and to count with where each takes long; whole rounds of the flush queue up to 512 KiB.
   package func limitWork(_ path: DMAPath?, bytes: Int) {
-    guard bytes > 16_384 || path == .viommu || path == .mmu else { return }
-    trialBuffers = 128
-    countedBuffers = 255 * 2
+    let isSlow = path == .viommu || path == .mmu
+    guard bytes > 16_384 || isSlow else { return }
+    let affordable = max(1, (16 << 20) / bytes)
+    trialBuffers = min(128, affordable)
+    countedBuffers = bytes > 512 << 10 ? 4 * affordable : 255 * 2
+    firstStep = min(isSlow ? 32 : 128, affordable)
   }
 }

@@ -46,9 +46,12 @@ package final class Floor: @unchecked Sendable {
 
   /// Takes turns like any other; ends of a slice it agrees on by itself.
   package func contender(_ label: String) -> Contender {
-    Contender(
+    let contender = Contender(
       label, DriverEnd(run: { count, _ throws(SliceFailure) in unsafe crb_floor_drive(self.floor, UInt64(count)) }),
       DeviceEnd(run: { _ throws(SliceFailure) in unsafe crb_floor_serve(self.floor) }))
+    // It moves groups of descriptors and has no other way to count.
+    contender.granule = contender.batchMultiple
+    return contender
   }
 }
 

@@ -94,7 +94,7 @@ extension ContenderFactory {
     ]
     if parameters.iommu.pages == .small { arguments.append("--small-pages") }
     do throws(ViommuFailure) {
-      return try ViommuProcess(executable: "/proc/self/exe", arguments: arguments)
+      return try ViommuProcess(executable: ProgramArguments.ownPath, arguments: arguments)
     } catch {
       throw .machine("the process that holds the translations of viommu cannot be started: \(error)")
     }

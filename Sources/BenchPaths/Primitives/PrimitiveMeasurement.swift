@@ -58,7 +58,7 @@ package struct PrimitiveMeasurement {
   /// The median over rounds of what one of a batch takes.
   private static func time(_ body: () throws -> Void, setUp: () throws -> Void = {}) rethrows -> Double {
     var samples: [Double] = []
-    for _ in 0..<rounds {
+    for _ in 0..<rounds where samples.isEmpty || !Interrupt.isRequested {
       try setUp()
       let start = cring_nanoseconds()
       try body()

@@ -67,7 +67,7 @@ package struct VFIOLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
       guard now &- last < Self.patience else {
         throw BenchError.check("the device answered \(done) of \(submitted) requests and then nothing for ten seconds")
       }
-      if Interrupt.isRequested { throw BenchError.check("interrupted") }
+      if Interrupt.isRequested { throw VFIOInterruption() }
     }
     return cring_nanoseconds() &- start
   }
@@ -91,6 +91,9 @@ package struct VFIOLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     unsafe SharedMemory(payload.host.advanced(by: slot * parameters.blockBytes), byteCount: parameters.blockBytes)
   }
 }
+
+/// A pass that was asked to end: it has no figures.
+struct VFIOInterruption: Error {}
 
 /// Which block a request is about, and what stands in it: the same on every path, from the seed alone.
 package struct VFIOContent {

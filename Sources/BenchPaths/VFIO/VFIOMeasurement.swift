@@ -16,15 +16,15 @@ package struct VFIOMeasurement {
     var rows: [VFIORow] = []
     var sums: [UInt64] = []
     for ring in parameters.rings {
-      for path in parameters.paths {
+      for path in parameters.paths where !Interrupt.isRequested {
         progress.update("\(path.name), \(ring.name) ring")
         let space = VFIOAddressSpace(device: vfio, memory: guest.memory)
         try space.showForGood(guest.control)
-        rows.append(try run(path, ring, guest, space, &sums))
+        do { rows.append(try run(path, ring, guest, space, &sums)) } catch is VFIOInterruption {}
       }
     }
     progress.update("reaching for memory that was taken away")
-    let fault = parameters.fault ? try VFIOFaultRun(parameters).run(vfio, guest) : nil
+    let fault = parameters.fault && !Interrupt.isRequested ? try VFIOFaultRun(parameters).run(vfio, guest) : nil
     vfio.reset()
     return (vfio.group, rows, fault)
   }

@@ -15,8 +15,10 @@ package struct CostRow: Encodable, Sendable {
   var buffersPerSecond: Estimate
   /// The path's time by direct's, slice by slice of the same round: 1 is the same, 2 costs twice as much.
   ///
-  /// `nil` when no slice of direct was kept in the same round and class.
+  /// Of too few such rounds the times themselves are compared; `nil` when no slice of direct was kept in the class.
   @Null var ratioToDirect: Estimate?
+  /// The same by swiotlb's; `nil` where that was not measured.
+  @Null var ratioToSwiotlb: Estimate?
   var slicesKept: Int
   var slicesDropped: Int
   /// Work per buffer, by the names of ``RingKit/WorkEvent``, and figures of the path's own such as
@@ -31,19 +33,22 @@ package struct CostRow: Encodable, Sendable {
 }
 
 extension CostRow {
-  /// A contender's row in one class, `nil` of too few slices; `baseline` is the number of direct's contender.
+  /// A contender's row in one class, `nil` of too few slices.
+  ///
+  /// `baseline` and `bounce` are the numbers of direct's contender and swiotlb's.
   package init?(
-    _ number: Int, _ key: CostKey, baseline: Int?, _ placement: PlacementClass, _ run: PairedRun,
+    _ number: Int, _ key: CostKey, baseline: Int?, bounce: Int?, _ placement: PlacementClass, _ run: PairedRun,
     _ parameters: CostParameters
   ) {
     guard let time = run.time(number, placement) else { return nil }
     let slices = run.sorter.kept(number, placement)
     let roundTrip = Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0
-    let ratio = baseline == number ? .exactly(1) : baseline.flatMap { run.ratio(number, to: $0, placement) }
+    let ratio = { (base: Int?) in base == number ? .exactly(1) : base.flatMap { run.ratio(number, to: $0, placement) } }
     self.init(
       ring: key.ring, path: key.path, direction: key.direction, bytes: key.bytes, depth: parameters.depth,
       batch: parameters.batch, placement: PlacementFigure(placement, roundTrip), nsPerBuffer: time,
-      buffersPerSecond: time.reciprocal(times: 1e9), ratioToDirect: ratio, slicesKept: slices.count,
+      buffersPerSecond: time.reciprocal(times: 1e9), ratioToDirect: ratio(baseline), ratioToSwiotlb: ratio(bounce),
+      slicesKept: slices.count,
       slicesDropped: run.sorter.dropped[number], counters: Self.rounded(run.run.counters[number]),
       price: parameters.iommu.price(of: key.path), injected: parameters.iommu.isInjected(key.path),
       isolated: key.isolated)
@@ -66,7 +71,7 @@ package final class CostReport: Encodable {
   /// Where hybrid's threshold comes from; nothing when it was given or is not needed.
   private let hybridCalibration: [HybridFinding]
   private let hybridUncalibrated: [HybridGap]
-  /// Other programs ran on these CPUs so much that the slices they disturbed had to count.
+  /// So many slices were disturbed that these had to count, too.
   let disturbed: Bool
   /// Ended by Ctrl-C: what is here is what there was by then.
   package let interrupted: Bool
@@ -99,15 +104,7 @@ package final class CostReport: Encodable {
   /// The class to show: the one with most slices.
   var mainClass: PlacementClass? { PlacementClass.main(results.map { ($0.placement.class, $0.slicesKept) }) }
 
-  /// What kept the machine from holding still, for a run that kept nothing.
-  package var unrest: String {
-    var (most, count) = (DropReason?.none, 0)
-    for (reason, number) in slicesDroppedBy where number > count { (most, count) = (reason, number) }
-    return switch most {
-    case .involuntarySwitch: "other programs want these CPUs; stop them, or name other CPUs"
-    case .stolenTime: "the hypervisor gives these CPUs to others; try again, or shorter slices (--slice-ms)"
-    case .placementChanged, .otherThreshold: "the CPUs moved during every slice; try shorter ones (--slice-ms)"
-    case .probeFailed, nil: "the two CPUs did not answer each other"
-    }
-  }
+  package var measuredClasses: [PlacementClass] { results.map(\.placement.class) }
+  package var emptiness: String? { results.isEmpty ? Lines.nothing(slicesDroppedBy) : nil }
+  package var caution: String? { disturbed ? Lines.disturbed : nil }
 }

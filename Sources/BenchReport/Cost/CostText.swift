@@ -77,27 +77,51 @@ enum AnswerSentence {
   static func text(for report: CostReport, in placement: PlacementClass) -> String {
     let rows = report.results.filter { $0.placement.class == placement }
     guard !rows.isEmpty else { return "No slice was kept in class \(placement.name)." }
-    var parts: [String] = []
-    for path in DMAPath.allCases where path != .direct {
-      for isolated in [false, true] {
-        let ratios = rows.filter { $0.path == path && $0.isolated == isolated }.compactMap { $0.ratioToDirect?.median }
-        let name = name(path, report.parameters.iommu.price(of: path), isolated: isolated)
-        if let low = ratios.min(), let high = ratios.max() { parts.append(part(name, low, high)) }
+    // What was not compared with direct is told as it is, and compared with the others below.
+    let compared = comparisons(rows, report, with: .direct, \.ratioToDirect)
+    let text = "On \(scope(rows, placement)): \(joined(compared.isEmpty ? times(rows, report) : compared))."
+    let forced = rows.filter { $0.path == .iommuStrict || $0.path == .iommuLazy || $0.path == .viommu }
+    let bounced = comparisons(forced, report, with: .swiotlb, \.ratioToSwiotlb)
+    return bounced.isEmpty ? text : "\(text) The IOMMU against bouncing: \(joined(bounced))."
+  }
+
+  /// Each path's rows against those of another path; nothing of what was not paired with it.
+  private static func comparisons(
+    _ rows: [CostRow], _ report: CostReport, with base: DMAPath, _ ratio: KeyPath<CostRow, Estimate?>
+  ) -> [String] {
+    groups(rows, report) { name, path, rows in
+      let ratios = rows.compactMap { $0[keyPath: ratio]?.median }
+      guard path != base, let low = ratios.min(), let high = ratios.max() else { return nil }
+      return part(name, low, high, base.name)
+    }
+  }
+
+  private static func times(_ rows: [CostRow], _ report: CostReport) -> [String] {
+    groups(rows, report) { name, _, rows in
+      let times = rows.map(\.nsPerBuffer.median)
+      guard let low = times.min(), let high = times.max() else { return nil }
+      return "\(name) costs \(range(short(low), short(high))) ns a buffer"
+    }
+  }
+
+  /// What is said of each path and kind of device.
+  private static func groups(
+    _ rows: [CostRow], _ report: CostReport, _ text: (_ name: String, DMAPath, [CostRow]) -> String?
+  ) -> [String] {
+    DMAPath.allCases.flatMap { path in
+      [false, true].compactMap { isolated in
+        text(
+          name(path, report.parameters.iommu.price(of: path), isolated: isolated), path,
+          rows.filter { $0.path == path && $0.isolated == isolated })
       }
     }
-    if parts.isEmpty {
-      let times = rows.filter { $0.path == .direct }.map(\.nsPerBuffer.median)
-      guard let low = times.min(), let high = times.max() else { return nothing }
-      parts = ["direct costs \(range(short(low), short(high))) ns a buffer"]
-    }
-    return "On \(scope(rows, placement)): \(joined(parts))."
   }
 
   // A handful of percent says more than a factor of 1.0; a saving is said as one.
-  private static func part(_ name: String, _ low: Double, _ high: Double) -> String {
-    guard low > 0.95, high < 1.05 else { return "\(name) costs \(range(fixed(low, 1), fixed(high, 1))) times direct" }
+  private static func part(_ name: String, _ low: Double, _ high: Double, _ base: String) -> String {
+    guard low > 0.95, high < 1.05 else { return "\(name) costs \(range(fixed(low, 1), fixed(high, 1))) times \(base)" }
     let most = max(abs(low - 1), abs(high - 1))
-    return "\(name) is within \(max(1, Int((most * 100 - 0.01).rounded(.up)))) % of direct"
+    return "\(name) is within \(max(1, Int((most * 100 - 0.01).rounded(.up)))) % of \(base)"
   }
 
   private static func range(_ low: String, _ high: String) -> String { low == high ? low : "\(low) to \(high)" }

@@ -39,6 +39,8 @@ package final class VFIOReport: Encodable {
   let group: Int
   let results: [Row]
   @Null package var fault: VFIOFault?
+  /// Ended by a signal: what is here is what there was by then.
+  package let interrupted = Interrupt.isRequested
   /// Not where the CPU is one that QEMU emulates in software: then the IOMMU is too.
   let timesMeanSomething: Bool
   private(set) var answer = ""

@@ -39,20 +39,17 @@ package struct DeviceExplanation: Codable, Sendable {
     sources = demand.sources
   }
 
-  /// Those with the names or numbers given, in that order, each once; all kinds for an empty list.
+  /// Those with the names or numbers given, in that order; all kinds for an empty list.
   package static func find(_ arguments: [String]) throws(BenchError) -> [DeviceExplanation] {
     guard !arguments.isEmpty else { return DeviceKind.allCases.map { DeviceExplanation($0) } }
-    var found: [DeviceExplanation] = []
-    for name in ListArgument.elements(arguments) {
+    let kinds = try ListArgument.parse(arguments, ifEmpty: "an empty list of kinds of device") {
+      name throws(BenchError) in
       guard let kind = DeviceKind(name: name) ?? UInt32(name).flatMap({ DeviceKind(rawValue: $0) }) else {
         throw .usage("there is no kind of device '\(name)'; 'ringbench explain --device' lists them")
       }
-      if !found.contains(where: { $0.number == kind.rawValue }) { found.append(DeviceExplanation(kind)) }
+      return kind
     }
-    guard !found.isEmpty else {
-      throw .usage("an empty list of kinds of device; 'ringbench explain --device' lists them")
-    }
-    return found
+    return kinds.map { DeviceExplanation($0) }
   }
 
   fileprivate var answer: String {

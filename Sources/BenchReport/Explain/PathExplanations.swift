@@ -65,18 +65,16 @@ package enum PathExplanations {
 
   package static var names: String { all.map(\.path).joined(separator: ", ") }
 
-  /// Those with the names given, in that order, each once; all of them for an empty list.
+  /// Those with the names given, in that order; all of them for an empty list.
   package static func find(_ arguments: [String]) throws(BenchError) -> [PathExplanation] {
     guard !arguments.isEmpty else { return all }
-    var found: [PathExplanation] = []
-    for name in ListArgument.elements(arguments) {
-      guard let explanation = all.first(where: { $0.path == name }) else {
+    let found = try ListArgument.parse(arguments, ifEmpty: "an empty list of paths") { name throws(BenchError) in
+      guard let place = all.firstIndex(where: { $0.path == name }) else {
         throw .usage("there is no path '\(name)'; choose from: \(names)")
       }
-      if !found.contains(where: { $0.path == name }) { found.append(explanation) }
+      return place
     }
-    guard !found.isEmpty else { throw .usage("an empty list of paths; choose from: \(names)") }
-    return found
+    return found.map { all[$0] }
   }
 }
 

@@ -21,7 +21,7 @@ package struct RingParameters: Encodable, Sendable {
   package var deviceCPU: Int
   package var slices: Int
   package var sliceMilliseconds: Double
-  /// Seconds after which no further round begins.
+  /// Seconds of the whole run, what is set up and calibrated included.
   package var timeLimit: Double
   /// Round trips recorded for each point with one buffer outstanding.
   package var roundTrips: Int
@@ -120,7 +120,7 @@ package final class RingReport: Encodable {
   let parameters: RingParameters
   package let results: [RingRow]
   package let slicesDroppedBy: [DropReason: Int]
-  /// Other programs ran on these CPUs so much that the slices they disturbed had to count.
+  /// So many slices were disturbed that these had to count, too.
   let disturbed: Bool
   /// Ended by Ctrl-C: what is here is what there was by then.
   package let interrupted: Bool
@@ -130,6 +130,10 @@ package final class RingReport: Encodable {
     slicesDroppedBy = DropReason.counts(run.sorter.reasons)
     (disturbed, interrupted) = (run.sorter.isDisturbed, run.run.interrupted)
   }
+
+  package var measuredClasses: [PlacementClass] { results.map(\.placement.class) }
+  package var emptiness: String? { results.isEmpty ? Lines.nothing(slicesDroppedBy) : nil }
+  package var caution: String? { disturbed ? Lines.disturbed : nil }
 
   /// The class to show: the one with most slices.
   package var mainClass: PlacementClass? { PlacementClass.main(results.map { ($0.placement.class, $0.slicesKept) }) }

@@ -84,13 +84,14 @@ package struct ShapeParameters: Encodable, Sendable {
 
   package init() {}
 
-  /// Seconds for one shape.
-  package func limit(of shape: Shape) -> Double {
-    timeLimit * shape.weight / shapes.reduce(0) { $0 + $1.weight }
+  /// The first one's share of the time that is left for these.
+  package static func share(_ shapes: ArraySlice<Shape>) -> Double {
+    guard let first = shapes.first else { return 0 }
+    return first.weight / shapes.reduce(0) { $0 + $1.weight }
   }
 
   /// What a measurement of one shape starts from.
-  package func cost(for shape: Shape) -> CostParameters {
+  package var cost: CostParameters {
     var cost = CostParameters()
     cost.rings = [ring]
     cost.paths = [.direct]
@@ -99,7 +100,7 @@ package struct ShapeParameters: Encodable, Sendable {
     cost.deviceCPU = deviceCPU
     cost.slices = slices
     cost.sliceMilliseconds = sliceMilliseconds
-    cost.timeLimit = limit(of: shape)
+    cost.timeLimit = timeLimit
     cost.seed = seed
     return cost
   }
@@ -133,11 +134,9 @@ package struct ShapeRun: Sendable {
 
   package func time(_ contender: Int) -> Estimate? { placement.flatMap { paired.time(contender, $0) } }
 
-  /// One contender's time by another's: slice by slice of the same round, or, where too few rounds kept both, of all.
+  /// One contender's time by another's.
   package func ratio(_ contender: Int, to baseline: Int) -> Estimate? {
-    if let ratio = placement.flatMap({ paired.ratio(contender, to: baseline, $0) }) { return ratio }
-    guard let (time, base) = both(contender, baseline) else { return nil }
-    return Estimate(median: time.median / base.median, low: time.low / base.high, high: time.high / base.low)
+    placement.flatMap { paired.ratio(contender, to: baseline, $0) }
   }
 
   private func both(_ contender: Int, _ baseline: Int) -> (Estimate, Estimate)? {

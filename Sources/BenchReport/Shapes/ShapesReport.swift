@@ -94,8 +94,26 @@ package struct ShapeResult: Encodable, Sendable {
   package mutating func concludeUnmeasured() {
     verdict = .cannotBeShown
     why =
-      "too few undisturbed slices were kept in one placement class; \(DropReason.sentence(slicesDroppedBy))"
+      slicesDroppedBy.values.allSatisfy { $0 == 0 }
+      ? "no slice was measured in time; raise --time-limit"
+      : "too few slices were kept in one placement class; \(DropReason.sentence(slicesDroppedBy))"
   }
+
+  /// This machine does not have what the shape needs.
+  package mutating func concludeImpossible(_ reason: String) {
+    verdict = .cannotBeShown
+    why = reason
+  }
+}
+
+extension ShapesReport {
+  /// Where nothing was measured or counted.
+  package var emptiness: String? {
+    guard let first = shapes.first, shapes.allSatisfy({ $0.measured.isEmpty }) else { return nil }
+    return "nothing was measured: \(first.why)"
+  }
+
+  package var caution: String? { shapes.contains(where: \.disturbed) ? Lines.disturbed : nil }
 }
 
 /// Everything `ringbench shapes` found.

@@ -66,7 +66,8 @@ final class SweepAnalysis {
     var rows: [SweepRow] = []
     for (number, key) in keys.enumerated() {
       for placement in PlacementClass.allCases {
-        let row = CostRow(number, key, baseline: numbers[key.baseline], placement, run, parameters)
+        let row = CostRow(
+          number, key, baseline: numbers[key.baseline], bounce: numbers[key.bounce], placement, run, parameters)
         if let row { rows.append(SweepRow(row)) }
       }
     }

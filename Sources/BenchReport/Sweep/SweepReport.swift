@@ -192,6 +192,10 @@ package final class SweepReport: Encodable {
     hybridWarning = hybridCalibration.warning(rows: hybrid.map { ($0.ring, $0.placement) })
   }
 
+  package var measuredClasses: [PlacementClass] { results.compactMap(\.placement?.class) }
+  package var emptiness: String? { measuredClasses.isEmpty ? Lines.nothing(slicesDroppedBy) : nil }
+  package var caution: String? { disturbed ? Lines.disturbed : nil }
+
   private enum CodingKeys: CodingKey {
     case schema, machine, parameters, results, crossovers, primitives, hybrid, slicesDroppedBy, disturbed, interrupted
     case memory, hybridCalibration, hybridUncalibrated

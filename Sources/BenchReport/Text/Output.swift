@@ -56,6 +56,9 @@ package struct OutputFile: Sendable {
   /// Refuses a path that could not be written.
   package init(checking path: String) throws(BenchError) {
     guard !path.isEmpty else { throw .usage("--output needs a file name") }
+    guard path != "-" else {
+      throw .usage("'-' is no file: a report goes to standard output by itself (a file of that name is ./-)")
+    }
     self.path = path
     var status = stat()
     let exists = unsafe stat(path, &status) == 0
@@ -71,6 +74,32 @@ package struct OutputFile: Sendable {
       close(probe.descriptor)
       unsafe unlink(probe.path)
     }
+  }
+
+  /// Whether both would write one file; what takes all there is, as /dev/null does, is none.
+  package func isSame(as other: OutputFile) -> Bool {
+    var (mine, others) = (stat(), stat())
+    let (isHere, isThere) = (unsafe stat(path, &mine) == 0, unsafe stat(other.path, &others) == 0)
+    guard isHere && isThere else { return !isHere && !isThere && Self.place(path) == Self.place(other.path) }
+    return Self.isOne(mine, others)
+  }
+
+  /// Whether it would write where a report goes that has no file.
+  package var isStandardOutput: Bool {
+    var (mine, output) = (stat(), stat())
+    let isHere = unsafe stat(path, &mine) == 0 && fstat(StandardStream.output.rawValue, &output) == 0
+    return isHere && Self.isOne(mine, output)
+  }
+
+  private static func isOne(_ a: stat, _ b: stat) -> Bool {
+    a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_mode & S_IFMT != S_IFCHR
+  }
+
+  /// A path of a file that is not there yet, without links and dots in its folder.
+  private static func place(_ path: String) -> String {
+    let slash = path.lastIndex(of: "/")
+    let folder = slash.map { path[...$0] } ?? "./"
+    return resolved(String(folder)) + "/" + path[(slash.map { path.index(after: $0) } ?? path.startIndex)...]
   }
 
   /// Puts `text` there, or leaves what was there.

@@ -96,8 +96,25 @@ enum Lines {
   static func caveat(interrupted: Bool, disturbed: Bool = false) -> String {
     (interrupted ? "Interrupted: this is what was measured until then. " : "")
       + (disturbed
-        ? "Other programs wanted these CPUs all the time, so slices they disturbed count: take the times with care. "
+        ? "These CPUs were wanted elsewhere all the time, so slices that were disturbed count: take the times with care. "
         : "")
+  }
+
+  /// The same where figures are read by a program.
+  static let disturbed = "disturbed slices count, because too few others came: take the times with care"
+
+  /// Why a run has nothing to show, and what to change.
+  static func nothing(_ dropped: [DropReason: Int]) -> String {
+    let most = dropped.max { $0.value < $1.value }
+    let cause =
+      switch most.flatMap({ $0.value > 0 ? $0.key : nil }) {
+      case .involuntarySwitch: "other programs want these CPUs; stop them, or name other CPUs"
+      case .stolenTime: "the hypervisor gives these CPUs to others; try again, or shorter slices (--slice-ms)"
+      case .placementChanged, .otherThreshold: "the CPUs moved during every slice; try shorter ones (--slice-ms)"
+      case .probeFailed: "the two CPUs did not answer each other; name others"
+      case nil: "no slice fit into the time limit; raise --time-limit, or measure less"
+      }
+    return "nothing was measured: \(cause)"
   }
 
   /// The other classes that there are rows of.

@@ -3,6 +3,7 @@
 #ifndef CRINGBENCH_H
 #define CRINGBENCH_H
 
+#include "cringbench/arguments.h"
 #include "cringbench/floor.h"
 #include "cringbench/interrupt.h"
 #include "cringbench/machine.h"

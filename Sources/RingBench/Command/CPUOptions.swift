@@ -39,7 +39,9 @@ enum OptionCheck {
     guard (0.1...10_000).contains(milliseconds) else {
       throw .usage("--slice-ms is 0.1 to 10000, not \(milliseconds)")
     }
-    guard timeLimit > 0 else { throw .usage("--time-limit is a number of seconds above 0, not \(timeLimit)") }
+    guard (0.1...1e6).contains(timeLimit) else {
+      throw .usage("--time-limit is 0.1 to 1000000 seconds, not \(timeLimit)")
+    }
   }
 
   /// Bytes of a block request.

@@ -25,14 +25,13 @@ struct CostCommand: ParsableCommand {
     let shown = try options.shownClass.shown()
     let machine = Machine.read()
     let parameters = try options.parameters(on: machine)
-    let report = try destination.write(timesOn: machine) { progress in
+    try destination.write(timesOn: machine) { progress in
       let report = try CostMeasurement(parameters, machine).run(progress: progress)
       if let warning = report.hybridWarning { progress.warn(warning) }
       return report
     } text: {
-      $0.text(shownClass: shown)
+      options.shownClass.text(of: $0, shown)
     }
-    if report.results.isEmpty { throw BenchError.machine("no slice was kept: \(report.unrest)") }
   }
 }
 #endif

@@ -16,13 +16,12 @@ extension CostOptions {
     var parameters = defaults
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
     parameters.paths = try paths(defaults: parameters.paths)
+    parameters.areNamed = !path.isEmpty
     parameters.isolation = try isolation.parameters(
       paths: path.isEmpty ? nil : parameters.paths, ViommuPrice.parse(iommu.viommuPrice))
     if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
     if !size.isEmpty { parameters.sizes = try sizes() }
-    if !features.isEmpty, ListArgument.elements(features) != ["none"] {
-      parameters.features = try RingFeature.parse(list: features)
-    }
+    if !features.isEmpty { parameters.features = try RingFeature.parse(listOrNone: features) }
     parameters.pageSize = try PageSizeRequest.parse(pageSize)
     parameters.touch = try PayloadTouch.parse(touch)
     parameters.retpoline = retpoline
@@ -137,7 +136,12 @@ extension CostOptions {
     try (1...16).check(queues, "--queues")
     parameters.queues = queues
     parameters.queueThreads = try QueueThreads.parse(queueThreads)
-    guard queues > 1 else { return }
+    guard queues > 1 else {
+      guard parameters.queueThreads == .pair else {
+        throw .usage("--queue-threads own is for several queues; add --queues")
+      }
+      return
+    }
     for path in parameters.measuredPaths where !path.takesSeveralQueues {
       throw .usage("\(path.name) is measured on one queue; leave it out with --path, or --queues away")
     }

@@ -59,8 +59,8 @@ struct CostOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
   var sliceMs = 3.0
 
-  @Option(parsing: .unconditional, help: "Seconds after which no further round of slices begins.")
-  var timeLimit = 50.0
+  @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and calibrated included.")
+  var timeLimit = 45.0
 
   @Option(help: "full: the producer writes and the consumer checks every byte; none: nobody looks at the payload.")
   var touch = "full"

@@ -43,6 +43,7 @@ struct DeviceIsolatedCommand: ParsableCommand {
   func run() throws {
     switch (socket, parent) {
     case (let path?, nil):
+      Interrupt.endAtOnce()
       let socket: DeviceSocket
       do throws(DeviceHandshakeError) { socket = try DeviceSocket.accept(at: path) } catch {
         throw BenchError.machine("nothing can wait at \(path): \(Errno.text(error))")
@@ -53,8 +54,8 @@ struct DeviceIsolatedCommand: ParsableCommand {
       guard cring_channel_set_timeout(DeviceLink.descriptor, 0) == 0 else {
         throw BenchError.usage("--parent is for ringbench itself; write ringbench device --socket PATH")
       }
-      // Ctrl-C reaches the whole group; the parent still has something to finish, and ends this one by closing.
-      signal(SIGINT, SIG_IGN)
+      // A signal reaches the whole group; the parent still has something to finish, and ends this one by closing.
+      Interrupt.ignore()
       let error = cring_child_follow_parent(parent)
       guard error == 0 else { throw BenchError.machine("the parent cannot be followed: \(Errno.text(error))") }
       var server = DeviceServer(DeviceSocket(attaching: DeviceLink.descriptor))

@@ -133,8 +133,7 @@ struct DriveCommand: ParsableCommand {
   }
 
   private func features(of list: [String]) throws(BenchError) -> [RingFeature] {
-    let names = ListArgument.elements(list)
-    var chosen = names.isEmpty || names == ["none"] ? [] : try RingFeature.parse(list: list)
+    var chosen = list.isEmpty ? [] : try RingFeature.parse(listOrNone: list)
     if inOrder && !chosen.contains(.inOrder) { chosen.append(.inOrder) }
     return chosen
   }

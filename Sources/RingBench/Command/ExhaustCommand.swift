@@ -103,6 +103,11 @@ struct ExhaustCommand: ParsableCommand {
       return number
     }
     parameters.queueSize = try SizeLimits.queueSize(queueSize, for: parameters.rings)
+    if depth.isEmpty {
+      // What nobody asked for fits the queue that somebody did.
+      let fitting = parameters.depths.filter { $0 <= queueSize }
+      parameters.depths = fitting.isEmpty ? [queueSize] : fitting
+    }
     guard batch > 0 else { throw .usage("--batch starts at 1") }
     try (1...10_000_000).check(buffers, "--buffers")
     parameters.batch = batch

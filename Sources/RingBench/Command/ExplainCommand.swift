@@ -1,5 +1,6 @@
 #if Bench
 import ArgumentParser
+import BenchHarness
 import BenchReport
 
 /// `ringbench explain`: what a path stands for, and how a real guest gets there; which devices a secure platform takes.
@@ -30,6 +31,7 @@ struct ExplainCommand: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func run() throws {
+    Interrupt.endAtOnce()
     let destination = try report.destination()
     if device {
       let report = DeviceReport(devices: try DeviceExplanation.find(names))

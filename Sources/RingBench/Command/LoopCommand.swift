@@ -25,6 +25,7 @@ struct LoopCommand: ParsableCommand {
   @Flag var inOrder = false
 
   func run() throws {
+    Interrupt.endAtOnce()
     guard (1...256).contains(depth), (1...depth).contains(batch), rounds > 0 else {
       throw BenchError.usage("--depth is 1 to 256, --batch at most the depth and --rounds at least 1")
     }

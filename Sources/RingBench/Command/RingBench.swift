@@ -9,8 +9,9 @@ struct RingBench: ParsableCommand {
     commandName: "ringbench",
     abstract: "Measures what each way of handing memory to a virtio device costs.",
     discussion: """
-      Exit codes: 0 done, 1 a check failed (a wrong byte, a broken ring), 2 the command line asks for something that \
-      makes no sense, 3 this machine cannot do it, 130 interrupted (what was measured until then is printed).
+      Exit codes: 0 done, 1 a check failed (a wrong byte, a broken ring) or nothing could be measured, 2 the command line \
+      asks for something that makes no sense, 3 this machine cannot do it, 130, 143 or 129 ended by SIGINT, SIGTERM or \
+      SIGHUP (what was measured until then is printed).
       """,
     version: "ringbench \(Version.ringKit)",
     subcommands: [
@@ -23,8 +24,13 @@ struct RingBench: ParsableCommand {
 
   // The parser's own main exits 64 and prints usage over several lines; here a refusal is one line and says 2.
   static func main() {
+    // Before anything else: a signal in the first moment, too, ends a run with what it has. Commands that have nothing
+    // to end with say so themselves.
+    Interrupt.install()
+    let arguments = Array(ProgramArguments.all.dropFirst())
     do {
-      var command = try parseAsRoot()
+      try CommandNames.check(arguments[...], of: Self.self, named: "ringbench")
+      var command = try parseAsRoot(arguments)
       try command.run()
     } catch let error as BenchError {
       error.exit()
@@ -44,6 +50,55 @@ struct RingBench: ParsableCommand {
     // The parser names the command it was in at the end of its own longer text.
     let command = fullMessage(for: error).split(separator: "'").first { $0.hasSuffix(" --help") }
     return lines.joined(separator: " ") + " (see '\(command ?? "ringbench --help")')"
+  }
+}
+
+/// The names of commands, for a word that is none of them.
+///
+/// The parser takes such a word for an argument of the default command, and help for one of the whole program.
+enum CommandNames {
+  private static let help = "help"
+
+  /// Refuses a word that stands where only a command can.
+  ///
+  /// - Throws: ``BenchError/usage(_:)`` with the name that is most like it.
+  static func check(
+    _ words: ArraySlice<String>, of command: any ParsableCommand.Type, named name: String
+  ) throws(BenchError) {
+    guard let word = words.first, !word.hasPrefix("-"), !command.configuration.subcommands.isEmpty else { return }
+    if word == help { return try check(words.dropFirst(), of: command, named: name) }
+    if let next = command.configuration.subcommands.first(where: { $0._commandName == word }) {
+      return try check(words.dropFirst(), of: next, named: "\(name) \(word)")
+    }
+    let hint = like(word, in: command).map { "; did you mean '\(name) \($0)'?" } ?? ""
+    throw .usage("\(name) has no command '\(word)'\(hint) (see '\(name) --help')")
+  }
+
+  /// The shown command that is most like a word, or the one below another that has just this name.
+  static func like(_ word: String, in command: any ParsableCommand.Type) -> String? {
+    let shown = command.configuration.subcommands.filter { $0.configuration.shouldDisplay }
+    for parent in shown where parent.configuration.subcommands.contains(where: { $0._commandName == word }) {
+      return "\(parent._commandName) \(word)"
+    }
+    let names = shown.map { $0._commandName } + [help]
+    let near = names.map { ($0, distance(word, $0)) }.min { $0.1 < $1.1 }
+    return near.flatMap { name, distance in distance <= max(1, word.count / 3) ? name : nil }
+  }
+
+  /// How many letters have to be put in, left out, replaced or swapped with the next.
+  static func distance(_ a: String, _ b: String) -> Int {
+    let (a, b) = (Array(a), Array(b))
+    var rows = [Array(0...b.count)]
+    for i in a.indices {
+      var row = [i + 1]
+      for j in b.indices {
+        var least = min(row[j] + 1, rows[i][j + 1] + 1, rows[i][j] + (a[i] == b[j] ? 0 : 1))
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { least = min(least, rows[i - 1][j - 1] + 1) }
+        row.append(least)
+      }
+      rows.append(row)
+    }
+    return rows[a.count][b.count]
   }
 }
 #endif

@@ -58,8 +58,8 @@ struct RingCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
   var sliceMs = 1.0
 
-  @Option(parsing: .unconditional, help: "Seconds after which no further round of slices begins.")
-  var timeLimit = 60.0
+  @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and calibrated included.")
+  var timeLimit = 45.0
 
   @Option(parsing: .unconditional, help: "Round trips timed one by one, for the percentiles.")
   var roundTrips = 50_000
@@ -81,7 +81,7 @@ struct RingCommand: ParsableCommand {
       }
       return try RingMeasurement(parameters, machine).run(progress: progress)
     } text: {
-      $0.text(shownClass: shown)
+      shownClass.text(of: $0, shown)
     }
   }
 
@@ -135,7 +135,7 @@ struct RingCommand: ParsableCommand {
 
   /// Buffers outstanding in a ring of that size; `full` depends on what each takes.
   private func depths(_ size: Int, _ descriptors: Int) throws(BenchError) -> [Int] {
-    let elements = outstanding.isEmpty ? ["1", "full"] : ListArgument.elements(outstanding)
+    let elements = outstanding.isEmpty ? ["1", "full"] : try ListArgument.elements(outstanding)
     var depths: [Int] = []
     for element in elements {
       let depth = element == "full" ? size / descriptors : Int(element) ?? 0

@@ -85,14 +85,14 @@ struct SimulateCommand: ParsableCommand {
 
   private func costs() throws(BenchError) -> [Primitive: Double] {
     var costs: [Primitive: Double] = [:]
-    for text in ListArgument.elements(primitive) {
+    for text in try ListArgument.elements(primitive) {
       let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2 else { throw .usage("--primitive is NAME=NS, not '\(text)'") }
       let name = try Primitive.parse(String(parts[0]))
       guard let time = Double(parts[1]), time.isFinite, (0...1e9).contains(time) else {
         throw .usage("\(name.name) costs 0 to 1e9 ns, not '\(parts[1])'")
       }
-      costs[name] = time
+      guard costs.updateValue(time, forKey: name) == nil else { throw .usage("\(name.name) is in the list twice") }
     }
     return costs
   }

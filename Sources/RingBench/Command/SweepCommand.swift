@@ -14,7 +14,7 @@ struct SweepCommand: ParsableCommand {
       viommu and mmu, and sizes from 64 bytes to 512 KiB in powers of two. A size that a path cannot take is a row with the refusal. Where one path overtakes another is \
       interpolated between sizes, with a 95 % interval over the slices; beside it stands what the two paths' own costs, \
       measured in the same run without a ring, predict: S* = bandwidth x (t_map + t_unmap) / k, with k = 1 copy for a \
-      device-readable buffer and 2 for a device-writable one under swiotlb. The time limit counts from the start.
+      device-readable buffer and 2 for a device-writable one under swiotlb.
 
       Examples:
         ringbench sweep
@@ -29,15 +29,12 @@ struct SweepCommand: ParsableCommand {
     let shown = try options.shownClass.shown()
     let machine = Machine.read()
     let parameters = try Self.parameters(options, on: machine)
-    let report = try destination.write(timesOn: machine) { progress in
+    try destination.write(timesOn: machine) { progress in
       let report = try SweepMeasurement(parameters, machine).run(progress: progress)
       if let warning = report.hybridWarning { progress.warn(warning) }
       return report
     } text: {
-      $0.text(shownClass: shown)
-    }
-    if report.mainClass == nil {
-      throw BenchError.machine("no slice was kept: \(DropReason.sentence(report.slicesDroppedBy))")
+      options.shownClass.text(of: $0, shown)
     }
   }
 

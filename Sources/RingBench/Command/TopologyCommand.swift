@@ -25,13 +25,12 @@ struct TopologyCommand: ParsableCommand {
     let report = TopologyReport(
       machine: machine, roundTrip: try measure(on: machine), lacks: MachineLacks.list(machine))
     try destination.write(report) { report.text() }
-    if Interrupt.isRequested { Glibc.exit(ExitCodes.interrupted) }
+    if Interrupt.isRequested { Glibc.exit(Interrupt.exitCode) }
   }
 
   // A machine with one CPU still has a topology.
   private func measure(on machine: Machine) throws(BenchError) -> RoundTripSummary? {
     guard let (driver, device) = try cpus.pairIfAny(on: machine) else { return nil }
-    Interrupt.install()
     let samples = try RoundTripProbe.sample(driver: driver, device: device, milliseconds: probeMs)
     return RoundTripSummary(samples, driver: driver, device: device, machine: machine)
   }

@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchHarness
 import BenchPaths
 import BenchReport
+import Glibc
 import RingPlatform
 
 /// `ringbench vfio`: a virtio-blk device driven from here, through the machine's own IOMMU.
@@ -39,8 +40,11 @@ struct VFIOCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Bytes of a request, a multiple of 512 up to 64 KiB.")
   var size = "4KiB"
 
-  @Option(parsing: .unconditional, help: "Requests outstanding, 1 to 64; a third of the queue at most.")
-  var depth = 16
+  @Option(
+    parsing: .unconditional,
+    help: "Requests outstanding, 1 to 64; a third of the queue at most. (default: 16, or a third of the queue if fewer)"
+  )
+  var depth: Int?
 
   @Option(
     parsing: .unconditional,
@@ -62,7 +66,6 @@ struct VFIOCommand: ParsableCommand {
     let destination = try report.destination()
     let parameters = try parameters()
     let progress = Progress()
-    Interrupt.install()
     let report: VFIOReport
     do {
       let (group, rows, fault) = try VFIOMeasurement(parameters).run(progress: progress)
@@ -77,6 +80,7 @@ struct VFIOCommand: ParsableCommand {
     }
     progress.clear()
     try destination.write(report) { report.text() }
+    if report.interrupted { Glibc.exit(Interrupt.exitCode) }
     if let fault = report.fault, !fault.isReported {
       throw BenchError.check("an access to \(fault.iova) after unmap was reported by nobody")
     }
@@ -92,7 +96,10 @@ struct VFIOCommand: ParsableCommand {
     guard (4...1024).contains(queueSize), queueSize & (queueSize - 1) == 0 else {
       throw .usage("--queue-size is a power of two from 4 to 1024, not \(queueSize)")
     }
+    let most = max(1, queueSize / 3)
+    let depth = depth ?? min(16, most)
     try (1...64).check(depth, "--depth")
+    guard depth <= most else { throw .usage("a queue of \(queueSize) holds \(most) requests, not \(depth) (--depth)") }
     parameters.device = device
     parameters.requests = requests
     parameters.depth = depth

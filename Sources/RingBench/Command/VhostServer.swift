@@ -79,8 +79,6 @@ struct VhostServer<Device: VhostUserDevice> {
   let tally: () -> [(name: String, count: UInt64)]
 
   func run() throws {
-    Interrupt.install()
-    Interrupt.installTermination()
     let listener: VhostUserListener
     do throws(VhostUserError) { listener = try VhostUserListener(at: parameters.socket) } catch {
       throw BenchError.machine(error.text)

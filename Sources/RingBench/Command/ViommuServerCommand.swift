@@ -2,7 +2,6 @@
 import ArgumentParser
 import BenchHarness
 import CRing
-import Glibc
 import RingIOMMU
 
 /// `ringbench viommu-server`: the VMM's part of the path `viommu`; started by ringbench itself.
@@ -26,8 +25,8 @@ struct ViommuServerCommand: ParsableCommand {
         throw BenchError.usage("\(Self.name) is started by ringbench, with a socket at descriptor \(descriptor)")
       }
     }
-    // Ctrl-C reaches the whole group; the parent still has something to finish, and ends this one by closing.
-    signal(SIGINT, SIG_IGN)
+    // A signal reaches the whole group; the parent still has something to finish, and ends this one by closing.
+    Interrupt.ignore()
     let error = cring_child_follow_parent(parent)
     guard error == 0 else { throw BenchError.machine("the parent cannot be followed: \(Errno.text(error))") }
     let server = ViommuServer(usesLargePages: !smallPages)

@@ -29,6 +29,7 @@ struct GuestRun {
         try Self.ownPath(), "device", "blk", "--socket", socket, "--file", disk, "--once", "--format", "json",
       ], log: "\(files.directory)/device.log")
     try wait(for: socket, of: device)
+    if Interrupt.isRequested { return nil }
     let words =
       setting.kernelWords + [
         "ringkit.run=/load.sh",
@@ -95,6 +96,7 @@ struct GuestRun {
   private func wait(for socket: String, of device: borrowing GuestProgram) throws(BenchError) {
     let late = cring_nanoseconds() &+ UInt64(Self.backendPatience * 1e9)
     while !SystemFile.exists(socket) {
+      if Interrupt.isRequested { return }
       if let end = device.end { throw .machine("our device \(end): \(device.lastWords)") }
       guard cring_nanoseconds() < late else { throw .machine("our device made no socket: \(device.lastWords)") }
       usleep(10_000)
@@ -124,8 +126,8 @@ struct GuestRun {
   }
 
   private static func ownPath() throws(BenchError) -> String {
-    guard let path = unsafe realpath("/proc/self/exe", nil) else {
-      throw .machine("/proc/self/exe cannot be read: \(Errno.text(errno))")
+    guard let path = unsafe realpath(ProgramArguments.ownPath, nil) else {
+      throw .machine("\(ProgramArguments.ownPath) cannot be found: \(Errno.text(errno))")
     }
     defer { unsafe free(path) }
     return unsafe String(cString: path)

@@ -2,11 +2,14 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
+import CRing
 
 /// Runs the rings and turns slices into rows.
 struct CostMeasurement {
   private let parameters: CostParameters
   private let machine: Machine
+  // The time limit covers what is set up as well.
+  private let began = cring_nanoseconds()
 
   init(_ parameters: CostParameters, _ machine: Machine) {
     self.parameters = parameters
@@ -16,7 +19,7 @@ struct CostMeasurement {
   func run(progress: Progress) throws(BenchError) -> CostReport {
     let (run, keys, factory, tuner) = try measure(progress)
     let report = report(run, keys, tuner?.outcome ?? HybridOutcome())
-    report.memory = try factory.guest.placements()
+    report.memory = factory.guest.placements()
     return report
   }
 
@@ -30,35 +33,59 @@ struct CostMeasurement {
     SliceRun, [CostKey], ContenderFactory, HybridTuner?
   ) {
     progress.update("setting up")
-    let keys = keys()
     var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    if let warning = factory.guest.pageWarning(parameters) { progress.warn(warning) }
     let device = parameters.isolation.paths.isEmpty ? nil : try IsolatedDevice(parameters, factory.guest)
     factory.device = device
-    var counted: [Contender] = []
-    var timed: [Contender] = []
-    for key in keys {
-      counted.append(try factory.makeAll(key, counting: true))
-      if let buffers {
-        counted[counted.count - 1].countedBuffers = buffers * parameters.queues
-      } else {
-        timed.append(try factory.makeAll(key))
-      }
-    }
     try factory.guest.verifyPlacement(parameters)
-    try device?.start(parameters)
+    let (keys, counted, timed) = try contenders(&factory, progress, counting: buffers)
     let tuner = factory.tuner
     let schedule = try SliceSchedule(
-      parameters, counted: counted, timed: timed, groups: groups(timed.count),
+      parameters, began: began, counted: counted, timed: timed, groups: timed.isEmpty ? [] : groups(keys),
       otherLanes: parameters.queueThreads == .own ? Array(parameters.laneCPUs.dropFirst()) : [],
-      isolated: device?.peer, tuner: tuner)
+      isolated: device?.peer, tuner: tuner, isUnlimited: buffers != nil)
+    try device?.start(parameters)
     let run = try SliceSession(schedule) { device?.finish().text }.run(progress: progress)
+    for reason in run.leftOut { progress.warn(reason) }
     return (run, keys, factory, tuner)
   }
 
+  /// All combinations whose path can be had here; a path that nobody named is left out where it cannot.
+  private func contenders(
+    _ factory: inout ContenderFactory, _ progress: Progress, counting buffers: Int?
+  ) throws(BenchError) -> (keys: [CostKey], counted: [Contender], timed: [Contender]) {
+    var made: [(key: CostKey, counted: Contender, timed: Contender?)] = []
+    var missing: Set<DMAPath> = []
+    for key in keys() where !missing.contains(key.path) && !Interrupt.isRequested {
+      do throws(BenchError) {
+        let counted = try factory.makeAll(key, counting: true)
+        if let buffers { counted.countedBuffers = buffers * parameters.queues }
+        made.append((key, counted, buffers == nil ? try factory.makeAll(key) : nil))
+      } catch {
+        guard case .machine(let reason) = error, parameters.areNamed == false, key.path != .direct else { throw error }
+        progress.warn("\(key.path.name) is left out: \(reason)")
+        missing.insert(key.path)
+      }
+    }
+    for one in made where missing.contains(one.key.path) {
+      one.counted.close()
+      one.timed?.close()
+    }
+    made.removeAll { missing.contains($0.key.path) }
+    return (made.map(\.key), made.map(\.counted), made.compactMap(\.timed))
+  }
+
   /// The paths of one ring, size and direction.
-  private func groups(_ count: Int) -> [Range<Int>] {
-    let paths = parameters.measuredPaths.count + parameters.isolation.paths.count
-    return stride(from: 0, to: count, by: paths).map { $0..<($0 + paths) }
+  private func groups(_ keys: [CostKey]) -> [Range<Int>] {
+    var groups: [Range<Int>] = []
+    for number in keys.indices {
+      if let last = groups.last, keys[last.lowerBound].baseline == keys[number].baseline {
+        groups[groups.count - 1] = last.lowerBound..<(number + 1)
+      } else {
+        groups.append(number..<(number + 1))
+      }
+    }
+    return groups
   }
 
   /// Contenders that are compared with each other stand next to each other, so that they run in the same moment.
@@ -88,8 +115,9 @@ struct CostMeasurement {
     var rows: [CostRow] = []
     for (number, key) in keys.enumerated() {
       let baseline = keys.firstIndex(of: key.baseline)
+      let bounce = keys.firstIndex(of: key.bounce)
       for placement in PlacementClass.allCases {
-        let row = CostRow(number, key, baseline: baseline, placement, paired, parameters)
+        let row = CostRow(number, key, baseline: baseline, bounce: bounce, placement, paired, parameters)
         if let row { rows.append(row) }
       }
     }
@@ -102,15 +130,15 @@ struct CostMeasurement {
 extension SliceSchedule {
   /// The slices and CPUs that a run's parameters ask for.
   convenience init(
-    _ parameters: CostParameters, counted: [Contender], timed: [Contender], groups: [Range<Int>],
-    limitsWholeRun: Bool = false, otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
-    tuner: HybridTuner? = nil
+    _ parameters: CostParameters, began: UInt64 = cring_nanoseconds(), counted: [Contender], timed: [Contender],
+    groups: [Range<Int>], otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
+    tuner: HybridTuner? = nil, isUnlimited: Bool = false
   ) throws(BenchError) {
     try self.init(
       counted: counted, timed: timed, groups: groups, rounds: parameters.slices,
-      sliceMilliseconds: parameters.sliceMilliseconds, timeLimit: parameters.timeLimit,
-      driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU, limitsWholeRun: limitsWholeRun,
-      otherLanes: otherLanes, isolated: isolated, tuner: tuner)
+      sliceMilliseconds: parameters.sliceMilliseconds, timeLimit: isUnlimited ? .infinity : parameters.timeLimit,
+      began: began, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU, otherLanes: otherLanes,
+      isolated: isolated, tuner: tuner)
   }
 }
 #endif

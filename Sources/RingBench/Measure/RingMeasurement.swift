@@ -8,6 +8,8 @@ import CRing
 struct RingMeasurement {
   private let parameters: RingParameters
   private let machine: Machine
+  // The time limit covers what is set up as well.
+  private let began = cring_nanoseconds()
 
   init(_ parameters: RingParameters, _ machine: Machine) {
     self.parameters = parameters
@@ -21,7 +23,7 @@ struct RingMeasurement {
     var timed: [Contender] = []
     // By point: the number of its ring among the timed ones, and of the floors that stand next to it.
     var places: [(ring: Int, floors: [(kind: FloorKind, number: Int)])] = []
-    for point in parameters.points {
+    for point in parameters.points where !Interrupt.isRequested {
       counted.append(try factory.make(point, counting: true))
       let ring = timed.count
       timed.append(try factory.make(point))
@@ -40,7 +42,7 @@ struct RingMeasurement {
       counted: counted, timed: timed,
       groups: places.map { $0.ring..<($0.ring + 1 + $0.floors.count) }, rounds: parameters.slices,
       sliceMilliseconds: parameters.sliceMilliseconds,
-      timeLimit: parameters.timeLimit, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
+      timeLimit: parameters.timeLimit, began: began, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
       roundTrips: parameters.roundTrips)
     let run = try SliceSession(schedule).run(progress: progress)
     return report(run, places)

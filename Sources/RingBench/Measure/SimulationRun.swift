@@ -23,7 +23,7 @@ struct SimulationRun {
     }
     for (name, time) in parameters.given { primitives[name] = PrimitiveCost(nanoseconds: time, source: .injected) }
     var rows: [SimulateRow] = []
-    for model in parameters.models {
+    for model in parameters.models where !Interrupt.isRequested {
       let operation = model.operation(primitives)
       guard operation.duration > 0 else {
         throw .usage(
@@ -31,9 +31,10 @@ struct SimulationRun {
       }
       var alone: Double?
       for cpus in [1] + parameters.cpus.filter({ $0 != 1 }) {
-        if Interrupt.isRequested { break }
         progress.update("\(model.name) on \(cpus) simulated CPUs")
         let result = simulate(operation, cpus, primitives)
+        // What an interruption cut short is no result.
+        if Interrupt.isRequested { break }
         let base = alone ?? result.operationsPerSecond
         alone = base
         guard parameters.cpus.contains(cpus) else { continue }

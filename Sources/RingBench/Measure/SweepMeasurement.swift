@@ -2,6 +2,7 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
+import CRing
 import RingIOMMU
 import RingKit
 
@@ -9,6 +10,8 @@ import RingKit
 struct SweepMeasurement {
   private let parameters: CostParameters
   private let machine: Machine
+  // The time limit covers what is set up as well.
+  private let began = cring_nanoseconds()
 
   init(_ parameters: CostParameters, _ machine: Machine) {
     self.parameters = parameters
@@ -18,19 +21,19 @@ struct SweepMeasurement {
   func run(progress: Progress) throws(BenchError) -> SweepReport {
     progress.update("setting up")
     var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    if let warning = factory.guest.pageWarning(parameters) { progress.warn(warning) }
+    try factory.guest.verifyPlacement(parameters)
     let refusals = try refusals(factory.guest)
     var keys: [CostKey] = []
     var groups: [Range<Int>] = []
     var counted: [Contender] = []
     var timed: [Contender] = []
-    for group in candidates() {
+    for group in candidates() where !Interrupt.isRequested {
       let possible = group.filter { refusals[Size(path: $0.path, bytes: $0.bytes)] == nil }
       guard !possible.isEmpty else { continue }
       for key in possible {
         counted.append(try factory.make(key, counting: true))
         timed.append(try factory.make(key))
-        counted.last?.limitWork(key.path, bytes: key.bytes)
-        timed.last?.limitWork(key.path, bytes: key.bytes)
       }
       groups.append(keys.count..<(keys.count + possible.count))
       keys += possible
@@ -38,11 +41,11 @@ struct SweepMeasurement {
     let primitives = try PrimitiveContenders(&factory)
     if !primitives.contenders.isEmpty { groups.append(timed.count..<(timed.count + primitives.contenders.count)) }
     timed += primitives.contenders
-    try factory.guest.verifyPlacement(parameters)
     let tuner = factory.tuner
     let schedule = try SliceSchedule(
-      parameters, counted: counted, timed: timed, groups: groups, limitsWholeRun: true, tuner: tuner)
+      parameters, began: began, counted: counted, timed: timed, groups: groups, tuner: tuner)
     let run = try SliceSession(schedule).run(progress: progress)
+    for reason in run.leftOut { progress.warn(reason) }
     progress.update("looking for crossovers")
     let classifier = machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips)
     let hybrid = (tuner?.outcome ?? HybridOutcome()).named(by: classifier)
@@ -52,7 +55,7 @@ struct SweepMeasurement {
       run: PairedRun(
         run, contenders: timed.count, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
         isForeign: hybrid.isForeign), hybridCalibration: hybrid)
-    report.memory = try factory.guest.placements()
+    report.memory = factory.guest.placements()
     return report
   }
 
@@ -81,9 +84,14 @@ struct SweepMeasurement {
     var factory = ContenderFactory(parameters: parameters, guest: guest, servedBy: .waiter, form: .mapping)
     var refusals: [Size: String] = [:]
     for path in parameters.measuredPaths {
-      for bytes in parameters.sizes {
+      for bytes in parameters.sizes where !Interrupt.isRequested {
         let key = CostKey(ring: parameters.rings[0], path: path, direction: .deviceReadable, bytes: bytes)
-        let contender = try factory.make(key)
+        let contender: Contender
+        do throws(BenchError) { contender = try factory.make(key) } catch {
+          guard case .machine(let reason) = error, !parameters.areNamed, path != .direct else { throw error }
+          refusals[Size(path: path, bytes: bytes)] = reason
+          continue
+        }
         defer { contender.close() }
         do throws(SliceFailure) { _ = try contender.runOnOneThread(1) } catch {
           guard case .queue(.mapping(let refusal)) = error else { throw .check("\(key.label): \(error.text)") }

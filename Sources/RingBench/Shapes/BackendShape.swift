@@ -23,7 +23,7 @@ struct BackendShape {
     // Messages alone: a map and an unmap are one each, and no device has entries to forget.
     timed.append(try make(.viommu, pages: Self.fitting, .mapping))
     timed.append(try make(.viommu, pages: Self.cycling, .translating, counts: true))
-    let run = try bench.run(timed: Array(timed.prefix(4)), counted: Array(timed.suffix(1)), bench.cost)
+    let run = try bench.run(timed: Array(timed.prefix(4)), counted: Array(timed.suffix(1)), share: 0.5, bench.cost)
     let rings = try rings()
     return result(run, rings)
   }
@@ -32,11 +32,9 @@ struct BackendShape {
     _ path: DMAPath, pages: Int, _ form: ContenderForm, counts: Bool = false
   ) throws(BenchError) -> Contender {
     // Nothing is invalidated but when it is set up, before the device's thread is there.
-    let contender = try bench.make(bench.key(path, bytes: 4_096), form: form, servedBy: .waiter, counting: counts) {
+    try bench.make(bench.key(path, bytes: 4_096), form: form, servedBy: .waiter, counting: counts) {
       ($0.queueSize, $0.depth) = (1_024, pages)
     }
-    contender.limitWork(path, bytes: 4_096)
-    return contender
   }
 
   /// Direct and viommu through a ring, payload written and checked.
@@ -46,7 +44,7 @@ struct BackendShape {
     cost.sizes = [Self.bytes]
     var factory = try bench.factory(cost)
     var timed: [Contender] = []
-    for path in cost.paths { timed.append(try bench.make(&factory, bench.key(path, bytes: Self.bytes))) }
+    for path in cost.paths { timed.append(try factory.make(bench.key(path, bytes: Self.bytes))) }
     return try bench.run(timed: timed, cost)
   }
 

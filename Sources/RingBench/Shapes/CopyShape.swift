@@ -19,7 +19,8 @@ struct CopyShape {
     cost.sizes = Self.sizes
     let report = try SweepMeasurement(cost, bench.machine).run(progress: bench.progress)
     var result = bench.result([.bounceInstead, .shadowBuffers])
-    let placement = bench.parameters.placement ?? report.mainClass
+    let measured = report.results.compactMap(\.placement?.class)
+    let placement = bench.parameters.placement.map { measured.contains($0) ? $0 : nil } ?? report.mainClass
     let trips = report.results.compactMap(\.placement).filter { $0.class == placement }.compactMap(\.roundTripNs)
     result.conditions = ShapeConditions(
       placement: placement, roundTrip: Percentile.median(trips), slicesDroppedBy: report.slicesDroppedBy,

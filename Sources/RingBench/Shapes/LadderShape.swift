@@ -21,9 +21,9 @@ struct LadderShape {
     cost.touch = .none
     var factory = try bench.factory(cost)
     var timed: [Contender] = []
-    for path in paths { timed.append(try bench.make(&factory, bench.key(path, bytes: Self.bytes))) }
+    for path in paths { timed.append(try factory.make(bench.key(path, bytes: Self.bytes))) }
     factory.form = .mapping
-    for path in paths { timed.append(try bench.make(&factory, bench.key(path, bytes: Self.bytes))) }
+    for path in paths { timed.append(try factory.make(bench.key(path, bytes: Self.bytes))) }
     return result(try bench.run(timed: timed, cost))
   }
 

@@ -2,6 +2,7 @@
 import BenchHarness
 import BenchPaths
 import BenchReport
+import CRing
 import RingIOMMU
 import RingKit
 
@@ -11,9 +12,16 @@ struct ShapeBench {
   let parameters: ShapeParameters
   let machine: Machine
   let progress: Progress
+  /// When the shape's time is up.
+  var deadline = UInt64.max
 
-  /// What the shape's measurement starts from.
-  var cost: CostParameters { parameters.cost(for: shape) }
+  /// What the shape's measurement starts from; its time limit is what is left.
+  var cost: CostParameters {
+    var cost = parameters.cost
+    let now = cring_nanoseconds()
+    cost.timeLimit = Double(deadline &- min(now, deadline)) / 1e9
+    return cost
+  }
 
   /// A factory with a guest of its own.
   func factory(
@@ -48,22 +56,22 @@ struct ShapeBench {
     return try factory.make(key, counting: counting)
   }
 
-  /// A contender of a path, with no more work than a slow one can do.
-  func make(_ factory: inout ContenderFactory, _ key: CostKey) throws(BenchError) -> Contender {
-    let contender = try factory.make(key)
-    contender.limitWork(key.path, bytes: key.bytes)
-    return contender
-  }
-
-  /// Lets them take turns and count; they are closed then.
-  func run(timed: [Contender], counted: [Contender] = [], _ cost: CostParameters) throws(BenchError) -> ShapeRun {
+  /// Lets them take turns and count, for a share of the time that is left; they are closed then.
+  func run(
+    timed: [Contender], counted: [Contender] = [], share: Double = 1, _ cost: CostParameters
+  ) throws(BenchError) -> ShapeRun {
+    var cost = cost
+    cost.timeLimit = share * self.cost.timeLimit
     let schedule = try SliceSchedule(
-      cost, counted: counted, timed: timed, groups: timed.isEmpty ? [] : [0..<timed.count], limitsWholeRun: true)
+      cost, counted: counted, timed: timed, groups: timed.isEmpty ? [] : [0..<timed.count])
     let run = try SliceSession(schedule).run(progress: progress)
     let paired = PairedRun(
       run, contenders: timed.count, slices: cost.slices,
       classifier: machine.classifier(cost.driverCPU, cost.deviceCPU, roundTrips: run.roundTrips), seed: cost.seed)
-    return ShapeRun(paired: paired, placement: parameters.placement ?? paired.mainClass)
+    guard let wanted = parameters.placement else { return ShapeRun(paired: paired, placement: paired.mainClass) }
+    // A class without slices is none that anything was measured in.
+    let isThere = timed.indices.contains { !paired.sorter.kept($0, wanted).isEmpty }
+    return ShapeRun(paired: paired, placement: isThere ? wanted : nil)
   }
 
   /// Work of `rounds` batches once everything is warm, both ends on this thread and served in place, with a timer that
@@ -99,11 +107,24 @@ struct ShapesMeasurement {
 
   func run(progress: Progress) throws(BenchError) -> ShapesReport {
     var results: [ShapeResult] = []
-    for shape in parameters.shapes {
+    let end = cring_nanoseconds() &+ UInt64(parameters.timeLimit * 1e9)
+    for (number, shape) in parameters.shapes.enumerated() {
       if Interrupt.isRequested { break }
       progress.update("shape \(shape.name), \(shape.title)")
-      let bench = ShapeBench(shape: shape, parameters: parameters, machine: machine, progress: progress)
-      results.append(try measure(bench))
+      let now = cring_nanoseconds()
+      let share = ShapeParameters.share(parameters.shapes[number...])
+      let bench = ShapeBench(
+        shape: shape, parameters: parameters, machine: machine, progress: progress,
+        deadline: now &+ UInt64(share * Double(end &- min(now, end))))
+      do throws(BenchError) {
+        results.append(try measure(bench))
+      } catch {
+        // What one of them needs and this machine does not have is no reason to lose the others.
+        guard case .machine(let reason) = error else { throw error }
+        var result = bench.result([])
+        result.concludeImpossible(reason)
+        results.append(result)
+      }
     }
     return ShapesReport(
       machine: machine, parameters: parameters, shapes: results, interrupted: Interrupt.isRequested)

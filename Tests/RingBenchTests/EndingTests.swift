@@ -1,0 +1,79 @@
+#if Bench
+import FoundationEssentials
+import Glibc
+import RingIOMMU
+import RingKit
+import TestTraits
+import Testing
+
+@testable import BenchHarness
+
+/// How commands end that are told to, or that have nothing to show.
+@Suite(.oneAtATime) struct EndingTests {
+  private static let short = "cost --ring split --path swiotlb --size 64 --direction device-readable"
+
+  private struct Ended: Decodable { let interrupted: Bool }
+
+  /// Each of the three is handled alike, whatever the command is doing: setting up, calibrating, counting, measuring.
+  @Test(
+    arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)] as [(number: Int32, code: Int32)],
+    [
+      "\(short) --slices 100000 --slice-ms 10 --time-limit 600 --format json",
+      "\(short) --slices 1 --slice-ms 10000 --time-limit 600 --format json",
+      "sweep --path iommu-strict,swiotlb --time-limit 600 --format json",
+      "ring --slices 100000 --time-limit 600 --format json",
+      "exhaust --buffers 10000000 --format json",
+    ])
+  func aSignalEndsARunWithWhatItHas(signal: (number: Int32, code: Int32), line: String) throws {
+    let run = try ProgramRun(line)
+    ProgramRun.waitUntilBusy(run.process.processIdentifier)
+    kill(run.process.processIdentifier, signal.number)
+    let (end, output, errors) = run.end()
+    #expect(end == .exited(code: signal.code), "\(line): \(errors)")
+    let report = try JSONDecoder().decode(Ended.self, from: Data(output.utf8))
+    #expect(report.interrupted)
+  }
+
+  /// From its first instructions on.
+  @Test func aSignalInTheFirstMomentEndsARunWithAValidReport() throws {
+    let run = try ProgramRun("\(Self.short) --time-limit 600 --format json")
+    // The handlers are there as soon as the kernel says that the signal is caught.
+    let status = "/proc/\(run.process.processIdentifier)/status"
+    func catches() -> Bool {
+      let mask = SystemFile.lines(status).first { $0.hasPrefix("SigCgt:") }?.split(separator: "\t").last
+      return mask.flatMap { UInt64($0, radix: 16) }.map { $0 >> UInt64(SIGTERM - 1) & 1 == 1 } ?? false
+    }
+    while !catches() && run.process.end == nil { usleep(100) }
+    kill(run.process.processIdentifier, SIGTERM)
+    let (end, output, errors) = run.end()
+    #expect(end == .exited(code: 143), "\(errors)")
+    #expect(try JSONDecoder().decode(Ended.self, from: Data(output.utf8)).interrupted)
+  }
+
+  @Test func theSecondSignalEndsTheProcess() throws {
+    let run = try ProgramRun("\(Self.short) --slices 100000 --time-limit 600 --format json")
+    ProgramRun.waitUntilBusy(run.process.processIdentifier)
+    // Stopped, so that both are there when it goes on.
+    kill(run.process.processIdentifier, SIGSTOP)
+    kill(run.process.processIdentifier, SIGINT)
+    kill(run.process.processIdentifier, SIGTERM)
+    kill(run.process.processIdentifier, SIGCONT)
+    let (end, output, _) = run.end()
+    #expect([.exited(code: 130), .exited(code: 143)].contains(end) && output.isEmpty)
+  }
+
+  @Test(arguments: [
+    "help bogus", "cots", "--features none,indirect", "--path direct,,swiotlb", "--queue-threads own", "--output -",
+    "--output /tmp/ringbench-one --text-output /tmp/../tmp/ringbench-one", "shapes A --time-limit 0.001",
+    "drive blk --socket x --features none,indirect", "explain direct,,swiotlb", "exhaust --depth 1,,2",
+    "ring --batch 1,1", "ring --outstanding 1,,full", "simulate --primitive copy=1,,serve=1",
+    "vfio --device x --depth 30",
+  ])
+  func nonsenseIsOneLineAndTwo(_ line: String) throws {
+    let (end, output, errors) = try ProgramRun(line).end()
+    #expect(end == .exited(code: 2) && output.isEmpty)
+    #expect(errors.split(separator: "\n", omittingEmptySubsequences: false).count == 1, "\(errors)")
+    #expect(errors.hasPrefix("ringbench: "))
+  }
+}
+#endif
