@@ -1,5 +1,6 @@
 internal import CRing
 internal import Glibc
+internal import RingKit
 
 /// A thread of the system's own, for a test whose other side polls.
 ///
@@ -24,7 +25,7 @@ package final class TestThread: Sendable {
         if let argument = unsafe argument { unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
         return nil
       }, argument)
-    precondition(error == 0, "no thread could be started (errno \(error))")
+    precondition(error == 0, "no thread could be started (\(SystemError.text(error)))")
     self.handle = handle
   }
 

@@ -55,8 +55,6 @@ import VhostUser
     var message = FrontendMessage.setVringKick(index: 0, nil).encoded()
     message.payload[1] = 3
     #expect(refusal(message) == .vringFile(0x300))
-    #expect(
-      refusal(FrontendMessage.setVringEnable(VringState(index: 0, value: 2)).encoded()) == .vringEnable(2))
     message = FrontendMessage.iotlb(IOTLBMessage(.update, address: IOVA(0))).encoded()
     message.payload[25] = 5
     #expect(refusal(message) == .iotlbMessage(type: 5, permissions: 0))

@@ -10,6 +10,11 @@ import VhostUser
     unsafe message.payload.withUnsafeBytes { unsafe $0.loadUnaligned(as: type) }
   }
 
+  @Test func errorsOfTheSystemAreInItsWords() {
+    let error = VhostUserError.system(operation: "connecting to /none", errno: 2)
+    #expect(error.description == "connecting to /none failed: No such file or directory")
+  }
+
   @Test func vringStateIsTheKernels() throws {
     let message = FrontendMessage.setVringSize(VringState(index: 3, value: 256)).encoded()
     let kernel = view(message, vhost_vring_state.self)

@@ -32,7 +32,9 @@ final class WatchedDevice: VhostUserDevice {
   var deviceFeatures: VirtioFeatures { base?.deviceFeatures ?? [] }
   var queueCount: Int { base?.queueCount ?? 2 }
   var configuration: [UInt8] { base?.configuration ?? [1, 2, 3] }
+  var tableCapacity: Int { base?.tableCapacity ?? 0 }
   func configure(_ features: VirtioFeatures) { base?.configure(features) }
+  func resize(index: Int, to size: Int) { base?.resize(index: index, to: size) }
   func write(_ access: ConfigAccess) -> Bool { base?.write(access) ?? (access.offset == 0) }
   func partner(of index: Int) -> Int? { base?.partner(of: index) }
 

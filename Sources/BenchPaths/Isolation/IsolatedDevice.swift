@@ -36,7 +36,7 @@ package final class IsolatedDevice: Sendable {
       }
     } catch {
       let place = parameters.isolation.socketPath.map { " at \($0)" } ?? ""
-      throw .machine("the device\(place) cannot be reached: \(Errno.text(error))")
+      throw .machine("the device\(place) cannot be reached: \(error)")
     }
     try self.init(link, guest.memory.regions, mostQueues: 2 * parameters.combinations)
   }
@@ -143,7 +143,7 @@ package final class IsolatedDevice: Sendable {
   }
 
   private static func refusal(_ error: DeviceHandshakeError) -> BenchError {
-    .machine("the device in another process did not come up: \(Errno.text(error))")
+    .machine("the device in another process did not come up: \(error)")
   }
 }
 
@@ -162,13 +162,5 @@ package enum IsolatedEnd: Equatable, Sendable {
     case .failed(let text): "the device in another process: \(text)"
     case .gone(let end): "the device's process \(end ?? .unknown)"
     }
-  }
-}
-
-extension Errno {
-  /// What went wrong with a device in another process; the kernel's part in its own words.
-  package static func text(_ error: DeviceHandshakeError) -> String {
-    if case .system(let errno) = error { return text(errno) }
-    return error.description
   }
 }

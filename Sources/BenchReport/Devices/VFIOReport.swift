@@ -1,6 +1,7 @@
 import BenchHarness
 import BenchPaths
 import RingKit
+import RingPlatform
 import VhostUser
 
 /// Everything `ringbench vfio` found.
@@ -51,7 +52,8 @@ package final class VFIOReport: Encodable {
     timesMeanSomething = hasTimes
     results = rows.map { row in
       Row(
-        path: row.path, ring: row.ring, negotiated: row.features.description, sectors: row.limits.sectorCount,
+        path: row.path, ring: row.ring, negotiated: DeviceKind.block.featureNames(row.features),
+        sectors: row.limits.sectorCount,
         write: row.write.map { Pass($0, verified: 0, hasTimes: hasTimes) },
         read: Pass(row.read, verified: row.read.requests, hasTimes: hasTimes))
     }

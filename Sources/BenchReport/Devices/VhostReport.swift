@@ -1,5 +1,6 @@
 import BenchHarness
 import RingKit
+import RingPlatform
 import VhostUser
 
 /// What was agreed on with one front-end, and what happened until it went.
@@ -20,10 +21,12 @@ package struct VhostReport: Encodable {
   private let error: String?
 
   package init<Device>(
-    _ backend: VhostUserBackend<Device>, did: [(String, UInt64)], failure: VhostUserError?
+    _ backend: VhostUserBackend<Device>, _ kind: DeviceKind, did: [(String, UInt64)], failure: VhostUserError?
   ) where Device: VhostUserDevice {
     let (counts, work) = (backend.counts, backend.counts.work)
-    features = Self.names(backend.features.description)
+    // Bit 30 says no more than the line below.
+    let agreed = VirtioFeatures(rawValue: backend.features.rawValue & ~(1 << 30))
+    features = Self.names(kind.featureNames(agreed))
     featureBits = "0x" + String(backend.features.rawValue, radix: 16)
     protocolFeatures = Self.names(backend.protocolFeatures.description)
     (messages, starts, buffers) = (counts.messages, counts.starts, counts.completed)
@@ -53,13 +56,5 @@ package struct VhostReport: Encodable {
       notifications: \(notifications) sent, \(notificationsSuppressed) suppressed
 
       """
-  }
-}
-
-extension VhostUserError {
-  /// The sentence, with the C library's words for an error number.
-  package var text: String {
-    if case .system(let operation, let errno) = self { return "\(operation): \(Errno.text(errno))" }
-    return description
   }
 }

@@ -1,6 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
+import RingPlatform
 import VhostUser
 
 /// `ringbench device blk`: a disk for somebody's driver, over vhost-user.
@@ -20,10 +21,10 @@ struct DeviceBlockCommand: ParsableCommand {
   @Flag(help: "Refuse writes, and say so.")
   var readOnly = false
 
-  @Option(help: "Queues to offer, 1 to 256.")
-  var queues = 1
+  @Option(help: "Queues to offer, 1 to 256; a driver uses as many of them as it wants, QEMU one for each CPU.")
+  var queues = 64
 
-  @Option(help: "Segments of data in a request at most; 2 less than the queue's size.")
+  @Option(help: "Segments of data in a request at most.")
   var segMax: UInt32 = 126
 
   @Option(help: "The block size that a driver is told: a power of two from 512 to 4096.")
@@ -42,16 +43,17 @@ struct DeviceBlockCommand: ParsableCommand {
     options.mostSegments = segMax
     options.blockSize = blockSize
     let device: BlockDevice
-    do throws(VhostUserError) { device = try BlockDevice(path: file, options: options) } catch {
-      guard case .system(_, let errno) = error else { throw BenchError.usage("--file \(file): \(error)") }
-      throw BenchError.usage("--file \(file): \(Errno.text(errno))")
+    do throws(BlockImageError) { device = try BlockDevice(path: file, options: options) } catch {
+      switch error {
+      case .system(_, let errno): throw BenchError.usage("--file \(file): \(Errno.text(errno))")
+      case .inUse: throw BenchError.machine("--file \(file): \(error)")
+      default: throw BenchError.usage("--file \(file): \(error)")
+      }
     }
-    guard device.capacity * 512 % UInt64(blockSize) == 0, device.capacity > 0 else {
-      throw BenchError.usage("--file \(file) has \(device.capacity) sectors; a disk has at least one whole block")
-    }
-    let server = VhostServer(parameters: parameters, device: device) {
-      [("requests done", device.done), ("requests failed", device.failed)]
-    }
+    let server = VhostServer(
+      parameters: parameters, device: device, kind: .block,
+      news: { device.takeErrors().map { "--file \(file): \($0)" } },
+      tally: { [("requests done", device.done), ("requests failed", device.failed)] })
     try server.run()
   }
 }

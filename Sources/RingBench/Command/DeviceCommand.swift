@@ -46,7 +46,7 @@ struct DeviceIsolatedCommand: ParsableCommand {
       Interrupt.endAtOnce()
       let socket: DeviceSocket
       do throws(DeviceHandshakeError) { socket = try DeviceSocket.accept(at: path) } catch {
-        throw BenchError.machine("nothing can wait at \(path): \(Errno.text(error))")
+        throw BenchError.machine("nothing can wait at \(path): \(error)")
       }
       var server = DeviceServer(socket)
       try server.serve()

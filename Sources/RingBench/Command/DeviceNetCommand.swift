@@ -1,6 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
+import RingPlatform
 import VhostUser
 
 /// `ringbench device net`: a network device that returns every frame, over vhost-user.
@@ -12,14 +13,14 @@ struct DeviceNetCommand: ParsableCommand {
 
   @OptionGroup var vhost: VhostOptions
 
-  @Option(help: "Pairs of queues to offer, 1 to 128.")
-  var pairs = 1
+  @Option(help: "Pairs of queues to offer, 1 to 128; a driver uses as many of them as it wants.")
+  var pairs = 8
 
   func run() throws {
     let parameters = try vhost.parameters()
     guard (1...128).contains(pairs) else { throw BenchError.usage("--pairs is 1 to 128, not \(pairs)") }
     let device = LoopbackDevice(pairCount: pairs)
-    let server = VhostServer(parameters: parameters, device: device) {
+    let server = VhostServer(parameters: parameters, device: device, kind: .network) {
       [("frames returned", device.returned), ("frames dropped", device.dropped)]
     }
     try server.run()

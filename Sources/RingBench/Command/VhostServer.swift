@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchHarness
 import BenchReport
 import RingKit
+import RingPlatform
 import VhostUser
 
 /// Where a vhost-user device waits, and what it offers.
@@ -75,20 +76,26 @@ private enum VhostRingFeature: String, CaseIterable, NamedChoice {
 struct VhostServer<Device: VhostUserDevice> {
   let parameters: VhostOptions.Parameters
   let device: Device
+  let kind: DeviceKind
+  /// What went wrong with what is behind the device, since the last call.
+  var news: () -> [String] = { [] }
   /// What the device did so far: a name and a number each.
   let tally: () -> [(name: String, count: UInt64)]
+  /// What ended the last connection, and how many in a row.
+  private let endings = Endings()
 
   func run() throws {
     let listener: VhostUserListener
     do throws(VhostUserError) { listener = try VhostUserListener(at: parameters.socket) } catch {
-      throw BenchError.machine(error.text)
+      throw BenchError.machine(error.description)
     }
     note("waiting at \(parameters.socket)")
+    defer { endings.close() }
     while !Interrupt.isRequested {
       guard let connection = try accept(listener) else { continue }
       let failure = try serve(connection)
       if parameters.isOnce {
-        guard failure == nil || failure == .closed else { throw BenchError.check(failure?.text ?? "") }
+        guard failure == nil || failure == .closed else { throw BenchError.check(failure?.description ?? "") }
         return
       }
     }
@@ -108,14 +115,14 @@ struct VhostServer<Device: VhostUserDevice> {
     var failure: VhostUserError?
     do throws(VhostUserError) {
       try backend.run {
-        for (index, failure) in backend.takeFailures() { note("queue \(index) stopped: \(failure)") }
+        tell(backend)
         return Interrupt.isRequested
       }
     } catch { failure = error }
-    for (index, failure) in backend.takeFailures() { note("queue \(index) stopped: \(failure)") }
-    if let failure, failure != .closed { note("connection ended: \(failure.text)") }
+    tell(backend)
+    if let failure { endings.add(failure == .closed ? nil : text(failure)) }
     let did = zip(tally(), earlier).map { ($0.name, $0.count - $1.count) }
-    let report = VhostReport(backend, did: did, failure: failure)
+    let report = VhostReport(backend, kind, did: did, failure: failure)
     switch parameters.format {
     case .text: StandardStream.output.write(report.text)
     case .json: StandardStream.output.write(try JSONText.encode(report))
@@ -123,6 +130,44 @@ struct VhostServer<Device: VhostUserDevice> {
     return failure
   }
 
+  /// Says what went wrong since the last time.
+  private func tell(_ backend: VhostUserBackend<Device>) {
+    for (index, failure) in backend.takeFailures() { note("queue \(index) stopped: \(failure)") }
+    for text in news() { note(text) }
+  }
+
+  private func text(_ failure: VhostUserError) -> String {
+    if case .featuresNotOffered(let features) = failure {
+      return "features \(kind.featureNames(features)) were not offered"
+    }
+    return failure.description
+  }
+
   private func note(_ text: String) { StandardStream.error.write("ringbench: \(text)\n") }
+}
+
+/// Why connections ended: one line for as many in a row as end in the same way.
+///
+/// A front-end that connects again every second is refused every second.
+private final class Endings {
+  private var last: String?
+  private var repeats = 0
+
+  /// - Parameter text: `nil` of one that was closed by the front-end.
+  func add(_ text: String?) {
+    if let text, text == last {
+      repeats += 1
+      return
+    }
+    close()
+    last = text
+    if let text { StandardStream.error.write("ringbench: connection ended: \(text)\n") }
+  }
+
+  /// Says how often the last one came again.
+  func close() {
+    if repeats > 0, let last { StandardStream.error.write("ringbench: ended \(repeats) times more: \(last)\n") }
+    repeats = 0
+  }
 }
 #endif

@@ -95,7 +95,7 @@ extension DMAError: CustomStringConvertible {
     case .viommu(let failure): failure.description
     case .notShareable(let segment):
       "\(segment.length) bytes at \(segment.address) are not in shared memory of small pages"
-    case .kernelRefused(let errno): "the kernel did not change the page table (errno \(errno))"
+    case .kernelRefused(let errno): "the kernel did not change the page table: \(SystemError.text(errno))"
     case .deviceEnded(let end): "the device's process \(end)"
     case .custom(let error): error.description
     }
@@ -187,7 +187,7 @@ extension ViommuFailure: CustomStringConvertible {
     case .wrongAnswer(let bits, let target):
       "the VMM's answer 0x\(String(bits, radix: 16)), 0x\(String(target, radix: 16)) is none to what was asked"
     case .refused(let status): "the VMM refused: \(status)"
-    case .system(let errno): "the connection to the VMM failed with errno \(errno)"
+    case .system(let errno): "the connection to the VMM failed: \(SystemError.text(errno))"
     }
   }
 }

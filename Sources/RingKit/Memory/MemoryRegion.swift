@@ -1,4 +1,5 @@
 internal import CRing
+internal import Glibc
 
 /// A contiguous range of guest memory, mapped in this process.
 ///
@@ -235,7 +236,7 @@ extension MemoryError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .invalidSize(let bytes): "a region of \(bytes) bytes cannot be made"
-    case .system(let operation, let errno): "\(operation) failed with errno \(errno)"
+    case .system(let operation, let errno): "\(operation) failed: \(SystemError.text(errno))"
     case .noSuchNode(let node): "this machine has no NUMA node \(node)"
     case .overlap(let address): "two regions claim \(address)"
     case .addressOverflow(let address, let count): "\(count) bytes at \(address) end beyond 2^64"
@@ -243,5 +244,13 @@ extension MemoryError: CustomStringConvertible {
     case .exhausted(let requested, let available): "\(requested) bytes asked for, \(available) left in the region"
     case .invalidAlignment(let alignment): "an alignment of \(alignment) is not a power of two"
     }
+  }
+}
+
+/// The C library's words for an error number.
+package enum SystemError {
+  package static func text(_ errno: Int32) -> String {
+    // SAFETY: strerror returns a terminated string; those of known numbers stay valid for ever.
+    unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
   }
 }

@@ -19,7 +19,7 @@ package struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
     let error = unsafe cring_allocate_aligned(bytes, Int(CRING_ISOLATION_BYTES), &block)
     guard error == 0, let block = unsafe block else {
-      preconditionFailure("no memory for a table of \(bytes) bytes (errno \(error))")
+      preconditionFailure("no memory for a table of \(bytes) bytes (\(SystemError.text(error)))")
     }
     // A zero-sized element still gets a byte, so that the pointer is never null.
     unsafe base = unsafe block.bindMemory(to: Element.self, capacity: max(count, 1))

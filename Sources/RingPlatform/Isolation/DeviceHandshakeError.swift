@@ -61,7 +61,7 @@ extension DeviceHandshakeError: CustomStringConvertible {
     case .wrongPosition(let word): "the queue does not stand at position 0x\(String(word, radix: 16))"
     case .notShared(let address): "the region at \(address) is private and is not passed on"
     case .refused(let reason): "the other side refused: \(reason)"
-    case .system(let errno): "the kernel refused with errno \(errno)"
+    case .system(let errno): "the kernel refused: \(SystemError.text(errno))"
     }
   }
 }

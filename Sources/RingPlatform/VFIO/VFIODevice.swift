@@ -165,14 +165,17 @@ extension VFIOError: CustomStringConvertible {
     case .noSuchDevice(let address): "there is no PCI device \(address); addresses look like 0000:00:03.0 (lspci -D)"
     case .noIOMMU(let address):
       "\(address) is in no IOMMU group; switch the IOMMU on (firmware, and intel_iommu=on or amd_iommu=on)"
-    case .unavailable(let errno): "/dev/vfio/vfio cannot be opened (errno \(errno)); modprobe vfio-pci, and be root"
+    case .unavailable(let errno):
+      "/dev/vfio/vfio cannot be opened (\(SystemError.text(errno))); modprobe vfio-pci, and be root"
     case .noSuitableIOMMU: "VFIO has no type 1 IOMMU here; modprobe vfio_iommu_type1"
     case .groupUnavailable(let group, let errno):
-      "/dev/vfio/\(group) cannot be opened (errno \(errno)); give the device to vfio-pci (driver_override), and be root"
+      "/dev/vfio/\(group) cannot be opened (\(SystemError.text(errno))); give the device to vfio-pci "
+        + "(driver_override), and be root"
     case .groupNotViable(let group): "another device of IOMMU group \(group) has a driver; give it to vfio-pci too"
     case .refused(let group, let errno):
-      "the kernel does not hand out IOMMU group \(group) (errno \(errno)); its log says why (interrupt remapping?)"
-    case .registers(let errno): "the device's registers cannot be reached (errno \(errno))"
+      "the kernel does not hand out IOMMU group \(group) (\(SystemError.text(errno))); its log says why "
+        + "(interrupt remapping?)"
+    case .registers(let errno): "the device's registers cannot be reached (\(SystemError.text(errno)))"
     }
   }
 }

@@ -21,6 +21,7 @@ extension VhostUserBackend {
     }
     try checkStopped(vring, .setVringSize)
     vring.size = Int(state.value)
+    device.resize(index: vring.index, to: Int(state.value))
   }
 
   func setAddress(_ address: VringAddress) throws(VhostUserError) {
@@ -57,7 +58,7 @@ extension VhostUserBackend {
 
   func enable(_ state: VringState) throws(VhostUserError) {
     let vring = try vring(state.index)
-    vring.isEnabled = state.value == 1
+    vring.isEnabled = state.value != 0
     if vring.isEnabled { try start(vring) } else { suspend(vring) }
   }
 
@@ -134,6 +135,7 @@ extension VhostUserBackend {
     let base = vring.base ?? 0
     guard base <= 0xffff else { throw .vringBase(base) }
     var queue = queue
+    queue.acceptTables(of: device.tableCapacity)
     var position = UInt16(truncatingIfNeeded: base)
     var notes: SplitInflight?
     if let inflight {
@@ -155,6 +157,7 @@ extension VhostUserBackend {
     _ vring: Vring, _ queue: consuming PackedDeviceQueue<VhostTranslator>, _ ring: PackedRing
   ) throws(VhostUserError) {
     var queue = queue
+    queue.acceptTables(of: device.tableCapacity)
     let base = vring.base ?? 0x8000
     var position = try packedPosition(base, size: ring.size)
     var notes: PackedInflight?

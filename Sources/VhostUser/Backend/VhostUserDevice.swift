@@ -8,11 +8,19 @@ public protocol VhostUserDevice: AnyObject {
   var deviceFeatures: VirtioFeatures { get }
   /// How many vrings it has.
   var queueCount: Int { get }
-  /// The configuration space, up to 256 bytes.
+  /// The configuration space, up to 256 bytes; empty of a device whose front-end has it.
   var configuration: [UInt8] { get }
+
+  /// Descriptors of an indirect table that the device takes although the queue has fewer; 0: no more than the queue has.
+  ///
+  /// For a device whose configuration space promises a driver that many before the size of a queue is known.
+  var tableCapacity: Int { get }
 
   /// Tells what was agreed on, before a queue runs with it.
   func configure(_ features: VirtioFeatures)
+
+  /// Tells how many entries a queue has, before it runs.
+  func resize(index: Int, to size: Int)
 
   /// Changes the configuration space.
   ///
@@ -38,6 +46,10 @@ public protocol VhostUserDevice: AnyObject {
 }
 
 extension VhostUserDevice {
+  /// No more than the queue has.
+  public var tableCapacity: Int { 0 }
+  /// Nothing depends on it.
+  public func resize(index: Int, to size: Int) {}
   /// Nothing is writable.
   public func write(_ access: ConfigAccess) -> Bool { false }
   /// None.

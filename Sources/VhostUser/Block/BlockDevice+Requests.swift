@@ -1,57 +1,50 @@
-internal import Glibc
 internal import RingKit
 
 extension BlockDevice {
-  /// Does one request and writes its status.
+  /// What a request asks for.
   ///
-  /// - Returns: bytes written: all that the driver made writable, because the status is the last of them.
-  func perform(_ chain: DeviceChain, _ segments: [TranslatedSegment]) throws(VringFailure) -> UInt32 {
+  /// - Throws: ``VringFailure/device(_:)`` of one in which not even a status can be written.
+  func begin(_ chain: DeviceChain, _ segments: [TranslatedSegment]) throws(VringFailure) -> BlockTask {
     guard chain.readableByteCount >= UInt64(BlockRequest.headerByteCount), chain.writableByteCount >= 1 else {
       throw .device(
         "a request of \(chain.readableByteCount) readable and \(chain.writableByteCount) writable bytes: "
           + "it needs 16 and 1")
     }
+    var task = BlockTask(chain, segments)
     let out = ChainBytes(segments, .deviceReadable, count: chain.readableByteCount)
-    let back = ChainBytes(segments, .deviceWritable, count: chain.writableByteCount)
-    var header = PayloadReader(out.copy(0..<BlockRequest.headerByteCount))
-    let type: UInt32 = header.number()
-    header.skip(4)
-    let sector: UInt64 = header.number()
-    let status = answer(type, sector, out, back)
-    if status == .done {
-      done += 1
-    } else {
-      failed += 1
-      // Nothing may be left in front of the status that looks like data.
-      back.clear(0..<(back.count - 1))
-    }
-    back.store([status.rawValue], at: back.count - 1)
-    return UInt32(clamping: back.count)
-  }
-
-  private func answer(_ type: UInt32, _ sector: UInt64, _ out: ChainBytes, _ back: ChainBytes) -> BlockReply {
-    let (sent, room) = (BlockRequest.headerByteCount..<out.count, 0..<(back.count - 1))
-    switch BlockRequest(rawValue: type) {
+    let (first, sector) = out.words()
+    let sent = BlockRequest.headerByteCount..<out.count
+    switch BlockRequest(rawValue: UInt32(truncatingIfNeeded: first)) {
     case .read:
-      guard sent.isEmpty, let offset = offset(of: sector, byteCount: room.count) else { return .failed }
-      return unsafe image.read(back.vectors(room), at: offset) == 0 ? .done : .failed
+      guard sent.isEmpty, let offset = offset(of: sector, byteCount: task.room) else { break }
+      task.begin(.read(ChainCursor(segments, .deviceWritable, after: 0, count: task.room), at: offset))
+      return task
     case .write:
-      guard room.isEmpty, !options.isReadOnly, let offset = offset(of: sector, byteCount: sent.count) else {
-        return .failed
-      }
-      return unsafe image.write(out.vectors(sent), at: offset) == 0 ? .done : .failed
-    case .flush: return image.flush() == 0 ? .done : .failed
+      guard task.room == 0, !options.isReadOnly, let offset = offset(of: sector, byteCount: sent.count) else { break }
+      task.begin(.write(ChainCursor(segments, .deviceReadable, after: sent.lowerBound, count: sent.count), at: offset))
+      return task
+    case .flush:
+      task.begin(.flush)
+      return task
     case .identify:
+      guard task.room >= BlockRequest.nameByteCount else { break }
       var name = [UInt8](options.name.utf8.prefix(BlockRequest.nameByteCount))
       name += [UInt8](repeating: 0, count: BlockRequest.nameByteCount - name.count)
-      guard room.count >= name.count else { return .failed }
-      back.clear(room)
-      back.store(name, at: 0)
-      return .done
-    case .discard: return options.isReadOnly ? .unsupported : clear(out.copy(clipped(sent)), sent, isDiscard: true)
-    case .writeZeroes: return options.isReadOnly ? .unsupported : clear(out.copy(clipped(sent)), sent, isDiscard: false)
-    case nil: return .unsupported
+      ChainBytes(segments, .deviceWritable, count: chain.writableByteCount).store(name, at: 0)
+      task.wipe(after: name.count)
+      return task
+    case .discard where !options.isReadOnly:
+      beginRanges(&task, out.copy(clipped(sent)), sent, isDiscard: true)
+      return task
+    case .writeZeroes where !options.isReadOnly:
+      beginRanges(&task, out.copy(clipped(sent)), sent, isDiscard: false)
+      return task
+    case .discard, .writeZeroes, nil:
+      task.fail(.unsupported)
+      return task
     }
+    task.fail(.failed)
+    return task
   }
 
   /// Where in the file a request begins, if all of it is on the disk and whole sectors.
@@ -66,29 +59,117 @@ extension BlockDevice {
     range.prefix(Int(Self.mostRanges) * BlockRequest.rangeByteCount)
   }
 
-  /// Discards ranges, or writes zeros to them: all of them are looked at before the first is touched.
-  private func clear(_ bytes: [UInt8], _ sent: Range<Int>, isDiscard: Bool) -> BlockReply {
+  /// Ranges to discard or to zero: all of them are looked at before the first is touched.
+  private func beginRanges(_ task: inout BlockTask, _ bytes: [UInt8], _ sent: Range<Int>, isDiscard: Bool) {
     guard !bytes.isEmpty, bytes.count == sent.count, bytes.count % BlockRequest.rangeByteCount == 0 else {
-      return .failed
+      return task.fail(.failed)
     }
     var reader = PayloadReader(bytes)
-    var ranges: [(offset: UInt64, byteCount: UInt64, mayUnmap: Bool)] = []
+    var ranges: [BlockRange] = []
     for _ in 0..<(bytes.count / BlockRequest.rangeByteCount) {
       let (sector, count, flags): (UInt64, UInt32, UInt32) = (reader.number(), reader.number(), reader.number())
       // Bit 0: unmap; of a discard it must be 0, and other bits mean nothing (virtio 1.2, 5.2.6.2).
-      guard flags & ~1 == 0, !isDiscard || flags == 0 else { return .unsupported }
+      guard flags & ~1 == 0, !isDiscard || flags == 0 else { return task.fail(.unsupported) }
       guard count <= Self.mostRangeSectors, sector <= capacity, UInt64(count) <= capacity - sector else {
-        return .failed
+        return task.fail(.failed)
       }
       ranges.append(
-        (sector * BlockFeatures.sectorBytes, UInt64(count) * BlockFeatures.sectorBytes, isDiscard || flags == 1))
+        BlockRange(
+          offset: sector * BlockFeatures.sectorBytes, byteCount: UInt64(count) * BlockFeatures.sectorBytes,
+          mayUnmap: flags == 1))
     }
-    for range in ranges where range.byteCount > 0 {
-      guard image.clear(at: range.offset, byteCount: range.byteCount, mayUnmap: range.mayUnmap) == 0 else {
-        return .failed
+    // The last is done first, and dropped.
+    ranges.reverse()
+    task.begin(isDiscard ? .discard(ranges) : .clear(ranges))
+  }
+}
+
+extension BlockDevice {
+  /// Goes on with a request until it is done, or the budget is spent.
+  ///
+  /// - Returns: whether it is done.
+  func advance(_ task: inout BlockTask, _ budget: inout StepBudget) -> Bool {
+    while !task.isDone {
+      if budget.isSpent { return false }
+      do throws(BlockImageError) { try advanceOnce(&task, &budget) } catch {
+        note(error)
+        task.fail(.failed)
       }
     }
-    return .done
+    return true
+  }
+
+  /// One system call of a request.
+  private func advanceOnce(_ task: inout BlockTask, _ budget: inout StepBudget) throws(BlockImageError) {
+    switch task.work {
+    case .read(var cursor, let offset):
+      guard cursor.remaining > 0 else {
+        task.work = .nothing
+        return
+      }
+      unsafe cursor.vectors(task.segments, limit: budget.part, to: &vectors)
+      let count = unsafe try image.read(vectors, at: offset)
+      cursor.advance(by: count, in: task.segments)
+      budget.spend(count)
+      task.work = .read(cursor, at: offset + UInt64(count))
+    case .write(var cursor, let offset):
+      guard cursor.remaining > 0 else {
+        task.work = .nothing
+        return
+      }
+      unsafe cursor.vectors(task.segments, limit: budget.part, to: &vectors)
+      let count = unsafe try image.write(vectors, at: offset)
+      cursor.advance(by: count, in: task.segments)
+      budget.spend(count)
+      task.work = .write(cursor, at: offset + UInt64(count))
+    case .discard(var ranges):
+      guard let range = ranges.last else { return task.wipe(after: 0) }
+      let count = range.byteCount == 0 ? 0 : try image.discard(at: range.offset, byteCount: range.byteCount)
+      ranges.advance(by: count)
+      task.work = .discard(ranges)
+    case .clear(var ranges):
+      guard let range = ranges.last else { return task.wipe(after: 0) }
+      let count =
+        range.byteCount == 0
+        ? 0 : try image.clear(at: range.offset, byteCount: range.byteCount, mayUnmap: range.mayUnmap)
+      ranges.advance(by: count)
+      task.work = .clear(ranges)
+    case .flush:
+      try image.flush()
+      task.wipe(after: 0)
+    case .wipe(var cursor):
+      budget.spend(cursor.clear(task.segments, limit: budget.part))
+      task.work = cursor.remaining > 0 ? .wipe(cursor) : .nothing
+    case .nothing: break
+    }
+  }
+
+  /// Completes what is done, in its order; what changed the image is stable then where the driver cannot ask for it.
+  func complete(_ queue: inout VringQueue) {
+    var isStable = true
+    if isWriteThrough, finished.contains(where: { $0.isChanging && $0.reply == .done }) {
+      do throws(BlockImageError) { try image.flush() } catch {
+        note(error)
+        isStable = false
+      }
+    }
+    for request in finished {
+      let reply = isStable || !request.isChanging ? request.reply : .failed
+      if reply == .done { done += 1 } else { failed += 1 }
+      // SAFETY: the last byte of a segment that the device may write.
+      unsafe request.status.pointer.storeBytes(of: reply.rawValue, as: UInt8.self)
+      queue.complete(request.chain, written: UInt32(clamping: request.chain.writableByteCount))
+    }
+    finished.removeAll(keepingCapacity: true)
+  }
+}
+
+extension [BlockRange] {
+  /// So many bytes of the last one are done.
+  fileprivate mutating func advance(by count: UInt64) {
+    self[self.count - 1].offset += count
+    self[self.count - 1].byteCount -= count
+    if self[self.count - 1].byteCount == 0 { removeLast() }
   }
 }
 

@@ -1,23 +1,53 @@
+internal import Glibc
 public import RingKit
 
 /// A disk (virtio 1.2, 5.2) over a file: reads, writes, flushes, tells its name, discards and writes zeros.
 ///
-/// Each request is done when its buffer is completed; one thread's.
+/// One thread's. A buffer is completed when its request is done. A request that is larger than what one call may take
+/// goes on in the next one. A driver that did not accept FLUSH cannot ask for its writes to be made stable: they are,
+/// before they are completed, with one system call for all those of one call (virtio 1.2, 5.2.6.2).
+@safe
 public final class BlockDevice: VhostUserDevice {
   let image: BlockImage
   let options: BlockOptions
-  /// Requests that were done, and those that failed or made no sense.
+  /// Requests that were done.
   public internal(set) var done: UInt64 = 0
   /// Requests that failed or made no sense.
   public internal(set) var failed: UInt64 = 0
 
+  /// By queue: the request that was begun and is not done.
+  private var held: [BlockTask?]
+  /// Entries of each queue, once it is known.
+  private var sizes: [Int?]
+  private var hasIndirect = false
+  /// FLUSH was offered and is not accepted.
+  var isWriteThrough = true
+  var finished: [FinishedRequest] = []
+  var vectors: [iovec] = unsafe []
+  private var errors: [BlockImageError] = []
+  private var noted: [BlockImageError] = []
+
+  /// What one call may take; small ones make tests short.
+  var stepByteCount = 4 << 20
+  var stepNanoseconds: UInt64 = 4_000_000
+
   /// A disk over a file or a block device, whole sectors of it.
   ///
-  /// - Throws: ``VhostUserError/system(operation:errno:)`` when it cannot be opened that way.
-  public init(path: String, options: BlockOptions = BlockOptions()) throws(VhostUserError) {
+  /// - Throws: ``BlockImageError`` when it cannot be opened that way, is no disk, is not whole blocks, or another user
+  ///   has it.
+  public init(path: String, options: BlockOptions = BlockOptions()) throws(BlockImageError) {
     precondition((1...256).contains(options.queueCount), "a disk has 1 to 256 queues")
+    precondition(options.blockSize >= 512 && options.blockSize % 512 == 0, "a block is whole sectors of 512 bytes")
     image = try BlockImage(path: path, isReadOnly: options.isReadOnly)
     self.options = options
+    held = Array(repeating: nil, count: options.queueCount)
+    sizes = Array(repeating: nil, count: options.queueCount)
+    guard capacity > 0, image.byteCount >= UInt64(options.blockSize) else {
+      throw .tooSmall(byteCount: image.byteCount, blockByteCount: options.blockSize)
+    }
+    guard capacity * BlockFeatures.sectorBytes % UInt64(options.blockSize) == 0 else {
+      throw .partialBlock(byteCount: image.byteCount, blockByteCount: options.blockSize)
+    }
   }
 
   /// Sectors of 512 bytes.
@@ -30,7 +60,8 @@ public final class BlockDevice: VhostUserDevice {
     if options.isReadOnly {
       features.insert(BlockFeatures.readOnly)
     } else {
-      features.insert([BlockFeatures.discard, BlockFeatures.writeZeroes])
+      features.insert(BlockFeatures.writeZeroes)
+      if image.canDiscard { features.insert(BlockFeatures.discard) }
     }
     return features
   }
@@ -43,7 +74,7 @@ public final class BlockDevice: VhostUserDevice {
     var writer = PayloadWriter()
     writer.append(capacity)
     writer.append(UInt32(0))
-    writer.append(options.mostSegments)
+    writer.append(mostSegments)
     // Geometry: none.
     writer.pad(4)
     writer.append(options.blockSize)
@@ -62,20 +93,64 @@ public final class BlockDevice: VhostUserDevice {
   static var mostRanges: UInt32 { 16 }
   static var mostRangeSectors: UInt32 { 1 << 22 }
 
-  /// Nothing depends on it.
-  public func configure(_ features: VirtioFeatures) {}
+  /// Segments of data that a driver is told: with header and status they fit in its rings, where it has no tables.
+  private var mostSegments: UInt32 {
+    guard !hasIndirect, let size = sizes.compactMap({ $0 }).min() else { return options.mostSegments }
+    return min(options.mostSegments, UInt32(max(size - 2, 1)))
+  }
 
-  /// Does requests, one after the other.
+  /// A request of as many segments as it may have, with header and status, also in a table longer than the ring.
+  public var tableCapacity: Int { Int(options.mostSegments) + 2 }
+
+  /// Whether writes have to be stable when they are done, and whether requests may be in tables.
+  public func configure(_ features: VirtioFeatures) {
+    isWriteThrough = !features.contains(BlockFeatures.flush)
+    hasIndirect = features.contains(.indirectDescriptors)
+  }
+
+  /// The smallest queue limits the segments of a request.
+  public func resize(index: Int, to size: Int) { sizes[index] = size }
+
+  /// A request that was begun is fetched again, and done from its beginning.
+  public func forget(index: Int) { held[index] = nil }
+
+  /// Does requests, one after the other, as far as a budget of bytes and time reaches.
   public func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
+    var budget = StepBudget(bytes: stepByteCount, nanoseconds: stepNanoseconds)
+    defer { complete(&queue) }
     for _ in 0..<limit {
-      let chain: DeviceChain
-      do throws(QueueError) {
-        guard let next = try queue.next() else { return .empty }
-        chain = next
-      } catch { throw .queue(error) }
-      queue.complete(chain, written: try perform(chain, queue.segments))
+      var task: BlockTask
+      if let begun = held[index] {
+        task = begun
+        held[index] = nil
+      } else {
+        let chain: DeviceChain
+        do throws(QueueError) {
+          guard let next = try queue.next() else { return .empty }
+          chain = next
+        } catch { throw .queue(error) }
+        task = try begin(chain, queue.segments)
+      }
+      guard advance(&task, &budget) else {
+        held[index] = task
+        return .more
+      }
+      finished.append(FinishedRequest(task))
     }
     return .more
+  }
+
+  /// What went wrong with the image since the last call, the first of each kind.
+  public func takeErrors() -> [BlockImageError] {
+    defer { errors = [] }
+    return errors
+  }
+
+  func note(_ error: BlockImageError) {
+    // A guest may make a million requests fail in the same way.
+    guard !noted.contains(error), noted.count < 16 else { return }
+    noted.append(error)
+    errors.append(error)
   }
 }
 
@@ -85,8 +160,10 @@ public struct BlockOptions: Sendable {
   public var isReadOnly = false
   /// Queues to offer, 1 to 256.
   public var queueCount = 1
-  /// Segments of data in a request at most; 2 less than the queue's size, because the ring holds a header and a status
-  /// too.
+  /// Segments of data in a request at most.
+  ///
+  /// A driver without indirect tables is told of 2 less than its queue's size where that is less, because the ring
+  /// holds a header and a status too.
   public var mostSegments: UInt32 = 126
   /// The block size that a driver is told, in bytes.
   public var blockSize: UInt32 = 512

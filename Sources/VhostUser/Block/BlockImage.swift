@@ -1,87 +1,166 @@
 internal import CRing
 internal import Glibc
+internal import RingKit
 
 /// The file or block device behind a disk.
 ///
-/// One thread's. Reads and writes go straight between the file and the guest's memory, and are done when they return.
+/// One thread's. Reads and writes go straight between the file and the guest's memory, and have reached the kernel's
+/// cache when they return; ``flush()`` makes them stable. It is locked as QEMU locks its images, for as long as it is
+/// open.
 final class BlockImage {
   let byteCount: UInt64
   let isReadOnly: Bool
+  /// Whether blocks can be given back; not known to fail, of a block device.
+  let canDiscard: Bool
+  /// Times it was made stable.
+  private(set) var flushCount = 0
   private let fileDescriptor: Int32
+  private lazy var zeros = [UInt8](repeating: 0, count: 1 << 16)
 
-  init(path: String, isReadOnly: Bool) throws(VhostUserError) {
-    let made = unsafe open(path, (isReadOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC)
+  init(path: String, isReadOnly: Bool) throws(BlockImageError) {
+    // Before it is opened: a FIFO would wait for its other end, and a device may do something.
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { throw .system(operation: "opening \(path)", errno: errno) }
+    try Self.check(status)
+    var made: Int32
+    repeat {
+      made = unsafe open(path, (isReadOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC)
+    } while made < 0 && errno == EINTR
     guard made >= 0 else { throw .system(operation: "opening \(path)", errno: errno) }
-    let end = lseek(made, 0, SEEK_END)
-    guard end >= 0 else {
-      let error = errno
+    do throws(BlockImageError) {
+      guard unsafe fstat(made, &status) == 0 else { throw .system(operation: "opening \(path)", errno: errno) }
+      try Self.check(status)
+      let error = cring_file_lock_image(made, isReadOnly ? 0 : 1)
+      guard error == 0 else { throw error == EAGAIN ? .inUse : .system(operation: "locking \(path)", errno: error) }
+      let end = lseek(made, 0, SEEK_END)
+      guard end >= 0 else { throw .system(operation: "asking for the size of \(path)", errno: errno) }
+      byteCount = UInt64(end)
+    } catch {
       close(made)
-      throw .system(operation: "asking for the size of \(path)", errno: error)
+      throw error
     }
     fileDescriptor = made
-    byteCount = UInt64(end)
     self.isReadOnly = isReadOnly
+    // A hole behind the end changes nothing, where holes are known at all.
+    canDiscard =
+      !isReadOnly
+      && (status.st_mode & S_IFMT == S_IFBLK
+        || !Self.isUnsupported(cring_file_clear(made, (byteCount | 4095) + 1, 4096, 1)))
   }
 
   deinit { close(fileDescriptor) }
 
-  /// Fills the vectors from the file; 0 or an errno, EIO when the file has become shorter.
-  func read(_ vectors: [iovec], at offset: UInt64) -> Int32 {
-    unsafe transfer(vectors, at: offset) { unsafe preadv(fileDescriptor, $0, $1, $2) }
-  }
-
-  /// Writes the vectors to the file; 0 or an errno.
-  func write(_ vectors: [iovec], at offset: UInt64) -> Int32 {
-    unsafe transfer(vectors, at: offset) { unsafe pwritev(fileDescriptor, $0, $1, $2) }
-  }
-
-  /// Makes what was written last.
-  func flush() -> Int32 { fdatasync(fileDescriptor) == 0 ? 0 : errno }
-
-  /// Gives the blocks of a range back, or with `mayUnmap` false only makes them read as zeros.
-  func clear(at offset: UInt64, byteCount: UInt64, mayUnmap: Bool) -> Int32 {
-    let error = cring_file_clear(fileDescriptor, offset, byteCount, mayUnmap ? 1 : 0)
-    if error != EOPNOTSUPP { return error }
-    // A file system without it: written.
-    let zeros = [UInt8](repeating: 0, count: Int(min(byteCount, 1 << 20)))
-    var done: UInt64 = 0
-    while done < byteCount {
-      let count = Int(min(byteCount - done, UInt64(zeros.count)))
-      let written = unsafe pwrite(fileDescriptor, zeros, count, off_t(offset + done))
-      guard written > 0 else { return written == 0 ? EIO : errno }
-      done += UInt64(written)
+  private static func check(_ status: stat) throws(BlockImageError) {
+    switch status.st_mode & S_IFMT {
+    case S_IFREG, S_IFBLK: return
+    case S_IFDIR: throw .notADisk("a directory")
+    case S_IFIFO: throw .notADisk("a pipe")
+    case S_IFCHR: throw .notADisk("a character device")
+    default: throw .notADisk("a socket")
     }
-    return 0
   }
 
-  /// Most vectors that one call takes (UIO_MAXIOV).
-  private static let mostVectors = 1024
+  /// Reads into the vectors, not all of them perhaps.
+  ///
+  /// - Returns: how many bytes.
+  func read(_ vectors: [iovec], at offset: UInt64) throws(BlockImageError) -> Int {
+    let count = unsafe cring_file_read(fileDescriptor, vectors, Int32(vectors.count), offset)
+    guard count != 0 else { throw .shrunk(to: UInt64(max(lseek(fileDescriptor, 0, SEEK_END), 0)), from: byteCount) }
+    guard count > 0 else { throw .system(operation: "reading the image", errno: Int32(-count)) }
+    return Int(count)
+  }
 
-  private func transfer(
-    _ vectors: [iovec], at offset: UInt64, _ call: (UnsafePointer<iovec>?, Int32, off_t) -> Int
-  ) -> Int32 {
-    var (first, place) = (0, off_t(offset))
-    var rest = unsafe vectors
-    while unsafe first < rest.count {
-      let count = unsafe min(rest.count - first, Self.mostVectors)
-      var moved = unsafe rest.withUnsafeBufferPointer { buffer in
-        unsafe call(buffer.baseAddress.map { unsafe $0 + first }, Int32(count), place)
-      }
-      if moved < 0 && errno == EINTR { continue }
-      guard moved > 0 else { return moved == 0 ? EIO : errno }
-      place += off_t(moved)
-      while moved > 0 {
-        let length = unsafe rest[first].iov_len
-        if moved >= length {
-          moved -= length
-          first += 1
-        } else {
-          unsafe rest[first].iov_base = unsafe rest[first].iov_base.map { unsafe $0 + moved }
-          unsafe rest[first].iov_len = length - moved
-          moved = 0
-        }
-      }
+  /// Writes from the vectors, not all of them perhaps.
+  ///
+  /// - Returns: how many bytes.
+  func write(_ vectors: [iovec], at offset: UInt64) throws(BlockImageError) -> Int {
+    let count = unsafe cring_file_write(fileDescriptor, vectors, Int32(vectors.count), offset)
+    guard count > 0 else { throw .system(operation: "writing the image", errno: count == 0 ? EIO : Int32(-count)) }
+    return Int(count)
+  }
+
+  /// Makes what was written stable.
+  func flush() throws(BlockImageError) {
+    flushCount += 1
+    let error = cring_file_sync(fileDescriptor)
+    guard error == 0 else { throw .system(operation: "flushing the image", errno: error) }
+  }
+
+  /// Gives the blocks of a range back; nothing where the file system cannot, for a discard is a hint.
+  ///
+  /// - Returns: how many bytes of it are done.
+  func discard(at offset: UInt64, byteCount: UInt64) throws(BlockImageError) -> UInt64 {
+    let count = min(byteCount, Self.mostCleared)
+    let error = cring_file_clear(fileDescriptor, offset, count, 1)
+    if Self.isUnsupported(error) { return byteCount }
+    guard error == 0 else { throw .system(operation: "discarding blocks of the image", errno: error) }
+    return count
+  }
+
+  /// Makes the beginning of a range read as zeros.
+  ///
+  /// - Parameters:
+  ///   - offset: where the range begins.
+  ///   - byteCount: its length.
+  ///   - mayUnmap: whether its blocks may be given back.
+  /// - Returns: how many bytes of it are done.
+  /// - Throws: ``BlockImageError/system(operation:errno:)``.
+  func clear(at offset: UInt64, byteCount: UInt64, mayUnmap: Bool) throws(BlockImageError) -> UInt64 {
+    let count = min(byteCount, Self.mostCleared)
+    let error = cring_file_clear(fileDescriptor, offset, count, mayUnmap ? 1 : 0)
+    guard Self.isUnsupported(error) else {
+      guard error == 0 else { throw .system(operation: "writing zeros to the image", errno: error) }
+      return count
     }
-    return 0
+    let length = Int(min(byteCount, UInt64(zeros.count) * 16))
+    let written = unsafe zeros.withUnsafeMutableBytes { bytes in
+      var vectors: [iovec] = unsafe []
+      for start in stride(from: 0, to: length, by: bytes.count) {
+        unsafe vectors.append(iovec(iov_base: bytes.baseAddress, iov_len: min(bytes.count, length - start)))
+      }
+      return unsafe cring_file_write(fileDescriptor, vectors, Int32(vectors.count), offset)
+    }
+    guard written > 0 else {
+      throw .system(operation: "writing zeros to the image", errno: written == 0 ? EIO : Int32(-written))
+    }
+    return UInt64(written)
+  }
+
+  /// Bytes that are cleared by one system call at most: where it takes time, that is for each page.
+  private static var mostCleared: UInt64 { 64 << 20 }
+
+  /// EINVAL is what block devices say of ranges that are not whole blocks of theirs, EPERM what a sandbox says.
+  private static func isUnsupported(_ error: Int32) -> Bool {
+    [EOPNOTSUPP, ENOSYS, EINVAL, EPERM].contains(error)
+  }
+}
+
+/// What is wrong with a disk's image.
+public enum BlockImageError: Error, Equatable, Sendable {
+  /// The kernel refused `operation`.
+  case system(operation: String, errno: Int32)
+  /// The path leads to something that is neither a file nor a block device.
+  case notADisk(String)
+  /// It has so many bytes, which is not one whole block of that many.
+  case tooSmall(byteCount: UInt64, blockByteCount: UInt32)
+  /// It is not a whole number of blocks of that many bytes.
+  case partialBlock(byteCount: UInt64, blockByteCount: UInt32)
+  /// Another process, or this one, has it open as a disk, and one of the two writes to it.
+  case inUse
+  /// It has become shorter since it was opened.
+  case shrunk(to: UInt64, from: UInt64)
+}
+
+extension BlockImageError: CustomStringConvertible {
+  /// One sentence that names the value.
+  public var description: String {
+    switch self {
+    case .system(let operation, let errno): "\(operation) failed: \(SystemError.text(errno))"
+    case .notADisk(let kind): "it is \(kind); a disk is a file or a block device"
+    case .tooSmall(let count, let block): "it has \(count) bytes; a disk has at least one block of \(block)"
+    case .partialBlock(let count, let block): "its \(count) bytes are not a whole number of blocks of \(block)"
+    case .inUse: "it is in use as a disk already, and one of the two users writes"
+    case .shrunk(let count, let before): "the image has only \(count) bytes left of \(before)"
+    }
   }
 }

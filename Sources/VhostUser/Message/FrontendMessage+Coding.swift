@@ -93,9 +93,8 @@ extension FrontendMessage {
     case .setProtocolFeatures: return .setProtocolFeatures(ProtocolFeatures(rawValue: reader.number()))
     case .getQueueCount: return .getQueueCount
     case .setVringEnable:
-      let state = VringState(&reader)
-      guard state.value <= 1 else { throw .vringEnable(state.value) }
-      return .setVringEnable(state)
+      // Some front-ends send the queue's size: whatever is not 0 enables it, as in other back-ends.
+      return .setVringEnable(VringState(&reader))
     case .setBackendChannel: return .setBackendChannel(message.descriptors[0])
     case .iotlb: return .iotlb(try IOTLBMessage(&reader))
     case .getInflight: return .getInflight(InflightDescription(&reader))

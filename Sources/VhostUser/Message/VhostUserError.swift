@@ -33,8 +33,6 @@ public enum VhostUserError: Error, Equatable, Sendable {
   case tooManyRegions(Int, limit: Int)
   /// A vring's file whose word has bits that mean nothing.
   case vringFile(UInt64)
-  /// A vring is neither enabled (1) nor disabled (0).
-  case vringEnable(UInt32)
   /// An IOTLB message of no known type, or with permissions that do not exist.
   case iotlbMessage(type: UInt8, permissions: UInt8)
   /// A part of the configuration space that cannot exist.
@@ -79,7 +77,7 @@ extension VhostUserError: CustomStringConvertible {
     switch self {
     case .closed: "the peer closed the connection"
     case .truncated(let count): "the peer closed the connection \(count) bytes into a message"
-    case .system(let operation, let errno): "\(operation) failed with errno \(errno)"
+    case .system(let operation, let errno): "\(operation) failed: \(SystemError.text(errno))"
     case .version(let flags): "flags 0x\(String(flags, radix: 16)) are not those of version 1"
     case .payloadTooLong(let request, let count, let limit):
       "request \(request) announces \(count) bytes; no message has more than \(limit)"
@@ -94,7 +92,6 @@ extension VhostUserError: CustomStringConvertible {
       "request \(request) came with \(count) descriptors instead of \(expected)"
     case .tooManyRegions(let count, let limit): "a memory table of \(count) regions; \(limit) are the most"
     case .vringFile(let word): "0x\(String(word, radix: 16)) is no vring's file"
-    case .vringEnable(let value): "a vring is enabled with 1 or disabled with 0, not \(value)"
     case .iotlbMessage(let type, let permissions):
       "an IOTLB message of type \(type) with permissions \(permissions) means nothing"
     case .configRange(let offset, let count):

@@ -13,6 +13,15 @@ import VhostUser
     return frontend
   }
 
+  @Test(arguments: [1, 2, 128, UInt32.max]) func whateverIsNotZeroEnablesAVring(value: UInt32) throws {
+    let frontend = try frontend()
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: 0)
+    try frontend.tell(.setVringEnable(VringState(index: 0, value: 0)))
+    try frontend.tell(.setVringEnable(VringState(index: 0, value: value)))
+    #expect(try driver.perform(4, sector: 0).status == 0)
+  }
+
   @Test func featuresThatWereNotOffered() throws {
     #expect(
       try frontend().failure(.setFeatures(VirtioFeatures(rawValue: 1 << 60)))

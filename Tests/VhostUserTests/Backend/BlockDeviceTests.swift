@@ -99,7 +99,7 @@ import VhostUser
   }
 
   @Test func theConfigurationSpaceIsTheKernels() throws {
-    let file = ScratchFile(sectors: 77)
+    let file = ScratchFile(sectors: 80)
     var options = BlockOptions()
     options.queueCount = 3
     options.blockSize = 4096
@@ -108,7 +108,7 @@ import VhostUser
     let wanted = ConfigAccess(offset: 0, bytes: [UInt8](repeating: 0xff, count: MemoryLayout<virtio_blk_config>.size))
     let access = try #require(try frontend.ask(.getConfig(wanted)).configAccess())
     let kernel = unsafe access.bytes.withUnsafeBytes { unsafe $0.loadUnaligned(as: virtio_blk_config.self) }
-    #expect(kernel.capacity == 77 && kernel.seg_max == 126 && kernel.blk_size == 4096 && kernel.num_queues == 3)
+    #expect(kernel.capacity == 80 && kernel.seg_max == 126 && kernel.blk_size == 4096 && kernel.num_queues == 3)
     #expect(kernel.max_discard_seg == 16 && kernel.max_write_zeroes_seg == 16 && kernel.discard_sector_alignment == 1)
     #expect(kernel.max_discard_sectors == 1 << 22 && kernel.max_write_zeroes_sectors == 1 << 22)
     #expect(kernel.write_zeroes_may_unmap == 1 && kernel.size_max == 0)

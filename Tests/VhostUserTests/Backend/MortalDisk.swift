@@ -17,7 +17,8 @@ final class MortalDisk: VhostUserDevice {
   var deviceFeatures: VirtioFeatures { disk.deviceFeatures }
   var queueCount: Int { disk.queueCount }
   var configuration: [UInt8] { disk.configuration }
-  func configure(_ features: VirtioFeatures) {}
+  func configure(_ features: VirtioFeatures) { disk.configure(features) }
+  func forget(index: Int) { disk.forget(index: index) }
 
   func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     while lives > 0 {

@@ -90,8 +90,8 @@ extension PackedDeviceQueue where Translator: ~Copyable {
       throw .violation(RingViolation(.p13, .length, UInt64(byteCount), limit: 16))
     }
     let entries = byteCount >> 4
-    if entries > UInt32(ringSize) {
-      throw .violation(RingViolation(.p13, .count, UInt64(entries), limit: UInt64(ringSize)))
+    if entries > tableLimit {
+      throw .violation(RingViolation(.p13, .count, UInt64(entries), limit: UInt64(tableLimit)))
     }
     var reader = TableReader(table)
     for index in 0..<entries {

@@ -90,22 +90,23 @@ extension SplitDeviceQueue where Translator: ~Copyable {
     }
   }
 
-  /// An indirect table (virtio 1.2, 2.7.5.3): linked by `next`, no longer than the queue in all, never nested.
+  /// An indirect table (virtio 1.2, 2.7.5.3): linked by `next`, no longer than the queue in all unless more is accepted,
+  /// never nested.
   @inlinable @inline(never)
   mutating func walkTable(_ table: IOVA, _ byteCount: UInt32) throws(QueueError) {
     if byteCount == 0 || byteCount & 15 != 0 {
       throw .violation(RingViolation(.s8, .length, UInt64(byteCount), limit: 16))
     }
     let entries = byteCount >> 4
-    if entries > UInt32(ring.size) {
-      throw .violation(RingViolation(.s8, .count, UInt64(entries), limit: UInt64(ring.size)))
+    if entries > tableLimit {
+      throw .violation(RingViolation(.s8, .count, UInt64(entries), limit: UInt64(tableLimit)))
     }
     var index: UInt32 = 0
     var reader = TableReader(table)
     while true {
       builder.descriptors &+= 1
-      if builder.descriptors > UInt32(ring.size) {
-        throw .violation(RingViolation(.s8, .count, UInt64(builder.descriptors), limit: UInt64(ring.size)))
+      if builder.descriptors > tableLimit {
+        throw .violation(RingViolation(.s8, .count, UInt64(builder.descriptors), limit: UInt64(tableLimit)))
       }
       let (address, word) = try reader.entry(index, of: entries, &translator)
       let flags = UInt16(truncatingIfNeeded: word >> 32)

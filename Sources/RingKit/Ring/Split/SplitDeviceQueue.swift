@@ -22,6 +22,8 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
   @usableFromInline let hasEventIndex: Bool
   @usableFromInline let isInOrder: Bool
   @usableFromInline let hasIndirect: Bool
+  /// Entries of an indirect table at most.
+  @usableFromInline var tableLimit: UInt32
   @usableFromInline var builder: ChainBuilder
   /// Buffers fetched so far, and the available index as last read.
   @usableFromInline var fetched = RingIndex(0)
@@ -64,8 +66,18 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
     hasEventIndex = configuration.features.contains(.eventIndex)
     isInOrder = configuration.features.contains(.inOrder)
     hasIndirect = configuration.features.contains(.indirectDescriptors)
+    tableLimit = UInt32(configuration.size)
     features = configuration.features
     builder = ChainBuilder(queueSize: configuration.size, isPacked: false)
+  }
+
+  /// Takes indirect tables of that many entries, although the specification wants none longer than the queue.
+  ///
+  /// Linux makes them as long as the device's configuration space allows. Before the first buffer is fetched.
+  package mutating func acceptTables(of entries: Int) {
+    guard entries > ring.size, entries <= 32_768 else { return }
+    tableLimit = UInt32(entries)
+    builder = ChainBuilder(queueSize: entries, isPacked: false)
   }
 
   /// What the queue and its DMA path did.

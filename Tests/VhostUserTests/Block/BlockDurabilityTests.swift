@@ -1,0 +1,62 @@
+import RingKit
+import Testing
+
+@testable import VhostUser
+
+/// What a completed write promises (virtio 1.2, 5.2.6.2), by the system calls that make an image stable.
+@Suite struct BlockDurabilityTests {
+  private static let flush = VirtioFeatures(rawValue: 1 << 9)
+
+  private func driver(_ file: ScratchFile, _ features: VirtioFeatures) throws -> DiskDriver {
+    let frontend = try ScriptedFrontend(try BlockDevice(path: file.path), features: features)
+    try frontend.negotiate()
+    #expect(try frontend.ask(.getFeatures).number() & Self.flush.rawValue != 0)
+    let driver = try DiskDriver(frontend, size: 64)
+    try driver.start(base: frontend.firstBase)
+    return driver
+  }
+
+  private func range(_ sector: UInt8) -> [UInt8] { [sector, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0] }
+
+  @Test(arguments: [VirtioFeatures(), .packedRing, .inOrder])
+  func whatADriverWithoutFlushChangedIsStable(layout: VirtioFeatures) throws {
+    let file = ScratchFile(sectors: 8)
+    let driver = try driver(file, layout.union(.version1))
+    let image = driver.frontend.backend.device.image
+    let sector = [UInt8](repeating: 7, count: 512)
+    #expect(try driver.perform(1, sector: 1, sent: sector).status == 0 && image.flushCount == 1)
+    #expect(try driver.perform(13, sector: 0, sent: range(2)).status == 0 && image.flushCount == 2)
+    #expect(try driver.perform(11, sector: 0, sent: range(3)).status == 0 && image.flushCount == 3)
+    // Nothing changed: nothing to make stable.
+    #expect(try driver.perform(0, sector: 1, room: 512).data == sector && image.flushCount == 3)
+    #expect(try driver.perform(1, sector: 9, sent: sector).status == 1 && image.flushCount == 3)
+  }
+
+  @Test(arguments: [VirtioFeatures(), .packedRing, .inOrder])
+  func writesOfOneStepAreMadeStableTogether(layout: VirtioFeatures) throws {
+    let file = ScratchFile(sectors: 8)
+    let driver = try driver(file, layout.union(.version1))
+    driver.frontend.backend.device.stepNanoseconds = .max / 2
+    for token in 0..<6 as Range<UInt64> {
+      try driver.add(1, sector: token, sent: [UInt8](repeating: 9, count: 512), token: token)
+    }
+    driver.frontend.kick.ring()
+    try driver.frontend.settle()
+    for token in 0..<6 as Range<UInt64> {
+      #expect(try driver.nextUsed()?.token == token)
+      #expect(driver.result(room: 0, token: token).status == 0)
+    }
+    #expect(driver.frontend.backend.device.image.flushCount == 1)
+  }
+
+  @Test func aDriverWithFlushAsksForIt() throws {
+    let file = ScratchFile(sectors: 8)
+    let driver = try driver(file, [.version1, Self.flush])
+    let image = driver.frontend.backend.device.image
+    #expect(try driver.perform(1, sector: 1, sent: [UInt8](repeating: 7, count: 512)).status == 0)
+    #expect(try driver.perform(13, sector: 0, sent: range(2)).status == 0)
+    #expect(try driver.perform(11, sector: 0, sent: range(3)).status == 0)
+    #expect(image.flushCount == 0)
+    #expect(try driver.perform(4, sector: 0).status == 0 && image.flushCount == 1)
+  }
+}
