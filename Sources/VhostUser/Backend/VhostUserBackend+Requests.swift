@@ -20,7 +20,8 @@ extension VhostUserBackend {
     case .setFeatures(let features): try negotiate(features)
     case .getProtocolFeatures: return message.reply(offeredProtocol.rawValue)
     case .setProtocolFeatures(let features):
-      let extra = features.subtracting(offeredProtocol)
+      // A front-end that wants to read a configuration space that is not there reads zeros.
+      let extra = features.subtracting(options.protocolFeatures)
       guard extra.isEmpty else { throw .protocolFeaturesNotOffered(extra) }
       protocolFeatures = features
     case .setOwner: break

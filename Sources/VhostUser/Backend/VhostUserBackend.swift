@@ -64,8 +64,10 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
     device.deviceFeatures.union(options.ringFeatures).union(VirtioFeatures(rawValue: ProtocolFeatures.deviceBit))
   }
 
-  /// Protocol features that make no sense without the rest are not offered.
-  var offeredProtocol: ProtocolFeatures { options.protocolFeatures }
+  /// The protocol features that a front-end is offered; without a configuration space none to read it with.
+  var offeredProtocol: ProtocolFeatures {
+    device.configuration.isEmpty ? options.protocolFeatures.subtracting(.config) : options.protocolFeatures
+  }
 
   var isTranslating: Bool { features.contains(.accessPlatform) }
 

@@ -1,6 +1,6 @@
 public import RingKit
 
-/// Frames that were sent and not received yet, in the order they came, in memory that is allocated once.
+/// Frames that were sent and not received yet, in the order they came, in memory that is allocated with the first.
 struct FrameQueue {
   /// Bytes of the longest frame that is kept.
   static let mostBytes = 16_384
@@ -12,7 +12,7 @@ struct FrameQueue {
 
   /// An empty one that keeps a power of two of frames.
   init(capacity: Int) {
-    bytes = [UInt8](repeating: 0, count: Self.mostBytes * capacity)
+    bytes = []
     lengths = [Int](repeating: 0, count: capacity)
   }
 
@@ -24,6 +24,8 @@ struct FrameQueue {
 
   /// Enters a frame; there is room for it.
   mutating func append(_ part: ChainBytes, _ range: Range<Int>) {
+    // A pair that no driver uses takes no memory.
+    if bytes.isEmpty { bytes = [UInt8](repeating: 0, count: Self.mostBytes * lengths.count) }
     let slot = tail & (lengths.count - 1)
     var place = slot * Self.mostBytes
     unsafe part.forEach(range) { from in

@@ -1,3 +1,4 @@
+internal import CRing
 public import RingKit
 
 /// A network device (virtio 1.2, 5.1) that returns every frame to the pair of queues it was sent on.
@@ -9,12 +10,17 @@ public final class LoopbackDevice: VhostUserDevice {
   public let pairCount: Int
   /// Frames that were returned.
   public internal(set) var returned: UInt64 = 0
-  /// Frames that were too long to keep, or for which a driver without mergeable buffers gave too short a buffer.
+  /// Frames that were too long to keep, or for which the driver gave too little to receive into.
+  ///
+  /// Without mergeable buffers that is one buffer that is too short. With them it is a ring that is full of buffers, or
+  /// buffers that nothing was added to for half a second.
   public internal(set) var dropped: UInt64 = 0
 
   var frames: [FrameQueue]
   /// Buffers that were fetched for a frame for which they do not suffice yet.
   var held: [[HeldBuffer]]
+  /// When the last of them was fetched.
+  private var heldSince: [UInt64]
   var headerByteCount = 12
   var isMergeable = false
 
@@ -29,6 +35,7 @@ public final class LoopbackDevice: VhostUserDevice {
     self.pairCount = pairCount
     frames = (0..<pairCount).map { _ in FrameQueue(capacity: frameCapacity) }
     held = (0..<pairCount).map { _ in [] }
+    heldSince = Array(repeating: 0, count: pairCount)
   }
 
   /// What this device offers.
@@ -41,14 +48,8 @@ public final class LoopbackDevice: VhostUserDevice {
   /// Two for each pair: receive, then transmit.
   public var queueCount: Int { 2 * pairCount }
 
-  /// `struct virtio_net_config`, of which only the number of pairs means something here.
-  public var configuration: [UInt8] {
-    var writer = PayloadWriter()
-    writer.pad(8)
-    writer.append(UInt16(pairCount))
-    writer.pad(2)
-    return writer.bytes
-  }
+  /// None: address, status and queue pairs of a network device are the front-end's to tell.
+  public var configuration: [UInt8] { [] }
 
   /// Notes how long a header is.
   public func configure(_ features: VirtioFeatures) {
@@ -94,18 +95,37 @@ extension LoopbackDevice {
     while completed < limit {
       if frames[pair].isEmpty { return .idle }
       let needed = frames[pair].firstCount + headerByteCount
-      while held[pair].reduce(0, { $0 + $1.bytes.count }) < needed {
-        if !isMergeable && !held[pair].isEmpty { break }
-        guard let chain = try fetch(&queue) else { return .empty }
+      var room = held[pair].reduce(0) { $0 + $1.bytes.count }
+      while room < needed, isMergeable || held[pair].isEmpty {
+        guard let chain = try fetch(&queue) else {
+          guard isStarved(queue, pair: pair) else { return .empty }
+          // Nothing that the driver does would bring this frame to it; the next may be shorter.
+          frames[pair].removeFirst()
+          dropped += 1
+          break
+        }
         guard chain.writableByteCount >= UInt64(headerByteCount) else {
           throw .device("a buffer of \(chain.writableByteCount) bytes; a header alone is \(headerByteCount)")
         }
-        held[pair].append(HeldBuffer(chain, queue.segments))
+        let buffer = HeldBuffer(chain, queue.segments)
+        room += buffer.bytes.count
+        held[pair].append(buffer)
+        heldSince[pair] = cring_nanoseconds()
       }
-      completed += fill(&queue, pair: pair)
+      if room >= needed || !isMergeable { completed += fill(&queue, pair: pair) }
     }
     return .more
   }
+
+  /// Whether more buffers than are held cannot come, or do not come.
+  private func isStarved(_ queue: borrowing VringQueue, pair: Int) -> Bool {
+    if held[pair].isEmpty { return false }
+    let descriptors = held[pair].reduce(0) { $0 + Int($1.chain.descriptorCount) }
+    return descriptors >= queue.size || cring_nanoseconds() - heldSince[pair] > Self.patience
+  }
+
+  /// Nanoseconds that a frame waits for a driver that gives some of the buffers it needs.
+  private static var patience: UInt64 { 500_000_000 }
 
   /// Writes the oldest frame to the buffers that are held, and completes them.
   private func fill(_ queue: inout VringQueue, pair: Int) -> Int {

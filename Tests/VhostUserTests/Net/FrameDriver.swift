@@ -13,7 +13,7 @@ final class FrameDriver {
 
   init(_ device: LoopbackDevice, features: VirtioFeatures, size: Int = 16) throws {
     frontend = try ScriptedFrontend(device, features: features)
-    try frontend.negotiate()
+    try frontend.negotiate(protocolFeatures: VhostUserOptions.allProtocolFeatures.subtracting(.config))
     queues = try (0..<device.queueCount).map { [frontend] _ in
       try ScriptedQueue(frontend, features: features.union(.version1), size: size)
     }

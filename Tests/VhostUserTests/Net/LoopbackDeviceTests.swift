@@ -1,3 +1,4 @@
+import Glibc
 import RingKit
 import Testing
 import VhostUser
@@ -144,8 +145,40 @@ import VhostUser
       #expect(try driver.queues[2 * pair].used().map(\.token) == [UInt64(pair)])
       #expect(driver.received(UInt64(pair), 12..<82) == FrameDriver.frame(pair, 70))
     }
-    // `struct virtio_net_config`: the address, the status, then how many pairs.
-    #expect(device.configuration == [0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0])
+  }
+
+  @Test func aDeviceWithoutAConfigurationSpaceDoesNotOfferToRead() throws {
+    let frontend = try ScriptedFrontend(LoopbackDevice(), features: .version1)
+    #expect(try frontend.ask(.getProtocolFeatures).number() & ProtocolFeatures.config.rawValue == 0)
+  }
+
+  @Test(arguments: [VirtioFeatures(), .packedRing, .inOrder, [.packedRing, .inOrder], .indirectDescriptors])
+  func aFrameLargerThanAllBuffersOfTheRingIsDropped(layout: VirtioFeatures) throws {
+    let device = LoopbackDevice()
+    let driver = try FrameDriver(device, features: layout.union([.version1, Self.mergeable]), size: 4)
+    for token in 0..<4 as Range<UInt64> { try driver.give(100, token: token) }
+    // 388 bytes fit into the four.
+    try driver.send(FrameDriver.frame(1, 389), token: 0)
+    try driver.send(FrameDriver.frame(2, 1500), token: 1)
+    #expect(try driver.queues[1].used().map(\.token) == [0, 1] && device.dropped == 2)
+    #expect(try driver.queues[0].used().isEmpty)
+    try driver.send(FrameDriver.frame(3, 388), token: 2)
+    #expect(try driver.queues[0].used().map(\.writtenByteCount) == [100, 100, 100, 100])
+    #expect(driver.received(0, 12..<100) == Array(FrameDriver.frame(3, 388)[..<88]))
+    #expect(device.returned == 1 && device.dropped == 2)
+  }
+
+  @Test func aFrameForWhichNoMoreBuffersComeIsDropped() throws {
+    let device = LoopbackDevice()
+    let driver = try FrameDriver(device, features: [.version1, Self.mergeable])
+    try driver.give(100, token: 0)
+    try driver.send(FrameDriver.frame(1, 200))
+    #expect(device.dropped == 0)
+    usleep(600_000)
+    // The next one finds that the driver gave nothing for it.
+    try driver.send(FrameDriver.frame(2, 60), token: 1)
+    #expect(try driver.queues[0].used().map(\.writtenByteCount) == [72])
+    #expect(device.dropped == 1 && device.returned == 1)
   }
 
   @Test(arguments: [VirtioFeatures(), .packedRing])
