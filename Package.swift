@@ -143,7 +143,8 @@ let package = Package(
     .testTarget(
       name: "RingBenchTests",
       dependencies: [
-        "RingBench", "BenchReport", "BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "CRingBench",
+        "RingBench", "BenchReport", "BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser",
+        "CRingBench",
         "RingKitTesting", "BenchTestSupport", "TestTraits",
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"])),
       ],

@@ -24,11 +24,26 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     started = Array(repeating: 0, count: plan.depth)
   }
 
-  /// The whole of it, up to the device's stop.
-  package mutating func run(_ progress: Progress) throws(DriveFailure) -> DriveTally {
-    driver.queue.disableNotifications()
-    tally.name = try identify()
-    let start = cring_nanoseconds()
+  /// The whole of it, up to the device's stop or to what went wrong.
+  package mutating func run(_ progress: Progress) -> DriveTally {
+    var start = cring_nanoseconds()
+    do throws(DriveFailure) {
+      driver.queue.disableNotifications()
+      tally.name = try identify()
+      start = cring_nanoseconds()
+      try drive(progress)
+      tally.nanoseconds = cring_nanoseconds() - start
+      try finish()
+    } catch {
+      if tally.nanoseconds == 0 { tally.nanoseconds = cring_nanoseconds() - start }
+      tally.failure = error
+    }
+    tally.latency = histogram.summary
+    tally.work = driver.queue.work.counts
+    return tally
+  }
+
+  private mutating func drive(_ progress: Progress) throws(DriveFailure) {
     var sequence: UInt64 = 1
     while tally.requests < plan.requests {
       if Interrupt.isRequested {
@@ -45,11 +60,6 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
       sequence &+= UInt64(count)
       progress.update("\(NumberText.grouped(tally.requests)) of \(NumberText.grouped(plan.requests)) requests")
     }
-    tally.nanoseconds = cring_nanoseconds() - start
-    try finish()
-    tally.latency = histogram.summary
-    tally.work = driver.queue.work.counts
-    return tally
   }
 
   /// One request for each of the first `count` places of the disk.
@@ -72,9 +82,6 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
       }
       try rest(hasProgress: done != came)
     }
-    tally.requests += count
-    tally.bytesOut += operation == .write ? count * plan.bytes : 0
-    tally.bytesIn += operation == .read ? count * plan.bytes : 0
   }
 
   private mutating func submit(
@@ -92,11 +99,13 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     histogram.record(cycles: cring_cycles() &- started[completion.slot])
     let sector = completion.token * plan.sectors
     guard completion.status == .done else { throw .status(operation, completion.status, sector: sector) }
-    guard operation == .read else { return }
-    guard completion.dataByteCount == UInt32(plan.bytes) else {
+    if operation == .read, completion.dataByteCount != UInt32(plan.bytes) {
       throw .length(operation, expected: plan.bytes, got: Int(completion.dataByteCount))
     }
-    guard plan.verifies else { return }
+    tally.requests += 1
+    tally.bytesOut += operation == .write ? plan.bytes : 0
+    tally.bytesIn += operation == .read ? plan.bytes : 0
+    guard operation == .read, plan.verifies else { return }
     let (host, number) = (plan.payload.host(completion.slot), sequence &+ completion.token)
     guard unsafe crb_check(host.pointer, plan.bytes, number) else {
       throw .wrongByte(sequence: number, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, number))
@@ -114,7 +123,7 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     tally.flushes += 1
   }
 
-  /// The device's name, fit for a terminal; `nil` of one that has none.
+  /// The device's name, fit for a terminal; `nil` of one that has none or does not tell it: nothing depends on it.
   private mutating func identify() throws(DriveFailure) -> String? {
     guard let slot = driver.nextSlot else { return nil }
     let segment = plan.payload.buffer.segment(at: slot * plan.payload.stride, length: BlockOperation.nameByteCount)
@@ -126,7 +135,9 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     switch completion.status {
     case .done: break
     case .unsupported: return nil
-    default: throw .status(.identify, completion.status, sector: 0)
+    case .failed, .missing:
+      tally.notes.append("the device does not tell its name: GET_ID ended with \(completion.status)")
+      return nil
     }
     let name = unsafe UnsafeRawBufferPointer(
       start: plan.payload.host(slot).pointer, count: Int(completion.dataByteCount))

@@ -120,14 +120,14 @@ package struct DriveSession {
         verifies: parameters.verifies, hasFlush: limits.hasFlush, window: min(places, 4096),
         payload: PayloadPool(second, bytes: parameters.bytes))
       var load = BlockLoad(BlockDriver(try queue(0), slots: slots), port, plan)
-      return try load.run(progress)
+      return load.run(progress)
     case .net:
       let plan = NetPlan(
         requests: parameters.requests, bytes: parameters.bytes, depth: parameters.depth,
         isIndirect: parameters.features.contains(.indirect), received: NetFrames(first, bytes: parameters.bytes),
         sent: NetFrames(second, bytes: parameters.bytes))
       var load = NetLoad(receive: try queue(0), transmit: try queue(1), port, plan)
-      return try load.run(progress)
+      return load.run(progress)
     }
   }
 }

@@ -28,6 +28,10 @@ package struct DriveTally: Sendable {
   package var latency: Latency?
   package var work = WorkCounts()
   package var interrupted = false
+  /// Why it came to an end before all was done.
+  package var failure: DriveFailure?
+  /// What went wrong and does not matter for the figures.
+  package var notes: [String] = []
 }
 
 /// Why a device could not be driven to the end.
@@ -71,11 +75,22 @@ package enum DriveFailure: Error, Sendable {
   }
 }
 
+extension DriveFailure {
+  /// What ends the command.
+  package func asBenchError(_ kind: DeviceKind) -> BenchError {
+    if case .session(let error) = self { return error.asBenchError(kind) }
+    return .check(text)
+  }
+}
+
 extension FrontendError {
   /// A device that lacks something is this machine's lack; one that breaks the protocol fails a check.
-  package var asBenchError: BenchError {
+  package func asBenchError(_ kind: DeviceKind) -> BenchError {
     switch self {
-    case .missingFeatures, .missingProtocolFeatures, .tooFewQueues, .connection(.system): .machine(description)
+    case .missingFeatures(let features, let offered):
+      .machine(
+        "the device does not offer \(kind.featureNames(features)); it offers \(kind.featureNames(offered))")
+    case .missingProtocolFeatures, .tooFewQueues, .connection(.system): .machine(description)
     default: .check(description)
     }
   }

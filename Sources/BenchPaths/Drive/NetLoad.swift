@@ -39,11 +39,25 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     unposted = (0..<plan.depth).reversed()
   }
 
-  /// The whole of it, up to the device's stop.
-  package mutating func run(_ progress: Progress) throws(DriveFailure) -> DriveTally {
+  /// The whole of it, up to the device's stop or to what went wrong.
+  package mutating func run(_ progress: Progress) -> DriveTally {
+    let start = cring_nanoseconds()
+    do throws(DriveFailure) {
+      try drive(progress)
+      tally.nanoseconds = cring_nanoseconds() - start
+      try finish()
+    } catch {
+      if tally.nanoseconds == 0 { tally.nanoseconds = cring_nanoseconds() - start }
+      tally.failure = error
+    }
+    tally.latency = histogram.summary
+    tally.work = receive.work.counts + transmit.work.counts
+    return tally
+  }
+
+  private mutating func drive(_ progress: Progress) throws(DriveFailure) {
     receive.disableNotifications()
     transmit.disableNotifications()
-    let start = cring_nanoseconds()
     while tally.requests < plan.requests {
       if Interrupt.isRequested {
         tally.interrupted = true
@@ -63,11 +77,6 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
       }
       try rest(hasProgress: tally.requests != before)
     }
-    tally.nanoseconds = cring_nanoseconds() - start
-    try finish()
-    tally.latency = histogram.summary
-    tally.work = receive.work.counts + transmit.work.counts
-    return tally
   }
 
   // MARK: Receiving

@@ -68,4 +68,7 @@ package enum DrivenDevice: String, CaseIterable, Encodable, Sendable, NamedChoic
 
   /// Virtqueues that are used: requests, or receive and transmit.
   package var queueCount: Int { self == .block ? 1 : 2 }
+
+  /// The kind that the specification numbers.
+  package var kind: DeviceKind { self == .block ? .block : .network }
 }

@@ -62,10 +62,24 @@ package final class DriveReport: Encodable {
     }
   }
 
+  /// Why a run ended before all was done: what else stands in the report was done until then.
+  package struct Failure: Encodable, Sendable {
+    let text: String
+    let exitCode: Int32
+    package let error: BenchError
+
+    init(_ error: BenchError) { (text, exitCode, self.error) = (error.message, error.exitCode, error) }
+
+    private enum CodingKeys: String, CodingKey {
+      case text, exitCode
+    }
+  }
+
   private var schema = 1
   let machine: Machine
   let parameters: DriveParameters
   package let interrupted: Bool
+  @Null package var failure: Failure?
   /// The agreed features of the ring, by name, and all of them as a number.
   let negotiated: String
   private let negotiatedBits: String
@@ -106,6 +120,7 @@ package final class DriveReport: Encodable {
         backEndNotes: hasNotes, reconnects: tally.reconnects, handedOver: tally.handedOver,
         resubmitted: tally.resubmitted)
     results = Results(tally, sleeps: sleeps)
+    failure = tally.failure.map { Failure($0.asBenchError(parameters.device.kind)) }
   }
 }
 
@@ -150,8 +165,12 @@ extension DriveReport {
   }
 
   private var answer: String {
-    guard parameters.verifies else { return "Every request was done; no byte was compared (--verify)." }
+    var text = failure.map { "It ended early: \($0.text). What stands here was done until then. " } ?? ""
+    guard parameters.verifies else {
+      return text + (failure == nil ? "Every request was done; no byte" : "No byte") + " was compared (--verify)."
+    }
     let what = parameters.device == .block ? "bytes read back" : "bytes that came back"
-    return "All \(grouped(results.bytesVerified)) \(what) are as they were sent."
+    text += "All \(grouped(results.bytesVerified)) \(what) are as they were sent."
+    return text
   }
 }

@@ -115,7 +115,7 @@ package struct OutputFile: Sendable {
     let temporary = try Self.openTemporary(beside: target, for: path)
     var error = FileWrite.all(Array(text.utf8), to: temporary.descriptor)
     // Before the rename, or a crash could leave the name with nothing behind it.
-    if error == 0, fsync(temporary.descriptor) != 0 { error = errno }
+    while error == 0, fsync(temporary.descriptor) != 0 { if errno != EINTR { error = errno } }
     close(temporary.descriptor)
     if error == 0, unsafe rename(temporary.path, target) != 0 { error = errno }
     guard error == 0 else {

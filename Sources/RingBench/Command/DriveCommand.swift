@@ -97,11 +97,12 @@ struct DriveCommand: ParsableCommand {
     let destination = try report.destination()
     let parameters = try parameters()
     let machine = Machine.read()
-    try destination.write(timesOn: machine) { progress in
+    let report = try destination.write(timesOn: machine) { progress in
       try DriveMeasurement(parameters, machine, progress).run()
     } text: {
       $0.text()
     }
+    if let failure = report.failure { throw failure.error }
   }
 
   private func parameters() throws(BenchError) -> DriveParameters {

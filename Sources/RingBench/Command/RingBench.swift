@@ -1,6 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
+import Glibc
 
 /// The command line: what each DMA path costs on one ring with one payload.
 @main
@@ -27,10 +28,13 @@ struct RingBench: ParsableCommand {
     // Before anything else: a signal in the first moment, too, ends a run with what it has. Commands that have nothing
     // to end with say so themselves.
     Interrupt.install()
+    // A file that may not become longer is an error of the call, not the end of the process.
+    signal(SIGXFSZ, SIG_IGN)
     let arguments = Array(ProgramArguments.all.dropFirst())
     do {
       try CommandNames.check(arguments[...], of: Self.self, named: "ringbench")
       var command = try parseAsRoot(arguments)
+      try checkMemory()
       try command.run()
     } catch let error as BenchError {
       error.exit()
@@ -41,6 +45,16 @@ struct RingBench: ParsableCommand {
       // Help and version come as errors that succeed.
       exit(withError: error)
     }
+  }
+
+  /// Refuses a limit of memory (`ulimit -v`, `-d`) under which this program would crash instead of measuring.
+  private static func checkMemory() throws(BenchError) {
+    let byteCount = 128 << 20
+    let made = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard unsafe made != MAP_FAILED else {
+      throw .machine("128 MiB of memory cannot be had: \(Errno.text(errno)); raise the limit (ulimit -v, ulimit -d)")
+    }
+    unsafe munmap(made, byteCount)
   }
 
   private static func refusal(for error: any Error) -> String {

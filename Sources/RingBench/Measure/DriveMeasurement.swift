@@ -38,15 +38,17 @@ struct DriveMeasurement {
       let session = DriveSession(
         parameters: parameters, guest: guest, domain: domain, port: port, limits: limits, progress: progress)
       let tally = try session.run()
+      for note in tally.notes { progress.warn(note) }
+      // What was done until then is worth showing.
+      if let failure = tally.failure, tally.requests == 0 { throw failure }
       return DriveReport(
         machine, parameters, frontend, limits, tally, sleeps: port.sleeps, hasNotes: port.hasNotes)
     } catch let error as BenchError {
       throw error
     } catch let error as FrontendError {
-      throw error.asBenchError
+      throw error.asBenchError(parameters.device.kind)
     } catch let error as DriveFailure {
-      if case .session(let session) = error { throw session.asBenchError }
-      throw .check(error.text)
+      throw error.asBenchError(parameters.device.kind)
     } catch {
       throw .machine("\(parameters.path.name) cannot be set up: \(error)")
     }
