@@ -30,41 +30,37 @@ extension DriverLedger {
     compoundInFlight &-= 1
     entries.cells.markIdle(head)
     returned = returned.advanced(by: 1)
-    if indirectCapacity > 0, indirectUse[head] != 0 {
-      let use = indirectUse[head]
-      indirectUse[head] = 0
-      let (readableCount, writableCount) = (Int(use >> 16), Int(use & 0xffff))
-      let base = Int(head) &* indirectCapacity
-      do throws(DMAError) { _ = try mapper.unmap(mappings[head], .deviceReadable, written: 0) } catch {
-        failure = failure ?? error
-      }
-      for i in 0..<(readableCount &+ writableCount) {
-        let direction: DMADirection = i < readableCount ? .deviceReadable : .deviceWritable
-        do throws(DMAError) {
-          left &-= try mapper.unmap(
-            indirectMappings[base &+ i], direction, written: direction == .deviceReadable ? 0 : left)
-        } catch { failure = failure ?? error }
-      }
-      giveBack(head)
-    } else {
-      var slot = head
-      for _ in 0..<entry.descriptorCount {
+    let use = indirectCapacity > 0 ? indirectUse[head] : 0
+    if use != 0 { indirectUse[head] = 0 }
+    let (readableCount, base) = (Int(use >> 16), Int(head) &* indirectCapacity)
+    // A table has a mapping of its own, before those of its segments.
+    let count = use == 0 ? Int(entry.descriptorCount) : 1 &+ readableCount &+ Int(use & 0xffff)
+    var slot = head
+    for i in 0..<count {
+      let (mapping, isWritable): (Mapping, Bool)
+      if use != 0 {
+        mapping = i == 0 ? mappings[head] : indirectMappings[base &+ i &- 1]
+        isWritable = i > readableCount
+      } else {
         let link = links[slot]
-        let direction: DMADirection = link & writable == 0 ? .deviceReadable : .deviceWritable
-        do throws(DMAError) {
-          left &-= try mapper.unmap(mappings[slot], direction, written: direction == .deviceReadable ? 0 : left)
-        } catch { failure = failure ?? error }
+        (mapping, isWritable) = (mappings[slot], link & writable != 0)
         giveBack(slot)
         slot = link & ~writable
       }
+      do throws(DMAError) {
+        left &-= try mapper.unmap(
+          mapping, isWritable ? .deviceWritable : .deviceReadable, written: isWritable ? left : 0)
+      } catch { failure = failure ?? error }
     }
+    if use != 0 { giveBack(head) }
     if let failure { throw .mapping(failure) }
   }
 
   /// Unmaps every buffer in flight and reports its token, oldest first; then forgets everything.
   ///
   /// A buffer whose unmap failed when it came back is reported before them.
-  @inlinable
+  // Rarely called and long: one copy for all mappers is enough.
+  @_semantics("optimize.sil.specialize.generic.never")
   mutating func abandon<Mapper: DMAMapper & ~Copyable>(
     _ mapper: inout Mapper, _ abandoned: (UInt64) -> Void
   ) throws(QueueError) where Mapper.Mapping == Mapping {

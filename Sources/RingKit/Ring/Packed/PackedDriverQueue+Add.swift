@@ -221,11 +221,27 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let capacity = try chainCapacity(readable, writable)
     var mapped = 0
     do throws(DMAError) {
-      while mapped < count {
-        let isWritable = mapped >= readable.count
-        let segment = isWritable ? writable[mapped &- readable.count] : readable[mapped]
+      while true {
+        let isWritable = mapped >= readable.count && mapped < count
+        // Behind the segments the table itself.
+        let segment =
+          mapped == count
+          ? MemorySegment(
+            GuestPhysicalAddress(indirectBase.rawValue &+ UInt64(base &* 16)),
+            length: UInt32(truncatingIfNeeded: count &* 16))
+          : isWritable ? writable[mapped &- readable.count] : readable[mapped]
         if segment.length == 0 { throw .outOfBounds(segment) }
         let (address, mapping) = try mapper.map(segment, isWritable ? .deviceWritable : .deviceReadable)
+        if mapped == count {
+          _ = ledger.takeSlot()
+          ledger.mappings[id] = mapping
+          let flags = available.availableFlags | DescriptorFlags.indirect
+          let offset = Int(available.offset) &* 16
+          ring.descriptors.store64(address.rawValue, offset)
+          makeAvailable(at: offset &+ 8, PackedRing.word(length: segment.length, id: id, flags: flags))
+          available.advance(size: ringSize)
+          break
+        }
         ledger.indirectMappings[base &+ mapped] = mapping
         let offset = (base &+ mapped) &* 16
         indirect.store64(address.rawValue, offset)
@@ -234,17 +250,6 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         indirect.store64(PackedRing.word(length: segment.length, id: 0, flags: flags), offset &+ 8)
         mapped &+= 1
       }
-      let table = MemorySegment(
-        GuestPhysicalAddress(indirectBase.rawValue &+ UInt64(base &* 16)),
-        length: UInt32(truncatingIfNeeded: count &* 16))
-      let (address, mapping) = try mapper.map(table, .deviceReadable)
-      _ = ledger.takeSlot()
-      ledger.mappings[id] = mapping
-      let flags = available.availableFlags | DescriptorFlags.indirect
-      let offset = Int(available.offset) &* 16
-      ring.descriptors.store64(address.rawValue, offset)
-      makeAvailable(at: offset &+ 8, PackedRing.word(length: table.length, id: id, flags: flags))
-      available.advance(size: ringSize)
     } catch {
       for i in 0..<mapped {
         let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable

@@ -210,11 +210,23 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     let capacity = try chainCapacity(readable, writable)
     var mapped = 0
     do throws(DMAError) {
-      while mapped < count {
-        let isWritable = mapped >= readable.count
-        let segment = isWritable ? writable[mapped &- readable.count] : readable[mapped]
+      while true {
+        let isWritable = mapped >= readable.count && mapped < count
+        // Behind the segments the table itself.
+        let segment =
+          mapped == count
+          ? MemorySegment(
+            GuestPhysicalAddress(indirectBase.rawValue &+ UInt64(base &* 16)),
+            length: UInt32(truncatingIfNeeded: count &* 16))
+          : isWritable ? writable[mapped &- readable.count] : readable[mapped]
         if segment.length == 0 { throw .outOfBounds(segment) }
         let (address, mapping) = try mapper.map(segment, isWritable ? .deviceWritable : .deviceReadable)
+        if mapped == count {
+          _ = ledger.takeSlot()
+          ledger.mappings[head] = mapping
+          write(head, address, segment.length, DescriptorFlags.indirect, next: 0)
+          break
+        }
         ledger.indirectMappings[base &+ mapped] = mapping
         let isLast = mapped &+ 1 == count
         let flags = (isWritable ? DescriptorFlags.write : 0) | (isLast ? 0 : DescriptorFlags.next)
@@ -225,13 +237,6 @@ extension SplitDriverQueue where Mapper: ~Copyable {
         indirect.store64(UInt64(segment.length) | UInt64(flags) << 32 | next << 48, offset &+ 8)
         mapped &+= 1
       }
-      let table = MemorySegment(
-        GuestPhysicalAddress(indirectBase.rawValue &+ UInt64(base &* 16)),
-        length: UInt32(truncatingIfNeeded: count &* 16))
-      let (address, mapping) = try mapper.map(table, .deviceReadable)
-      _ = ledger.takeSlot()
-      ledger.mappings[head] = mapping
-      write(head, address, table.length, DescriptorFlags.indirect, next: 0)
     } catch {
       for i in 0..<mapped {
         let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable
