@@ -59,7 +59,7 @@ private func doubleSlot(_ state: inout QueueState, _ input: inout FuzzInput) {
 
 /// A buffer gets a table, and the state the feature and the entries for it, whatever tables its queue has.
 private func giveTable(_ state: inout QueueState, _ input: inout FuzzInput) {
-  let count = 2 + input.below(FuzzGuest.maximumSize - 1)
+  let (count, isUpwards) = (2 + input.below(FuzzGuest.maximumSize - 1), input.below(2) == 0)
   state.features.insert(.indirectDescriptors)
   state.indirectCapacity = input.below(2) == 0 ? count : FuzzGuest.maximumSize
   if input.below(2) == 0 { state.tables = 0 }
@@ -69,7 +69,13 @@ private func giveTable(_ state: inout QueueState, _ input: inout FuzzInput) {
   state.free += state.inFlight[at].slots.dropFirst()
   state.inFlight[at].slots.removeSubrange(1...)
   state.inFlight[at].table = state.tables &+ UInt64(state.inFlight[at].slots[0]) &* UInt64(16 * count)
-  state.inFlight[at].segments = Array(repeating: segment, count: count)
+  // Each where nothing is mapped: slots are given out upwards, IOVAs downwards.
+  state.inFlight[at].segments = (0..<count).map { i in
+    var part = segment
+    let distance = UInt64(i) &* 4096
+    part.deviceAddress = isUpwards ? part.deviceAddress &+ distance : part.deviceAddress &- distance
+    return part
+  }
 }
 
 private func forge(_ segment: inout QueueState.Segment, _ input: inout FuzzInput) {
