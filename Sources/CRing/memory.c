@@ -79,6 +79,12 @@ int cring_region_populate(void *base, size_t bytes, size_t page) {
   return 0;
 }
 
+// Has a mapping watched that the holder of another descriptor can take pages away from.
+static int watch_region(struct cring_region *region) {
+  region->loss = cring_loss_watch((char *)region->base - region->lead, region->mapped ? region->mapped : region->bytes);
+  return region->loss ? 0 : ENOMEM;
+}
+
 static int map_once(size_t bytes, enum cring_page_kind kind, int shared, int node, const char *name,
                     struct cring_region *out) {
   size_t page = kind == CRING_PAGES_4K ? small_page : huge_page;
@@ -134,15 +140,12 @@ static int map_once(size_t bytes, enum cring_page_kind kind, int shared, int nod
       return e;
     }
   }
+  *out = (struct cring_region){.base = base, .bytes = size, .fd = fd, .pages = kind};
   int e = bind_region(base, size, node);
   if (!e) e = cring_region_populate(base, size, hugetlb ? huge_page : small_page);
-  if (e) {
-    munmap(base, size);
-    if (fd >= 0) close(fd);
-    return e;
-  }
-  *out = (struct cring_region){.base = base, .bytes = size, .fd = fd, .pages = kind};
-  return 0;
+  if (!e && shared) e = watch_region(out);
+  if (e) cring_region_unmap(out);
+  return e;
 }
 
 int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int node, const char *name,
@@ -185,6 +188,16 @@ int cring_region_map_published(size_t bytes, const char *name, struct cring_regi
   return 0;
 }
 
+// The descriptor stays the caller's where this fails.
+static int watch_attached(struct cring_region *region) {
+  int e = watch_region(region);
+  if (e) {
+    region->fd = -1;
+    cring_region_unmap(region);
+  }
+  return e;
+}
+
 int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out) {
   memset(out, 0, sizeof *out);
   out->fd = -1;
@@ -198,7 +211,7 @@ int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region 
   void *base = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
   if (base == MAP_FAILED) return errno;
   *out = (struct cring_region){.base = base, .bytes = bytes, .fd = fd, .pages = CRING_PAGES_4K};
-  return 0;
+  return watch_attached(out);
 }
 
 int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sealed, struct cring_region *out) {
@@ -216,14 +229,17 @@ int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sea
   size_t lead = (size_t)(offset % page);
   if (bytes > SIZE_MAX - lead - page) return EINVAL;
   size_t mapped = round_up(lead + bytes, page);
-  char *at = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - lead));
+  // Without a reservation the first access to a huge page may find that there is none.
+  int flags = MAP_SHARED | (must_be_sealed ? 0 : MAP_NORESERVE);
+  char *at = mmap(NULL, mapped, PROT_READ | PROT_WRITE, flags, fd, (off_t)(offset - lead));
   if (at == MAP_FAILED) return errno;
   *out = (struct cring_region){
       .base = at + lead, .bytes = bytes, .fd = fd, .pages = CRING_PAGES_4K, .lead = lead, .mapped = mapped};
-  return 0;
+  return watch_attached(out);
 }
 
 void cring_region_unmap(struct cring_region *region) {
+  cring_loss_unwatch(region->loss);
   if (region->base) munmap((char *)region->base - region->lead, region->mapped ? region->mapped : region->bytes);
   if (region->base && region->fd >= 0) close(region->fd);
   memset(region, 0, sizeof *region);

@@ -37,12 +37,18 @@ public struct MMUMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copya
     var found: [MMUFile] = []
     for region in window.memory.regions {
       // Of a file of reserved 2 MiB pages nothing smaller can be shown.
-      guard let file = region.fileDescriptor, region.pageSize != .reserved2M else { continue }
+      // Pages can be shown, so a region has to consist of them.
+      guard let file = region.fileDescriptor, region.pageSize != .reserved2M, region.fileOffset & 4095 == 0 else {
+        continue
+      }
       found.append(
-        MMUFile(guestBase: region.guestBase.rawValue, byteCount: UInt64(region.byteCount), fileDescriptor: file))
+        MMUFile(
+          guestBase: region.guestBase.rawValue, byteCount: UInt64(region.byteCount), fileDescriptor: file,
+          fileOffset: region.fileOffset))
     }
     fileCount = found.count
-    files = PrivateTable(count: found.count, repeating: MMUFile(guestBase: 0, byteCount: 0, fileDescriptor: -1))
+    files = PrivateTable(
+      count: found.count, repeating: MMUFile(guestBase: 0, byteCount: 0, fileDescriptor: -1, fileOffset: 0))
     for (i, file) in found.enumerated() { files[i] = file }
   }
 
@@ -64,8 +70,8 @@ public struct MMUMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copya
     let page = try core.allocator.allocate(pages: pages, cpu: cpu, counter: &work)
     // SAFETY: the allocator gave the pages to this call alone; the file is at least as long as its region.
     let error = unsafe cring_window_show(
-      core.host(page), Int(pages << IOMMUPage.shift), file.fileDescriptor, offset & ~IOMMUPage.offsetMask,
-      direction == .deviceWritable ? 1 : 0)
+      core.host(page), Int(pages << IOMMUPage.shift), file.fileDescriptor,
+      file.fileOffset + offset & ~IOMMUPage.offsetMask, direction == .deviceWritable ? 1 : 0)
     work.add(.systemCalls, 1)
     guard error == 0 else {
       // A fixed mapping that fails has taken away what stood there before, or not: nothing, once more.
@@ -137,4 +143,5 @@ struct MMUFile: BitwiseCopyable {
   let guestBase: UInt64
   let byteCount: UInt64
   let fileDescriptor: Int32
+  let fileOffset: UInt64
 }

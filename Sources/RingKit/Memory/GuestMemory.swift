@@ -57,6 +57,11 @@ public final class GuestMemory: @unchecked Sendable {
     return host
   }
 
+  /// Why the memory is of no more use: a region of which another process took pages away; `nil` while all are whole.
+  package var loss: MemoryError? {
+    regions.first(where: \.isLost).map { .lost($0.guestBase, byteCount: $0.byteCount) }
+  }
+
   private static func records(of regions: [MemoryRegion]) -> UnsafeMutablePointer<RegionTable.Record> {
     let records = UnsafeMutablePointer<RegionTable.Record>.allocate(capacity: max(regions.count, 1))
     for (i, region) in regions.enumerated() {

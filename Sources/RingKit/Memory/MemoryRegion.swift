@@ -18,6 +18,8 @@ public final class MemoryRegion: @unchecked Sendable {
   public let pageSize: PageSize
   /// Who may see it.
   public let visibility: Visibility
+  /// Where in its file a shared region begins.
+  public let fileOffset: UInt64
 
   private var region: cring_region
 
@@ -49,6 +51,7 @@ public final class MemoryRegion: @unchecked Sendable {
     self.byteCount = unsafe region.bytes
     self.node = node
     self.visibility = visibility
+    self.fileOffset = 0
     self.pageSize =
       switch unsafe region.pages {
       case CRING_PAGES_2M_HUGETLB: .reserved2M
@@ -65,7 +68,7 @@ public final class MemoryRegion: @unchecked Sendable {
   ///   - byteCount: bytes to map; the file must be at least that long and sealed against shrinking.
   ///   - guestBase: the guest-physical address of its first byte.
   /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short) or EPERM (not sealed).
-  public init(
+  public convenience init(
     attaching fileDescriptor: Int32, byteCount: Int, at guestBase: GuestPhysicalAddress
   ) throws(MemoryError) {
     guard byteCount > 0, byteCount <= 1 << 46 else { throw .invalidSize(byteCount) }
@@ -75,21 +78,17 @@ public final class MemoryRegion: @unchecked Sendable {
     var region = unsafe cring_region()
     let error = unsafe cring_region_attach(fileDescriptor, byteCount, 1, &region)
     guard error == 0 else { throw .system(operation: "attaching \(byteCount) bytes of shared memory", errno: error) }
-    self.guestBase = guestBase
-    self.byteCount = byteCount
-    self.node = nil
-    self.pageSize = .small
-    self.visibility = .shared
-    unsafe self.region = region
+    unsafe self.init(mapped: region, at: guestBase)
   }
 
   /// Takes over what was mapped for it.
-  init(mapped region: cring_region, at guestBase: GuestPhysicalAddress) {
+  init(mapped region: cring_region, at guestBase: GuestPhysicalAddress, fileOffset: UInt64 = 0) {
     self.guestBase = guestBase
     self.byteCount = unsafe region.bytes
     self.node = nil
     self.pageSize = .small
     self.visibility = .shared
+    self.fileOffset = fileOffset
     unsafe self.region = region
   }
 
@@ -102,6 +101,13 @@ public final class MemoryRegion: @unchecked Sendable {
   ///
   /// `nil` for a private one. The region owns it.
   public var fileDescriptor: Int32? { unsafe region.fd >= 0 ? region.fd : nil }
+
+  /// Whether another process took pages of it away: it truncated the file, or punched a hole into huge pages of which
+  /// the machine has no more.
+  ///
+  /// The region holds zeros from then on, which nobody else sees; what was in it is lost. Nothing but this region is:
+  /// whoever works with it ends with an error that names it (``MemoryError/lost(_:byteCount:)``).
+  public var isLost: Bool { unsafe cring_loss_happened(region.loss) }
 
   /// Bytes of the region that lie on 2 MiB pages right now.
   public var hugeByteCount: Int {
@@ -133,9 +139,10 @@ extension MemoryRegion {
   ///   - fileOffset: where in the file the region begins.
   ///   - byteCount: bytes to map; the file must be at least that long from there on.
   ///   - guestBase: the guest-physical address of its first byte.
-  ///   - mustBeSealed: whether the file must be sealed against shrinking. Of one that is not, its owner can take pages
-  ///     away at any time, and the next access ends this process with SIGBUS.
-  /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short) or EPERM (not sealed).
+  ///   - mustBeSealed: whether the file must be sealed against shrinking, and huge pages be there. Of one that is not,
+  ///     its owner can take pages away at any time (``isLost``).
+  /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short), EPERM (not sealed) or ENOMEM (huge pages
+  ///   that the machine does not have).
   public convenience init(
     mapping fileDescriptor: Int32, fileOffset: UInt64, byteCount: Int, at guestBase: GuestPhysicalAddress,
     mustBeSealed: Bool = false
@@ -147,7 +154,7 @@ extension MemoryRegion {
     var region = unsafe cring_region()
     let error = unsafe cring_region_map_file(fileDescriptor, fileOffset, byteCount, mustBeSealed ? 1 : 0, &region)
     guard error == 0 else { throw .system(operation: "mapping \(byteCount) bytes of a file", errno: error) }
-    unsafe self.init(mapped: region, at: guestBase)
+    unsafe self.init(mapped: region, at: guestBase, fileOffset: fileOffset)
   }
 }
 
@@ -229,6 +236,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case exhausted(requested: Int, available: Int)
   /// An alignment that is not a power of two, in bytes.
   case invalidAlignment(Int)
+  /// Another process took pages of a region away (``MemoryRegion/isLost``).
+  case lost(GuestPhysicalAddress, byteCount: Int)
 }
 
 extension MemoryError: CustomStringConvertible {
@@ -243,6 +252,8 @@ extension MemoryError: CustomStringConvertible {
     case .outOfBounds(let segment): "\(segment.length) bytes at \(segment.address) are not inside one region"
     case .exhausted(let requested, let available): "\(requested) bytes asked for, \(available) left in the region"
     case .invalidAlignment(let alignment): "an alignment of \(alignment) is not a power of two"
+    case .lost(let address, let count):
+      "pages of the \(count) bytes at \(address) were taken away by another process that has their file"
     }
   }
 }

@@ -32,7 +32,8 @@ public enum DeviceHandshakeError: Error, Equatable, Sendable {
   case mapping(DMAError)
   /// The queue is not where it is said to be: a device that went on there would skip or repeat buffers.
   case wrongPosition(UInt16)
-  /// A region of the driver's is private: passing it on is what a secure platform rules out.
+  /// A region of the driver's is private: passing it on is what a secure platform rules out. Or it does not begin with
+  /// its file, as the other side would map it.
   case notShared(GuestPhysicalAddress)
   /// The other side refused, for this reason.
   case refused(String)
@@ -59,7 +60,8 @@ extension DeviceHandshakeError: CustomStringConvertible {
     case .outOfBounds(let address, let count): "\(count) bytes at \(address) are not in the memory that was passed"
     case .mapping(let error): error.description
     case .wrongPosition(let word): "the queue does not stand at position 0x\(String(word, radix: 16))"
-    case .notShared(let address): "the region at \(address) is private and is not passed on"
+    case .notShared(let address):
+      "the region at \(address) is private, or does not begin with its file: it is not passed on"
     case .refused(let reason): "the other side refused: \(reason)"
     case .system(let errno): "the kernel refused: \(SystemError.text(errno))"
     }

@@ -57,7 +57,8 @@ public final class DeviceLink: @unchecked Sendable {
     var message = DeviceMessage(.memory)
     var descriptors: [Int32] = []
     for region in memory.regions where region.visibility == .shared {
-      guard let descriptor = region.fileDescriptor else { throw .notShared(region.guestBase) }
+      // The other side maps a file from its beginning.
+      guard let descriptor = region.fileDescriptor, region.fileOffset == 0 else { throw .notShared(region.guestBase) }
       guard descriptors.count < DeviceMessage.mostRegions else {
         throw .tooManyDescriptors(limit: DeviceMessage.mostRegions)
       }

@@ -1,3 +1,4 @@
+import Glibc
 import RingKit
 import RingKitTesting
 import Testing
@@ -127,5 +128,27 @@ enum Intruder {
       unsafe written.pointer.storeBytes(of: 1, as: UInt8.self)
     case .neverMapped: unsafe window.hostBase.pointer.storeBytes(of: 1, as: UInt8.self)
     }
+  }
+}
+
+extension MMUMapperTests {
+  @Test("a region in the middle of a file is shown from there, and one that has no whole pages there is not shown")
+  func fileOffsets() throws {
+    let file = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 16 * 4096)
+    let descriptor = try #require(file.fileDescriptor)
+    func region(at offset: UInt64, _ base: UInt64) throws -> MemoryRegion {
+      try MemoryRegion(mapping: dup(descriptor), fileOffset: offset, byteCount: 4096, at: GuestPhysicalAddress(base))
+    }
+    let (whole, part) = (try region(at: 3 * 4096, 0), try region(at: 5 * 4096 + 64, 1 << 20))
+    let window = try MMUWindow(memory: try GuestMemory([whole, part]), byteCount: 16 * 4096)
+    var mapper = MMUMapper(window: window, counter: NoWork())
+    var device = MMUTranslator(window: window, counter: NoWork())
+    unsafe file.hostBase.advanced(by: 3 * 4096 + 8).pointer.storeBytes(of: 0x77, as: UInt8.self)
+    let (iova, mapping) = try mapper.map(MemorySegment(GuestPhysicalAddress(8), length: 8), .deviceReadable)
+    let found = try device.translate(iova, byteCount: 8, for: .deviceReadable)
+    #expect(unsafe found.host.pointer.load(as: UInt8.self) == 0x77)
+    try mapper.unmap(mapping, .deviceReadable)
+    let segment = MemorySegment(GuestPhysicalAddress(1 << 20), length: 8)
+    #expect(throws: DMAError.notShareable(segment)) { try mapper.map(segment, .deviceReadable) }
   }
 }

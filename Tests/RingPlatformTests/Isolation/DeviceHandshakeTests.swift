@@ -1,3 +1,4 @@
+import Glibc
 import RingIOMMU
 import RingKit
 import RingKitTesting
@@ -114,6 +115,17 @@ struct DeviceHandshakeTests {
         _ = try queue.splitRing(in: guest.memory)
       }
     }
+  }
+
+  @Test("a region that does not begin with its file is not passed on: the other side maps a file from its beginning")
+  func fileOffset() throws {
+    let file = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 8 * 4096)
+    let region = try MemoryRegion(
+      mapping: dup(try #require(file.fileDescriptor)), fileOffset: 4096, byteCount: 4096,
+      at: GuestPhysicalAddress(1 << 20))
+    let (here, _) = try DeviceSocket.pair()
+    let link = try DeviceLink(here)
+    #expect(throws: DeviceHandshakeError.notShared(region.guestBase)) { try link.share(try GuestMemory([region])) }
   }
 
   @Test("a refusal carries its reason, and the connection goes on")

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cring/loss.h"
+
 // Two lines: the adjacent-line prefetcher of x86 fetches pairs, so state of two threads is kept this far apart.
 #define CRING_ISOLATION_BYTES 128
 
@@ -25,6 +27,7 @@ struct cring_region {
   enum cring_page_kind pages;
   size_t lead;    // bytes of the same mapping in front of `base`
   size_t mapped;  // bytes of the mapping in all, or 0: just `bytes`
+  struct cring_loss *loss;  // of memory that another process can take pages away from
 };
 
 enum cring_page_want {
@@ -46,11 +49,13 @@ int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int no
 // EINVAL where the kernel has no such seal (before Linux 5.1).
 int cring_region_map_published(size_t bytes, const char *name, struct cring_region *out);
 
-// Maps a memfd that another process passed over. The size is checked against the file before a byte is mapped.
+// Maps a memfd that another process passed over. The size is checked against the file before a byte is mapped. EPERM: it
+// is not sealed against shrinking.
 int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out);
 
 // Maps `bytes` of a file from `offset` on, which need not lie on a page boundary of the file's own page size. Takes the
-// descriptor over when it succeeds. EINVAL: the file is shorter; EPERM: it must be sealed against shrinking and is not.
+// descriptor over when it succeeds. EINVAL: the file is shorter. With `must_be_sealed` EPERM: it is not sealed against
+// shrinking; ENOMEM: it is of huge pages that the machine does not have.
 int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sealed, struct cring_region *out);
 
 // Unmaps and, when there is one, closes the descriptor. Safe to call on a zeroed region.
