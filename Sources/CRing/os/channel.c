@@ -22,10 +22,10 @@ int cring_channel_set_timeout(int fd, uint64_t nanoseconds) {
   return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t) == 0 ? 0 : errno;
 }
 
-int cring_channel_send(int fd, const void *bytes, size_t count) {
+int cring_channel_send(int fd, const void *bytes, size_t count, bool wait) {
   ssize_t r;
   do {
-    r = send(fd, bytes, count, MSG_NOSIGNAL);
+    r = send(fd, bytes, count, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
   } while (r < 0 && errno == EINTR);
   if (r < 0) return errno;
   return (size_t)r == count ? 0 : EMSGSIZE;

@@ -31,11 +31,14 @@ public final class ViommuServer: @unchecked Sendable {
   public func serve(_ connections: [(socket: ViommuSocket, role: ViommuRole)]) -> [ViommuServerEnd] {
     precondition(connections.count <= 16, "one thread serves at most 16 connections")
     var ends = [ViommuServerEnd?](repeating: nil, count: connections.count)
+    // The one that was served last is looked at last: none that sends without end keeps another waiting.
+    var last = -1
     while let first = ends.firstIndex(where: { $0 == nil }) {
       // Where there is but one to serve, waiting for it is receiving from it.
       let isLast = ends.lastIndex { $0 == nil } == first
-      switch isLast ? .success(first) : Self.next(connections.map(\.socket.fileDescriptor)) {
+      switch isLast ? .success(first) : Self.next(connections.map(\.socket.fileDescriptor), after: last) {
       case .success(let at):
+        last = at
         ends[at] = step(connections[at].socket, connections[at].role)
         if ends[at] != nil { connections[at].socket.close() }
       case .failure(.system(let errno)):
@@ -49,10 +52,12 @@ public final class ViommuServer: @unchecked Sendable {
     return ends.compactMap { $0 }
   }
 
-  private static func next(_ descriptors: [Int32]) -> Result<Int, ViommuFailure> {
+  private static func next(_ descriptors: [Int32], after last: Int) -> Result<Int, ViommuFailure> {
+    let start = (last + 1) % descriptors.count
+    let rotated = [Int32](descriptors[start...] + descriptors[..<start])
     var index = 0
-    let error = unsafe cring_channel_wait(descriptors, descriptors.count, &index)
-    return error == 0 ? .success(index) : .failure(.system(errno: error))
+    let error = unsafe cring_channel_wait(rotated, rotated.count, &index)
+    return error == 0 ? .success((start + index) % descriptors.count) : .failure(.system(errno: error))
   }
 
   /// One request and its reply; `nil` when the connection goes on.
@@ -64,9 +69,10 @@ public final class ViommuServer: @unchecked Sendable {
     guard byteCount == ViommuRequest.byteCount, let request = ViommuRequest(words) else {
       return .malformed(byteCount: byteCount, firstWord: words[0])
     }
-    let failure = socket.send(answer(to: request, from: role).words)
+    let failure = socket.send(answer(to: request, from: role).words, waits: false)
     switch failure {
     case 0: return nil
+    case CRING_CHANNEL_TIMED_OUT: return .unread
     case CRING_CHANNEL_GONE, CRING_CHANNEL_RESET: return .closed
     default: return .system(errno: failure)
     }
@@ -122,6 +128,8 @@ public enum ViommuServerEnd: Equatable, Sendable {
   case closed
   /// A message that is no request: its length in bytes and its first word.
   case malformed(byteCount: Int, firstWord: UInt64)
+  /// The other side asks and does not read the answers.
+  case unread
   /// The kernel did not carry a message (an errno).
   case system(errno: Int32)
 }

@@ -1,6 +1,7 @@
 import CRing
 import RingKit
 import RingKitTesting
+import Synchronization
 import Testing
 
 @testable import RingIOMMU
@@ -138,4 +139,35 @@ struct ViommuServerTests {
   }
 
   private final class Ends: @unchecked Sendable { var value: [ViommuServerEnd] = [] }
+}
+
+extension ViommuServerTests {
+  @Test("a device that asks and does not read is left, and the driver is served all the while")
+  func unread() throws {
+    let (driver, servedDriver) = try ViommuSocket.pair()
+    let (device, servedDevice) = try ViommuSocket.pair()
+    let ends = Mutex<[ViommuServerEnd]>([])
+    let thread = TestThread {
+      let found = ViommuServer().serve([(servedDevice, .device), (servedDriver, .driver)])
+      ends.withLock { $0 = found }
+    }
+    let client = try ViommuClient(driver, timeout: 60_000_000_000)
+    var sent: Int32 = 0
+    var number: UInt64 = 0
+    // What the socket does not take is tried again, until the server has gone.
+    while sent == 0 || sent == CRING_CHANNEL_TIMED_OUT {
+      var request = ViommuRequest(.translate, page: 1)
+      request.sequence = number
+      sent = device.send(request.words, waits: false)
+      if sent == 0 { number += 1 }
+      if number % 16 == 0 {
+        try client.mapped(IOVA(4096 * (number + 1)), to: GuestPhysicalAddress(4096), pages: 1, .deviceReadable)
+        number += 1
+      }
+    }
+    try client.mapped(IOVA(0), to: GuestPhysicalAddress(4096), pages: 1, .deviceReadable)
+    driver.close()
+    thread.join()
+    #expect(ends.withLock { $0 } == [.unread, .closed])
+  }
 }

@@ -162,7 +162,7 @@ struct MalformedHandshakeTests {
     let (here, there) = try DeviceSocket.pair()
     let (device, thread) = IsolationFixture.serve(there)
     let bytes = [UInt8](repeating: 0x52, count: count)
-    #expect(unsafe cring_channel_send(here.fileDescriptor, bytes, bytes.count) == 0)
+    #expect(unsafe cring_channel_send(here.fileDescriptor, bytes, bytes.count, true) == 0)
     thread.join()
     #expect(device.error == .wrongLength(byteCount: count))
   }
