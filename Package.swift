@@ -144,8 +144,7 @@ let package = Package(
       name: "RingBenchTests",
       dependencies: [
         "RingBench", "BenchReport", "BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser",
-        "CRingBench",
-        "RingKitTesting", "BenchTestSupport", "TestTraits",
+        "CRingBench", "CVhostUAPI", "RingKitTesting", "BenchTestSupport", "TestTraits",
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"])),
       ],
       swiftSettings: tool),

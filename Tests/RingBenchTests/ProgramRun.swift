@@ -64,6 +64,9 @@ final class ProgramRun {
     while used() != .max, used() - start < 20_000_000 { usleep(1000) }
   }
 
+  /// What it said on standard error so far.
+  var errorsSoFar: String { SystemFile.text(errors) ?? "" }
+
   /// Its exit code, and what it said, once it has ended.
   func end() -> (end: ProcessEnd, output: String, errors: String) {
     let end = process.wait()

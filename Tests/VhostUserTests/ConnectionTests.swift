@@ -1,5 +1,6 @@
 import CRing
 import CVhostUAPI
+import Glibc
 import Testing
 
 @testable import VhostUser
@@ -149,34 +150,51 @@ import Testing
     #expect(cvhost_open_descriptors(file) == 1)
   }
 
-  @Test func theSocketOfADeadProcessIsReplacedAndALivingOneIsNot() throws {
-    let path = "/tmp/ringkit-\(UInt32.random(in: 0 ... .max)).socket"
-    var left: Int32 = -1
-    #expect(unsafe cring_stream_listen(path, &left) == 0)
-    #expect(throws: VhostUserError.self) { _ = try VhostUserListener(at: path) }
-    // As a process that was killed leaves it: closed, and still there.
-    cring_channel_close(left)
-    do {
-      let listener = try VhostUserListener(at: path)
-      #expect(try listener.accept() == nil)
-      let connection = try VhostUserConnection(connectingTo: path)
-      try connection.send(FrontendMessage.setOwner.encoded())
-      let accepted = try #require(try listener.accept())
-      #expect(try accepted.receive()?.request == 3)
+  /// A channel is a socket of the peer's, which sets what options it likes.
+  @Test func whatTheKernelAddsForThePeersOptionsIsClosed() throws {
+    var pair: (Int32, Int32) = (-1, -1)
+    let error = unsafe withUnsafeMutablePointer(to: &pair) {
+      unsafe $0.withMemoryRebound(to: Int32.self, capacity: 2) { unsafe cring_stream_pair($0) }
     }
-    #expect(throws: VhostUserError.self) { _ = try VhostUserConnection(connectingTo: path) }
-    let long = "/tmp/" + String(repeating: "x", count: 103)
-    #expect(throws: VhostUserError.system(operation: "waiting at \(long)", errno: 36)) {
-      _ = try VhostUserListener(at: long)
+    #expect(error == 0)
+    let connection = try VhostUserConnection(attaching: pair.1)
+    var one: Int32 = 1
+    // SO_PASSCRED, SO_PASSSEC, SO_TIMESTAMPNS and SO_PASSPIDFD, of which a kernel before 6.5 knows nothing.
+    let options: [Int32] = [16, 34, 64, 76]
+    let isSet = options.map { unsafe setsockopt(pair.1, SOL_SOCKET, $0, &one, 4) == 0 }
+    if !isSet[3] { print("SO_PASSPIDFD is not known here: without a pidfd") }
+    let before = pidDescriptors()
+    let file = unsafe cvhost_file("passed", 4096)
+    let message: [UInt8] = [21, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0] + [UInt8](repeating: 0, count: 8)
+    for byte in message.dropLast() {
+      send(pair.0, [byte])
+      #expect(try connection.receive() == nil)
+    }
+    send(pair.0, [message[19]], descriptors: [file])
+    let came = try #require(try connection.receive())
+    #expect(came.descriptors.count == 1 && cvhost_open_descriptors(file) == 2)
+    // One came with each of 20 pieces; other tests may have some too.
+    #expect(pidDescriptors() < before + 10)
+    cring_channel_close(file)
+    cring_channel_close(pair.0)
+  }
+
+  private func pidDescriptors() -> Int {
+    (0..<1024).count { descriptor in
+      var target = [CChar](repeating: 0, count: 64)
+      return unsafe readlink("/proc/self/fd/\(descriptor)", &target, 63) > 0
+        && String(decoding: target.map(UInt8.init(bitPattern:)), as: UTF8.self).contains("pidfd")
     }
   }
 
-  @Test func whatIsNoSocketIsRefusedAndClosed() throws {
+  @Test func whatIsNoSocketOfTheProtocolIsRefusedAndClosed() throws {
     let file = unsafe cvhost_file("no socket", 4096)
     defer { cring_channel_close(file) }
-    let copy = try PassedDescriptor(borrowing: file).duplicate()
-    #expect(cvhost_open_descriptors(file) == 2)
-    #expect(throws: VhostUserError.notASocket) { _ = try VhostUserConnection(attaching: copy) }
+    let datagram = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    let internet = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    for descriptor in [try PassedDescriptor(borrowing: file).duplicate(), datagram, internet] {
+      #expect(throws: VhostUserError.notASocket) { _ = try VhostUserConnection(attaching: descriptor) }
+    }
     #expect(cvhost_open_descriptors(file) == 1)
   }
 }

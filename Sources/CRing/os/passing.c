@@ -2,6 +2,7 @@
 #include "cring/os/passing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,39 +12,44 @@
 
 _Static_assert(CRING_MOST_DESCRIPTORS <= UNIX_ROOM, "all that may come are seen");
 
-int cring_socket_listen(const char *path, int *fd) {
+int cring_socket_listen(const char *path, struct cring_listener *out) {
   struct sockaddr_un at;
+  struct unix_place place;
   int e = unix_address(path, &at);
   if (e) return e;
   int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   if (s < 0) return errno;
-  if (bind(s, (struct sockaddr *)&at, sizeof at) != 0 || listen(s, 1) != 0) {
+  e = unix_bind(s, path, &at, &place);
+  if (!e && listen(s, 1) != 0) {
     e = errno;
+    unix_remove(path, &place);
+  }
+  if (e) {
     close(s);
     return e;
   }
-  *fd = s;
+  *out = (struct cring_listener){.fd = s, .lock = -1, .device = place.device, .inode = place.inode};
   return 0;
 }
 
-int cring_socket_accept(int listening, const char *path, int *fd) {
+int cring_socket_accept(const struct cring_listener *listener, const char *path, int *fd) {
   int s;
   do {
-    s = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
-  } while (s < 0 && errno == EINTR);
+    s = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+  } while (s < 0 && (errno == EINTR || errno == ECONNABORTED));
   int e = s < 0 ? errno : 0;
-  unlink(path);
+  unix_remove(path, &(struct unix_place){.device = listener->device, .inode = listener->inode});
+  close(listener->fd);
   if (e == 0) *fd = s;
   return e;
 }
 
 int cring_socket_connect(const char *path, int *fd) {
-  struct sockaddr_un at;
-  int e = unix_address(path, &at);
+  int s = -1;
+  int e = unix_connect(path, SOCK_SEQPACKET, &s);
   if (e) return e;
-  int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (s < 0) return errno;
-  if (connect(s, (struct sockaddr *)&at, sizeof at) != 0) {
+  // From here on it waits, as long as it is told to.
+  if (fcntl(s, F_SETFL, 0) != 0) {
     e = errno;
     close(s);
     return e;

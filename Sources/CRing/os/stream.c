@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,74 +15,105 @@
 
 _Static_assert(CRING_STREAM_MOST_DESCRIPTORS <= UNIX_ROOM, "all that may come are seen");
 
-// A process that was killed leaves its socket behind, and nobody answers there any more.
+// A process that was killed leaves its socket behind, and nobody answers there any more. Asked with a socket of another
+// type, which takes no turn of the one that waits there: EPROTOTYPE when there is one.
 static bool is_abandoned(const char *path, const struct sockaddr_un *at) {
   struct stat s;
   if (lstat(path, &s) != 0 || !S_ISSOCK(s.st_mode)) return false;
-  int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (probe < 0) return false;
   bool refused = connect(probe, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED;
   close(probe);
   return refused;
 }
 
-int cring_stream_listen(const char *path, int *fd) {
+static void name_lock(const char *path, char out[static sizeof((struct sockaddr_un *)0)->sun_path + 8]) {
+  snprintf(out, sizeof((struct sockaddr_un *)0)->sun_path + 8, "%s.lock", path);
+}
+
+// Keeps every other process that waits by this function from the path. One that is at its end removes the file, so what was
+// locked must still be what has the name.
+static int take_lock(const char *path, int *out) {
+  char name[sizeof((struct sockaddr_un *)0)->sun_path + 8];
+  name_lock(path, name);
+  for (;;) {
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return errno;
+    struct stat held, named;
+    int e = flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    if (e == 0 && fstat(fd, &held) == 0 && stat(name, &named) == 0 && held.st_dev == named.st_dev &&
+        held.st_ino == named.st_ino) {
+      *out = fd;
+      return 0;
+    }
+    close(fd);
+    if (e && e != EINTR) return e == EWOULDBLOCK ? EADDRINUSE : e;
+  }
+}
+
+static void give_lock(const char *path, int fd) {
+  char name[sizeof((struct sockaddr_un *)0)->sun_path + 8];
+  name_lock(path, name);
+  unlink(name);
+  close(fd);
+}
+
+int cring_stream_listen(const char *path, struct cring_listener *out) {
   struct sockaddr_un at;
+  struct unix_place place;
+  int lock = -1;
   int e = unix_address(path, &at);
+  if (!e) e = take_lock(path, &lock);
   if (e) return e;
   int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (s < 0) return errno;
-  e = bind(s, (struct sockaddr *)&at, sizeof at) == 0 ? 0 : errno;
+  e = s < 0 ? errno : unix_bind(s, path, &at, &place);
   if (e == EADDRINUSE && is_abandoned(path, &at)) {
     unlink(path);
-    e = bind(s, (struct sockaddr *)&at, sizeof at) == 0 ? 0 : errno;
+    e = unix_bind(s, path, &at, &place);
   }
-  if (e == 0 && listen(s, 1) != 0) e = errno;
+  if (!e && listen(s, 1) != 0) {
+    e = errno;
+    unix_remove(path, &place);
+  }
   if (e) {
-    close(s);
+    if (s >= 0) close(s);
+    give_lock(path, lock);
     return e;
   }
-  *fd = s;
+  *out = (struct cring_listener){.fd = s, .lock = lock, .device = place.device, .inode = place.inode};
   return 0;
 }
 
-void cring_stream_remove(const char *path) { unlink(path); }
+void cring_stream_close(const char *path, const struct cring_listener *listener) {
+  close(listener->fd);
+  unix_remove(path, &(struct unix_place){.device = listener->device, .inode = listener->inode});
+  give_lock(path, listener->lock);
+}
 
 int cring_stream_accept(int listening, int *fd) {
   int s;
   do {
     s = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  } while (s < 0 && errno == EINTR);
+    // One that went away while it waited is none.
+  } while (s < 0 && (errno == EINTR || errno == ECONNABORTED));
   if (s < 0) return errno;
   *fd = s;
   return 0;
 }
 
-int cring_stream_connect(const char *path, int *fd) {
-  struct sockaddr_un at;
-  int e = unix_address(path, &at);
-  if (e) return e;
-  int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (s < 0) return errno;
-  // On this family it connects or fails at once, unless too many wait to be accepted already.
-  if (connect(s, (struct sockaddr *)&at, sizeof at) != 0) e = errno;
-  if (e == 0) e = cring_stream_attach(s);
-  if (e) {
-    close(s);
-    return e;
-  }
-  *fd = s;
-  return 0;
-}
+int cring_stream_connect(const char *path, int *fd) { return unix_connect(path, SOCK_STREAM, fd); }
 
 int cring_stream_pair(int out[2]) {
   return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, out) == 0 ? 0 : errno;
 }
 
 int cring_stream_attach(int fd) {
-  struct stat s;
-  if (fstat(fd, &s) != 0) return errno;
-  if (!S_ISSOCK(s.st_mode)) return ENOTSOCK;
+  int domain = 0, type = 0;
+  socklen_t n = sizeof domain, m = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) != 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &m) != 0)
+    return errno;
+  // What others bring along beside their messages is not known here.
+  if (domain != AF_UNIX || type != SOCK_STREAM) return ENOTSOCK;
   int flags = fcntl(fd, F_GETFL);
   if (flags < 0) return errno;
   return fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? 0 : errno;

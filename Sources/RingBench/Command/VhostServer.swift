@@ -19,7 +19,7 @@ struct VhostOptions: ParsableArguments {
   @Flag(help: "Do not note in shared memory what is in flight: a successor then begins where the ring stands.")
   var noInflight = false
 
-  @Flag(help: "Refuse guest memory in files that can be shrunk, which would end this process.")
+  @Flag(help: "Refuse memory in files that their owner can shrink, and huge pages that this machine does not have.")
   var sealed = false
 
   @Flag(help: "End when the first front-end has gone.")
@@ -101,11 +101,21 @@ struct VhostServer<Device: VhostUserDevice> {
     }
   }
 
-  private func accept(_ listener: VhostUserListener) throws -> VhostUserConnection? {
-    var set = PollSet()
-    set.add(listener.fileDescriptor)
-    guard try set.wait(milliseconds: 500) else { return nil }
-    return try listener.accept()
+  /// The next front-end, `nil` when none came for a while, or none can be taken at this moment.
+  private func accept(_ listener: VhostUserListener) throws(BenchError) -> VhostUserConnection? {
+    do throws(VhostUserError) {
+      var set = PollSet()
+      set.add(listener.fileDescriptor)
+      guard try set.wait(milliseconds: 500) else { return nil }
+      return try listener.accept()
+    } catch {
+      guard error.isOfTheMoment else { throw .machine(error.text) }
+      note("\(error.text); trying again")
+      // The front-end waits in the queue of the socket, which stays readable.
+      var pause = PollSet()
+      _ = try? pause.wait(milliseconds: 500)
+      return nil
+    }
   }
 
   /// Serves until the front-end goes; what it did wrong, if that was why.

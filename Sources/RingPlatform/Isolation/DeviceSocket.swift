@@ -28,22 +28,29 @@ public final class DeviceSocket: Sendable {
   ///
   /// - Throws: ``DeviceHandshakeError/system(errno:)``; EADDRINUSE when something is at the path already.
   public static func accept(at path: String) throws(DeviceHandshakeError) -> DeviceSocket {
-    var (listening, connected): (Int32, Int32) = (-1, -1)
-    var error = unsafe cring_socket_listen(path, &listening)
+    var listener = cring_listener()
+    var connected: Int32 = -1
+    var error = unsafe cring_socket_listen(path, &listener)
     guard error == 0 else { throw .system(errno: error) }
-    error = unsafe cring_socket_accept(listening, path, &connected)
-    cring_channel_close(listening)
+    error = unsafe cring_socket_accept(&listener, path, &connected)
     guard error == 0 else { throw .system(errno: error) }
     return DeviceSocket(attaching: connected)
   }
 
   /// Connects to a device that waits at a path.
   ///
-  /// - Throws: ``DeviceHandshakeError/system(errno:)``.
+  /// - Throws: ``DeviceHandshakeError/system(errno:)``; ``DeviceHandshakeError/timedOut`` when it accepts nobody for ten
+  ///   seconds.
   public static func connect(to path: String) throws(DeviceHandshakeError) -> DeviceSocket {
+    let deadline = cring_nanoseconds() &+ 10_000_000_000
     var connected: Int32 = -1
-    let error = unsafe cring_socket_connect(path, &connected)
-    guard error == 0 else { throw .system(errno: error) }
+    var error = unsafe cring_socket_connect(path, &connected)
+    while error == CRING_CHANNEL_TIMED_OUT, cring_nanoseconds() < deadline {
+      // As many wait as may; nothing tells when one was accepted.
+      _ = cring_watch_wait(nil, 0, 10)
+      error = unsafe cring_socket_connect(path, &connected)
+    }
+    guard error == 0 else { throw Self.failure(error) }
     return DeviceSocket(attaching: connected)
   }
 

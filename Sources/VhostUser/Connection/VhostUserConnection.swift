@@ -33,10 +33,32 @@ public final class VhostUserConnection {
 
   /// Connects to a peer that waits at `path`.
   ///
-  /// - Throws: ``VhostUserError/system(operation:errno:)``; ECONNREFUSED or ENOENT when no peer does.
-  public convenience init(connectingTo path: String) throws(VhostUserError) {
+  /// Waits where as many connections wait to be accepted already as the peer allows.
+  ///
+  /// - Parameters:
+  ///   - path: the socket's.
+  ///   - timeout: how long to wait at most, in milliseconds.
+  ///   - isOver: asked every few milliseconds of that; true ends the wait.
+  /// - Throws: ``VhostUserError/system(operation:errno:)``; ECONNREFUSED or ENOENT when no peer waits, ETIMEDOUT when it
+  ///   accepts none, EINTR when `isOver` said so.
+  public convenience init(
+    connectingTo path: String, timeout: Int = 10_000, until isOver: () -> Bool = { false }
+  ) throws(VhostUserError) {
+    let deadline = cring_nanoseconds() &+ UInt64(max(timeout, 0)) &* 1_000_000
     var connected: Int32 = -1
-    let error = unsafe cring_stream_connect(path, &connected)
+    var error = unsafe cring_stream_connect(path, &connected)
+    while error == CRING_STREAM_WOULD_BLOCK {
+      if isOver() {
+        error = CRING_STREAM_INTERRUPTED
+      } else if cring_nanoseconds() >= deadline {
+        error = CRING_STREAM_TIMED_OUT
+      } else {
+        // Nothing tells when one of them was accepted.
+        var pause = PollSet()
+        _ = try pause.wait(milliseconds: 10)
+        error = unsafe cring_stream_connect(path, &connected)
+      }
+    }
     guard error == 0 else { throw .system(operation: "connecting to \(path)", errno: error) }
     self.init(attached: connected)
   }
@@ -174,32 +196,36 @@ public final class VhostUserConnection {
 
 /// A socket at a path where one peer after the other is waited for.
 ///
-/// One thread's. The path is removed with the listener; one that a dead process left is replaced.
+/// One thread's. A lock beside the path, `path`.lock, keeps other listeners from it. The path is removed with the
+/// listener if it is still the listener's; one that a dead process left is replaced.
 public final class VhostUserListener {
   /// The listening socket, for a caller's own poll.
   public let fileDescriptor: Int32
   private let path: String
+  private let listener: cring_listener
 
   /// Waits at `path`.
   ///
   /// - Throws: ``VhostUserError/system(operation:errno:)``; EADDRINUSE when something is at the path that is in use or
   ///   no socket, ENAMETOOLONG for a path of more than 107 bytes.
   public init(at path: String) throws(VhostUserError) {
-    var made: Int32 = -1
+    var made = cring_listener()
     let error = unsafe cring_stream_listen(path, &made)
     guard error == 0 else { throw .system(operation: "waiting at \(path)", errno: error) }
-    fileDescriptor = made
+    fileDescriptor = made.fd
+    listener = made
     self.path = path
   }
 
   deinit {
-    cring_channel_close(fileDescriptor)
-    unsafe cring_stream_remove(path)
+    var listener = listener
+    unsafe cring_stream_close(path, &listener)
   }
 
   /// The peer that came first, `nil` when none has come yet.
   ///
-  /// - Throws: ``VhostUserError/system(operation:errno:)``.
+  /// - Throws: ``VhostUserError/system(operation:errno:)``; one that ``VhostUserError/isOfTheMoment`` may be gone when it
+  ///   is tried again.
   public func accept() throws(VhostUserError) -> VhostUserConnection? {
     var connected: Int32 = -1
     let error = unsafe cring_stream_accept(fileDescriptor, &connected)

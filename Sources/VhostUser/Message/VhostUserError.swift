@@ -1,3 +1,4 @@
+internal import Glibc
 internal import RingIOMMU
 public import RingKit
 
@@ -63,7 +64,7 @@ public enum VhostUserError: Error, Equatable, Sendable {
   case userAddressOverlap(UInt64)
   /// A descriptor that is not what the request needs.
   case notAnEventFile(request: UInt32)
-  /// A back-end channel that is no socket.
+  /// A back-end channel that is no Unix stream socket.
   case notASocket
   /// A translation whose range is empty, wraps or does not lead to memory.
   case translation(IOVA, byteCount: UInt64, userAddress: UInt64)
@@ -102,6 +103,17 @@ extension VhostUserError: CustomStringConvertible {
 }
 
 extension VhostUserError {
+  /// Whether the process, or the machine, has no descriptor or memory left at this moment.
+  public var isOfTheMoment: Bool {
+    if case .system(_, EMFILE) = self { return true }
+    if case .system(_, ENFILE) = self { return true }
+    if case .system(_, ENOBUFS) = self { return true }
+    if case .system(_, ENOMEM) = self { return true }
+    return false
+  }
+}
+
+extension VhostUserError {
   /// The sentence for what a message of the right form asks for and should not.
   var sessionDescription: String {
     switch self {
@@ -120,7 +132,7 @@ extension VhostUserError {
     case .memory(let error): "the memory table is wrong: \(error)"
     case .userAddressOverlap(let address): "two regions claim user address 0x\(String(address, radix: 16))"
     case .notAnEventFile(let request): "the descriptor of request \(request) is no eventfd"
-    case .notASocket: "the back-end channel is no socket"
+    case .notASocket: "the back-end channel is no Unix stream socket"
     case .translation(let address, let count, let user):
       "a translation of \(count) bytes at \(address) to 0x\(String(user, radix: 16)) does not lead to memory"
     case .inflight(let reason): "the inflight memory is wrong: \(reason)"

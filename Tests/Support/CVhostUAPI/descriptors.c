@@ -2,9 +2,11 @@
 #include "CVhostUAPI.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +17,22 @@ int cvhost_file(const char *name, long bytes) {
     return -1;
   }
   return fd;
+}
+
+int cvhost_huge_file(const char *name, long bytes) {
+  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+  if (fd >= 0 && (ftruncate(fd, bytes) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0)) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+int cvhost_limit_descriptors(int process, int count) {
+  struct rlimit limit;
+  if (prlimit(process, RLIMIT_NOFILE, NULL, &limit) != 0) return -1;
+  limit.rlim_cur = (rlim_t)count;
+  return prlimit(process, RLIMIT_NOFILE, &limit, NULL);
 }
 
 int cvhost_open_descriptors(int fd) {

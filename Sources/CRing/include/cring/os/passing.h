@@ -6,12 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cring/os/stream.h"
+
 enum { CRING_MOST_DESCRIPTORS = 16 };
 
 // A SOCK_SEQPACKET socket that waits at `path`, which must not exist; ENAMETOOLONG when the path does not fit.
-int cring_socket_listen(const char *path, int *fd);
-// Waits for one connection. The path is removed then: a second driver finds nobody.
-int cring_socket_accept(int listening, const char *path, int *fd);
+int cring_socket_listen(const char *path, struct cring_listener *out);
+// Waits for one connection and ends the listening. What was bound at the path is removed: a second driver finds nobody.
+int cring_socket_accept(const struct cring_listener *listener, const char *path, int *fd);
+// Does not wait: EAGAIN when as many connections wait to be accepted as the device allows.
 int cring_socket_connect(const char *path, int *fd);
 
 // Sends one message with `fd_count` descriptors, which stay open here.

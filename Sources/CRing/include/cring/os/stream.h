@@ -17,15 +17,27 @@ static const int CRING_STREAM_GONE = EPIPE;
 static const int CRING_STREAM_RESET = ECONNRESET;
 static const int CRING_STREAM_TOO_MANY = ETOOMANYREFS;
 static const int CRING_STREAM_NOT_A_SOCKET = ENOTSOCK;
+static const int CRING_STREAM_TIMED_OUT = ETIMEDOUT;
+static const int CRING_STREAM_INTERRUPTED = EINTR;
 
-// A socket that waits at `path`; one that a dead process left there is replaced, anything else is EADDRINUSE.
-int cring_stream_listen(const char *path, int *fd);
-void cring_stream_remove(const char *path);
+// A socket that waits at a path, the lock that keeps others from the path, and what was bound there.
+struct cring_listener {
+  int fd;
+  int lock;
+  uint64_t device, inode;
+};
+
+// Waits at `path` with a lock beside it, `path`.lock. A socket that a dead process left there is replaced, anything else is
+// EADDRINUSE.
+int cring_stream_listen(const char *path, struct cring_listener *out);
+// Removes what was bound, if it is still at the path, and the lock.
+void cring_stream_close(const char *path, const struct cring_listener *listener);
 int cring_stream_accept(int listening, int *fd);
+// Does not wait: EAGAIN when as many connections wait to be accepted as the peer allows.
 int cring_stream_connect(const char *path, int *fd);
 int cring_stream_pair(int out[2]);
 
-// Makes a socket that came from elsewhere non-blocking; ENOTSOCK when it is none.
+// Makes a socket that came from elsewhere non-blocking; ENOTSOCK when it is no Unix stream socket.
 int cring_stream_attach(int fd);
 
 // Sends what the socket takes, `*sent` bytes; the descriptors go with the first of them and stay open here.
