@@ -99,6 +99,7 @@ import VhostUser
       .iotlb(IOTLBMessage(.invalidate, address: IOVA(0), byteCount: 1)),
       .getConfig(ConfigAccess(offset: 0, bytes: [UInt8](repeating: 0, count: 256))),
       .setConfig(ConfigAccess(offset: 32, flags: 1, bytes: [1])), .getInflight(inflight), .setInflight(inflight, file),
+      .resetDevice,
     ]
     #expect(Set(requests.map(\.request)) == Set(FrontendRequest.allCases))
     for request in requests {

@@ -8,7 +8,7 @@ enum FrontendMessages {
     let value = input.byte()
     switch choice {
     case 0: return .init(request: 2, words: [peer.model.features])
-    case 1: return .init(request: 16, words: [0x1229])
+    case 1: return .init(request: 16, words: [0x3229])
     case 2: return .init(request: UInt32([1, 3, 4, 15, 17, 11][Int(value) % 6]), words: value % 6 == 5 ? [0] : [])
     case 3, 4, 5: return peer.table()
     case 6: return .init(request: 8, words: FrontendPeer.pair(index, UInt32(value & 31)))
@@ -42,7 +42,8 @@ enum FrontendMessages {
     switch value & 7 {
     case 0: .init(request: request, words: [UInt64(index) | 0x100])
     case 1: .init(request: request, words: [UInt64(index)], descriptors: [peer.full])
-    default: .init(request: request, words: [UInt64(index)], descriptors: [request == 13 ? peer.call : peer.kick])
+    default:
+      .init(request: request, words: [UInt64(index)], descriptors: [request == 13 ? peer.call : peer.kick(index)])
     }
   }
 }

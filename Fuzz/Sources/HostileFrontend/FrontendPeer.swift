@@ -13,11 +13,11 @@ final class FrontendPeer {
 
   let model: SessionModel
   var rings = (0..<4).map { FrontendRing(index: $0) }
-  private let bells = (0..<3).map { _ in must { try EventDoorbell() } }
+  private let bells = (0..<6).map { _ in must { try EventDoorbell() } }
   var kick: CInt { bells[0].fileDescriptor }
-  var call: CInt { bells[1].fileDescriptor }
+  var call: CInt { bells[4].fileDescriptor }
   /// As another process may make it: blocking, and full.
-  var full: CInt { bells[2].fileDescriptor }
+  var full: CInt { bells[5].fileDescriptor }
   private(set) var own: CInt
   private var channel: CInt = -1
   private(set) var inflight: CInt = -1
@@ -33,7 +33,10 @@ final class FrontendPeer {
     check(write(full, &most, 8) == 8 && fcntl(full, F_SETFL, 0) == 0, "no doorbell")
   }
 
-  func ring() { bells[0].ring() }
+  /// Each of four rings has its own: who takes another's ringing leaves it asleep.
+  func kick(_ index: Int) -> CInt { bells[index & 3].fileDescriptor }
+
+  func ring() { for bell in bells[..<4] { bell.ring() } }
 
   /// Another connection in the place of this one; what was kept of the old one stays.
   func reconnect(_ socket: CInt) {
@@ -112,6 +115,9 @@ final class FrontendPeer {
       socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0, &pair) == 0, "no sockets")
     if channel >= 0 { Glibc.close(channel) }
     channel = pair[0]
+    // A pidfd with each message (SO_PASSPIDFD), as the holder of either end may ask for.
+    var one: CInt = 1
+    setsockopt(pair[1], SOL_SOCKET, 76, &one, 4)
     return Message(request: 21, descriptors: [pair[1]])
   }
 

@@ -128,8 +128,8 @@ extension FrontendSession {
     let features = UInt8(input.byte())
     model.translations = []
     model.table = []
-    attach(other, Self.device(choice, model))
-    begin(features, protocolFeatures: 0x1229)
+    attach(other)
+    begin(features, protocolFeatures: 0x3229)
     if peer.inflight >= 0 { handOverInflight(1) }
     guard features & 0x80 == 0 else { return }
     for index in 0..<min(queueCount, 2) { restartRing(index) }
@@ -141,7 +141,7 @@ extension FrontendSession {
     peer.send(.init(request: 8, words: FrontendPeer.pair(index, UInt32(peer.rings[index].size))))
     peer.send(.init(request: 10, words: FrontendPeer.pair(index, isPacked ? 0x8000_8000 : 0)))
     peer.send(peer.address(index))
-    peer.send(.init(request: 12, words: [UInt64(index)], descriptors: [peer.kick]))
+    peer.send(.init(request: 12, words: [UInt64(index)], descriptors: [peer.kick(index)]))
     peer.send(.init(request: 18, words: FrontendPeer.pair(index, 1)))
   }
 }

@@ -8,6 +8,8 @@ final class FrontendSession {
   let model = SessionModel()
   let peer: FrontendPeer
   var backend: VhostUserBackend<WatchedDevice>?
+  /// One for all front-ends that come one after the other.
+  let device: WatchedDevice
   let choice: UInt8
   let queueCount: Int
 
@@ -15,9 +17,9 @@ final class FrontendSession {
     choice = input.byte()
     let (own, other) = Self.sockets()
     peer = FrontendPeer(own, model)
-    let device = Self.device(choice, model)
+    device = Self.device(choice, model)
     queueCount = device.queueCount
-    attach(other, device)
+    attach(other)
   }
 
   static func sockets() -> (CInt, CInt) {
@@ -41,7 +43,7 @@ final class FrontendSession {
     }
   }
 
-  func attach(_ socket: CInt, _ device: WatchedDevice) {
+  func attach(_ socket: CInt) {
     var options = VhostUserOptions()
     options.mustBeSealed = choice & 0x80 != 0
     backend = VhostUserBackend(must { try VhostUserConnection(attaching: socket) }, device: device, options: options)
@@ -58,7 +60,7 @@ final class FrontendSession {
     let features = input.byte()
     let start = input.byte()
     if start & 3 != 0 {
-      begin(features, protocolFeatures: start & 4 == 0 ? 0x1229 : 0x1221)
+      begin(features, protocolFeatures: start & 4 == 0 ? 0x3229 : 0x3221)
       if start & 3 > 1 { for index in 0..<min(queueCount, 2) { startRing(index, size: start >> 4) } }
     }
     var steps = 0
@@ -100,7 +102,7 @@ final class FrontendSession {
     peer.send(.init(request: 10, words: FrontendPeer.pair(index, base)))
     peer.send(peer.address(index))
     peer.send(.init(request: 13, words: [UInt64(index)], descriptors: [peer.call]))
-    peer.send(.init(request: 12, words: [UInt64(index)], descriptors: [peer.kick]))
+    peer.send(.init(request: 12, words: [UInt64(index)], descriptors: [peer.kick(index)]))
     peer.send(.init(request: 18, words: FrontendPeer.pair(index, 1)))
   }
 

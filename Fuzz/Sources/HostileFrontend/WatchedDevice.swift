@@ -38,6 +38,15 @@ final class WatchedDevice: VhostUserDevice {
   func write(_ access: ConfigAccess) -> Bool { base?.write(access) ?? (access.offset == 0) }
   func partner(of index: Int) -> Int? { base?.partner(of: index) }
 
+  func reset() {
+    held = held.map { _ in [] }
+    base?.reset()
+  }
+
+  func discard(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
+    try base?.discard(&queue, index: index, limit: limit) ?? .idle
+  }
+
   func forget(index: Int) {
     if case .holder = kind { held[index] = [] }
     base?.forget(index: index)

@@ -79,7 +79,8 @@ package final class DrivePort {
 
   /// Why a queue failed: when the session is over, because of that.
   package func reason(_ error: QueueError) -> DriveFailure {
-    if let failure = frontend.failure { return .session(failure) }
+    // Memory that was taken away reads as zeros, which look like a device's mistake.
+    do throws(FrontendError) { try frontend.checkMemory() } catch { return .session(error) }
     return .queue(error)
   }
 
@@ -171,19 +172,27 @@ package struct DriveAddress: Sendable {
   ///
   /// - Throws: ``VhostUserError/system(operation:errno:)``, for example when no process listens at the socket.
   package func connect(milliseconds: Int) throws(VhostUserError) -> VhostUserConnection? {
-    guard listens else { return try VhostUserConnection(connectingTo: socket) }
+    guard listens else {
+      return try VhostUserConnection(connectingTo: socket, timeout: milliseconds) { Interrupt.isRequested }
+    }
+    let deadline = cring_nanoseconds() + UInt64(milliseconds) * 1_000_000
     let listener = try VhostUserListener(at: socket)
-    var set = PollSet()
-    set.add(listener.fileDescriptor)
-    guard try set.wait(milliseconds: Int32(clamping: milliseconds)) else { return nil }
-    return try listener.accept()
+    while !Interrupt.isRequested {
+      let now = cring_nanoseconds()
+      guard now < deadline else { break }
+      var set = PollSet()
+      set.add(listener.fileDescriptor)
+      _ = try set.wait(milliseconds: Int32(clamping: (deadline - now) / 1_000_000 + 1))
+      if let connection = try listener.accept() { return connection }
+    }
+    return nil
   }
 
   /// A connection to the first process that listens; `nil` when none did until the deadline.
   package func connectAgain(until deadline: UInt64) throws(VhostUserError) -> VhostUserConnection? {
     while true {
       let now = cring_nanoseconds()
-      guard now < deadline else { return nil }
+      guard now < deadline, !Interrupt.isRequested else { return nil }
       do throws(VhostUserError) {
         if let connection = try connect(milliseconds: Int((deadline - now) / 1_000_000) + 1) { return connection }
       } catch {

@@ -58,7 +58,9 @@ struct DriveMeasurement {
     do throws(VhostUserError) {
       if let connection = try address.connect(milliseconds: parameters.timeoutMilliseconds) { return connection }
     } catch {
-      guard case .system(_, let errno) = error else { throw BenchError.machine("\(parameters.socket): \(error)") }
+      guard case .system(_, let errno) = error, !Interrupt.isRequested else {
+        throw BenchError.machine("\(parameters.socket): \(error.text)")
+      }
       throw BenchError.machine(
         "no back-end can be reached at \(parameters.socket): \(Errno.text(errno)); start one there, or use --listen")
     }

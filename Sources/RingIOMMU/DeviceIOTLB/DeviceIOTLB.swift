@@ -41,14 +41,29 @@ public final class DeviceIOTLB {
   ///   - host: where it is here, in memory that stays mapped until it is forgotten.
   ///   - canRead: whether the device may read it.
   ///   - canWrite: whether it may write.
-  public func insert(_ address: IOVA, byteCount: UInt64, host: HostAddress, canRead: Bool, canWrite: Bool) {
+  /// - Returns: whether an access that was possible is no longer so, or leads elsewhere.
+  @discardableResult
+  public func insert(
+    _ address: IOVA, byteCount: UInt64, host: HostAddress, canRead: Bool, canWrite: Bool
+  ) -> Bool {
     precondition(byteCount > 0 && address.advanced(by: byteCount - 1) != nil, "a translation of an impossible range")
+    let permissions: UInt64 = (canRead ? 1 : 0) | (canWrite ? 2 : 0)
+    let at = position(of: address.rawValue)
+    let last = address.rawValue + (byteCount - 1)
+    if at < ranges.count, ranges[at].first == address.rawValue, ranges[at].last == last,
+      ranges[at].permissions == permissions, ranges[at].agrees(address.rawValue, host, permissions)
+    {
+      return false
+    }
+    let isContradicted = ranges[at...].prefix { $0.first <= last }.contains {
+      !$0.agrees(address.rawValue, host, permissions)
+    }
     forget(address, byteCount: byteCount)
     if ranges.count == limit { forgetAll() }
     let range = DeviceIOTLBRange(
-      first: address.rawValue, last: address.rawValue + (byteCount - 1), host: host,
-      permissions: (canRead ? 1 : 0) | (canWrite ? 2 : 0))
+      first: address.rawValue, last: last, host: host, permissions: permissions)
     ranges.insert(range, at: position(of: address.rawValue))
+    return isContradicted
   }
 
   /// Forgets every range that has an address in common with this one.
@@ -116,4 +131,9 @@ struct DeviceIOTLBRange: Sendable {
   ///
   /// Bit 1: it may write.
   let permissions: UInt64
+
+  /// Whether what it says of the addresses it has in common with a range stays true with that.
+  func agrees(_ first: UInt64, _ host: HostAddress, _ permissions: UInt64) -> Bool {
+    self.permissions & ~permissions == 0 && host.rawValue == self.host.rawValue &+ UInt(first &- self.first)
+  }
 }

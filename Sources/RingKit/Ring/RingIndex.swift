@@ -77,7 +77,7 @@ public struct WrapCounter: Equatable, Sendable, BitwiseCopyable {
 
   /// How many descriptors this position is past `earlier`, which is at most a whole lap behind.
   @inlinable @inline(__always)
-  func distance(from earlier: WrapCounter, size: UInt16) -> UInt16 {
+  package func distance(from earlier: WrapCounter, size: UInt16) -> UInt16 {
     lap == earlier.lap ? offset &- earlier.offset : offset &+ size &- earlier.offset
   }
 
@@ -88,6 +88,9 @@ public struct WrapCounter: Equatable, Sendable, BitwiseCopyable {
   /// AVAIL and USED as a device sets them on this lap: they are equal.
   @inlinable @inline(__always)
   public var usedFlags: UInt16 { lap }
+
+  /// A position as ``word`` has it.
+  package init(word: UInt16) { self.init(offset: word & 0x7fff, wrap: word & 0x8000 != 0) }
 
   /// Offset and wrap counter in one word, as event suppression and notification data carry them.
   @inlinable @inline(__always)

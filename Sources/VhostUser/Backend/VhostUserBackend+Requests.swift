@@ -4,11 +4,14 @@ extension VhostUserBackend {
   /// Does what a message asks for, and answers where an answer is due.
   func handle(_ message: VhostUserMessage) throws(VhostUserError) {
     let request = try FrontendMessage(message)
+    hasRefused = false
     let answer = try answer(request, message)
     if let answer {
       try connection.send(answer)
     } else if message.flags.contains(.needReply), protocolFeatures.contains(.replyAck), !request.request.hasReply {
-      try connection.send(message.reply(0))
+      // Other messages may let a ring stop as well, and are obeyed all the same.
+      let isOfVring = [.setVringAddress, .setVringKick, .setVringEnable].contains(request.request)
+      try connection.send(message.reply(isOfVring && hasRefused ? 1 : 0))
     }
   }
 
@@ -25,7 +28,8 @@ extension VhostUserBackend {
       guard extra.isEmpty else { throw .protocolFeaturesNotOffered(extra) }
       protocolFeatures = features
     case .setOwner: break
-    case .resetOwner: for vring in vrings { vring.isEnabled = false }
+    // Nothing, which is one of the two things it may mean.
+    case .resetOwner: break
     case .getQueueCount: return message.reply(UInt64(device.queueCount))
     case .setMemoryTable(let table, let files): try setMemory(table, files)
     case .setVringSize(let state): try setSize(state)
@@ -40,7 +44,7 @@ extension VhostUserBackend {
     case .setBackendChannel(let socket):
       try need(.backendRequests, message)
       channel = try VhostUserConnection(attaching: try socket.duplicate())
-      asked = []
+      try askAgain()
     case .iotlb(let translation): try translate(translation)
     case .getConfig(let access):
       try need(.config, message)
@@ -57,6 +61,9 @@ extension VhostUserBackend {
     case .setInflight(let description, let file):
       try need(.inflight, message)
       try takeInflight(description, file)
+    case .resetDevice:
+      try need(.resetDevice, message)
+      resetDevice()
     }
     return nil
   }
@@ -73,10 +80,21 @@ extension VhostUserBackend {
     if wanted != features, let running = vrings.first(where: \.isRunning) {
       throw .vringRuns(index: running.index, request: FrontendRequest.setFeatures.rawValue)
     }
+    if wanted != features { device.reset() }
     features = wanted
-    // Without the bit there is no message to enable a vring with.
-    if wanted.rawValue & ProtocolFeatures.deviceBit == 0 { for vring in vrings { vring.isEnabled = true } }
     device.configure(wanted)
+  }
+
+  /// Stops and disables all vrings; notes of what was in flight mean nothing any more.
+  private func resetDevice() {
+    for vring in vrings {
+      suspend(vring)
+      vring.stop()
+      vring.isEnabled = false
+    }
+    inflight = nil
+    device.reset()
+    device.configure(features)
   }
 
   private func read(_ access: ConfigAccess) -> ConfigAccess {
@@ -104,7 +122,7 @@ extension VhostUserBackend {
   private func takeInflight(_ description: InflightDescription, _ file: PassedDescriptor) throws(VhostUserError) {
     try check(description)
     try checkInflightIsFree(.setInflight)
-    inflight = try InflightMemory(description, file: file)
+    inflight = try InflightMemory(description, file: file, mustBeSealed: options.mustBeSealed)
   }
 
   /// A queue that runs writes its notes to the memory that it began with, which goes when it is replaced.

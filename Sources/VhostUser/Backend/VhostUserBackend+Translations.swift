@@ -29,7 +29,7 @@ extension VhostUserBackend {
     else {
       throw .translation(message.address, byteCount: message.byteCount, userAddress: message.userAddress)
     }
-    known.insert(
+    let isReplaced = known.insert(
       message.address, byteCount: message.byteCount, host: buffer.host,
       canRead: message.permissions.contains(.read), canWrite: message.permissions.contains(.write))
     let range = message.address.rawValue...(message.address.rawValue + (message.byteCount - 1))
@@ -40,6 +40,7 @@ extension VhostUserBackend {
       guard let miss = vring.waiting, range.overlaps(miss.page...(miss.page + 4095)) else { continue }
       try retry(vring)
     }
+    if isReplaced { try forget(range) }
   }
 
   private func invalidate(_ message: IOTLBMessage) throws(VhostUserError) {
@@ -47,7 +48,11 @@ extension VhostUserBackend {
     known.forget(message.address, byteCount: message.byteCount)
     guard message.byteCount > 0 else { return }
     let (sum, overflow) = message.address.rawValue.addingReportingOverflow(message.byteCount - 1)
-    let range = message.address.rawValue...(overflow ? .max : sum)
+    try forget(message.address.rawValue...(overflow ? .max : sum))
+  }
+
+  /// Lets go of memory that translations led to which are no longer true.
+  private func forget(_ range: ClosedRange<UInt64>) throws(VhostUserError) {
     // A ring whose own pages went is found again, or waits until it is. Buffers that a device holds are fetched again:
     // once this is answered nothing may be written where their translations led.
     for vring in vrings
@@ -90,6 +95,15 @@ extension VhostUserBackend {
     } catch { closeChannel() }
   }
 
+  /// Asks on a new channel for what the last one did not answer.
+  func askAgain() throws(VhostUserError) {
+    asked = []
+    for vring in vrings {
+      guard let miss = vring.waiting else { continue }
+      try ask(for: IOVA(miss.page), miss.access, vring)
+    }
+  }
+
   /// The front-end has no translation for what a driver put into a descriptor.
   private func refuse(_ vring: Vring, _ miss: TranslationMiss) {
     vring.waiting = nil
@@ -99,7 +113,8 @@ extension VhostUserBackend {
 
   /// Takes the answers to what was asked.
   func listenToChannel() throws(VhostUserError) {
-    while let channel {
+    for _ in 0..<Self.messageBudget {
+      guard let channel else { return }
       let message: VhostUserMessage
       do throws(VhostUserError) {
         try channel.flush()

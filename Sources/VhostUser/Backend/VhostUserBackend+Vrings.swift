@@ -34,17 +34,21 @@ extension VhostUserBackend {
   func setBase(_ state: VringState) throws(VhostUserError) {
     let vring = try vring(state.index)
     try checkStopped(vring, .setVringBase)
-    vring.base = state.value
+    (vring.base, vring.published) = (state.value, nil)
   }
 
   private func checkStopped(_ vring: Vring, _ request: FrontendRequest) throws(VhostUserError) {
-    guard !vring.isRunning else { throw .vringRuns(index: vring.index, request: request.rawValue) }
+    guard !vring.isRunning || !isEnabled(vring) else {
+      throw .vringRuns(index: vring.index, request: request.rawValue)
+    }
+    suspend(vring)
   }
 
   func setKick(_ index: Int, _ file: PassedDescriptor?) throws(VhostUserError) {
     let vring = try vring(UInt32(index))
     vring.kick = try doorbell(file, .setVringKick)
-    vring.isStarted = true
+    vring.hasKick = true
+    if file == nil { vring.isStarted = true }
     vring.needsService = vring.isRunning
     try start(vring)
   }
@@ -59,7 +63,8 @@ extension VhostUserBackend {
   func enable(_ state: VringState) throws(VhostUserError) {
     let vring = try vring(state.index)
     vring.isEnabled = state.value != 0
-    if vring.isEnabled { try start(vring) } else { suspend(vring) }
+    vring.needsService = vring.isRunning
+    try start(vring)
   }
 
   /// Takes the queue away, for as long as something of it changes.
@@ -79,6 +84,8 @@ extension VhostUserBackend {
 
   /// Makes the queue once everything that it needs was said.
   func start(_ vring: Vring) throws(VhostUserError) {
+    // Not before it is enabled: of a disabled one, what a driver sends is dropped.
+    if vring.hasKick && !vring.isStarted && isEnabled(vring) { vring.isStarted = isContinued(vring) }
     guard vring.isReady, !vring.isRunning, let memory, let size = vring.size, let address = vring.address else {
       return
     }
@@ -88,18 +95,46 @@ extension VhostUserBackend {
       switch error {
       case .translation(let address, let access): return try ask(for: address, access, vring)
       case .memory(let part):
-        throw .vringAddress(index: vring.index, address: part.address, byteCount: part.byteCount)
+        let error = VhostUserError.vringAddress(
+          index: vring.index, address: part.address, byteCount: part.byteCount)
+        // A user address is the front-end's word, an IOVA the guest's.
+        if isTranslating { return refuse(vring, error) }
+        throw error
       }
     }
     // A driver of a time before VERSION_1 lays a split ring out in the same way, on a machine of this byte order.
-    try makeQueue(vring, QueueConfiguration(size: size, features: features.union(.version1)), buffers, memory)
+    do throws(VhostUserError) {
+      try makeQueue(vring, QueueConfiguration(size: size, features: features.union(.version1)), buffers, memory)
+    } catch {
+      // What the guest writes decides about these: its ring is the only one that stops.
+      switch error {
+      case .vring, .vringPosition, .inflight: return refuse(vring, error)
+      default: throw error
+      }
+    }
     vring.parts = parts.all.map { ($0.address, $0.byteCount) }
-    vring.needsService = true
+    (vring.needsService, vring.isDrained) = (true, false)
     // What it asked for to find its own parts is no chain's.
     vring.stuck?.asks = 0
     counted.starts += 1
     // The previous back-end may have died between publishing and notifying.
     vring.call?.ring()
+  }
+
+  /// Whether another device, or this one before, ran the ring: the kick that started it may be taken, and none has to
+  /// come again.
+  private func isContinued(_ vring: Vring) -> Bool {
+    let isPacked = features.contains(.packedRing)
+    let isFirst = isPacked ? vring.base == 0x8000 || vring.base == 0x8000_8000 : vring.base == 0
+    if vring.base != nil && !isFirst { return true }
+    guard let size = vring.size else { return false }
+    return inflight?.hasNotes(vring.index, size: size, packed: isPacked) ?? false
+  }
+
+  /// The ring cannot be served as it is set up.
+  private func refuse(_ vring: Vring, _ error: VhostUserError) {
+    hasRefused = true
+    fail(vring, .setup(error))
   }
 
   private func makeQueue(
@@ -128,7 +163,7 @@ extension VhostUserBackend {
 }
 
 extension VhostUserBackend {
-  /// Begins where the ring stands: at the vring's base, or where the inflight memory and the used ring say.
+  /// Begins at the vring's base with what the used ring says is published, or where that and the inflight memory say.
   func startSplit(
     _ vring: Vring, _ queue: consuming SplitDeviceQueue<VhostTranslator>, _ ring: SplitRing
   ) throws(VhostUserError) {
@@ -136,50 +171,57 @@ extension VhostUserBackend {
     guard base <= 0xffff else { throw .vringBase(base) }
     var queue = queue
     queue.acceptTables(of: device.tableCapacity)
-    var position = UInt16(truncatingIfNeeded: base)
+    var next = UInt16(truncatingIfNeeded: base)
+    // The used index is in memory that the driver can write: a queue that ran here knows better.
+    let used = vring.published ?? ring.used.load16(2)
     var notes: SplitInflight?
     if let inflight {
       let part = try inflight.queue(vring.index, size: ring.size, packed: false)
-      // Bytes 2 and 3 of the used and the available ring are its index, and 4 is where the entries begin.
-      position = ring.used.load16(2)
       let mask = UInt16(ring.size - 1)
-      notes = try SplitInflight(part, size: Int(inflight.description.queueSize), used: position) { offset in
-        ring.available.load16(4 + 2 * Int((position &+ offset) & mask))
+      if vring.published == nil {
+        let hasNotes = try SplitInflight.check(
+          part, size: Int(inflight.description.queueSize), used: used
+        ) { offset in ring.available.load16(4 + 2 * Int((used &+ offset) & mask)) }
+        if hasNotes { next = used }
       }
+      notes = SplitInflight(part, size: Int(inflight.description.queueSize), used: used)
     }
-    let hasResumed = queue.resume(at: position)
+    let hasResumed = queue.resume(available: next, used: used)
     guard hasResumed else { throw .vringPosition(index: vring.index, base) }
-    vring.queue = VringQueue(consume queue, inflight: notes)
+    vring.queue = VringQueue(consume queue, lost: next &- used, inflight: notes)
   }
 
-  /// Begins where the ring stands: at the vring's base, or where the inflight memory says.
+  /// Begins at the vring's base, or where the inflight memory says.
   func startPacked(
     _ vring: Vring, _ queue: consuming PackedDeviceQueue<VhostTranslator>, _ ring: PackedRing
   ) throws(VhostUserError) {
     var queue = queue
     queue.acceptTables(of: device.tableCapacity)
     let base = vring.base ?? 0x8000
-    var position = try packedPosition(base, size: ring.size)
+    var (next, used) = Self.packedPositions(base)
+    guard next.offset < ring.size, used.offset < ring.size else { throw .vringBase(base) }
     var notes: PackedInflight?
     if let inflight {
       let part = try inflight.queue(vring.index, size: ring.size, packed: true)
-      let made = try PackedInflight(
-        part, size: Int(inflight.description.queueSize), ring: ring,
-        base: WrapCounter(offset: position & 0x7fff, wrap: position & 0x8000 != 0))
-      position = made.position
-      notes = made
+      if vring.published == nil {
+        used = try PackedInflight.position(part, size: Int(inflight.description.queueSize), ring) ?? used
+        next = used
+      }
+      notes = PackedInflight(part, size: Int(inflight.description.queueSize), ring: ring, at: used)
     }
-    let hasResumed = queue.resume(at: position)
+    let hasResumed = queue.resume(available: next.word, used: used.word)
     guard hasResumed else { throw .vringPosition(index: vring.index, base) }
-    vring.queue = VringQueue(consume queue, inflight: notes)
+    vring.queue = VringQueue(
+      consume queue, lost: next.distance(from: used, size: UInt16(ring.size)), inflight: notes)
   }
 
-  /// The base of a packed ring: the available position in the lower half and the used one in the upper, or nothing
-  /// there, as some front-ends have it.
-  private func packedPosition(_ base: UInt32, size: Int) throws(VhostUserError) -> UInt16 {
-    let (available, used) = (UInt16(truncatingIfNeeded: base), UInt16(truncatingIfNeeded: base >> 16))
-    let position = used == 0 ? available : used
-    guard position & 0x7fff < size else { throw .vringBase(base) }
-    return position
+  /// The base of a packed ring: the available position in the lower half and the used one in the upper.
+  ///
+  /// Some front-ends leave the upper half out. Then nothing is in flight: a used position of 0 with the wrap counter
+  /// clear is at most a lap behind an available one whose wrap counter is clear too.
+  private static func packedPositions(_ base: UInt32) -> (next: WrapCounter, used: WrapCounter) {
+    let next = WrapCounter(word: UInt16(truncatingIfNeeded: base))
+    if base >> 16 == 0 && next.wrap { return (next, next) }
+    return (next, WrapCounter(word: UInt16(truncatingIfNeeded: base >> 16)))
   }
 }

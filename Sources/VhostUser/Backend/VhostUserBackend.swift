@@ -31,6 +31,8 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
   /// Misses whose answer has not come, in the order they were sent.
   var asked: [TranslationMiss] = []
   var counted = VhostUserCounts()
+  /// Whether the message that is handled started a vring that cannot be served.
+  var hasRefused = false
 
   /// A back-end that has heard nothing.
   public init(_ connection: VhostUserConnection, device: Device, options: VhostUserOptions = VhostUserOptions()) {
@@ -39,6 +41,14 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
     self.device = device
     self.options = options
     vrings = (0..<device.queueCount).map { Vring(index: $0) }
+  }
+
+  deinit { end() }
+
+  /// Takes the queues from the device, which returns to its initial state: the next front-end is another one.
+  private func end() {
+    for vring in vrings { suspend(vring) }
+    device.reset()
   }
 
   /// What happened so far.
@@ -71,6 +81,11 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
 
   var isTranslating: Bool { features.contains(.accessPlatform) }
 
+  /// Whether a vring is enabled: without feature bit 30 there is no message to do it with.
+  func isEnabled(_ vring: Vring) -> Bool {
+    vring.isEnabled || features.rawValue & ProtocolFeatures.deviceBit == 0
+  }
+
   /// A vring by the number that a message names.
   func vring(_ index: UInt32) throws(VhostUserError) -> Vring {
     guard index < UInt32(vrings.count) else { throw .vringIndex(index, count: vrings.count) }
@@ -90,6 +105,9 @@ extension VhostUserBackend {
   /// Buffers that a queue is served at a time, so that none keeps the others or the socket waiting.
   private var batch: Int { 64 }
 
+  /// Messages that are taken at a time from each socket, so that a flood of them keeps nothing else waiting.
+  static var messageBudget: Int { 64 }
+
   /// Serves until the front-end goes, or `isOver` says so, which is asked twice a second at least.
   ///
   /// - Throws: ``VhostUserError/closed`` when the front-end went, or what it did wrong.
@@ -102,27 +120,38 @@ extension VhostUserBackend {
   /// - Returns: false when nothing came in that time.
   /// - Throws: ``VhostUserError``; the back-end is of no more use then.
   public func step(milliseconds: Int32) throws(VhostUserError) -> Bool {
+    do throws(VhostUserError) { return try turn(milliseconds) } catch {
+      end()
+      throw error
+    }
+  }
+
+  private func turn(_ milliseconds: Int32) throws(VhostUserError) -> Bool {
     var set = PollSet()
     let main = set.add(connection.fileDescriptor, writable: connection.isSending)
     let back = set.add(channel?.fileDescriptor ?? -1, writable: channel?.isSending ?? false)
-    let kicks = vrings.map { vring in
-      set.add(vring.isRunning && vring.waiting == nil ? vring.kick?.fileDescriptor ?? -1 : -1)
-    }
+    let kicks = vrings.map { set.add($0.isKickAwaited ? $0.kick?.fileDescriptor ?? -1 : -1) }
     let isBusy = vrings.contains { $0.isRunning && ($0.needsService || $0.isPolled) }
     let came = try set.wait(milliseconds: isBusy ? 0 : milliseconds)
     if set.isReady(main) { try listen() }
     if set.isReady(back) { try listenToChannel() }
-    for vring in vrings where vring.isRunning {
+    for vring in vrings {
       let isKicked = set.isReady(kicks[vring.index]) && vring.kick?.take() == true
+      if isKicked && !vring.isStarted {
+        vring.isStarted = true
+        try start(vring)
+      }
       if isKicked || vring.needsService || vring.isPolled { try serve(vring) }
     }
+    try checkMemory()
     return came || isBusy
   }
 
   /// Takes what the front-end said, unless it does not take the answers.
   func listen() throws(VhostUserError) {
     try connection.flush()
-    while !connection.isSending, let message = try connection.receive() {
+    for _ in 0..<Self.messageBudget {
+      guard !connection.isSending, let message = try connection.receive() else { return }
       counted.messages += 1
       try handle(message)
     }
@@ -137,11 +166,15 @@ extension VhostUserBackend {
     var failure: VringFailure?
     var progress = VringProgress.idle
     do throws(VringFailure) {
-      progress = try device.serve(&queue, index: vring.index, limit: batch)
+      progress =
+        isEnabled(vring)
+        ? try device.serve(&queue, index: vring.index, limit: batch)
+        : try device.discard(&queue, index: vring.index, limit: batch)
     } catch { failure = error }
     queue.publish()
     if queue.isNotificationDue() { vring.call?.ring() }
     let hasMoved = queue.completedCount != before
+    vring.isDrained = if case .empty = progress { !queue.holdsBuffers } else { false }
     switch progress {
     case .empty where failure == nil: vring.needsService = queue.enableNotifications()
     case .more: vring.needsService = true
@@ -155,11 +188,18 @@ extension VhostUserBackend {
       }
     }
     guard let failure else { return }
+    // Zeros in the place of what was there are no mistake of the driver's.
+    try checkMemory()
     if case .queue(.fault(.pending(let address, let access))) = failure {
       try ask(for: address, access, vring)
     } else {
       fail(vring, failure)
     }
+  }
+
+  /// Ends the connection when the front-end took memory away that it had shared.
+  private func checkMemory() throws(VhostUserError) {
+    if let loss = memory?.guest.loss ?? inflight?.loss { throw .memory(loss) }
   }
 
   /// Notes that a vring cannot go on, and tells the front-end.
@@ -177,10 +217,12 @@ public struct VhostUserOptions: Sendable {
   public var ringFeatures: VirtioFeatures
   /// Protocol features to offer.
   public var protocolFeatures: ProtocolFeatures
-  /// Whether guest memory in files that can be shrunk is refused.
+  /// Whether memory in files that can be shrunk is refused, that for notes of what is in flight too, and huge pages that
+  /// the machine does not have.
   ///
-  /// A front-end that shrinks such a file ends this process with SIGBUS; QEMU seals what `memory-backend-memfd` makes
-  /// and cannot seal a file of `memory-backend-file`.
+  /// A front-end that takes pages of its memory away ends its connection; this refuses to begin one where that is easily
+  /// done. QEMU seals what `memory-backend-memfd` makes and cannot seal a file of `memory-backend-file`. Pages of a
+  /// sealed file of huge pages can be taken away all the same.
   public var mustBeSealed = false
 
   /// Everything that is spoken here.
@@ -189,7 +231,7 @@ public struct VhostUserOptions: Sendable {
   ]
   /// Everything that is spoken here.
   public static let allProtocolFeatures: ProtocolFeatures = [
-    .queueCount, .replyAck, .backendRequests, .config, .inflight,
+    .queueCount, .replyAck, .backendRequests, .config, .inflight, .resetDevice,
   ]
 
   /// Offers what is given, everything by default.

@@ -41,8 +41,21 @@ public protocol VhostUserDevice: AnyObject {
   /// The queue that may have something to do once this one has made progress.
   func partner(of index: Int) -> Int?
 
+  /// Processes a queue that is started but disabled, without side effects ("Ring states"): a network device takes what
+  /// is sent and drops it.
+  ///
+  /// The parameters, the result and the errors are those of ``serve(_:index:limit:)``.
+  func discard(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress
+
   /// The queue is taken away; buffers that were fetched and not completed are fetched again when it is back.
   func forget(index: Int)
+
+  /// Returns to the initial state: drops all that came from a driver or a front-end.
+  ///
+  /// That is payload, chains that are held, and what was changed of the configuration space or by features; sums that
+  /// are only reported stay. Called when a back-end ends, for whatever reason, when other features are set, and when
+  /// the front-end resets the device: the next driver must not find anything of the last one's.
+  func reset()
 }
 
 extension VhostUserDevice {
@@ -54,6 +67,10 @@ extension VhostUserDevice {
   public func write(_ access: ConfigAccess) -> Bool { false }
   /// None.
   public func partner(of index: Int) -> Int? { nil }
+  /// Leaves everything in the queue until it is enabled.
+  public func discard(
+    _ queue: inout VringQueue, index: Int, limit: Int
+  ) throws(VringFailure) -> VringProgress { .idle }
   /// Nothing is held.
   public func forget(index: Int) {}
 }
@@ -74,6 +91,8 @@ public enum VringFailure: Error, Equatable, Sendable {
   case queue(QueueError)
   /// The driver broke a rule of the device.
   case device(String)
+  /// The ring is not one that can be served where it stands.
+  case setup(VhostUserError)
 }
 
 extension VringFailure: CustomStringConvertible {
@@ -82,6 +101,7 @@ extension VringFailure: CustomStringConvertible {
     switch self {
     case .queue(let error): error.description
     case .device(let reason): reason
+    case .setup(let error): error.description
     }
   }
 }

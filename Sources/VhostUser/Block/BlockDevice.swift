@@ -114,6 +114,14 @@ public final class BlockDevice: VhostUserDevice {
   /// A request that was begun is fetched again, and done from its beginning.
   public func forget(index: Int) { held[index] = nil }
 
+  /// Drops requests that were begun.
+  public func reset() {
+    held = held.map { _ in nil }
+    sizes = sizes.map { _ in nil }
+    finished.removeAll()
+    (isWriteThrough, hasIndirect) = (true, false)
+  }
+
   /// Does requests, one after the other, as far as a budget of bytes and time reaches.
   public func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     var budget = StepBudget(bytes: stepByteCount, nanoseconds: stepNanoseconds)

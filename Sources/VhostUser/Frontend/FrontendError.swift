@@ -23,6 +23,8 @@ public enum FrontendError: Error, Equatable, Sendable {
   case wrongIOTLBMessage(IOTLBMessage)
   /// The memory has no shared region, or more of them than a table holds.
   case regions(Int, limit: Int)
+  /// Memory that is shared with the device was taken away.
+  case memory(MemoryError)
   /// A vring's part does not lie in shared memory.
   case vringMemory(index: Int, GuestPhysicalAddress)
   /// The memory that the back-end gave for its notes of what is in flight is none.
@@ -50,6 +52,7 @@ extension FrontendError: CustomStringConvertible {
       "\(count) bytes at \(offset) of the configuration space were asked for, \(received) came, or another part"
     case .wrongIOTLBMessage(let message): "the back-end sent an IOTLB message of kind \(message.kind)"
     case .regions(let count, let limit): "\(count) shared regions; a memory table has 1 to \(limit)"
+    case .memory(let error): error.description
     case .vringMemory(let index, let address): "vring \(index) has a part at \(address), which is not shared memory"
     case .inflight(let error): error.description
     case .vringBase(let index, let base): "vring \(index) stopped at 0x\(String(base, radix: 16)), which is no position"

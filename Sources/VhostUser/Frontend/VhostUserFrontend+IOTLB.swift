@@ -21,6 +21,7 @@ extension VhostUserFrontend {
   ///
   /// - Throws: ``FrontendError``; the session is over then.
   public func service() throws(FrontendError) {
+    try checkMemory()
     try receiveReplies()
     try serveChannel()
   }
@@ -28,7 +29,7 @@ extension VhostUserFrontend {
   /// Takes a range back, but for what stays mapped in it, and waits; false when the session is over.
   private func forget(_ range: IOMMURange) -> Bool {
     // A back-end that loses a vring's own pages stops to look at it, and they are mapped as they were.
-    for part in IOMMURange.parts(of: range, without: windows) {
+    for part in IOMMURange.parts(of: range, without: vrings.values.compactMap(\.windowRange)) {
       do throws(FrontendError) {
         counts.invalidations &+= 1
         try order(.iotlb(IOTLBMessage(.invalidate, address: part.address, byteCount: part.byteCount)))
@@ -41,7 +42,9 @@ extension VhostUserFrontend {
 
   func serveChannel() throws(FrontendError) {
     guard let channel else { return }
-    while let message = try carrying({ () throws(VhostUserError) in try channel.receive() }) {
+    try carrying { () throws(VhostUserError) in try channel.flush() }
+    for _ in 0..<Self.messageBudget {
+      guard let message = try carrying({ () throws(VhostUserError) in try channel.receive() }) else { return }
       let request = try carrying { () throws(VhostUserError) in try BackendMessage(message) }
       // What the configuration space says is read when it is wanted.
       let isDone = if case .iotlb(let miss) = request { try answer(miss) } else { true }

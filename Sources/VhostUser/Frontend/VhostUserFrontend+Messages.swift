@@ -1,6 +1,10 @@
 internal import CRing
+internal import RingKit
 
 extension VhostUserFrontend {
+  /// Messages that are taken at a time from each socket: a back-end that floods one moves no deadline.
+  static var messageBudget: Int { 64 }
+
   /// Sends a request, and notes that a reply will come where one does.
   ///
   /// - Returns: the number of the reply.
@@ -55,7 +59,8 @@ extension VhostUserFrontend {
   /// Takes the replies that have come; each must be the one that is due.
   func receiveReplies() throws(FrontendError) {
     if let failure { throw failure }
-    while let reply = try carrying({ () throws(VhostUserError) in try connection.receive() }) {
+    for _ in 0..<Self.messageBudget {
+      guard let reply = try carrying({ () throws(VhostUserError) in try connection.receive() }) else { return }
       guard let due = awaited.first else {
         throw fail(.connection(.unexpectedReply(request: reply.request)))
       }
@@ -72,6 +77,12 @@ extension VhostUserFrontend {
       }
       answeredCount += 1
     }
+  }
+
+  /// Ends the session when another process took memory away that is shared with the device.
+  package func checkMemory() throws(FrontendError) {
+    if let failure { throw failure }
+    if let loss = memory?.loss { throw fail(.memory(loss)) }
   }
 
   /// Sleeps until the back-end says something.

@@ -12,11 +12,6 @@ extension VhostUserFrontend {
     precondition((0...255).contains(index), "a vring's index is 0 to 255")
     precondition(
       (vring.window != nil) == features.contains(.accessPlatform), "a vring has a window with ACCESS_PLATFORM only")
-    if let window = vring.window {
-      let first = window.address.rawValue & ~4095
-      let end = (window.address.rawValue + UInt64(window.buffer.byteCount) + 4095) & ~4095
-      windows.append(IOMMURange(IOVA(first), byteCount: end - first))
-    }
     vrings[index] = vring
     try handOver(index, vring, base: vring.firstPosition)
   }
@@ -39,6 +34,8 @@ extension VhostUserFrontend {
   }
 
   /// Takes a vring back; what the device has not completed by then stays so.
+  ///
+  /// From then on its window can be given back: the device is told to forget it as of any other mapping.
   ///
   /// - Returns: where the device stopped: the next available entry, in a packed ring with the wrap counters.
   /// - Throws: ``FrontendError``.
@@ -104,6 +101,14 @@ public struct VringSetup: Sendable {
       ring.addresses.descriptors, ring.addresses.driverEvent, ring.addresses.deviceEvent
     )
     (self.window, self.kick, self.call) = (window, kick, call)
+  }
+
+  /// The pages that stay mapped while the device works on it.
+  var windowRange: IOMMURange? {
+    guard let window else { return nil }
+    let first = window.address.rawValue & ~4095
+    let end = (window.address.rawValue + UInt64(window.buffer.byteCount) + 4095) & ~4095
+    return IOMMURange(IOVA(first), byteCount: end - first)
   }
 
   /// Where an empty ring begins: entry 0, with both wrap counters of a packed one set.

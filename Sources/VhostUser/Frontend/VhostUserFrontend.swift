@@ -40,8 +40,6 @@ public final class VhostUserFrontend {
   /// The back-end's own requests; `nil` until ACCESS_PLATFORM is agreed on.
   var channel: VhostUserConnection?
   var remote: RemoteIOTLB?
-  /// Ranges that stay mapped while the device works, so they are never taken back.
-  var windows: [IOMMURange] = []
   var memory: GuestMemory?
   /// What a successor has to agree on, and what it is handed.
   var agreed: (features: VirtioFeatures, protocolFeatures: ProtocolFeatures, queues: Int)?
@@ -148,7 +146,7 @@ public final class VhostUserFrontend {
     let table = shared.map { region in
       MemoryTableEntry(
         guestAddress: region.guestBase, byteCount: UInt64(region.byteCount),
-        userAddress: UInt64(region.hostBase.rawValue))
+        userAddress: UInt64(region.hostBase.rawValue), fileOffset: region.fileOffset)
     }
     try order(.setMemoryTable(table, shared.compactMap(\.fileDescriptor).map { PassedDescriptor(borrowing: $0) }))
   }

@@ -21,7 +21,9 @@ final class InflightMemory {
   }
 
   /// Memory that another back-end, which is gone, has noted things in.
-  init(_ description: InflightDescription, file: PassedDescriptor) throws(VhostUserError) {
+  init(
+    _ description: InflightDescription, file: PassedDescriptor, mustBeSealed: Bool = false
+  ) throws(VhostUserError) {
     guard let byteCount = Int(exactly: description.byteCount), byteCount > 0 else {
       throw .inflight("it has \(description.byteCount) bytes")
     }
@@ -31,7 +33,8 @@ final class InflightMemory {
     let copy = try file.duplicate()
     do throws(MemoryError) {
       region = try MemoryRegion(
-        mapping: copy, fileOffset: description.fileOffset, byteCount: byteCount, at: GuestPhysicalAddress(0))
+        mapping: copy, fileOffset: description.fileOffset, byteCount: byteCount, at: GuestPhysicalAddress(0),
+        mustBeSealed: mustBeSealed)
     } catch {
       cring_channel_close(copy)
       throw .memory(error)
@@ -39,8 +42,17 @@ final class InflightMemory {
     self.description = description
   }
 
+  /// Set once the front-end took pages of it away.
+  var loss: MemoryError? { region.isLost ? .lost(region.guestBase, byteCount: region.byteCount) : nil }
+
   /// The file behind it, for the front-end to keep.
   var file: PassedDescriptor? { region.fileDescriptor.map { PassedDescriptor(borrowing: $0) } }
+
+  /// Whether a back-end has noted something of a queue.
+  func hasNotes(_ index: Int, size: Int, packed: Bool) -> Bool {
+    guard let part = try? queue(index, size: size, packed: packed) else { return false }
+    return part.load16(InflightLayout.version) != 0
+  }
 
   /// The part of one queue.
   func queue(_ index: Int, size: Int, packed: Bool) throws(VhostUserError) -> SharedMemory {

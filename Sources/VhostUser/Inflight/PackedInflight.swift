@@ -17,35 +17,24 @@ struct PackedInflight {
 
   // Behind version and number of entries: the head of the free list and the old one, the used index and the old one,
   // and the two wrap counters in a byte each.
-  private static let freeHeadOffset = 12
-  private static let oldFreeHeadOffset = 14
-  private static let usedOffset = 16
-  private static let oldUsedOffset = 18
-  private static let wrapsOffset = 20
+  static let freeHeadOffset = 12
+  static let oldFreeHeadOffset = 14
+  static let usedOffset = 16
+  static let oldUsedOffset = 18
+  static let wrapsOffset = 20
 
-  /// Takes a queue's part of the memory over.
+  /// Takes a queue's part of the memory over, with nothing in flight.
   ///
   /// - Parameters:
   ///   - memory: the part.
   ///   - size: the entries that the memory was described with.
   ///   - ring: the queue's ring.
-  ///   - base: where the front-end says that processing goes on; what the memory says counts more.
-  /// - Throws: ``VhostUserError/inflight(_:)`` when what is noted there makes no sense.
-  init(
-    _ memory: SharedMemory, size: Int, ring: PackedRing, base: WrapCounter
-  ) throws(VhostUserError) {
+  ///   - position: where processing goes on.
+  init(_ memory: SharedMemory, size: Int, ring: PackedRing, at position: WrapCounter) {
     self.memory = memory
     self.ring = ring
-    var place = base
-    let version = memory.load16(InflightLayout.version)
-    if version != 0 {
-      guard version == InflightLayout.currentVersion else { throw .inflight("its version is \(version)") }
-      let entries = memory.load16(InflightLayout.entryCount)
-      guard entries == size else { throw .inflight("it has \(entries) entries instead of \(size)") }
-      place = try Self.place(memory, ring)
-    }
-    used = place
-    fetchPlace = place
+    used = position
+    fetchPlace = position
     next = (0..<size).map { UInt16($0 + 1 == size ? 0 : $0 + 1) }
     for entry in 0..<size {
       memory.store64(UInt64(next[entry]) << 16, Self.offset(entry))
@@ -57,25 +46,8 @@ struct PackedInflight {
     memory.storeRelease16(InflightLayout.currentVersion, InflightLayout.version)
   }
 
-  /// Where the queue goes on: position and wrap counter.
-  var position: UInt16 { used.word }
-
-  private static func offset(_ entry: Int) -> Int {
+  static func offset(_ entry: Int) -> Int {
     InflightLayout.header(packed: true) + entry * InflightLayout.entry(packed: true)
-  }
-
-  /// Where processing goes on: behind the last buffer that was published, which may be one more than was noted.
-  private static func place(_ memory: SharedMemory, _ ring: PackedRing) throws(VhostUserError) -> WrapCounter {
-    let wraps = memory.load16(wrapsOffset)
-    let now = WrapCounter(offset: memory.load16(usedOffset), wrap: wraps & 0xff != 0)
-    let old = WrapCounter(offset: memory.load16(oldUsedOffset), wrap: wraps >> 8 != 0)
-    guard now.offset < ring.size, old.offset < ring.size else {
-      throw .inflight("its used index is \(now.offset) and was \(old.offset), in a ring of \(ring.size)")
-    }
-    if now == old { return old }
-    // Bits 7 and 15 of the flags: available and used.
-    let flags = UInt16(truncatingIfNeeded: ring.descriptors.load64(Int(old.offset) * 16 + 8) >> 48)
-    return flags & 0x8080 != old.availableFlags ? now : old
   }
 
   /// Forgets that the queue was ever used: it was stopped with nothing in flight.

@@ -12,27 +12,14 @@ struct SplitInflight {
   private static let lastBatchHeadOffset = 12
   private static let usedIndexOffset = 14
 
-  /// Takes a queue's part of the memory over.
+  /// Takes a queue's part of the memory over, with nothing in flight.
   ///
   /// - Parameters:
   ///   - memory: the part.
   ///   - size: the entries that the memory was described with.
   ///   - used: the used ring's index, where processing goes on.
-  ///   - available: the head that stands `position` entries behind that in the available ring.
-  /// - Throws: ``VhostUserError/inflight(_:)`` when what is noted there makes no sense.
-  init(
-    _ memory: SharedMemory, size: Int, used: UInt16, available: (_ position: UInt16) -> UInt16
-  ) throws(VhostUserError) {
+  init(_ memory: SharedMemory, size: Int, used: UInt16) {
     self.memory = memory
-    let version = memory.load16(InflightLayout.version)
-    if version != 0 {
-      try Self.check(memory, version, size: size)
-      let heads = try Self.heads(memory, size: size, used: used)
-      // A device that completes in order finds all of them in the available ring, where they stand in that order.
-      for (i, head) in heads.enumerated() where available(UInt16(i)) != head {
-        throw .inflight("descriptor \(head) is in flight, and is not where a device that works in order left it")
-      }
-    }
     for entry in 0..<size {
       memory.store64(0, Self.offset(entry))
       memory.store64(0, Self.offset(entry) + 8)
@@ -45,6 +32,27 @@ struct SplitInflight {
 
   private static func offset(_ entry: Int) -> Int {
     InflightLayout.header(packed: false) + entry * InflightLayout.entry(packed: false)
+  }
+
+  /// Whether a device that completes in order finds in the available ring what another one had in flight.
+  ///
+  /// - Parameters:
+  ///   - memory: the queue's part.
+  ///   - size: the entries that the memory was described with.
+  ///   - used: the used ring's index.
+  ///   - available: the head that stands `position` entries behind that in the available ring.
+  /// - Returns: false when none has noted anything.
+  /// - Throws: ``VhostUserError/inflight(_:)`` when it does not find it there, or what is noted makes no sense.
+  static func check(
+    _ memory: SharedMemory, size: Int, used: UInt16, available: (_ position: UInt16) -> UInt16
+  ) throws(VhostUserError) -> Bool {
+    let version = memory.load16(InflightLayout.version)
+    if version == 0 { return false }
+    try check(memory, version, size: size)
+    for (i, head) in try heads(memory, size: size, used: used).enumerated() where available(UInt16(i)) != head {
+      throw .inflight("descriptor \(head) is in flight, and is not where a device that works in order left it")
+    }
+    return true
   }
 
   private static func check(_ memory: SharedMemory, _ version: UInt16, size: Int) throws(VhostUserError) {

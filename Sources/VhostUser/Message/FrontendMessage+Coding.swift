@@ -15,7 +15,7 @@ extension FrontendMessage {
 
   private var parts: ([UInt8], [PassedDescriptor]) {
     switch self {
-    case .getFeatures, .setOwner, .resetOwner, .getProtocolFeatures, .getQueueCount: ([], [])
+    case .getFeatures, .setOwner, .resetOwner, .getProtocolFeatures, .getQueueCount, .resetDevice: ([], [])
     case .setFeatures(let features): (Self.word(features.rawValue), [])
     case .setProtocolFeatures(let features): (Self.word(features.rawValue), [])
     case .setMemoryTable(let table, let files): (MemoryTableEntry.payload(table), files)
@@ -99,6 +99,7 @@ extension FrontendMessage {
     case .iotlb: return .iotlb(try IOTLBMessage(&reader))
     case .getInflight: return .getInflight(InflightDescription(&reader))
     case .setInflight: return .setInflight(InflightDescription(&reader), message.descriptors[0])
+    case .resetDevice: return .resetDevice
     case .setMemoryTable, .setVringKick, .setVringCall, .setVringError, .getConfig, .setConfig:
       preconditionFailure("requests without a fixed length are taken apart by themselves")
     }

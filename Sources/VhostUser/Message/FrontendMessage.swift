@@ -10,7 +10,7 @@ public enum FrontendMessage: Sendable {
   case setFeatures(VirtioFeatures)
   /// A session begins.
   case setOwner
-  /// Deprecated: stop all rings.
+  /// Deprecated: disable all rings, or nothing.
   case resetOwner
   /// The guest's memory is this, each entry with the file it lies in.
   case setMemoryTable([MemoryTableEntry], [PassedDescriptor])
@@ -48,6 +48,8 @@ public enum FrontendMessage: Sendable {
   case getInflight(InflightDescription)
   /// What is in flight is noted here.
   case setInflight(InflightDescription, PassedDescriptor)
+  /// The device returns to its initial state.
+  case resetDevice
 }
 
 extension FrontendMessage {
@@ -76,6 +78,7 @@ extension FrontendMessage {
     case .setConfig: .setConfig
     case .getInflight: .getInflight
     case .setInflight: .setInflight
+    case .resetDevice: .resetDevice
     }
   }
 }
@@ -128,6 +131,8 @@ public enum FrontendRequest: UInt32, Sendable, CaseIterable {
   case getInflight = 31
   /// VHOST_USER_SET_INFLIGHT_FD.
   case setInflight = 32
+  /// VHOST_USER_RESET_DEVICE.
+  case resetDevice = 34
 }
 
 extension FrontendRequest {
@@ -160,6 +165,8 @@ public struct ProtocolFeatures: OptionSet, Hashable, Sendable {
   public static let config = ProtocolFeatures(rawValue: 1 << 9)
   /// 12: requests in flight are noted in shared memory.
   public static let inflight = ProtocolFeatures(rawValue: 1 << 12)
+  /// 13: the front-end may reset the device.
+  public static let resetDevice = ProtocolFeatures(rawValue: 1 << 13)
 
   /// Feature bit 30 of the device: there are protocol features to ask for.
   public static let deviceBit: UInt64 = 1 << 30
@@ -168,7 +175,7 @@ public struct ProtocolFeatures: OptionSet, Hashable, Sendable {
 extension ProtocolFeatures: CustomStringConvertible {
   private static let names: [(ProtocolFeatures, String)] = [
     (.queueCount, "MQ"), (.replyAck, "REPLY_ACK"), (.backendRequests, "BACKEND_REQ"), (.config, "CONFIG"),
-    (.inflight, "INFLIGHT_SHMFD"),
+    (.inflight, "INFLIGHT_SHMFD"), (.resetDevice, "RESET_DEVICE"),
   ]
 
   /// The names of the bits that are set, unknown ones by number.

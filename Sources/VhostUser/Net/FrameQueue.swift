@@ -52,6 +52,9 @@ struct FrameQueue {
     }
   }
 
+  /// Drops all frames.
+  mutating func removeAll() { head = tail }
+
   /// Drops the oldest frame.
   mutating func removeFirst() { head &+= 1 }
 }

@@ -69,6 +69,26 @@ public final class LoopbackDevice: VhostUserDevice {
 
   /// Buffers of a frame that was not complete are fetched again.
   public func forget(index: Int) { if index & 1 == 0 { held[index >> 1] = [] } }
+
+  /// Takes frames that are sent, and drops them; nothing is received.
+  public func discard(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
+    if index & 1 == 0 { return .idle }
+    for _ in 0..<limit {
+      guard let chain = try fetch(&queue) else { return .empty }
+      queue.complete(chain, written: 0)
+      dropped += 1
+    }
+    return .more
+  }
+
+  /// Drops all frames and forgets all buffers.
+  public func reset() {
+    for pair in 0..<pairCount {
+      frames[pair].removeAll()
+      held[pair] = []
+    }
+    (isMergeable, headerByteCount) = (false, 12)
+  }
 }
 
 extension LoopbackDevice {

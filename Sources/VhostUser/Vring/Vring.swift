@@ -8,11 +8,16 @@ final class Vring {
   var address: VringAddress?
   /// Where processing goes on; `nil`: where a new ring begins.
   var base: UInt32?
+  /// Up to where a split ring was published when its queue was taken away; `nil`: the ring says so.
+  var published: UInt16?
   var kick: EventDoorbell?
   var call: EventDoorbell?
   var error: EventDoorbell?
   /// A kick was set, perhaps with the word that there is none to wait for.
+  var hasKick = false
+  /// A kick came, or the ring need not wait for one.
   var isStarted = false
+  /// What SET_VRING_ENABLE said last.
   var isEnabled = false
 
   /// The queue, while the vring is started, enabled and can be reached.
@@ -21,6 +26,8 @@ final class Vring {
   var parts: [(address: UInt64, byteCount: Int)] = []
   /// Whether there may be something to do without a kick.
   var needsService = false
+  /// Whether the device found nothing more when it looked last, so that no kick was taken in vain.
+  var isDrained = false
   /// A translation is waited for, how often in a row it was the same one, and how many were since a buffer was completed.
   var waiting: TranslationMiss?
   var stuck: (miss: TranslationMiss, tries: Int, asks: Int)?
@@ -35,7 +42,10 @@ final class Vring {
   var isRunning: Bool { queue != nil }
 
   /// Whether the queue can be made as far as the front-end has spoken.
-  var isReady: Bool { isStarted && isEnabled && failure == nil && waiting == nil }
+  var isReady: Bool { isStarted && failure == nil && waiting == nil }
+
+  /// Whether a kick starts it, or has it served.
+  var isKickAwaited: Bool { isStarted ? isRunning && waiting == nil : hasKick }
 
   /// Whether it is looked at without a kick.
   var isPolled: Bool { isRunning && kick == nil && failure == nil && waiting == nil }
@@ -44,7 +54,7 @@ final class Vring {
   func suspend() {
     guard var queue = queue.take() else { return }
     queue.publish()
-    base = UInt32(queue.position) | (queue.isPacked ? UInt32(queue.position) << 16 : 0)
+    (base, published) = (queue.base, queue.position)
     pastCounts = pastCounts + queue.counts
     pastCompleted += queue.completedCount
     parts = []
@@ -52,10 +62,14 @@ final class Vring {
 
   /// Ends processing, as GET_VRING_BASE asks.
   func stop() {
-    if failure == nil && waiting == nil { queue?.retire() }
+    // What is in flight is fetched again from the base on, by this device or another.
+    queue?.retire()
+    // What the kick was about may still be there when the ring is started again.
+    if isRunning && !isDrained { kick?.ring() }
     suspend()
+    published = nil
     (kick, call, error) = (nil, nil, nil)
-    (isStarted, needsService) = (false, false)
+    (hasKick, isStarted, needsService) = (false, false, false)
     (waiting, stuck, failure) = (nil, nil, nil)
   }
 }

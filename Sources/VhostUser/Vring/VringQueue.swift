@@ -19,16 +19,20 @@ public struct VringQueue: ~Copyable {
   /// Buffers completed since the queue was started.
   public private(set) var completedCount: UInt64 = 0
   private var fetchedCount: UInt64 = 0
+  /// Descriptors, or entries of a split ring, that an earlier device fetched and never gave back.
+  private let lost: UInt16
 
-  init(_ queue: consuming SplitDeviceQueue<VhostTranslator>, inflight: SplitInflight?) {
+  init(_ queue: consuming SplitDeviceQueue<VhostTranslator>, lost: UInt16, inflight: SplitInflight?) {
     isPacked = false
+    self.lost = lost
     size = queue.size
     split = consume queue
     splitInflight = inflight
   }
 
-  init(_ queue: consuming PackedDeviceQueue<VhostTranslator>, inflight: PackedInflight?) {
+  init(_ queue: consuming PackedDeviceQueue<VhostTranslator>, lost: UInt16, inflight: PackedInflight?) {
     isPacked = true
+    self.lost = lost
     size = queue.size
     packed = consume queue
     packedInflight = inflight
@@ -60,6 +64,7 @@ public struct VringQueue: ~Copyable {
   ///   - chain: the chain as it was returned.
   ///   - written: bytes written from the first device-writable byte on.
   public mutating func complete(_ chain: DeviceChain, written: UInt32) {
+    precondition(isPacked || Int(chain.id) < size, "a chain is completed that is none of this queue's")
     completedCount &+= 1
     splitInflight?.completed(chain.id)
     split?.complete(chain, written: written)
@@ -90,7 +95,17 @@ public struct VringQueue: ~Copyable {
   /// Whether the device has buffers that it did not complete.
   var holdsBuffers: Bool { fetchedCount != completedCount }
 
-  /// Where processing ends: what a vring's base is.
+  /// A vring's base: the first buffer that was not completed, and in a packed ring the used position above it.
+  var base: UInt32 {
+    mutating get {
+      guard isPacked else { return UInt32(position &+ lost) }
+      var next = WrapCounter(word: position)
+      next.advance(by: lost, size: UInt16(size))
+      return UInt32(next.word) | UInt32(position) << 16
+    }
+  }
+
+  /// Behind everything published.
   var position: UInt16 {
     mutating get {
       if let position = packed?.position { return position }

@@ -1,8 +1,10 @@
 import CRing
 import CVhostUAPI
 import RingKit
+import RingKitTesting
 import Testing
-import VhostUser
+
+@testable import VhostUser
 
 /// What a front-end may not say in the state the connection is in: each ends it with an error of its own.
 @Suite struct BackendRuleTests {
@@ -71,18 +73,91 @@ import VhostUser
     }
   }
 
-  @Test func aRingThatStandsElsewhereOrIsNoRing() throws {
-    var frontend = try frontend()
-    var driver = try DiskDriver(frontend)
-    #expect(throws: VhostUserError.vringPosition(index: 0, 5)) { try driver.start(base: 5) }
-    frontend = try self.frontend()
-    driver = try DiskDriver(frontend)
-    #expect(throws: VhostUserError.vringBase(0x1_0000)) { try driver.start(base: 0x1_0000) }
-    frontend = try self.frontend()
-    driver = try DiskDriver(frontend)
-    #expect(throws: VhostUserError.vring(index: 0, .invalidSize(15))) {
-      try frontend.start(size: 15, base: 0, parts: driver.parts)
+  /// What a guest decides, a ring's size and what stands in it, stops its ring and nothing else.
+  @Test func aRingThatStandsElsewhereOrIsNoRingStopsAlone() throws {
+    func failures(_ size: Int, _ base: UInt32, _ features: VirtioFeatures = .version1) throws -> [VringFailure] {
+      let frontend = try frontend(features: features)
+      let driver = try DiskDriver(frontend)
+      frontend.kick.ring()
+      try frontend.start(size: size, base: base, parts: driver.parts)
+      #expect(try frontend.ask(.getQueueCount).number() == 1)
+      return frontend.backend.takeFailures().map(\.failure)
     }
+    #expect(try failures(16, 0x8000) == [.setup(.vringPosition(index: 0, 0x8000))])
+    #expect(try failures(15, 0) == [.setup(.vring(index: 0, .invalidSize(15)))])
+    #expect(try failures(16, 0x8000_0001, [.version1, .packedRing]) == [.setup(.vringPosition(index: 0, 0x8000_0001))])
+    // No guest has a say in what a base looks like.
+    #expect(throws: VhostUserError.vringBase(0x1_0000)) { try failures(16, 0x1_0000) }
+    #expect(throws: VhostUserError.vringBase(0x8010)) { try failures(16, 0x8010, [.version1, .packedRing]) }
+  }
+
+  @Test func aMessageThatStartsAnImpossibleRingIsAnsweredWithThat() throws {
+    let frontend = try frontend()
+    let driver = try DiskDriver(frontend)
+    try frontend.start(size: 15, base: 0, parts: driver.parts)
+    let kick = FrontendMessage.setVringKick(index: 0, nil)
+    #expect(try frontend.ask(kick, needsReply: true).number() == 1)
+    #expect(try frontend.ask(.setVringEnable(VringState(index: 0, value: 0)), needsReply: true).number() == 0)
+  }
+
+  /// An IOVA is the guest's word.
+  @Test func aTranslatedRingInSeveralPiecesStopsAlone() throws {
+    let frontend = try frontend(features: [.version1, .accessPlatform])
+    frontend.channel = nil
+    for (page, offset) in [(UInt64(0), UInt64(0x4000)), (1, 0x8000)] {
+      try frontend.tell(
+        .iotlb(
+          IOTLBMessage(
+            .update, address: IOVA(page * 4096), byteCount: 4096, userAddress: frontend.userBase + offset,
+            permissions: [.read, .write])))
+    }
+    frontend.kick.ring()
+    let part = GuestPhysicalAddress(4096 - 16)
+    try frontend.start(size: 16, base: 0, parts: (part, available: part, used: part))
+    let failure = VringFailure.setup(.vringAddress(index: 0, address: 4080, byteCount: 256))
+    #expect(frontend.backend.takeFailures().map(\.failure) == [failure])
+  }
+
+  @Test func aUsedIndexThatTheDriverChangedHarmsNothingWhenMemoryIsAdded() throws {
+    let frontend = try frontend()
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: 0)
+    #expect(try driver.perform(4, sector: 0).status == 0)
+    let used = driver.parts.used.rawValue - frontend.region.guestBase.rawValue
+    let ring = unsafe SharedMemory(frontend.region.hostBase.advanced(by: Int(used)), byteCount: 64)
+    ring.store16(77, 2)
+    ring.store16(0xffff, 0)
+    let file = PassedDescriptor(borrowing: try #require(frontend.region.fileDescriptor))
+    let entry = MemoryTableEntry(
+      guestAddress: frontend.region.guestBase, byteCount: UInt64(frontend.region.byteCount),
+      userAddress: frontend.userBase)
+    #expect(try frontend.ask(.setMemoryTable([entry], [file]), needsReply: true).number() == 0)
+    #expect(frontend.backend.takeFailures().isEmpty)
+    try driver.add(4, sector: 0)
+    frontend.kick.ring()
+    try frontend.settle()
+    // As if it had never been changed.
+    #expect(ring.load16(2) == 2 && ring.load16(0) == 0)
+    #expect(try frontend.ask(.getVringBase(VringState(index: 0, value: 0))).vringState().value == 2)
+  }
+
+  @Test func aFloodOfMessagesKeepsNeitherRingsNorTheEndWaiting() throws {
+    let frontend = try frontend()
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: 0)
+    try driver.add(4, sector: 0)
+    frontend.kick.ring()
+    let stop = StopFlag()
+    let flooding = flood(
+      frontend.connection.fileDescriptor, with: FrontendMessage.setOwner.encoded(), until: stop)
+    var asked = 0
+    try frontend.backend.run {
+      asked += 1
+      return asked == 100
+    }
+    stop.raise()
+    flooding.join()
+    #expect(try driver.nextUsed() != nil)
   }
 
   @Test func memoryThatIsNotInItsFileOrOverlaps() throws {
@@ -143,15 +218,17 @@ import VhostUser
 
   @Test func inflightMemoryIsNotReplacedUnderARunningQueue() throws {
     let wanted = InflightDescription(queueCount: 1, queueSize: 16)
-    let frontend = try frontend()
-    let given = try frontend.ask(.getInflight(wanted)).inflight()
-    try frontend.tell(.setInflight(given.0, given.1))
-    let driver = try DiskDriver(frontend)
-    try driver.start(base: 0)
-    #expect(try driver.perform(4, sector: 0).status == 0)
     // The queue's notes would go to memory that is no longer there.
-    #expect(try frontend.failure(.getInflight(wanted)) == .vringRuns(index: 0, request: 31))
-    #expect(try frontend.failure(.setInflight(given.0, given.1)) == .vringRuns(index: 0, request: 32))
+    for request in [31, 32] as [UInt32] {
+      let frontend = try frontend()
+      let given = try frontend.ask(.getInflight(wanted)).inflight()
+      try frontend.tell(.setInflight(given.0, given.1))
+      let driver = try DiskDriver(frontend)
+      try driver.start(base: 0)
+      #expect(try driver.perform(4, sector: 0).status == 0)
+      let failure = try frontend.failure(request == 31 ? .getInflight(wanted) : .setInflight(given.0, given.1))
+      #expect(failure == .vringRuns(index: 0, request: request))
+    }
   }
 
   @Test(arguments: [false, true]) func everythingIsFreedWithTheConnection(isWrong: Bool) throws {

@@ -19,6 +19,7 @@ final class MortalDisk: VhostUserDevice {
   var configuration: [UInt8] { disk.configuration }
   func configure(_ features: VirtioFeatures) { disk.configure(features) }
   func forget(index: Int) { disk.forget(index: index) }
+  func reset() { disk.reset() }
 
   func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     while lives > 0 {

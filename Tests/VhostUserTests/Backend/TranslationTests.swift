@@ -108,6 +108,8 @@ import Testing
       let base = GuestPhysicalAddress(UInt64(1 << 40 + page * 4096))
       _ = try frontend.ask(.getVringBase(VringState(index: 0, value: 0)))
       try frontend.start(size: driver.size, base: 0, parts: (base, driver.parts.available, driver.parts.used))
+      frontend.kick.ring()
+      try frontend.settle()
     }
     var misses = 0
     for page in 0..<1024 {
@@ -125,5 +127,78 @@ import Testing
     #expect(frontend.backend.counts.misses == 1024)
     #expect(throws: VhostUserError.missesUnanswered(1024)) { try restart(1024) }
     #expect(frontend.backend.counts.misses == 1024)
+  }
+
+  @Test(arguments: [VirtioFeatures(), .packedRing])
+  func aTranslationOfTheRingThatIsReplacedIsHeeded(layout: VirtioFeatures) throws {
+    let file = ScratchFile(sectors: 8)
+    let frontend = try ScriptedFrontend(
+      try BlockDevice(path: file.path), features: layout.union([.version1, .accessPlatform]))
+    try frontend.negotiate()
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: frontend.firstBase)
+    #expect(try driver.perform(4, sector: 0).status == 0)
+    let page = IOVA(driver.parts.used.rawValue & ~4095)
+    let offset = page.rawValue - frontend.region.guestBase.rawValue
+    func update(_ permissions: IOTLBPermissions) throws {
+      let message = IOTLBMessage(
+        .update, address: page, byteCount: 4096, userAddress: frontend.userBase + offset, permissions: permissions)
+      try frontend.connection.send(FrontendMessage.iotlb(message).encoded(needsReply: true))
+      while try frontend.backend.step(milliseconds: 0) {}
+      #expect(try frontend.connection.receive()?.number() == 0)
+    }
+    // The same again changes nothing; without permission to write the ring stands still.
+    try update([.read, .write])
+    #expect(frontend.backend.vrings[0].isRunning && frontend.backend.counts.starts == 1)
+    try update(.read)
+    #expect(!frontend.backend.vrings[0].isRunning)
+    try driver.add(4, sector: 0)
+    frontend.kick.ring()
+    while try frontend.backend.step(milliseconds: 0) {}
+    #expect(try driver.nextUsed() == nil)
+    try update([.read, .write])
+    try frontend.settle()
+    #expect(try driver.nextUsed() != nil && frontend.backend.counts.starts == 2)
+  }
+
+  @Test func buffersThatADeviceHoldsAreFetchedAgainWhereTheirTranslationIsReplaced() throws {
+    let features = VirtioFeatures([.version1, .accessPlatform]).union(FrameDriver.mergeable)
+    let driver = try FrameDriver(LoopbackDevice(), features: features)
+    let frontend = driver.frontend
+    try driver.give(100, token: 0)
+    try driver.send(FrameDriver.frame(1, 300))
+    #expect(frontend.backend.device.held[0].count == 1)
+    // The page of the buffer lies elsewhere from now on: where that of token 9 is.
+    let page = driver.buffer.address.rawValue
+    let other = frontend.userBase + page - frontend.region.guestBase.rawValue + 9 * 4096
+    try frontend.tell(
+      .iotlb(
+        IOTLBMessage(.update, address: IOVA(page), byteCount: 4096, userAddress: other, permissions: [.read, .write])))
+    while try frontend.connection.receive() != nil {}
+    unsafe UnsafeMutableRawBufferPointer(rebasing: driver.buffer.bytes[0..<100])
+      .initializeMemory(as: UInt8.self, repeating: 0xaa)
+    try driver.give(400, token: 2)
+    #expect(try driver.queues[0].used().map(\.token) == [0, 2])
+    #expect(driver.received(0, 0..<100).allSatisfy { $0 == 0xaa })
+    #expect(driver.received(9, 12..<100) == [UInt8](FrameDriver.frame(1, 300).prefix(88)))
+  }
+
+  @Test func whatAChannelDidNotAnswerIsAskedOnTheNext() throws {
+    let file = ScratchFile(sectors: 8)
+    let frontend = try ScriptedFrontend(try BlockDevice(path: file.path), features: [.version1, .accessPlatform])
+    try frontend.negotiate()
+    let first = try #require(frontend.channel)
+    frontend.channel = nil
+    let driver = try DiskDriver(frontend)
+    try driver.add(4, sector: 0)
+    frontend.kick.ring()
+    try driver.start(base: 0)
+    #expect(frontend.backend.vrings[0].waiting != nil && frontend.backend.counts.misses == 1)
+    let (near, far) = try VhostUserConnection.channel()
+    #expect(try frontend.ask(.setBackendChannel(far), needsReply: true).number() == 0)
+    frontend.channel = near
+    try frontend.settle()
+    #expect(try driver.nextUsed() != nil && frontend.backend.counts.misses > 1)
+    _ = first
   }
 }

@@ -1,5 +1,6 @@
 import RingIOMMU
 import RingKit
+import RingKitTesting
 import Testing
 
 @testable import VhostUser
@@ -13,8 +14,8 @@ import Testing
     let channel: VhostUserConnection
     var frontend: VhostUserFrontend { backend.frontend }
 
-    init(_ script: @escaping ScriptedBackend.Script = { _, _ in [] }) throws {
-      backend = try ScriptedBackend(script)
+    init(timeout: Int = 60_000, _ script: @escaping ScriptedBackend.Script = { _, _ in [] }) throws {
+      backend = try ScriptedBackend(timeout: timeout, script)
       region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 64 * 4096)
       let memory = try GuestMemory([region])
       var configuration = IOMMUConfiguration()
@@ -153,5 +154,43 @@ import Testing
     #expect(
       IOMMURange.parts(of: range, without: [hole(0x2000, 0x1000), hole(0x4000, 0x2000)])
         == [hole(0x1000, 0x1000), hole(0x3000, 0x1000)])
+  }
+
+  /// A vring's pages are not taken back while the device works on it, and like any others once it is stopped.
+  @Test func theWindowOfAVringThatIsStoppedIsForgotten() throws {
+    let session = try Session()
+    let buffer = GuestBuffer(whole: session.region).slice(at: 0, byteCount: 4096)
+    let window = try PremappedBuffer(buffer, domain: session.domain)
+    let ring = try SplitRing(in: buffer, size: 16)
+    ring.clear()
+    let setup = VringSetup(ring, window: window, kick: try EventDoorbell(), call: try EventDoorbell())
+    try session.frontend.start(0, setup)
+    try session.miss(window.address, .write)
+    var mapper = IOMMUMapper(domain: session.domain, policy: .strict, counter: NoWork())
+    let (_, mapping) = try mapper.map(session.segment(5), .deviceWritable)
+    try mapper.unmap(mapping, .deviceWritable)
+    #expect(!session.messages(2).contains { $0.kind == .invalidate && $0.address == window.address })
+    _ = try session.frontend.stop(0)
+    try window.release()
+    #expect(session.messages(3).last == IOTLBMessage(.invalidate, address: window.address, byteCount: 4096))
+  }
+
+  /// A flood of what a back-end may send moves no deadline.
+  @Test func aFloodOfMissesDoesNotKeepARequestFromEnding() throws {
+    let session = try Session(timeout: 200) { request, _ in
+      if case .getConfig = request { return [ScriptedBackend.silence] }
+      return []
+    }
+    let stop = StopFlag()
+    let miss = BackendMessage.iotlb(IOTLBMessage(.miss, address: IOVA(0x7000_0000), permissions: .read)).encoded()
+    let flooding = flood(session.channel.fileDescriptor, with: miss, until: stop)
+    while session.frontend.counts.misses == 0 { try session.frontend.service() }
+    #expect(throws: FrontendError.unanswered(.getConfig, milliseconds: 200)) {
+      _ = try session.frontend.config(offset: 0, byteCount: 8)
+    }
+    stop.raise()
+    flooding.join()
+    // Many came meanwhile; a call takes some of them.
+    #expect(session.frontend.counts.misses > 64)
   }
 }

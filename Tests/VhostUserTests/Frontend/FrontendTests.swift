@@ -144,4 +144,22 @@ import Testing
         _ = try frontend.stop(0)
       })
   }
+
+  @Test func aRegionIsSharedFromWhereItLiesInItsFile() throws {
+    let file = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 16 * 4096)
+    let copy = try PassedDescriptor(borrowing: #require(file.fileDescriptor)).duplicate()
+    let region = try MemoryRegion(
+      mapping: copy, fileOffset: 8 * 4096 + 64, byteCount: 4 * 4096, at: GuestPhysicalAddress(1 << 30))
+    let backend = try ScriptedBackend()
+    backend.start()
+    defer { backend.stop() }
+    try backend.frontend.negotiate([], required: [], queues: 1)
+    try backend.frontend.share(try GuestMemory([region]))
+    guard case .setMemoryTable(let table, _)? = backend.requests.last else {
+      Issue.record("\(String(describing: backend.requests.last)) instead of SET_MEM_TABLE")
+      return
+    }
+    #expect(table.map(\.fileOffset) == [8 * 4096 + 64])
+    #expect(table.map(\.userAddress) == [UInt64(region.hostBase.rawValue)])
+  }
 }

@@ -25,8 +25,8 @@ final class FrameDriver {
 
   static let mergeable = VirtioFeatures(rawValue: 1 << 15)
 
-  func start(_ index: Int, size: Int = 16) throws {
-    try frontend.start(UInt32(index), size: size, base: frontend.firstBase, parts: queues[index].parts)
+  func start(_ index: Int, size: Int = 16, base: UInt32? = nil) throws {
+    try frontend.start(UInt32(index), size: size, base: base ?? frontend.firstBase, parts: queues[index].parts)
     try frontend.tell(.setVringKick(index: index, PassedDescriptor(borrowing: kicks[index].fileDescriptor)))
   }
 

@@ -89,9 +89,25 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     let marks = UInt16(truncatingIfNeeded: word >> 48) & (DescriptorFlags.available | DescriptorFlags.used)
     // A descriptor of this lap that is used already: the driver has not come this far.
     guard marks != place.usedFlags else { return false }
-    available = place
-    used = place
-    published = place
+    return resume(available: place.word, used: place.word)
+  }
+
+  /// Goes on at `available`, with everything before `used` published; what lies between the two another device fetched
+  /// and has not given back.
+  ///
+  /// - Parameters:
+  ///   - available: an offset, with the wrap counter in bit 15.
+  ///   - used: the same.
+  /// - Returns: false, and nothing changed, when one of them is not in the ring, or they are more than a lap apart.
+  package mutating func resume(available: UInt16, used: UInt16) -> Bool {
+    precondition(inFlight == 0 && self.used == WrapCounter(), "a queue resumes before it serves")
+    let (next, done) = (WrapCounter(word: available), WrapCounter(word: used))
+    guard next.offset < ringSize, done.offset < ringSize else { return false }
+    guard next.wrap == done.wrap ? next.offset >= done.offset : next.offset <= done.offset else { return false }
+    self.available = next
+    self.used = done
+    published = done
+    heldDescriptors = UInt32(next.distance(from: done, size: ringSize))
     // The driver can write there too: only what a device may have written counts.
     let found = EventSuppression(rawValue: ring.deviceEvent.load32(0))
     event = found.isPossible(size: ring.size, hasEventIndex: hasEventIndex) ? found : .enable

@@ -78,10 +78,20 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   public mutating func resume(at position: UInt16) -> Bool {
     precondition(fetched == RingIndex(0) && completed == RingIndex(0), "a queue resumes before it serves")
     guard ring.used.load16(SplitRing.indexOffset) == position else { return false }
-    fetched = RingIndex(position)
+    return resume(available: position, used: position)
+  }
+
+  /// Goes on behind `available`, with everything up to `used` published; what lies between the two another device
+  /// fetched and has not given back.
+  ///
+  /// - Returns: false, and nothing changed, when the two are further apart than the ring is long.
+  package mutating func resume(available: UInt16, used: UInt16) -> Bool {
+    precondition(fetched == RingIndex(0) && completed == RingIndex(0), "a queue resumes before it serves")
+    guard Int(RingIndex(available).distance(from: RingIndex(used))) <= ring.size else { return false }
+    fetched = RingIndex(available)
     availableSeen = fetched
-    completed = fetched
-    published = fetched
+    completed = RingIndex(used)
+    published = completed
     // The driver can write there too: only what a device may have written counts.
     let found = ring.used.load16(0)
     flags = hasEventIndex ? 0 : found & 1

@@ -1,0 +1,98 @@
+internal import RingKit
+
+extension PackedInflight {
+  /// Where a device that completes in order goes on with what another one left.
+  ///
+  /// - Parameters:
+  ///   - memory: the queue's part.
+  ///   - size: the entries that the memory was described with.
+  ///   - ring: the queue's ring.
+  /// - Returns: `nil` when none has noted anything.
+  /// - Throws: ``VhostUserError/inflight(_:)`` when what is noted makes no sense, or is not what stands in the ring from
+  ///   there on: a device that works in order would do one request twice and another never.
+  static func position(
+    _ memory: SharedMemory, size: Int, _ ring: PackedRing
+  ) throws(VhostUserError) -> WrapCounter? {
+    let version = memory.load16(InflightLayout.version)
+    if version == 0 { return nil }
+    guard version == InflightLayout.currentVersion else { throw .inflight("its version is \(version)") }
+    let entries = memory.load16(InflightLayout.entryCount)
+    guard entries == size else { throw .inflight("it has \(entries) entries instead of \(size)") }
+    let wraps = memory.load16(wrapsOffset)
+    let now = WrapCounter(offset: memory.load16(usedOffset), wrap: wraps & 0xff != 0)
+    let old = WrapCounter(offset: memory.load16(oldUsedOffset), wrap: wraps >> 8 != 0)
+    guard now.offset < ring.size, old.offset < ring.size else {
+      throw .inflight("its used index is \(now.offset) and was \(old.offset), in a ring of \(ring.size)")
+    }
+    // The last batch counts when the first of its descriptors is no longer available (bits 7 and 15 of its flags).
+    let flags = UInt16(truncatingIfNeeded: ring.descriptors.load64(Int(old.offset) * 16 + 8) >> 48)
+    let isPublished = now != old && flags & 0x8080 != old.availableFlags
+    let position = isPublished ? now : old
+    var place = position
+    for buffer in try buffers(memory, size: size, isPublished: isPublished) {
+      try find(buffer, memory, size: size, ring, at: &place)
+    }
+    return position
+  }
+
+  /// A buffer in flight: its first entry, how many there are, and when it was fetched.
+  private struct Buffer {
+    let head: UInt16
+    let count: UInt16
+    let counter: UInt64
+  }
+
+  /// What is in flight, in the order it was fetched.
+  private static func buffers(
+    _ memory: SharedMemory, size: Int, isPublished: Bool
+  ) throws(VhostUserError) -> [Buffer] {
+    let oldHead = memory.load16(oldFreeHeadOffset)
+    var published: Set<UInt16> = []
+    // A batch that was published stands in front of the free list: each buffer's last entry leads to the next one.
+    var head = memory.load16(freeHeadOffset)
+    while isPublished && head != oldHead {
+      guard head < size, published.insert(head).inserted else {
+        throw .inflight("its last batch names entry \(head) of \(size)")
+      }
+      let last = UInt16(truncatingIfNeeded: memory.load64(offset(Int(head))) >> 32)
+      guard last < size else { throw .inflight("entry \(head) ends with entry \(last) of \(size)") }
+      head = UInt16(truncatingIfNeeded: memory.load64(offset(Int(last))) >> 16)
+    }
+    var found: [Buffer] = []
+    for entry in 0..<UInt16(size) where !published.contains(entry) {
+      let word = memory.load64(offset(Int(entry)))
+      guard word & 0xff != 0 else { continue }
+      let counter = memory.load64(offset(Int(entry)) + 8)
+      found.append(Buffer(head: entry, count: UInt16(truncatingIfNeeded: word >> 48), counter: counter))
+    }
+    found.sort { $0.counter < $1.counter }
+    // One at the head of the free list was not taken from it yet when the device died.
+    if !isPublished, found.last?.head == oldHead { found.removeLast() }
+    return found
+  }
+
+  /// Holds a buffer against the descriptors that stand in the ring, and steps behind them.
+  private static func find(
+    _ buffer: Buffer, _ memory: SharedMemory, size: Int, _ ring: PackedRing, at place: inout WrapCounter
+  ) throws(VhostUserError) {
+    guard (1...UInt16(ring.size)).contains(buffer.count) else {
+      throw .inflight("entry \(buffer.head) is a buffer of \(buffer.count) descriptors in a ring of \(ring.size)")
+    }
+    var entry = buffer.head
+    for _ in 0..<buffer.count {
+      guard entry < size else { throw .inflight("a buffer in flight leads to entry \(entry) of \(size)") }
+      let (noted, slot) = (offset(Int(entry)), Int(place.offset) * 16)
+      let word = ring.descriptors.load64(slot + 8)
+      // Length, id and flags stand in another order there.
+      let isSame =
+        memory.load64(noted + 16) == (word >> 32) | word << 32
+        && memory.load64(noted + 24) == ring.descriptors.load64(slot)
+      guard isSame else {
+        let id = UInt16(truncatingIfNeeded: memory.load64(noted + 16))
+        throw .inflight("buffer \(id) is in flight, and is not where a device that works in order left it")
+      }
+      place.advance(by: 1, size: UInt16(ring.size))
+      entry = UInt16(truncatingIfNeeded: memory.load64(noted) >> 16)
+    }
+  }
+}
