@@ -4,13 +4,19 @@ set -eu
 cd "$(dirname "$0")/.."
 status=0
 
-"${SWIFT:-swift}" format lint --strict --recursive Sources Tests Fuzz/Sources Package.swift Fuzz/Package.swift || status=1
+"${SWIFT:-swift}" format lint --strict --recursive Sources Tests Fuzz/Sources \
+  Examples/Sources Examples/Tests Package.swift Fuzz/Package.swift Examples/Package.swift || status=1
 
 # A package with unsafe flags is refused as a dependency by version.
 if grep -n 'unsafeFlags' Package.swift; then
   echo "lint: Package.swift uses unsafe flags: no package could depend on this one by version" >&2
   status=1
 fi
+
+Scripts/public-types.sh --check || {
+  echo "lint: more public types than recorded in Scripts/public-types.sh" >&2
+  status=1
+}
 
 limit=400
 find Sources -type f \( -name '*.swift' -o -name '*.c' -o -name '*.h' \) | sort | while read -r file; do

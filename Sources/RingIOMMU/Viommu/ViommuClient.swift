@@ -23,7 +23,7 @@ public final class ViommuClient: ViommuExit, @unchecked Sendable {
   ///   - timeout: longest wait for a reply, in nanoseconds.
   ///   - process: kept running as long as the client lives.
   /// - Throws: ``ViommuFailure/system(errno:)`` when this is no socket.
-  public init(
+  package init(
     _ socket: ViommuSocket, timeout: UInt64 = 10_000_000_000, process: ChildProcess? = nil
   ) throws(ViommuFailure) {
     self.socket = socket

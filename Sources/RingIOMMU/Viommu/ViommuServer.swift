@@ -8,7 +8,7 @@ internal import RingKit
 /// that cannot be is refused with ``ViommuStatus``, and a device may not map. Several threads may serve, each its own
 /// connections: the table is one that drivers write and devices walk at the same time.
 @safe
-public final class ViommuServer: @unchecked Sendable {
+package final class ViommuServer: @unchecked Sendable {
   private let table: PageTable
   private let largestLeaf: Int
 
@@ -17,7 +17,7 @@ public final class ViommuServer: @unchecked Sendable {
   /// - Parameters:
   ///   - maximumTablePages: pages of 4 KiB that page tables may take.
   ///   - usesLargePages: whether ranges that allow it are held, and answered, in leaves of 2 MiB and 1 GiB.
-  public init(maximumTablePages: Int = 1 << 16, usesLargePages: Bool = true) {
+  package init(maximumTablePages: Int = 1 << 16, usesLargePages: Bool = true) {
     table = PageTable(maximumPages: maximumTablePages)
     largestLeaf = usesLargePages ? 3 : 1
   }
@@ -28,7 +28,7 @@ public final class ViommuServer: @unchecked Sendable {
   ///
   /// - Returns: how each ended, in the order given.
   @discardableResult
-  public func serve(_ connections: [(socket: ViommuSocket, role: ViommuRole)]) -> [ViommuServerEnd] {
+  package func serve(_ connections: [(socket: ViommuSocket, role: ViommuRole)]) -> [ViommuServerEnd] {
     precondition(connections.count <= 16, "one thread serves at most 16 connections")
     var ends = [ViommuServerEnd?](repeating: nil, count: connections.count)
     // The one that was served last is looked at last: none that sends without end keeps another waiting.
@@ -115,7 +115,7 @@ public final class ViommuServer: @unchecked Sendable {
 }
 
 /// Which side of a device's address space a connection speaks for.
-public enum ViommuRole: UInt8, Sendable {
+package enum ViommuRole: UInt8, Sendable {
   /// Maps and unmaps.
   case driver
   /// Asks where an address leads; may not change that.
@@ -123,7 +123,7 @@ public enum ViommuRole: UInt8, Sendable {
 }
 
 /// Why a ``ViommuServer`` stopped to serve a connection.
-public enum ViommuServerEnd: Equatable, Sendable {
+package enum ViommuServerEnd: Equatable, Sendable {
   /// The other side closed it.
   case closed
   /// A message that is no request: its length in bytes and its first word.

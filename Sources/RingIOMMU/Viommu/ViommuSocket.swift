@@ -1,22 +1,22 @@
 internal import CRing
-public import RingKit
+package import RingKit
 
 /// One end of a connection between a device's address space and the process that holds its translations.
 ///
 /// A Unix socket that carries whole messages. Used by one thread at a time; closed with the last reference.
-public final class ViommuSocket: @unchecked Sendable {
+package final class ViommuSocket: @unchecked Sendable {
   /// The descriptor, for passing to another process; -1 once it is closed.
-  public private(set) var fileDescriptor: Int32
+  package private(set) var fileDescriptor: Int32
 
   /// Takes over a connected SOCK_SEQPACKET socket, such as one that was inherited.
-  public init(attaching fileDescriptor: Int32) { self.fileDescriptor = fileDescriptor }
+  package init(attaching fileDescriptor: Int32) { self.fileDescriptor = fileDescriptor }
 
   deinit { close() }
 
   /// Two ends of a new connection.
   ///
   /// - Throws: ``ViommuFailure/system(errno:)`` when the process has no descriptor left.
-  public static func pair() throws(ViommuFailure) -> (ViommuSocket, ViommuSocket) {
+  package static func pair() throws(ViommuFailure) -> (ViommuSocket, ViommuSocket) {
     var made: (Int32, Int32) = (-1, -1)
     let error = unsafe withUnsafeMutablePointer(to: &made) {
       unsafe $0.withMemoryRebound(to: Int32.self, capacity: 2) { unsafe cring_channel_pair($0) }
@@ -26,7 +26,7 @@ public final class ViommuSocket: @unchecked Sendable {
   }
 
   /// Closes it; the other end learns of it.
-  public func close() {
+  package func close() {
     if fileDescriptor >= 0 { cring_channel_close(fileDescriptor) }
     fileDescriptor = -1
   }

@@ -1,29 +1,30 @@
 /// A free-running 16-bit ring index: only wrapping operations, so it cannot trap and cannot be compared wrongly.
 @frozen
-public struct RingIndex: Equatable, Sendable, BitwiseCopyable {
+@usableFromInline
+package struct RingIndex: Equatable, Sendable, BitwiseCopyable {
   /// The index as it stands in the ring.
-  public var rawValue: UInt16
+  @usableFromInline package var rawValue: UInt16
 
   /// Wraps an index as read from a ring.
   @inlinable @inline(__always)
-  public init(_ rawValue: UInt16) { self.rawValue = rawValue }
+  package init(_ rawValue: UInt16) { self.rawValue = rawValue }
 
   /// The index `count` entries further on, modulo 65,536.
   @inlinable @inline(__always)
-  public func advanced(by count: UInt16) -> RingIndex { RingIndex(rawValue &+ count) }
+  package func advanced(by count: UInt16) -> RingIndex { RingIndex(rawValue &+ count) }
 
   /// How many entries this index is past `earlier`, modulo 65,536.
   @inlinable @inline(__always)
-  public func distance(from earlier: RingIndex) -> UInt16 { rawValue &- earlier.rawValue }
+  package func distance(from earlier: RingIndex) -> UInt16 { rawValue &- earlier.rawValue }
 
   /// The slot of a ring whose size is `mask + 1`, a power of two.
   @inlinable @inline(__always)
-  public func slot(mask: UInt16) -> UInt16 { rawValue & mask }
+  package func slot(mask: UInt16) -> UInt16 { rawValue & mask }
 
   /// Whether moving from `old` to `new` stepped over `event` (virtio 1.2, 2.7.7.2 and 2.7.10; Linux
   /// `vring_need_event`): true exactly when the entry with index `event` is among those just written.
   @inlinable @inline(__always)
-  public static func crossed(_ event: RingIndex, from old: RingIndex, to new: RingIndex) -> Bool {
+  package static func crossed(_ event: RingIndex, from old: RingIndex, to new: RingIndex) -> Bool {
     new.rawValue &- event.rawValue &- 1 < new.rawValue &- old.rawValue
   }
 }
@@ -32,30 +33,31 @@ public struct RingIndex: Equatable, Sendable, BitwiseCopyable {
 ///
 /// Sizes need not be powers of two, so the offset wraps by comparison.
 @frozen
-public struct WrapCounter: Equatable, Sendable, BitwiseCopyable {
+@usableFromInline
+package struct WrapCounter: Equatable, Sendable, BitwiseCopyable {
   /// The descriptor's index in the ring.
-  public var offset: UInt16
+  @usableFromInline package var offset: UInt16
   // AVAIL and USED both set on odd laps, neither on even ones: the flag words below are one operation away.
   @usableFromInline var lap: UInt16
 
   /// The wrap counter: true on the first lap, then toggled each lap.
   @inlinable @inline(__always)
-  public var wrap: Bool { lap != 0 }
+  package var wrap: Bool { lap != 0 }
 
   /// The start: offset 0, wrap counter 1.
   @inlinable
-  public init() { self.init(offset: 0, wrap: true) }
+  package init() { self.init(offset: 0, wrap: true) }
 
   /// A given position.
   @inlinable
-  public init(offset: UInt16, wrap: Bool) {
+  package init(offset: UInt16, wrap: Bool) {
     self.offset = offset
     lap = wrap ? DescriptorFlags.available | DescriptorFlags.used : 0
   }
 
   /// Moves on by `count` descriptors in a ring of `size`; `count` is at most `size`.
   @inlinable @inline(__always)
-  public mutating func advance(by count: UInt16, size: UInt16) {
+  package mutating func advance(by count: UInt16, size: UInt16) {
     let next = UInt32(offset) &+ UInt32(count)
     if next >= UInt32(size) {
       offset = UInt16(truncatingIfNeeded: next &- UInt32(size))
@@ -67,7 +69,7 @@ public struct WrapCounter: Equatable, Sendable, BitwiseCopyable {
 
   /// Moves on by one descriptor in a ring of `size`.
   @inlinable @inline(__always)
-  public mutating func advance(size: UInt16) {
+  package mutating func advance(size: UInt16) {
     offset &+= 1
     if offset == size {
       offset = 0
@@ -83,18 +85,18 @@ public struct WrapCounter: Equatable, Sendable, BitwiseCopyable {
 
   /// AVAIL and USED as a driver sets them on this lap: they differ (virtio 1.2, 2.8.1).
   @inlinable @inline(__always)
-  public var availableFlags: UInt16 { lap ^ DescriptorFlags.used }
+  package var availableFlags: UInt16 { lap ^ DescriptorFlags.used }
 
   /// AVAIL and USED as a device sets them on this lap: they are equal.
   @inlinable @inline(__always)
-  public var usedFlags: UInt16 { lap }
+  package var usedFlags: UInt16 { lap }
 
   /// A position as ``word`` has it.
   package init(word: UInt16) { self.init(offset: word & 0x7fff, wrap: word & 0x8000 != 0) }
 
   /// Offset and wrap counter in one word, as event suppression and notification data carry them.
   @inlinable @inline(__always)
-  public var word: UInt16 { offset | lap & 0x8000 }
+  package var word: UInt16 { offset | lap & 0x8000 }
 }
 
 /// Bits of a descriptor's `flags` field, for both layouts (virtio 1.2, 2.7.5 and 2.8.6).

@@ -76,7 +76,7 @@ struct FinishedRequest {
     isChanging = task.isChanging
     // A chain with a writable byte ends with a writable segment, and none is empty.
     let last = task.segments[task.segments.count - 1]
-    status = last.host.advanced(by: last.byteCount - 1)
+    status = unsafe last.host.advanced(by: last.byteCount - 1)
   }
 }
 
