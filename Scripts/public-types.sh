@@ -10,10 +10,10 @@ while read -r product limit; do
   echo "public types: $product $count (at most $limit)"
   [ "$count" -le "$limit" ] || status=1
 done <<EOF
-RingKit 80
-RingIOMMU 38
+RingKit 86
+RingIOMMU 39
 RingPlatform 27
-VhostUser 42
+VhostUser 43
 RingKitTesting 7
 EOF
 [ "${1:-}" != --check ] || exit "$status"

@@ -125,6 +125,8 @@ private final class NamelessDisk: VhostUserDevice {
 
   func configure(_ features: VirtioFeatures) {}
 
+  func reset() {}
+
   func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     for _ in 0..<limit {
       let chain: DeviceChain

@@ -1,24 +1,23 @@
-public import RingKit
+import RingKit
 
 /// Bounces each segment through a slot of its own, with a canary byte behind it.
-public struct CanaryPath: PairedPath, ~Copyable {
-  public struct Mapping: BitwiseCopyable {
+struct CanaryPath: PairedPath, ~Copyable {
+  struct Mapping: BitwiseCopyable {
     var (slot, segment) = (-1, MemorySegment(GuestPhysicalAddress(0), length: 0))
   }
-  public static var unmapped: Mapping { Mapping() }
-  public var work = NoWork()
+  static var unmapped: Mapping { Mapping() }
+  var work = NoWork()
   private let (memory, slots): (GuestMemory, GuestBuffer)
   private var free = Array(0..<64)
-  public init(_ memory: GuestMemory) throws { (self.memory, slots) = (memory, try memory.allocate(64 * 4096)) }
-  public func makeTranslator() -> RegionTranslator<NoWork> { RegionTranslator(memory: memory, counter: NoWork()) }
-  public mutating func map(_ s: MemorySegment, _ d: DMADirection) throws(DMAError) -> (address: IOVA, mapping: Mapping)
-  {
+  init(_ memory: GuestMemory) throws { (self.memory, slots) = (memory, try memory.allocate(64 * 4096)) }
+  func makeTranslator() -> RegionTranslator<NoWork> { RegionTranslator(memory: memory, counter: NoWork()) }
+  mutating func map(_ s: MemorySegment, _ d: DMADirection) throws(DMAError) -> (address: IOVA, mapping: Mapping) {
     guard (1..<4096).contains(s.length), let bytes = try? memory.copyOut(s) else { throw .outOfBounds(s) }
     guard let slot = free.popLast() else { throw .bouncePoolFull(byteCount: bytes.count, total: 64, used: 64) }
     slots.copyIn(bytes + [0xCA], at: slot * 4096)
     return (IOVA(slots.address.rawValue + UInt64(slot * 4096)), Mapping(slot: slot, segment: s))
   }
-  public mutating func unmap(_ m: Mapping, _ d: DMADirection, written: UInt32) throws(DMAError) -> UInt32 {
+  mutating func unmap(_ m: Mapping, _ d: DMADirection, written: UInt32) throws(DMAError) -> UInt32 {
     guard m.slot >= 0, !free.contains(m.slot) else { throw .notMapped(IOVA(m.segment.address.rawValue)) }
     free.append(m.slot)
     let bytes = slots.copyOut(at: m.slot * 4096, byteCount: Int(m.segment.length) + 1)
@@ -26,6 +25,6 @@ public struct CanaryPath: PairedPath, ~Copyable {
     if d == .deviceWritable { try? memory.copyIn(bytes.dropLast(), to: m.segment) }
     return min(written, m.segment.length)
   }
-  public mutating func poll() throws(DMAError) {}
-  public mutating func flush() throws(DMAError) {}
+  mutating func poll() throws(DMAError) {}
+  mutating func flush() throws(DMAError) {}
 }

@@ -1,7 +1,8 @@
-import CanaryPath
 import RingKit
 import RingKitTesting
 import Testing
+
+@testable import CanaryPath
 
 @Test func keepsWhatAQueueReliesOn() throws {
   let findings = try PathChecks(longestSegment: 4095) { memory in try CanaryPath(memory) }.run()

@@ -109,8 +109,8 @@ struct VhostServer<Device: VhostUserDevice> {
       guard try set.wait(milliseconds: 500) else { return nil }
       return try listener.accept()
     } catch {
-      guard error.isOfTheMoment else { throw .machine(error.text) }
-      note("\(error.text); trying again")
+      guard error.isOfTheMoment else { throw .machine("\(error)") }
+      note("\(error); trying again")
       // The front-end waits in the queue of the socket, which stays readable.
       var pause = PollSet()
       _ = try? pause.wait(milliseconds: 500)

@@ -59,7 +59,7 @@ struct DriveMeasurement {
       if let connection = try address.connect(milliseconds: parameters.timeoutMilliseconds) { return connection }
     } catch {
       guard case .system(_, let errno) = error, !Interrupt.isRequested else {
-        throw BenchError.machine("\(parameters.socket): \(error.text)")
+        throw BenchError.machine("\(parameters.socket): \(error)")
       }
       throw BenchError.machine(
         "no back-end can be reached at \(parameters.socket): \(Errno.text(errno)); start one there, or use --listen")

@@ -49,16 +49,27 @@ public enum DMAError: Error, Equatable, Sendable {
 ///       static func overrun(slot: Int) -> Self { Self("bytes behind a slot were written, slot", UInt64(slot)) }
 ///     }
 ///     throw .custom(.overrun(slot: 3))
+///
+/// Two words, so that an error of any path still comes back in registers.
+@safe
 public struct CustomDMAError: Error, Sendable, BitwiseCopyable {
-  /// What is wrong, in words that the value can follow.
-  public let reason: StaticString
+  // Of a string literal, which lives as long as the process and ends with a zero.
+  private let text: UInt
   /// With which value.
   public let value: UInt64
 
-  /// An error with a reason and a value.
+  /// An error with a reason, in words that the value can follow, and a value.
   public init(_ reason: StaticString, _ value: UInt64) {
-    self.reason = reason
+    precondition(reason.hasPointerRepresentation, "a reason is more than one character")
+    text = unsafe UInt(bitPattern: reason.utf8Start)
     self.value = value
+  }
+
+  /// What is wrong.
+  public var reason: String {
+    // SAFETY: the text of a literal.
+    guard let start = unsafe UnsafePointer<CChar>(bitPattern: text) else { return "" }
+    return unsafe String(cString: start)
   }
 }
 

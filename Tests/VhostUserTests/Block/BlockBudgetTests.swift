@@ -160,7 +160,8 @@ import Testing
   private func offer(_ rig: Rig, table: UInt64, entries: Int) throws {
     let region = rig.frontend.region
     func memory(_ address: GuestPhysicalAddress) -> SharedMemory {
-      unsafe SharedMemory(region.hostBase.advanced(by: Int(address.rawValue - region.guestBase.rawValue)), byteCount: 64)
+      unsafe SharedMemory(
+        region.hostBase.advanced(by: Int(address.rawValue - region.guestBase.rawValue)), byteCount: 64)
     }
     let isPacked = rig.frontend.features.contains(.packedRing)
     let ring = memory(rig.queue.parts.0)
