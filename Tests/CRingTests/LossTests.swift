@@ -72,7 +72,7 @@ import Testing
       signal(SIGBUS, SIG_DFL)
       var watched = unsafe cring_region()
       _ = unsafe cring_region_map(4096, CRING_WANT_4K, 1, -1, "watched", &watched)
-      kill(getpid(), SIGBUS)
+      raise(SIGBUS)
       exit(0)
     }
   }

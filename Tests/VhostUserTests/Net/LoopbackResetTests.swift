@@ -68,7 +68,7 @@ import Testing
       try Self.fill(driver)
     }
     let frontend = try ScriptedFrontend(device, features: Self.features)
-    try frontend.negotiate()
+    try frontend.negotiate(protocolFeatures: VhostUserOptions.allProtocolFeatures.subtracting(.config))
     let given = try frontend.ask(.getInflight(InflightDescription(queueCount: 2, queueSize: 16))).inflight()
     try frontend.tell(.setInflight(given.0, given.1))
     let queue = try ScriptedQueue(frontend, features: Self.features, size: 16)
