@@ -197,7 +197,7 @@ static void sockets(void) {
   cring_doorbell_ring(bell);
   CHECK(cring_doorbell_wait(bell, 1000) && !cring_doorbell_take(bell));
   CHECK(cring_channel_pair(pair) == 0);
-  CHECK(cring_channel_send(pair[0], bytes, 6) == 0);
+  CHECK(cring_channel_send(pair[0], bytes, 6, true) == 0);
   CHECK(cring_channel_receive(pair[1], bytes, sizeof bytes, &received) == 0 && received == 6);
   CHECK(cring_message_send(pair[0], bytes, 6, &bell, 1) == 0);
   CHECK(cring_message_receive(pair[1], bytes, sizeof bytes, &received, passed, 8, &count) == 0 && count == 1);

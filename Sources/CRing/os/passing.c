@@ -14,7 +14,7 @@ _Static_assert(CRING_MOST_DESCRIPTORS <= UNIX_ROOM, "all that may come are seen"
 
 int cring_socket_listen(const char *path, struct cring_listener *out) {
   struct sockaddr_un at;
-  struct unix_place place;
+  struct unix_place place = {0};
   int e = unix_address(path, &at);
   if (e) return e;
   int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

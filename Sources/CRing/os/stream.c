@@ -60,7 +60,7 @@ static void give_lock(const char *path, int fd) {
 
 int cring_stream_listen(const char *path, struct cring_listener *out) {
   struct sockaddr_un at;
-  struct unix_place place;
+  struct unix_place place = {0};
   int lock = -1;
   int e = unix_address(path, &at);
   if (!e) e = take_lock(path, &lock);
