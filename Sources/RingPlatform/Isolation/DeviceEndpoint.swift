@@ -1,6 +1,6 @@
 internal import CRing
+internal import Glibc
 public import RingKit
-internal import Synchronization
 
 /// The device's side of a connection to a driver in another process: receives memory and queues, and maps nothing else.
 ///
@@ -8,6 +8,7 @@ internal import Synchronization
 /// files of the size that was told. What is wrong is told to the driver, ends the connection and is thrown; descriptors
 /// that came along are closed, and regions mapped so far go with the ``GuestMemory``. One thread asks for
 /// the next wish; one, the same or another, answers.
+@safe
 public final class DeviceEndpoint: @unchecked Sendable {
   /// Queues that one device takes at most.
   public static let mostQueues = 1024
@@ -15,15 +16,26 @@ public final class DeviceEndpoint: @unchecked Sendable {
   private let socket: DeviceSocket
   private var received: UInt64 = 0
   // Two threads may answer. A number is taken and sent under the lock, so that numbers arrive in order.
-  private let sent = Mutex<UInt64>(0)
+  // Of the C library, because the thread sanitizer does not know Swift's.
+  private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  private var sent: UInt64 = 0
   private var hasMemory = false
   private var hasStarted = false
   private var queueCount = 0
 
   /// An endpoint of a connected socket.
-  public init(_ socket: DeviceSocket) { self.socket = socket }
+  public init(_ socket: DeviceSocket) {
+    self.socket = socket
+    unsafe lock = .allocate(capacity: 1)
+    unsafe lock.initialize(to: pthread_mutex_t())
+    unsafe pthread_mutex_init(lock, nil)
+  }
 
-  deinit { socket.shut() }
+  deinit {
+    socket.shut()
+    unsafe pthread_mutex_destroy(lock)
+    unsafe lock.deallocate()
+  }
 
   /// Waits for the driver's next wish; ``agree()`` or ``refuse(_:)`` answers it.
   ///
@@ -84,11 +96,11 @@ public final class DeviceEndpoint: @unchecked Sendable {
     _ kind: DeviceMessage.Kind, _ status: DeviceMessage.Status, _ text: String
   ) throws(DeviceHandshakeError) {
     var message = DeviceMessage(kind, status, text)
-    try sent.withLock { sent throws(DeviceHandshakeError) in
-      sent += 1
-      message.words[1] = sent
-      try socket.send(message)
-    }
+    unsafe pthread_mutex_lock(lock)
+    defer { unsafe pthread_mutex_unlock(lock) }
+    sent += 1
+    message.words[1] = sent
+    try socket.send(message)
   }
 
   /// Maps what came; a descriptor that a region took over is no longer among `descriptors`.
