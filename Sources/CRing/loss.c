@@ -47,7 +47,8 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
     previous.sa_handler(number);
   } else if (previous.sa_handler == SIG_DFL || info->si_code > 0) {
-    // The kernel does not let a fault be ignored. The access is repeated, or the signal is sent again: both end the process.
+    // The kernel does not let a fault be ignored. The access is repeated, or the signal is sent again: both end the
+    // process.
     signal(number, SIG_DFL);
     if (info->si_code <= 0) raise(number);
   }

@@ -58,7 +58,7 @@ import Testing
     let records = run(disturbed: disturbed, of: count)
     let pair = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)
     let classifier = PlacementClassifier(pair: pair, underHypervisor: false, roundTrips: [105])
-    let sorter = SliceSorter(records, contenders: 1, fewest: 5, classifier: classifier)
+    let sorter = SliceSorter(records, contenders: 1, minimum: 5, classifier: classifier)
     #expect(sorter.isDisturbed == tolerated)
     #expect(sorter.kept(0, .sameL3).count == (tolerated ? count : count - disturbed))
     #expect(sorter.dropped[0] == (tolerated ? 0 : disturbed))
@@ -78,10 +78,10 @@ import Testing
     let slices = (0..<7).map { round in
       SliceRecord(contender: 0, round: round, nanosecondsPerBuffer: 1, conditions: conditions)
     }
-    let alone = SliceSorter(slices, contenders: 1, fewest: 5, classifier: classifier)
+    let alone = SliceSorter(slices, contenders: 1, minimum: 5, classifier: classifier)
     #expect(alone.isDisturbed && alone.kept(0, placement).count == 7)
     let better = (7..<14).map { record(0, round: $0, cost: 1) }
-    let beside = SliceSorter(slices + better, contenders: 1, fewest: 5, classifier: classifier)
+    let beside = SliceSorter(slices + better, contenders: 1, minimum: 5, classifier: classifier)
     #expect(!beside.isDisturbed && beside.kept(0, .sameL3).map(\.round) == Array(7..<14))
     #expect(beside.dropped == [7])
   }

@@ -18,7 +18,7 @@ import Testing
       roundTrips: run.slices.roundTrips)
     let outcome = run.hybrid.named(by: classifier)
     let sorter = SliceSorter(
-      run.slices.records, contenders: contenders, fewest: 3, classifier: classifier, isForeign: outcome.isForeign)
+      run.slices.records, contenders: contenders, minimum: 3, classifier: classifier, isForeign: outcome.isForeign)
     return (sorter, outcome)
   }
 

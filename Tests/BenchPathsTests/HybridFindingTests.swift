@@ -31,7 +31,7 @@ import Testing
 
   private func findings(_ records: [SliceRecord]) -> [HybridFinding] {
     HybridCalibrator.findings(
-      keys, SliceSorter(records, contenders: keys.count, fewest: 3, classifier: classifier))
+      keys, SliceSorter(records, contenders: keys.count, minimum: 3, classifier: classifier))
   }
 
   private func finding(_ ring: RingLayout, _ placement: PlacementClass) -> HybridFinding {

@@ -1,9 +1,9 @@
-// The pairs of Documentation/ordering.md under the C11 memory model, each as the accesses that its two sides make, in every
-// execution that the model allows (relacy). The spin models beside it follow whole rings through a memory of stores that
-// leave late; here a load may also find any older value that nothing forbids, and plain data may not race.
+// The pairs of Documentation/ordering.md under the C11 memory model, each as the accesses that its two sides make, in
+// every execution that the model allows (relacy). The spin models beside it follow whole rings through a memory of
+// stores that leave late; here a load may also find any older value that nothing forbids, and plain data may not race.
 //
-// Each half stands under its label, and is what CRing's function compiles from: a release store, an acquire load, a full
-// fence. A run weakens one of them to relaxed, or leaves the fence out, and must be caught.
+// Each half stands under its label, and is what CRing's function compiles from: a release store, an acquire load, a
+// full fence. A run weakens one of them to relaxed, or leaves the fence out, and must be caught.
 
 #include <cstdio>
 #include <cstring>
@@ -157,7 +157,8 @@ struct PageTable : rl::test_suite<PageTable, 2> {
   }
 };
 
-// Unmap: entry cleared, descriptor written, tail raised; the translator forgets and says so; the range and the slot are free.
+// Unmap: entry cleared, descriptor written, tail raised; the translator forgets and says so; the range and the slot are
+// free.
 struct Invalidation : rl::test_suite<Invalidation, 2> {
   Word entry, tail, status;
   Plain slot, iotlb;

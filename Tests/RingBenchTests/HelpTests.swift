@@ -18,8 +18,8 @@ import Testing
     return found
   }()
 
-  /// The commands in a text that this program would be started with: those by themselves on a line, which are whole, and
-  /// those in quotes, which may leave out what has to follow.
+  /// The commands in a text that this program would be started with: those by themselves on a line, which are whole,
+  /// and those in quotes, which may leave out what has to follow.
   private static func commands(_ text: String) -> [(line: String, isWhole: Bool)] {
     var commands: [(String, Bool)] = []
     for line in text.split(separator: "\n") {

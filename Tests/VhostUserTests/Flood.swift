@@ -3,7 +3,8 @@ import RingKitTesting
 
 @testable import VhostUser
 
-/// Sends the same message again and again, as fast as the socket takes it, until it is told to stop or the peer is gone.
+/// Sends the same message again and again, as fast as the socket takes it, until it is told to stop or the peer is
+/// gone.
 func flood(_ descriptor: Int32, with message: VhostUserMessage, until stop: StopFlag) -> TestThread {
   let one = message.headerBytes + message.payload
   let bytes = (0..<1000).flatMap { _ in one }

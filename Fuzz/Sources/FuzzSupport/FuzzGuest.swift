@@ -2,7 +2,7 @@ import Glibc
 public import RingKit
 
 /// A guest's memory for one fuzzer, mapped once: ring, payload, indirect tables and bounce pool, each in a region of
-/// its own between pages that nobody can touch.
+/// its own between pages that no access may touch.
 public struct FuzzGuest: @unchecked Sendable {
   /// Descriptors at most.
   public static let maximumSize = 16

@@ -1,7 +1,7 @@
 import FuzzSupport
 import Glibc
 
-/// A driver's rings, laid out by the specification's text and then by nobody's: buffers that a device can serve, and
+/// A driver's rings, laid out by the specification's text, and then otherwise: buffers that a device can serve, and
 /// garbage.
 struct FrontendRing {
   var size: UInt16 = 8

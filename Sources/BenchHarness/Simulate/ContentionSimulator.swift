@@ -54,7 +54,8 @@ package struct ContentionSimulator {
   ///   - operation: what each CPU does over and over.
   ///   - count: how many CPUs there are.
   ///   - transfer: nanoseconds of a line from CPU to CPU.
-  ///   - length: the virtual time that counts, in maps and unmaps of one CPU alone; longer where a pass is many of them.
+  ///   - length: the virtual time that counts, in maps and unmaps of one CPU alone; longer where a pass is many of
+  ///     them.
   ///   - seed: of everything random.
   package init(_ operation: SimulatedOperation, cpus count: Int, transfer: Double, length: Int, seed: UInt64) {
     self.operation = operation

@@ -6,7 +6,7 @@ package struct PairedRun: Sendable {
   package let run: SliceRun
   package let sorter: SliceSorter
   private let contenders: Int
-  private let fewest: Int
+  private let minimum: Int
   private let seed: UInt64
 
   /// - Parameters:
@@ -23,9 +23,9 @@ package struct PairedRun: Sendable {
     self.run = run
     self.contenders = contenders
     self.seed = seed
-    fewest = min(Self.fewestSlices, slices)
+    minimum = min(Self.fewestSlices, slices)
     sorter = SliceSorter(
-      run.records, contenders: contenders, fewest: fewest, classifier: classifier, isForeign: isForeign)
+      run.records, contenders: contenders, minimum: minimum, classifier: classifier, isForeign: isForeign)
   }
 
   /// The class with most slices; `nil` when none was kept.
@@ -39,7 +39,7 @@ package struct PairedRun: Sendable {
   /// Nanoseconds per buffer; `nil` of too few slices, unless it is the class that the contender has most of.
   package func time(_ contender: Int, _ placement: PlacementClass) -> Estimate? {
     let slices = sorter.kept(contender, placement)
-    guard slices.count >= min(fewest, sorter.most(contender)) || run.interrupted, !slices.isEmpty else { return nil }
+    guard slices.count >= min(minimum, sorter.most(contender)) || run.interrupted, !slices.isEmpty else { return nil }
     return BootstrapInterval.median(of: slices.map(\.nanosecondsPerBuffer), seed: seed)?
       .widened(count: slices.count, enough: Self.fewestSlices)
   }
@@ -49,7 +49,7 @@ package struct PairedRun: Sendable {
   /// `nil` where one of them has no slices in the class.
   package func ratio(_ contender: Int, to baseline: Int, _ placement: PlacementClass) -> Estimate? {
     let pairs = sorter.pairs(contender, with: baseline, placement)
-    if pairs.count >= fewest {
+    if pairs.count >= minimum {
       return BootstrapInterval.medianOfRatios(pairs, seed: seed)?
         .widened(count: pairs.count, enough: Self.fewestSlices)
     }
@@ -62,7 +62,7 @@ package struct PairedRun: Sendable {
   /// The ratios themselves.
   package func ratios(_ contender: Int, to baseline: Int, _ placement: PlacementClass) -> [Double] {
     let pairs = sorter.pairs(contender, with: baseline, placement)
-    return pairs.count >= min(fewest, sorter.most(contender))
+    return pairs.count >= min(minimum, sorter.most(contender))
       ? pairs.filter { $0.denominator > 0 }.map { $0.numerator / $0.denominator } : []
   }
 

@@ -13,12 +13,12 @@ package struct SliceSorter {
 
   /// Sorts a whole run.
   ///
-  /// Slices that were disturbed count only where some contender would be left with fewer than `fewest`, or than it has,
+  /// Slices that were disturbed count only where some contender would be left with fewer than `minimum`, or than it has,
   /// without them, the least disturbed first: on a machine that is busy with something else a figure with a warning
   /// beats none. Nor do those that ran with another class's setting than the one found for theirs, which `isForeign`
   /// tells.
   package init(
-    _ records: [SliceRecord], contenders: Int, fewest: Int, classifier: PlacementClassifier,
+    _ records: [SliceRecord], contenders: Int, minimum: Int, classifier: PlacementClassifier,
     isForeign: (SliceRecord, PlacementClass) -> Bool = { _, _ in false }
   ) {
     func verdict(_ record: SliceRecord, _ tolerance: Tolerance) -> PlacementClassifier.Verdict {
@@ -35,12 +35,12 @@ package struct SliceSorter {
         sorted.isDisturbed = tolerance > .nothing
         self = sorted
       }
-      if !(0..<contenders).contains(where: { isShort($0, of: fewest) }) { return }
+      if !(0..<contenders).contains(where: { isShort($0, of: minimum) }) { return }
     }
   }
 
-  private func isShort(_ contender: Int, of fewest: Int) -> Bool {
-    dropped[contender] > 0 && most(contender) < fewest
+  private func isShort(_ contender: Int, of minimum: Int) -> Bool {
+    dropped[contender] > 0 && most(contender) < minimum
   }
 
   /// Slices of a contender in the class that it has most of.

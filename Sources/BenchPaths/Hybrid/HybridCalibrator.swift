@@ -144,7 +144,7 @@ package final class HybridCalibrator: @unchecked Sendable {
   private var sorter: SliceSorter {
     let conditions = records.map(\.conditions)
     let classifier = classify(conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
-    return SliceSorter(records, contenders: keys.count, fewest: Self.fewestPairs, classifier: classifier)
+    return SliceSorter(records, contenders: keys.count, minimum: Self.fewestPairs, classifier: classifier)
   }
 
   /// Why hybrid is left out: nothing was found.

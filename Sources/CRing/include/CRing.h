@@ -1,5 +1,6 @@
 // CRing: what Swift cannot say. Barriers, single-fetch access to shared memory, cache-aligned and node-bound
-// memory, pinning, topology, other processes and the cycle counter. Errors come back as errno values, never as an abort.
+// memory, pinning, topology, other processes and the cycle counter. Errors come back as errno values, never as an
+// abort.
 #ifndef CRING_H
 #define CRING_H
 

@@ -15,7 +15,7 @@
 
 _Static_assert(CRING_STREAM_MOST_DESCRIPTORS <= UNIX_ROOM, "all that may come are seen");
 
-// A process that was killed leaves its socket behind, and nobody answers there any more. Asked with a socket of another
+// A process that was killed leaves its socket behind, and nothing answers there any more. Asked with a socket of another
 // type, which takes no turn of the one that waits there: EPROTOTYPE when there is one.
 static bool is_abandoned(const char *path, const struct sockaddr_un *at) {
   struct stat s;
@@ -31,8 +31,8 @@ static void name_lock(const char *path, char out[static sizeof((struct sockaddr_
   snprintf(out, sizeof((struct sockaddr_un *)0)->sun_path + 8, "%s.lock", path);
 }
 
-// Keeps every other process that waits by this function from the path. One that is at its end removes the file, so what was
-// locked must still be what has the name.
+// Keeps every other process that waits by this function from the path. One that is at its end removes the file, so what
+// was locked must still be what has the name.
 static int take_lock(const char *path, int *out) {
   char name[sizeof((struct sockaddr_un *)0)->sun_path + 8];
   name_lock(path, name);

@@ -11,17 +11,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-// More than either kind allows a message would be cut off by the kernel; up to this many are seen, and closed when too many.
+// More than either kind allows a message would be cut off by the kernel; up to this many are seen, and closed when too
+// many.
 enum { UNIX_ROOM = 16 };
 
-// Beside descriptors there is room for what the other holder of a socket may ask the kernel to add by the socket's options:
-// credentials, a label, times, a pidfd.
+// Beside descriptors there is room for what the other holder of a socket may ask the kernel to add by the socket's
+// options: credentials, a label, times, a pidfd.
 union unix_control {
   struct cmsghdr header;
   char room[CMSG_SPACE(UNIX_ROOM * sizeof(int)) + 1024];
 };
 
-// linux/socket.h: the sender's pidfd, a descriptor that nobody passed.
+// linux/socket.h: the sender's pidfd, a descriptor that the sender did not pass.
 enum { UNIX_SCM_PIDFD = 4 };
 
 // What was bound at a path, to be removed there and nothing else.

@@ -24,7 +24,8 @@ int cring_window_show(void *at, size_t bytes, int fd, uint64_t offset, int writa
 }
 
 int cring_window_hide(void *at, size_t bytes) {
-  // Replaced rather than unmapped: the address stays reserved, so that nothing else of the process can come to lie there.
+  // Replaced rather than unmapped: the address stays reserved, so that nothing else of the process can come to lie
+  // there.
   void *p = mmap(at, bytes, PROT_NONE, nothing | MAP_FIXED, -1, 0);
   return p == MAP_FAILED ? errno : 0;
 }

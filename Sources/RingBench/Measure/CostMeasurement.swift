@@ -50,7 +50,7 @@ struct CostMeasurement {
     return (run, keys, factory, tuner)
   }
 
-  /// All combinations whose path can be had here; a path that nobody named is left out where it cannot.
+  /// All combinations whose path can be had here; a path that was not asked for is left out where it cannot.
   private func contenders(
     _ factory: inout ContenderFactory, _ progress: Progress, counting buffers: Int?
   ) throws(BenchError) -> (keys: [CostKey], counted: [Contender], timed: [Contender]) {

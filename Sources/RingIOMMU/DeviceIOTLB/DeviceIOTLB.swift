@@ -12,7 +12,8 @@ public final class DeviceIOTLB {
   /// Ranges in address order; none overlaps another.
   private(set) var ranges: [DeviceIOTLBRange] = []
   let iotlb: IOTLB
-  /// Where the last address was found: a chain that waits for one translation after the other looks up all before it again.
+  /// Where the last address was found: a chain that waits for one translation after the other looks up all before it
+  /// again.
   private var recent = 0
 
   /// An empty one.

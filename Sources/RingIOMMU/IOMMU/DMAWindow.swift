@@ -45,8 +45,8 @@ extension IOMMUDomain {
   ///   - memory: what was passed to the device.
   ///   - windows: the driver's mappings, ``PremappedMapper/deviceWindows``.
   ///   - usesLargePages: whether they are held in leaves of 2 MiB and 1 GiB where they allow it.
-  ///   - maximumTablePages: pages of 4 KiB that the copy may take; as many as windows over all of the memory need unless
-  ///     told otherwise, so that a driver cannot have a device fill its memory with tables.
+  ///   - maximumTablePages: pages of 4 KiB that the copy may take; as many as windows over all of the memory need
+  ///     unless told otherwise, so that a driver cannot have a device fill its memory with tables.
   /// - Throws: ``DMAError/alreadyMapped(_:)`` when windows overlap, or ``DMAError/pageTableExhausted``.
   public convenience init(
     memory: GuestMemory, windows: [DMAWindow], usesLargePages: Bool = false, maximumTablePages: Int? = nil

@@ -38,8 +38,8 @@ struct FlushQueue: ~Copyable {
 
   /// Queues a range whose entries have just been cleared.
   ///
-  /// - Throws: ``DMAError/invalidationTimedOut(nanoseconds:)`` when the ring was full and could not be flushed; then the
-  ///   range stays reserved, for the device may still reach it.
+  /// - Throws: ``DMAError/invalidationTimedOut(nanoseconds:)`` when the ring was full and could not be flushed; then
+  ///   the range stays reserved, for the device may still reach it.
   @inlinable @inline(__always)
   mutating func add<Counter: WorkCounter>(
     _ page: UInt64, pages: UInt64, core: IOMMUCore, cpu: Int, counter: inout Counter

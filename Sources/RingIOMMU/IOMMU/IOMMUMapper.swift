@@ -80,8 +80,8 @@ public struct IOMMUMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
 
   /// Clears the entries, then invalidates and frees, at once or later.
   ///
-  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range stays
-  ///   reserved, for the device may still reach it.
+  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range
+  ///   stays reserved, for the device may still reach it.
   @inlinable @inline(__always)
   public mutating func unmap(
     _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32

@@ -88,8 +88,8 @@ public struct MMUMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copya
 
   /// Puts nothing in the segment's place again.
   ///
-  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/kernelRefused(errno:)``, and then the addresses stay reserved, for
-  ///   the device may still reach them.
+  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/kernelRefused(errno:)``, and then the addresses stay reserved,
+  ///   for the device may still reach them.
   public mutating func unmap(
     _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 {

@@ -24,8 +24,8 @@ public final class SharedDomain: Sendable {
 
   /// Maps what arrived: the tables to be read, the answers to be written.
   ///
-  /// - Throws: ``MemoryError`` when a file is too short or could shrink; descriptors that were taken over are left out of
-  ///   `descriptors`.
+  /// - Throws: ``MemoryError`` when a file is too short or could shrink; descriptors that were taken over are left out
+  ///   of `descriptors`.
   package convenience init?(
     _ descriptors: inout [Int32], tableByteCount: Int, completionByteCount: Int
   ) throws(MemoryError) {

@@ -84,8 +84,8 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DrainedMappe
   /// Clears the entries, tells VMM and device, waits for both, and frees the IOVA.
   ///
   /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/viommu(_:)`` or
-  ///   ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range stays reserved, for the device may still
-  ///   reach it.
+  ///   ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range stays reserved, for the device may
+  ///   still reach it.
   @inlinable @inline(__always)
   public mutating func unmap(
     _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32

@@ -34,7 +34,8 @@ package final class ViommuSocket: @unchecked Sendable {
   /// Lets later calls wait that long and no longer; 0 for ever.
   func setTimeout(nanoseconds: UInt64) -> Int32 { cring_channel_set_timeout(fileDescriptor, nanoseconds) }
 
-  /// Sends the bytes of a value as one message; 0 or an errno, CRING_CHANNEL_TIMED_OUT when the other end does not read.
+  /// Sends the bytes of a value as one message; 0 or an errno, CRING_CHANNEL_TIMED_OUT when the other end does not
+  /// read.
   func send<Words: BitwiseCopyable>(_ words: Words, waits: Bool = true) -> Int32 {
     unsafe withUnsafeBytes(of: words) { unsafe cring_channel_send(fileDescriptor, $0.baseAddress, $0.count, waits) }
   }

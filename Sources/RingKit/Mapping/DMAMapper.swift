@@ -93,8 +93,8 @@ public protocol ResumableMapper: DMAMapper, ~Copyable {
   /// leaves its slot as it is. To be called before anything is mapped anew.
   ///
   /// - Returns: what ``DMAMapper/unmap(_:_:written:)`` needs.
-  /// - Throws: ``DMAError/alreadyMapped(_:)`` when the address is taken here, ``DMAError/notResumable(_:at:)`` when this
-  ///   mapper would never have given it to that segment, or as ``DMAMapper/map(_:_:)``.
+  /// - Throws: ``DMAError/alreadyMapped(_:)`` when the address is taken here, ``DMAError/notResumable(_:at:)`` when
+  ///   this mapper would never have given it to that segment, or as ``DMAMapper/map(_:_:)``.
   mutating func resume(
     _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
   ) throws(DMAError) -> Mapping

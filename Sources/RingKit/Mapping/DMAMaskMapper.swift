@@ -21,7 +21,8 @@ public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~C
   /// A mapper for a device that reaches addresses up to `mask`.
   ///
   /// - Parameters:
-  ///   - mask: the highest address the device can put on the bus (Linux: the smaller of `dma_mask` and `bus_dma_limit`).
+  ///   - mask: the highest address the device can put on the bus (Linux: the smaller of `dma_mask` and
+  ///     `bus_dma_limit`).
   ///   - memory: the driver's memory.
   ///   - pool: the slots, in memory the device sees, all of it at or below the mask.
   ///   - cpu: the CPU of the thread that will own the mapper; the calling thread's when `nil`.
@@ -53,7 +54,8 @@ public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~C
 
   /// Hands the segment over as it is, or takes bounce slots and copies it in.
   ///
-  /// - Throws: as ``SwiotlbMapper/map(_:_:)`` for a segment beyond the mask; ``DMAError/outOfBounds(_:)`` for an empty one.
+  /// - Throws: as ``SwiotlbMapper/map(_:_:)`` for a segment beyond the mask; ``DMAError/outOfBounds(_:)`` for an empty
+  ///   one.
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection

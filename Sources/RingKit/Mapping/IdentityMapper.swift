@@ -35,10 +35,14 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
     memory: GuestMemory, limit: UInt64 = .max, dispatch: IdentityDispatch = .indirect, counter: Counter
   ) throws(IdentityConfigurationError) {
     guard dispatch == .indirect || cring_has_retpoline() else { throw .retpolineUnavailable }
+    self.init(memory, limit: limit, isRetpoline: dispatch == .retpoline, counter)
+  }
+
+  private init(_ memory: GuestMemory, limit: UInt64, isRetpoline: Bool, _ counter: Counter) {
     unsafe operations = unsafe cring_dma_identity_ops()
     owner = IdentityDevice(limit: limit)
     unsafe device = unsafe owner.pointer
-    isRetpoline = dispatch == .retpoline
+    self.isRetpoline = isRetpoline
     self.memory = memory
     work = counter
   }
@@ -117,10 +121,7 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
 extension IdentityMapper where Counter == NoWork {
   /// A mapper for a device that reaches every address; counts nothing.
   public init(_ memory: GuestMemory) {
-    // Only a retpoline can be missing.
-    do throws(IdentityConfigurationError) { try self.init(memory: memory, counter: NoWork()) } catch {
-      fatalError("\(error)")
-    }
+    self.init(memory, limit: .max, isRetpoline: false, NoWork())
   }
 }
 

@@ -63,8 +63,8 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
   ///   - memory: the driver's memory.
   ///   - buffer: shared memory for the buffers.
   ///   - slotByteCount: bytes of one buffer, a multiple of 64.
-  ///   - window: memory that stays mapped for the device as long as `owner` lives, and the address of its first byte for
-  ///     the device; `nil` when addresses are guest-physical.
+  ///   - window: memory that stays mapped for the device as long as `owner` lives, and the address of its first byte
+  ///     for the device; `nil` when addresses are guest-physical.
   ///   - counter: counts the work.
   /// - Throws: ``ShadowConfigurationError``.
   package init(
@@ -121,8 +121,8 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
   /// Takes a buffer, and copies a device-readable segment into it.
   ///
   /// - Complexity: O(length) for a device-readable segment; else O(what the buffer still held).
-  /// - Throws: ``DMAError/outOfBounds(_:)`` (empty, or not the guest's memory), ``DMAError/tooLarge(byteCount:maximum:)``
-  ///   or ``DMAError/shadowBuffersInUse(_:)``.
+  /// - Throws: ``DMAError/outOfBounds(_:)`` (empty, or not the guest's memory),
+  ///   ``DMAError/tooLarge(byteCount:maximum:)`` or ``DMAError/shadowBuffersInUse(_:)``.
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection

@@ -125,9 +125,15 @@ extension GuestMemory {
     unsafe UnsafeMutableRawBufferPointer(start: host.pointer, count: bytes.count).copyBytes(from: bytes)
   }
 
-  /// The indirect tables that a queue needs, if any.
-  func indirectTables(_ configuration: QueueConfiguration) throws(MemoryError) -> GuestBuffer? {
-    configuration.indirectByteCount > 0 ? try allocate(configuration.indirectByteCount, alignment: 64) : nil
+  /// The memory of a queue with the features that its layout has: the ring's and, with INDIRECT_DESC, the tables'.
+  func allocateQueue(
+    _ configuration: QueueConfiguration, features: VirtioFeatures, byteCount: Int
+  ) throws(MemoryError) -> (configuration: QueueConfiguration, ring: GuestBuffer, tables: GuestBuffer?) {
+    var configuration = configuration
+    configuration.features = features
+    let ring = try allocate(byteCount, alignment: 128)
+    let tables = configuration.indirectByteCount
+    return (configuration, ring, tables > 0 ? try allocate(tables) : nil)
   }
 
   /// A range of memory that a device may see, by its guest-physical address; `nil` when it is not inside one shared

@@ -105,8 +105,8 @@ public final class MemoryRegion: @unchecked Sendable {
   /// Whether another process took pages of it away: it truncated the file, or punched a hole into huge pages of which
   /// the machine has no more.
   ///
-  /// The region holds zeros from then on, which nobody else sees; what was in it is lost. Nothing but this region is:
-  /// whoever works with it ends with an error that names it (``MemoryError/lost(_:byteCount:)``).
+  /// The region holds zeros from then on, which no other process sees; what was in it is lost. Nothing but this region is:
+  /// code that works with it ends with an error that names it (``MemoryError/lost(_:byteCount:)``).
   public var isLost: Bool { unsafe cring_loss_happened(region.loss) }
 
   /// Bytes of the region that lie on 2 MiB pages right now.
@@ -141,8 +141,8 @@ extension MemoryRegion {
   ///   - guestBase: the guest-physical address of its first byte.
   ///   - mustBeSealed: whether the file must be sealed against shrinking, and huge pages be there. Of one that is not,
   ///     its owner can take pages away at any time (``isLost``).
-  /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short), EPERM (not sealed) or ENOMEM (huge pages
-  ///   that the machine does not have).
+  /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short), EPERM (not sealed) or ENOMEM (huge
+  ///   pages that the machine does not have).
   public convenience init(
     mapping fileDescriptor: Int32, fileOffset: UInt64, byteCount: Int, at guestBase: GuestPhysicalAddress,
     mustBeSealed: Bool = false

@@ -3,10 +3,10 @@ internal import CRing
 /// A fixed array of plain values in this side's own memory, aligned to two cache lines.
 ///
 /// What a queue remembers lives here and nowhere else: no line of it is ever shared with the other side. Subscripting
-/// checks indices in debug builds only; release builds rest on the checks where an index enters: an id out of the ring is
-/// held against the queue's size (`usedEntry`, `usedDescriptor` and the loops that stand for them), a saved state against
-/// the queue that is made of it (`QueueState.admit`), a chain's segments against the table (`ChainBuilder`). Owned by one
-/// thread.
+/// checks indices in debug builds only; release builds rest on the checks where an index enters: an id out of the ring
+/// is held against the queue's size (`usedEntry`, `usedDescriptor` and the loops that stand for them), a saved state
+/// against the queue that is made of it (`QueueState.admit`), a chain's segments against the table (`ChainBuilder`).
+/// Owned by one thread.
 @frozen @safe
 @usableFromInline
 package struct PrivateTable<Element: BitwiseCopyable>: ~Copyable {

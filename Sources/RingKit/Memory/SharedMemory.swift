@@ -4,7 +4,8 @@ public import CRing
 /// Ring memory that another party reads and writes while we do.
 ///
 /// Every access is one atomic load or store of a naturally aligned word, except for indirect tables, which may lie
-/// anywhere. Nothing read here can change between check and use, because the caller has only the copy. Offsets are in bytes and are computed from sizes validated at set-up.
+/// anywhere. Nothing read here can change between check and use, because the caller has only the copy. Offsets are in
+/// bytes and are computed from sizes validated at set-up.
 @frozen @safe
 @usableFromInline
 package struct SharedMemory: @unchecked Sendable {

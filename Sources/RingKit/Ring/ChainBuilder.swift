@@ -126,8 +126,8 @@ struct ChainBuilder: ~Copyable {
 
 /// Reads entries of an indirect table wherever its pages lie, and remembers the range of the last read.
 ///
-/// A table may start at any address (virtio 1.2, 2.7.5.3 and 2.8.7 ask for no alignment), so an entry may straddle a seam
-/// between pages or regions.
+/// A table may start at any address (virtio 1.2, 2.7.5.3 and 2.8.7 ask for no alignment), so an entry may straddle a
+/// seam between pages or regions.
 @frozen
 @usableFromInline
 struct TableReader {

@@ -216,7 +216,8 @@ extension PrivateCells<LedgerEntry> {
   @inlinable @inline(__always)
   func markIdle(_ slot: UInt16) {
     assert(Int(slot) < count)
-    // SAFETY: slot < count; the caller has checked the id against the queue's size, or took the slot out of its own tables.
+    // SAFETY: slot < count; the caller has checked the id against the queue's size, or took the slot out of its own
+    // tables.
     unsafe base[Int(slot)].word = 0
   }
 }

@@ -42,11 +42,10 @@ public enum Split<Path: PairedPath & ~Copyable>: VirtqueueLayout {
   public static func makeEnds(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Path
   ) throws -> Virtqueue<Self> {
-    var configuration = configuration
-    configuration.features.remove(.packedRing)
-    let ring = try SplitRing(
-      in: memory.allocate(byteCount(size: configuration.size), alignment: 128), size: configuration.size)
-    let tables = try memory.indirectTables(configuration)
+    let (configuration, place, tables) = try memory.allocateQueue(
+      configuration, features: configuration.features.subtracting(.packedRing),
+      byteCount: byteCount(size: configuration.size))
+    let ring = try SplitRing(in: place, size: configuration.size)
     let translator = path.makeTranslator()
     return Virtqueue(
       try SplitDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: path),
@@ -68,11 +67,10 @@ public enum Packed<Path: PairedPath & ~Copyable>: VirtqueueLayout {
   public static func makeEnds(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Path
   ) throws -> Virtqueue<Self> {
-    var configuration = configuration
-    configuration.features.insert(.packedRing)
-    let ring = try PackedRing(
-      in: memory.allocate(byteCount(size: configuration.size), alignment: 128), size: configuration.size)
-    let tables = try memory.indirectTables(configuration)
+    let (configuration, place, tables) = try memory.allocateQueue(
+      configuration, features: configuration.features.union(.packedRing), byteCount: byteCount(size: configuration.size)
+    )
+    let ring = try PackedRing(in: place, size: configuration.size)
     let translator = path.makeTranslator()
     return Virtqueue(
       try PackedDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: path),
@@ -137,7 +135,8 @@ extension Virtqueue {
   /// end that throws stops the other one.
   ///
   /// - Parameters:
-  ///   - serve: the device's step: serves what is there and returns; does not wait for more. Called once more after the driver is done.
+  ///   - serve: the device's step: serves what is there and returns; does not wait for more. Called once more after the
+  ///     driver is done.
   ///   - drive: the driver's step: adds, publishes and reclaims what it can, and returns whether it has more to do.
   /// - Throws: what the driver threw, or what the device threw.
   public mutating func runOnTwoThreads(
@@ -147,8 +146,8 @@ extension Virtqueue {
     device.shareThread(false)
     defer { device.shareThread(true) }
     var outcome = Result<Void, any Error>.success(())
-    // SAFETY: the worker's thread has ended when `join` returns, inside the closure, and nothing else touches the device
-    // until then.
+    // SAFETY: the worker's thread has ended when `join` returns, inside the closure, and nothing else touches the
+    // device until then.
     let failure = unsafe withUnsafeMutablePointer(to: &device) { place in
       let worker = unsafe DeviceWorker(place, serve)
       do { while try !worker.hasFailed && drive(&driver) {} } catch { outcome = .failure(error) }

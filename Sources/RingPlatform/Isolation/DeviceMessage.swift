@@ -12,8 +12,8 @@ internal import RingKit
 /// - queue: ``DeviceQueueDescription/init(_:_:)``. Of one behind a shared domain two memfds come along: page table and
 ///   requests, sealed against writing, and the page in which this device answers.
 /// - start: words 24...31 are the program's own.
-/// - reply, and report (what became of the device, its last message): word 2 the status, word 3 the length of a text, which
-///   is UTF-8 from word 4 on.
+/// - reply, and report (what became of the device, its last message): word 2 the status, word 3 the length of a text,
+///   which is UTF-8 from word 4 on.
 struct DeviceMessage: Sendable {
   enum Kind: UInt16 {
     case memory = 1

@@ -2,8 +2,8 @@ internal import CRing
 
 /// One end of the connection over which a driver hands a device in another process what that may see.
 ///
-/// A Unix socket that carries whole messages, and descriptors with them. One thread at a time sends and one receives; any
-/// thread may ``shut()``. Closed with the last reference.
+/// A Unix socket that carries whole messages, and descriptors with them. One thread at a time sends and one receives;
+/// any thread may ``shut()``. Closed with the last reference.
 public final class DeviceSocket: Sendable {
   let fileDescriptor: Int32
 
@@ -39,8 +39,8 @@ public final class DeviceSocket: Sendable {
 
   /// Connects to a device that waits at a path.
   ///
-  /// - Throws: ``DeviceHandshakeError/system(errno:)``; ``DeviceHandshakeError/timedOut`` when it accepts nobody for ten
-  ///   seconds.
+  /// - Throws: ``DeviceHandshakeError/system(errno:)``; ``DeviceHandshakeError/timedOut`` when it accepts nobody for
+  ///   ten seconds.
   public static func connect(to path: String) throws(DeviceHandshakeError) -> DeviceSocket {
     let deadline = cring_nanoseconds() &+ 10_000_000_000
     var connected: Int32 = -1

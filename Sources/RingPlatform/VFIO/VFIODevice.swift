@@ -48,8 +48,8 @@ public final class VFIODevice: @unchecked Sendable {
   ///   - byteCount: whole pages.
   ///   - readable: whether the device may read.
   ///   - writable: whether it may write.
-  /// - Throws: ``DMAError/kernelRefused(errno:)``: EEXIST where something is already, EINVAL where the IOMMU has no such
-  ///   address, ENOMEM beyond RLIMIT_MEMLOCK, ENOSPC beyond the kernel's number of mappings.
+  /// - Throws: ``DMAError/kernelRefused(errno:)``: EEXIST where something is already, EINVAL where the IOMMU has no
+  ///   such address, ENOMEM beyond RLIMIT_MEMLOCK, ENOSPC beyond the kernel's number of mappings.
   public func show(
     _ host: HostAddress, at iova: IOVA, byteCount: Int, readable: Bool = true, writable: Bool = true
   ) throws(DMAError) {

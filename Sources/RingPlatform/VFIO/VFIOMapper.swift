@@ -58,8 +58,8 @@ public struct VFIOMapper<Counter: WorkCounter>: DrainedMapper, ~Copyable {
 
   /// Takes the segment's pages away from the device.
   ///
-  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/kernelRefused(errno:)``, and then the addresses stay reserved, for
-  ///   the device may still reach them.
+  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/kernelRefused(errno:)``, and then the addresses stay reserved,
+  ///   for the device may still reach them.
   public mutating func unmap(
     _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 {

@@ -217,12 +217,12 @@ public struct VhostUserOptions: Sendable {
   public var ringFeatures: VirtioFeatures
   /// Protocol features to offer.
   public var protocolFeatures: ProtocolFeatures
-  /// Whether memory in files that can be shrunk is refused, that for notes of what is in flight too, and huge pages that
-  /// the machine does not have.
+  /// Whether memory in files that can be shrunk is refused, that for notes of what is in flight too, and huge pages
+  /// that the machine does not have.
   ///
-  /// A front-end that takes pages of its memory away ends its connection; this refuses to begin one where that is easily
-  /// done. QEMU seals what `memory-backend-memfd` makes and cannot seal a file of `memory-backend-file`. Pages of a
-  /// sealed file of huge pages can be taken away all the same.
+  /// A front-end that takes pages of its memory away ends its connection; this refuses to begin one where that is
+  /// easily done. QEMU seals what `memory-backend-memfd` makes and cannot seal a file of `memory-backend-file`. Pages
+  /// of a sealed file of huge pages can be taken away all the same.
   public var mustBeSealed = false
 
   /// Everything that is spoken here.

@@ -11,7 +11,8 @@ public protocol VhostUserDevice: AnyObject {
   /// The configuration space, up to 256 bytes; empty of a device whose front-end has it.
   var configuration: [UInt8] { get }
 
-  /// Descriptors of an indirect table that the device takes although the queue has fewer; 0: no more than the queue has.
+  /// Descriptors of an indirect table that the device takes although the queue has fewer; 0: no more than the queue
+  /// has.
   ///
   /// For a device whose configuration space promises a driver that many before the size of a queue is known.
   var tableCapacity: Int { get }

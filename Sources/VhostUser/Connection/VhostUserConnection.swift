@@ -39,8 +39,8 @@ public final class VhostUserConnection {
   ///   - path: the socket's.
   ///   - timeout: how long to wait at most, in milliseconds.
   ///   - isOver: asked every few milliseconds of that; true ends the wait.
-  /// - Throws: ``VhostUserError/system(operation:errno:)``; ECONNREFUSED or ENOENT when no peer waits, ETIMEDOUT when it
-  ///   accepts none, EINTR when `isOver` said so.
+  /// - Throws: ``VhostUserError/system(operation:errno:)``; ECONNREFUSED or ENOENT when no peer waits, ETIMEDOUT when
+  ///   it accepts none, EINTR when `isOver` said so.
   public convenience init(
     connectingTo path: String, timeout: Int = 10_000, until isOver: () -> Bool = { false }
   ) throws(VhostUserError) {
@@ -224,8 +224,8 @@ public final class VhostUserListener {
 
   /// The peer that came first, `nil` when none has come yet.
   ///
-  /// - Throws: ``VhostUserError/system(operation:errno:)``; one that ``VhostUserError/isOfTheMoment`` may be gone when it
-  ///   is tried again.
+  /// - Throws: ``VhostUserError/system(operation:errno:)``; one that ``VhostUserError/isOfTheMoment`` may be gone when
+  ///   it is tried again.
   public func accept() throws(VhostUserError) -> VhostUserConnection? {
     var connected: Int32 = -1
     let error = unsafe cring_stream_accept(fileDescriptor, &connected)

@@ -8,8 +8,8 @@ extension PackedInflight {
   ///   - size: the entries that the memory was described with.
   ///   - ring: the queue's ring.
   /// - Returns: `nil` when none has noted anything.
-  /// - Throws: ``VhostUserError/inflight(_:)`` when what is noted makes no sense, or is not what stands in the ring from
-  ///   there on: a device that works in order would do one request twice and another never.
+  /// - Throws: ``VhostUserError/inflight(_:)`` when what is noted makes no sense, or is not what stands in the ring
+  ///   from there on: a device that works in order would do one request twice and another never.
   static func position(
     _ memory: SharedMemory, size: Int, _ ring: PackedRing
   ) throws(VhostUserError) -> WrapCounter? {

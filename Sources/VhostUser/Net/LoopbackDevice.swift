@@ -28,7 +28,8 @@ public final class LoopbackDevice: VhostUserDevice {
   ///
   /// - Parameters:
   ///   - pairCount: how many, 1 to 128.
-  ///   - frameCapacity: frames of up to 16 KiB that each pair keeps while there are no buffers for them, a power of two.
+  ///   - frameCapacity: frames of up to 16 KiB that each pair keeps while there are no buffers for them, a power of
+  ///     two.
   public init(pairCount: Int = 1, frameCapacity: Int = 256) {
     precondition((1...128).contains(pairCount), "a network device has 1 to 128 pairs of queues")
     precondition(frameCapacity > 0 && frameCapacity.nonzeroBitCount == 1, "frames are kept in a power of two of places")

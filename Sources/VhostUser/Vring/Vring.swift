@@ -28,7 +28,8 @@ final class Vring {
   var needsService = false
   /// Whether the device found nothing more when it looked last, so that no kick was taken in vain.
   var isDrained = false
-  /// A translation is waited for, how often in a row it was the same one, and how many were since a buffer was completed.
+  /// A translation is waited for, how often in a row it was the same one, and how many were since a buffer was
+  /// completed.
   var waiting: TranslationMiss?
   var stuck: (miss: TranslationMiss, tries: Int, asks: Int)?
   /// Why nothing is done until the front-end stops it.

@@ -9,8 +9,8 @@
 // The bit a device's stream differs by from the driver's of the same number.
 #define CPEER_REPLY 0x8000000000000000ull
 
-// A packed descriptor's flags are 16 bits that some peers read and write as the end of a word of 64. Hardware orders both
-// alike; the thread sanitizer pairs only accesses to the same address, so it is told that the word is meant.
+// A packed descriptor's flags are 16 bits that some peers read and write as the end of a word of 64. Hardware orders
+// both alike; the thread sanitizer pairs only accesses to the same address, so it is told that the word is meant.
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 void __tsan_acquire(void *address);

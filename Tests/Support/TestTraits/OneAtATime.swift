@@ -3,8 +3,8 @@ package import Testing
 
 /// Lets the cases of the suites that have it run one at a time, whichever test target they are in.
 ///
-/// For suites whose cases run two polling threads or a process each: several of them at once starve each other. They come
-/// after the tests that need one CPU, of which as many run at once as there are CPUs.
+/// For suites whose cases run two polling threads or a process each: several of them at once starve each other. They
+/// come after the tests that need one CPU, of which as many run at once as there are CPUs.
 package struct OneAtATime: SuiteTrait, TestTrait, TestScoping {
   private static let steps = 100
 

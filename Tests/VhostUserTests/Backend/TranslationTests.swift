@@ -47,8 +47,8 @@ import Testing
     #expect(frontend.answered.last?.address == IOVA(0x7777_0000) && frontend.answered.last?.permissions == .read)
   }
 
-  /// All translations of a chain have to be known at a time: one over more pages than are kept fails by name, after as many
-  /// misses as fill the table twice, and one over as many as are kept is served.
+  /// All translations of a chain have to be known at a time: one over more pages than are kept fails by name, after as
+  /// many misses as fill the table twice, and one over as many as are kept is served.
   @Test(arguments: [VirtioFeatures(), .packedRing]) func aChainOverMorePagesThanAreKeptFailsByName(
     layout: VirtioFeatures
   ) throws {

@@ -1,7 +1,7 @@
 // Single-fetch access to memory that another party may write at any time.
 // Each load happens exactly once: the caller works on the copy and can never be shown two values for one field.
-// The address is naturally aligned by contract (virtio 1.2 section 2.7 and 2.8 fix the alignment of every ring part), except
-// for cring_load_unaligned_64.
+// The address is naturally aligned by contract (virtio 1.2 section 2.7 and 2.8 fix the alignment of every ring part),
+// except for cring_load_unaligned_64.
 #ifndef CRING_ATOMICS_H
 #define CRING_ATOMICS_H
 
@@ -31,8 +31,8 @@ CRING_DEFINE_ACCESS(64)
 
 #undef CRING_DEFINE_ACCESS
 
-// For the entries of an indirect table, which the specification lets lie anywhere. One instruction where the machine loads
-// unaligned words (x86-64, arm64); volatile, so that the compiler neither repeats the load nor leaves it out.
+// For the entries of an indirect table, which the specification lets lie anywhere. One instruction where the machine
+// loads unaligned words (x86-64, arm64); volatile, so that the compiler neither repeats the load nor leaves it out.
 static inline uint64_t cring_load_unaligned_64(const void *p) {
   struct __attribute__((packed, may_alias)) word {
     uint64_t value;

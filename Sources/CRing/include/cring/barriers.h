@@ -67,8 +67,8 @@ static inline void cring_spin_hint(void) {
 
 static inline void cring_prefetch_read(const void *p) { __builtin_prefetch(p, 0, 3); }
 
-// For the lines of a ring, which is why it is no `prefetchw` (the builtin would need a newer target than the baseline): tried,
-// and on Zen a line taken for writing ahead of time cost half again of what the ring took with it only fetched.
+// For the lines of a ring, which is why it is no `prefetchw` (the builtin would need a newer target than the baseline):
+// tried, and on Zen a line taken for writing ahead of time cost half again of what the ring took with it only fetched.
 static inline void cring_prefetch_write(const void *p) { __builtin_prefetch(p, 1, 3); }
 
 // Takes a line that is written at once, from whoever has it, without waiting for it.

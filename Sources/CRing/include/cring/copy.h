@@ -66,8 +66,8 @@ static inline __attribute__((always_inline)) void cring_clear(void *at, size_t b
   }
 }
 
-// What cring_move does with lengths that are not a packet's headers: out of the way, for in the loop that takes buffers back
-// the registers it needs would be missed by those that move nothing.
+// What cring_move does with lengths that are not a packet's headers: out of the way, for in the loop that takes buffers
+// back the registers it needs would be missed by those that move nothing.
 static __attribute__((noinline, unused)) void cring_move_any(void *to, void *from, size_t byte_count) {
   cring_copy(to, from, byte_count);
   cring_clear(from, byte_count);

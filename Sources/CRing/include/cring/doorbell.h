@@ -7,8 +7,8 @@
 // Non-blocking, close-on-exec. Returns 0 or an errno.
 int cring_doorbell_create(int *out);
 
-// Makes an eventfd that another process made non-blocking: a full or an empty counter must not put us to sleep. The flag
-// belongs to both processes, so a peer that clears it can still do that; it cannot do more.
+// Makes an eventfd that another process made non-blocking: a full or an empty counter must not put us to sleep. The
+// flag belongs to both processes, so a peer that clears it can still do that; it cannot do more.
 void cring_doorbell_attach(int fd);
 
 void cring_doorbell_close(int fd);

@@ -35,13 +35,14 @@ enum cring_page_want {
   CRING_WANT_2M = 1,  // hugetlbfs when reserved, else transparent, else 4 KiB: what was got is in `pages`
 };
 
-// Decides where pages lie, which the kernel does at their first use: a benchmark must not pay for it later. `page` is their
-// size. Returns 0 or errno: ENOMEM where a store would be a SIGBUS, because a reserved page cannot be had on the node it is
-// bound to or in the container; EOPNOTSUPP where the kernel (before Linux 5.14) cannot say so of such pages.
+// Decides where pages lie, which the kernel does at their first use: a benchmark must not pay for it later. `page` is
+// their size. Returns 0 or errno: ENOMEM where a store would be a SIGBUS, because a reserved page cannot be had on the
+// node it is bound to or in the container; EOPNOTSUPP where the kernel (before Linux 5.14) cannot say so of such pages.
 int cring_region_populate(void *base, size_t bytes, size_t page);
 
 // Maps `bytes` of zeroed memory. `shared` != 0 backs it with a sealed memfd named `name`; otherwise it is anonymous.
-// `node` >= 0 binds it before the first touch. Pages are touched, so that placement is decided here. Returns 0 or errno.
+// `node` >= 0 binds it before the first touch. Pages are touched, so that placement is decided here. Returns 0 or
+// errno.
 int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int node, const char *name,
                      struct cring_region *out);
 
@@ -49,8 +50,8 @@ int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int no
 // EINVAL where the kernel has no such seal (before Linux 5.1).
 int cring_region_map_published(size_t bytes, const char *name, struct cring_region *out);
 
-// Maps a memfd that another process passed over. The size is checked against the file before a byte is mapped. EPERM: it
-// is not sealed against shrinking.
+// Maps a memfd that another process passed over. The size is checked against the file before a byte is mapped. EPERM:
+// it is not sealed against shrinking.
 int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out);
 
 // Maps `bytes` of a file from `offset` on, which need not lie on a page boundary of the file's own page size. Takes the

@@ -1,8 +1,8 @@
 // Payloads that are written in full and checked in full.
 //
 // Word i of buffer number `sequence` is mix(sequence) + i * K with an odd K, so that a payload of another buffer, a
-// stale one and a shifted one all differ in nearly every word. Bytes beyond the last whole word are the low bytes of the
-// word that would follow.
+// stale one and a shifted one all differ in nearly every word. Bytes beyond the last whole word are the low bytes of
+// the word that would follow.
 #ifndef CRINGBENCH_PAYLOAD_H
 #define CRINGBENCH_PAYLOAD_H
 

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-// `line` is a word alone in two cache lines (the adjacent-line prefetcher fetches pairs), zero before the first exchange.
+// `line` is a word alone in two cache lines (the adjacent-line prefetcher fetches pairs), zero before the first
+// exchange.
 
 // Back to zero: after an exchange that timed out, while neither side is in one.
 void crb_probe_reset(uint64_t *line);

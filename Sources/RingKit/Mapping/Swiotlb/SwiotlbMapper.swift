@@ -58,8 +58,8 @@ public struct SwiotlbMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// Takes slots for the segment and copies all of it in.
   ///
   /// - Complexity: O(length), and a search over up to all slots of the pool.
-  /// - Throws: ``DMAError/outOfBounds(_:)`` (empty, or not the guest's memory), ``DMAError/tooLarge(byteCount:maximum:)``
-  ///   or ``DMAError/bouncePoolFull(byteCount:total:used:)``.
+  /// - Throws: ``DMAError/outOfBounds(_:)`` (empty, or not the guest's memory),
+  ///   ``DMAError/tooLarge(byteCount:maximum:)`` or ``DMAError/bouncePoolFull(byteCount:total:used:)``.
   @inlinable
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection

@@ -90,8 +90,8 @@ extension SplitDeviceQueue where Translator: ~Copyable {
     }
   }
 
-  /// An indirect table (virtio 1.2, 2.7.5.3): linked by `next`, no longer than the queue in all unless more is accepted,
-  /// never nested.
+  /// An indirect table (virtio 1.2, 2.7.5.3): linked by `next`, no longer than the queue in all unless more is
+  /// accepted, never nested.
   @inlinable @inline(never)
   mutating func walkTable(_ table: IOVA, _ byteCount: UInt32) throws(QueueError) {
     if byteCount == 0 || byteCount & 15 != 0 {

@@ -1,16 +1,16 @@
 /// Everything one end of a queue knows beside its ring's memory: saved on one process, restored on another.
 ///
 /// What moves with it, and what has to be there first:
-/// - The guest's memory moves with its contents: ring, indirect tables, payload, and the bounce pool, whose slots hold what
-///   the device was given and what it has written so far. Saving stores nothing there but what ``DriverQueue/publish()``
-///   would.
-/// - The addresses in descriptors stay what they are, because the device may hold them and a driver may not touch what it
-///   made available. So each mapping is taken over at its address (``DMAMapper/resume(_:_:at:)``), in a domain or pool of
-///   the target's own in which nothing else was mapped yet.
-/// - The driver's end does not know which of its buffers the device has fetched; the device's end does. Where both move,
-///   each has a state, and ``check(against:)`` holds them against one another. Where only the device moves, its state is
-///   the whole of it: VHOST_GET_VRING_BASE's index, and with it the chains in flight, which a device that is drained first
-///   does not have.
+/// - The guest's memory moves with its contents: ring, indirect tables, payload, and the bounce pool, whose slots hold
+///   what the device was given and what it has written so far. Saving stores nothing there but what
+///   ``DriverQueue/publish()`` would.
+/// - The addresses in descriptors stay what they are, because the device may hold them and a driver may not touch what
+///   it made available. So each mapping is taken over at its address (``DMAMapper/resume(_:_:at:)``), in a domain or
+///   pool of the target's own in which nothing else was mapped yet.
+/// - The driver's end does not know which of its buffers the device has fetched; the device's end does. Where both
+///   move, each has a state, and ``check(against:)`` holds them against one another. Where only the device moves, its
+///   state is the whole of it: VHOST_GET_VRING_BASE's index, and with it the chains in flight, which a device that is
+///   drained first does not have.
 /// - What a queue keeps to be fast (slots in sequence, heads that stay in place, backlogs seen) is not part of it.
 ///
 /// Encoded, every field has a digest, so that damage is found and named. A digest does not protect against a forged

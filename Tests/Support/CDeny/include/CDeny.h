@@ -2,8 +2,8 @@
 #ifndef CDENY_H
 #define CDENY_H
 
-// What Docker's default profile refuses of memory's placement: mbind, get_mempolicy, set_mempolicy, move_pages. Returns 0
-// or an errno.
+// What Docker's default profile refuses of memory's placement: mbind, get_mempolicy, set_mempolicy, move_pages. Returns
+// 0 or an errno.
 int cdeny_memory_policy(void);
 
 // sched_getaffinity as on a kernel whose own mask has so many bytes: a smaller one is EINVAL. Returns 0 or an errno.

@@ -1,5 +1,5 @@
-// A virtio driver and a virtio device for both ring layouts, written on linux/virtio_ring.h and the specification alone:
-// nothing here knows RingKit. A test runs one of them against RingKit's other end and compares what both saw.
+// A virtio driver and a virtio device for both ring layouts, written on linux/virtio_ring.h and the specification
+// alone: nothing here knows RingKit. A test runs one of them against RingKit's other end and compares what both saw.
 #ifndef CPEER_H
 #define CPEER_H
 
@@ -110,8 +110,8 @@ struct cpeer_report cpeer_split_driver(const struct cpeer_run *run);
 struct cpeer_report cpeer_packed_device(const struct cpeer_run *run);
 struct cpeer_report cpeer_packed_driver(const struct cpeer_run *run);
 
-// The same in a process of its own, forked from this one: it sees memory as it is mapped now, and exits with the report's
-// failure. Its pid, or a negative errno.
+// The same in a process of its own, forked from this one: it sees memory as it is mapped now, and exits with the
+// report's failure. Its pid, or a negative errno.
 int32_t cpeer_fork_device(const struct cpeer_run *run, int is_packed);
 
 // Bytes of the window that a driver of this size carves payload and indirect tables from.

@@ -1,8 +1,8 @@
 // Sees every access to some pages, by trapping each: no access leaves the page and goes unseen, and none is seen twice.
 //
-// While a trace is on, the pages cannot be touched. An access faults; the handler of SIGSEGV writes it down, opens the pages
-// and lets the one instruction run with the trap flag set; the handler of SIGTRAP closes them again. For one thread of a
-// process that has the two signals for itself.
+// While a trace is on, the pages cannot be touched. An access faults; the handler of SIGSEGV writes it down, opens the
+// pages and lets the one instruction run with the trap flag set; the handler of SIGTRAP closes them again. For one
+// thread of a process that has the two signals for itself.
 #ifndef CTRAP_H
 #define CTRAP_H
 
@@ -21,7 +21,8 @@ const char *ctrap_lacks(void);
 /// Adds whole pages to what is watched; false when there is no room for more.
 int ctrap_watch(void *base, size_t bytes);
 
-/// Lies from the second read on: what is at the address is changed by the mask once it has been read. False without room.
+/// Lies from the second read on: what is at the address is changed by the mask once it has been read. False without
+/// room.
 int ctrap_lie(void *at, size_t bytes, uint64_t mask);
 
 /// Watches nothing and lies nowhere.

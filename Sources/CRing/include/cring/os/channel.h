@@ -19,8 +19,8 @@ void cring_channel_close(int fd);
 // Sends and receives give up with EAGAIN after that many nanoseconds; 0 waits for ever.
 int cring_channel_set_timeout(int fd, uint64_t nanoseconds);
 
-// EPIPE or ECONNRESET when the other end is gone: never a signal. Without `wait` EAGAIN at once when the other end does not
-// read.
+// EPIPE or ECONNRESET when the other end is gone: never a signal. Without `wait` EAGAIN at once when the other end does
+// not read.
 int cring_channel_send(int fd, const void *bytes, size_t count, bool wait);
 
 // `*received` is the length of the message as it was sent, which may be more than `capacity` (the rest is lost), and 0

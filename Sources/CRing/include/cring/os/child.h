@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Starts `path` with `argument_count` arguments, one behind the other in `arguments` with a NUL after each, the program's
-// name among them. `fds` become its descriptors 3, 4, ...; of the others it has standard input, output and error alone.
-// At most 31 arguments and 8 descriptors. Returns 0 or errno.
+// Starts `path` with `argument_count` arguments, one behind the other in `arguments` with a NUL after each, the
+// program's name among them. `fds` become its descriptors 3, 4, ...; of the others it has standard input, output and
+// error alone. At most 31 arguments and 8 descriptors. Returns 0 or errno.
 int cring_child_start(const char *path, const char *arguments, size_t argument_count, const int *fds, size_t count,
                       int32_t *pid);
 

@@ -1,5 +1,5 @@
-// Non-blocking Unix stream sockets that carry descriptors beside the bytes, and the wait for several of them. Errors are
-// errno values; EAGAIN: nothing to be had now.
+// Non-blocking Unix stream sockets that carry descriptors beside the bytes, and the wait for several of them. Errors
+// are errno values; EAGAIN: nothing to be had now.
 #ifndef CRING_STREAM_H
 #define CRING_STREAM_H
 
@@ -27,8 +27,8 @@ struct cring_listener {
   uint64_t device, inode;
 };
 
-// Waits at `path` with a lock beside it, `path`.lock. A socket that a dead process left there is replaced, anything else is
-// EADDRINUSE.
+// Waits at `path` with a lock beside it, `path`.lock. A socket that a dead process left there is replaced, anything
+// else is EADDRINUSE.
 int cring_stream_listen(const char *path, struct cring_listener *out);
 // Removes what was bound, if it is still at the path, and the lock.
 void cring_stream_close(const char *path, const struct cring_listener *listener);

@@ -24,16 +24,16 @@ struct cring_vfio {
   unsigned group_number;
 };
 
-// Opens the device with a PCI address (0000:00:03.0), in its group and a container of its own. Returns 0, or an errno and the
-// stage; `out->group_number` is set once it is known.
+// Opens the device with a PCI address (0000:00:03.0), in its group and a container of its own. Returns 0, or an errno
+// and the stage; `out->group_number` is set once it is known.
 int cring_vfio_open(const char *address, struct cring_vfio *out, enum cring_vfio_stage *stage);
 void cring_vfio_close(struct cring_vfio *vfio);
 
 // Shows `bytes` at `at` to the device at `iova`, page-aligned all three; they are pinned. Returns 0 or errno.
 int cring_vfio_map(int container, void *at, size_t bytes, uint64_t iova, int device_reads, int device_writes);
 
-// Takes it away: when this returns, the IOMMU lets nothing through there. Returns 0, CRING_VFIO_NOT_THERE where not that many
-// bytes were shown, or another errno.
+// Takes it away: when this returns, the IOMMU lets nothing through there. Returns 0, CRING_VFIO_NOT_THERE where not
+// that many bytes were shown, or another errno.
 #define CRING_VFIO_NOT_THERE 5
 int cring_vfio_unmap(int container, uint64_t iova, size_t bytes);
 
@@ -49,8 +49,8 @@ int cring_vfio_write(int device, uint64_t offset, uint32_t bytes, uint32_t value
 int cring_vfio_map_registers(int device, uint64_t offset, size_t bytes, void **base, size_t *mapped, size_t *lead);
 void cring_vfio_unmap_registers(void *base, size_t mapped);
 
-// A store to a register that the compiler does not move or merge, behind everything stored before: as Linux's writew, whose
-// barrier is `dmb oshst` on arm64. On x86-64 it orders non-temporal stores and write-combining memory too.
+// A store to a register that the compiler does not move or merge, behind everything stored before: as Linux's writew,
+// whose barrier is `dmb oshst` on arm64. On x86-64 it orders non-temporal stores and write-combining memory too.
 static inline void cring_vfio_kick16(void *at, uint16_t value) {
   cring_device_release();
   *(volatile uint16_t *)at = value;
