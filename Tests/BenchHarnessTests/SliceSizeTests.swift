@@ -8,10 +8,10 @@ import Testing
   /// Runs 12 slices of 1.28 ms, in batches of 128, whose buffers cost what `cost` says of each slice; returns how many
   /// each had.
   private func sizes(_ cost: @escaping @Sendable (_ slice: Int) -> Int) throws -> [Int] {
-    // Each contender runs so often before its slices are as long as they should be.
+    // Each case runs so often before its slices are as long as they should be.
     let trials = 6
     let counts = Mutex<[Int]>([])
-    let contender = Contender(
+    let benchCase = BenchCase(
       "any",
       DriverEnd { count, _ throws(SliceFailure) in
         let number = counts.withLock { counts in
@@ -20,10 +20,10 @@ import Testing
         }
         return UInt64(count * cost(number - trials))
       },
-      DeviceEnd { gate throws(SliceFailure) in while !gate.isSliceOver {} })
+      DeviceEnd { barrier throws(SliceFailure) in while !barrier.isSliceOver {} })
     let cpus = Machine.read().cpus
     let schedule = try SliceSchedule(
-      counted: [], timed: [contender], groups: [0..<1], rounds: 12, sliceMilliseconds: 1.28, timeLimit: 3600,
+      counted: [], timed: [benchCase], groups: [0..<1], rounds: 12, sliceMilliseconds: 1.28, timeLimit: 3600,
       driverCPU: cpus[0], deviceCPU: cpus[cpus.count - 1], source: { CPUState(roundTrip: 100) })
     #expect(try SliceSession(schedule).run(progress: Progress()).records.count == 12)
     return counts.withLock { Array($0.dropFirst(trials)) }
@@ -56,28 +56,28 @@ import Testing
 
   /// The buffers that go round at once, whatever a slice has.
   @Test func goRoundInStepsThatCanBeBrokenOffBetween() {
-    let contender = Contender("any", DriverEnd { _, _ throws(SliceFailure) in 0 }, DeviceEnd())
-    #expect(contender.step(of: 4_080) == 4_080)
-    contender.firstStep = 32
-    #expect(contender.step(of: 4_080) == 32 && contender.step(of: 7) == 7)
-    contender.size(10e9, at: 100)
-    #expect(contender.buffersPerSlice == 100_000_000 && contender.step(of: contender.buffersPerSlice) == 199_936)
-    contender.size(3e6, at: 15e6)
-    #expect(contender.buffersPerSlice == 1 && contender.step(of: 64) == 1)
-    contender.granule = contender.batchMultiple
-    contender.size(3e6, at: 15e6)
-    #expect(contender.buffersPerSlice == 128 && contender.step(of: 256) == 128, "a floor has whole batches alone")
+    let benchCase = BenchCase("any", DriverEnd { _, _ throws(SliceFailure) in 0 }, DeviceEnd())
+    #expect(benchCase.step(of: 4_080) == 4_080)
+    benchCase.firstStep = 32
+    #expect(benchCase.step(of: 4_080) == 32 && benchCase.step(of: 7) == 7)
+    benchCase.size(10e9, at: 100)
+    #expect(benchCase.buffersPerSlice == 100_000_000 && benchCase.step(of: benchCase.buffersPerSlice) == 199_936)
+    benchCase.size(3e6, at: 15e6)
+    #expect(benchCase.buffersPerSlice == 1 && benchCase.step(of: 64) == 1)
+    benchCase.granule = benchCase.batchMultiple
+    benchCase.size(3e6, at: 15e6)
+    #expect(benchCase.buffersPerSlice == 128 && benchCase.step(of: 256) == 128, "a floor has whole batches alone")
   }
 
   private func run(_ rounds: Int, _ timeLimit: Double, cost: UInt64, state: CPUState) throws -> (
     SliceSchedule, SliceRun
   ) {
-    let contender = Contender(
+    let benchCase = BenchCase(
       "any", DriverEnd { count, _ throws(SliceFailure) in UInt64(count) * cost },
-      DeviceEnd { gate throws(SliceFailure) in while !gate.isSliceOver {} })
+      DeviceEnd { barrier throws(SliceFailure) in while !barrier.isSliceOver {} })
     let cpus = Machine.read().cpus
     let schedule = try SliceSchedule(
-      counted: [contender], timed: [contender], groups: [0..<1], rounds: rounds, sliceMilliseconds: 1,
+      counted: [benchCase], timed: [benchCase], groups: [0..<1], rounds: rounds, sliceMilliseconds: 1,
       timeLimit: timeLimit, driverCPU: cpus[0], deviceCPU: cpus[cpus.count - 1], source: { state })
     return (schedule, try SliceSession(schedule).run(progress: Progress()))
   }

@@ -3,15 +3,15 @@ import Testing
 @testable import BenchHarness
 
 @Suite struct SliceSorterTests {
-  private func record(_ contender: Int, round: Int, cost: Double) -> SliceRecord {
+  private func record(_ benchCase: Int, round: Int, cost: Double) -> SliceRecord {
     SliceRecord(
-      contender: contender, round: round, nanosecondsPerBuffer: cost,
+      benchCase: benchCase, round: round, nanosecondsPerBuffer: cost,
       conditions: SliceConditions(roundTripBefore: 105, roundTripAfter: 105))
   }
 
   // The placement changes every round, and everything is five times as dear in the other one.
   @Test func pairsStayWithinRoundAndClass() throws {
-    var sorter = SliceSorter(contenders: 2)
+    var sorter = SliceSorter(cases: 2)
     for round in 0..<20 {
       let isNear = round.isMultiple(of: 2)
       sorter.add(record(0, round: round, cost: isNear ? 100 : 500), .kept(isNear ? .sameL3 : .crossL3))
@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test func aRoundWithoutTheBaselineIsNoPair() {
-    var sorter = SliceSorter(contenders: 2)
+    var sorter = SliceSorter(cases: 2)
     sorter.add(record(0, round: 0, cost: 100), .kept(.sameL3))
     sorter.add(record(1, round: 1, cost: 150), .kept(.sameL3))
     sorter.add(record(0, round: 2, cost: 100), .kept(.crossL3))
@@ -35,8 +35,8 @@ import Testing
     #expect(sorter.kept(1, .sameL3).count == 2)
   }
 
-  @Test func droppedSlicesAreCountedByContenderAndReason() {
-    var sorter = SliceSorter(contenders: 2)
+  @Test func droppedSlicesAreCountedByCaseAndReason() {
+    var sorter = SliceSorter(cases: 2)
     sorter.add(record(0, round: 0, cost: 1), .dropped(.stolenTime))
     sorter.add(record(1, round: 0, cost: 1), .dropped(.stolenTime))
     sorter.add(record(1, round: 1, cost: 1), .dropped(.placementChanged))
@@ -49,7 +49,7 @@ import Testing
     (0..<count).map { round in
       var conditions = SliceConditions(roundTripBefore: 105, roundTripAfter: 105)
       conditions.involuntarySwitches = round < disturbed ? 1 : 0
-      return SliceRecord(contender: 0, round: round, nanosecondsPerBuffer: 1, conditions: conditions)
+      return SliceRecord(benchCase: 0, round: round, nanosecondsPerBuffer: 1, conditions: conditions)
     }
   }
 
@@ -58,7 +58,7 @@ import Testing
     let records = run(disturbed: disturbed, of: count)
     let pair = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)
     let classifier = PlacementClassifier(pair: pair, underHypervisor: false, roundTrips: [105])
-    let sorter = SliceSorter(records, contenders: 1, minimum: 5, classifier: classifier)
+    let sorter = SliceSorter(records, cases: 1, minimum: 5, classifier: classifier)
     #expect(sorter.isDisturbed == tolerated)
     #expect(sorter.kept(0, .sameL3).count == (tolerated ? count : count - disturbed))
     #expect(sorter.dropped[0] == (tolerated ? 0 : disturbed))
@@ -76,28 +76,28 @@ import Testing
     let pair = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)
     let classifier = PlacementClassifier(pair: pair, underHypervisor: true, roundTrips: [105, 510])
     let slices = (0..<7).map { round in
-      SliceRecord(contender: 0, round: round, nanosecondsPerBuffer: 1, conditions: conditions)
+      SliceRecord(benchCase: 0, round: round, nanosecondsPerBuffer: 1, conditions: conditions)
     }
-    let alone = SliceSorter(slices, contenders: 1, minimum: 5, classifier: classifier)
+    let alone = SliceSorter(slices, cases: 1, minimum: 5, classifier: classifier)
     #expect(alone.isDisturbed && alone.kept(0, placement).count == 7)
     let better = (7..<14).map { record(0, round: $0, cost: 1) }
-    let beside = SliceSorter(slices + better, contenders: 1, minimum: 5, classifier: classifier)
+    let beside = SliceSorter(slices + better, cases: 1, minimum: 5, classifier: classifier)
     #expect(!beside.isDisturbed && beside.kept(0, .sameL3).map(\.round) == Array(7..<14))
     #expect(beside.dropped == [7])
   }
 
-  private func run(_ records: [SliceRecord], contenders: Int) -> PairedRun {
+  private func run(_ records: [SliceRecord], cases: Int) -> PairedRun {
     var run = SliceRun()
     run.records = records
     let pair = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)
     return PairedRun(
-      run, contenders: contenders, slices: 100,
+      run, cases: cases, slices: 100,
       classifier: PlacementClassifier(pair: pair, underHypervisor: false, roundTrips: [105]), seed: 1)
   }
 
-  @Test func contendersThatNeverRanInOneRoundAreComparedByTheirTimes() throws {
+  @Test func casesThatNeverRanInOneRoundAreComparedByTheirTimes() throws {
     let records = (0..<10).map { record(0, round: $0, cost: 100) } + (10..<20).map { record(1, round: $0, cost: 300) }
-    let run = run(records, contenders: 2)
+    let run = run(records, cases: 2)
     #expect(run.sorter.pairs(1, with: 0, .sameL3).isEmpty)
     #expect(run.ratio(1, to: 0, .sameL3) == .exactly(3))
     #expect(run.ratio(1, to: 0, .smt) == nil)
@@ -106,7 +106,7 @@ import Testing
   /// A run that had time for few slices shows them, with intervals as wide as so few deserve.
   @Test(arguments: [(1, 2.0), (2, 1.5), (4, 1.25), (5, 1.0)])
   func fewSlicesHaveWideIntervals(count: Int, factor: Double) throws {
-    let time = try #require(run((0..<count).map { record(0, round: $0, cost: 100) }, contenders: 1).time(0, .sameL3))
+    let time = try #require(run((0..<count).map { record(0, round: $0, cost: 100) }, cases: 1).time(0, .sameL3))
     #expect(time.median == 100 && time.low == 100 / factor && time.high == 100 * factor)
   }
 }

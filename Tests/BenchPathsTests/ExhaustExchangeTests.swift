@@ -55,7 +55,7 @@ import Testing
 
   @Test func aPoolThatOthersFilledIsAnErrorAndNoDeadlock() throws {
     let queue = try Queue()
-    var other = SwiotlbMapper(memory: queue.memory, pool: queue.pool, cpu: 0, counter: NoWork())
+    var other = SwiotlbMapper(memory: queue.memory, pool: queue.pool, cpu: 0, counter: UncountedWork())
     let (_, mapping) = try other.map(queue.payload.segment(at: 0, length: 256 << 10), .deviceReadable)
     let exchange = ExhaustExchange(
       plan: queue.plan(.deviceReadable, bytes: 4_096), buffers: 8, driverCPU: 0, deviceCPU: 1)

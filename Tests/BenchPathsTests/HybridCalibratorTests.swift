@@ -12,13 +12,13 @@ import Testing
     trips.reduce(into: []) { if $0.last != $1 { $0.append($1) } }
   }
 
-  private func sorter(_ run: MovingCPUs.Run, contenders: Int) -> (sorter: SliceSorter, outcome: HybridOutcome) {
+  private func sorter(_ run: MovingCPUs.Run, cases: Int) -> (sorter: SliceSorter, outcome: HybridOutcome) {
     let classifier = PlacementClassifier(
       pair: CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true), underHypervisor: true,
       roundTrips: run.slices.roundTrips)
     let outcome = run.hybrid.named(by: classifier)
     let sorter = SliceSorter(
-      run.slices.records, contenders: contenders, minimum: 3, classifier: classifier, isForeign: outcome.isForeign)
+      run.slices.records, cases: cases, minimum: 3, classifier: classifier, isForeign: outcome.isForeign)
     return (sorter, outcome)
   }
 
@@ -39,7 +39,7 @@ import Testing
     let expected = (1...40).map { $0 <= 13 || (21...30).contains($0) ? 400 : UInt32(700) }
     // The slice after the one in which they come back, or go again, is led by the look between the two.
     #expect(cpus.used == expected)
-    let (sorter, outcome) = sorter(run, contenders: 1)
+    let (sorter, outcome) = sorter(run, cases: 1)
     #expect(sorter.reasons == [.placementChanged: 3, .otherThreshold: 1])
     #expect(sorter.kept(0, .crossL3).map(\.round) == Array(13..<19) + Array(30..<40))
     #expect(sorter.kept(0, .sameL3).count == 20)
@@ -58,7 +58,7 @@ import Testing
 
   @Test func whatIsLearnedInSeveralShortStaysAddsUp() throws {
     guard hasTwoCPUs else { return print("skipped: one CPU") }
-    // Apart for two slices of the hybrid and at most twenty runs of the calibrator's contenders: it needs six of each
+    // Apart for two slices of the hybrid and at most twenty runs of the calibrator's cases: it needs six of each
     // to size its slices, and three for a finding.
     let cpus = MovingCPUs(stay: 20) { $0 % 4 == 1 || $0 % 4 == 2 ? 500 : 100 }
     let run = try cpus.run([cpus.hybrid(cpus.calibrator())], rounds: 80)
@@ -95,7 +95,7 @@ import Testing
     let run = try cpus.run([cpus.hybrid(cpus.calibrator())], rounds: 4)
     #expect(run.hybrid.findings.map(\.calibration.threshold.deviceWritable) == [400])
     #expect(run.slices.records.count >= 4 && run.slices.leftOut.isEmpty)
-    #expect(sorter(run, contenders: 1).sorter.isDisturbed)
+    #expect(sorter(run, cases: 1).sorter.isDisturbed)
   }
 
   @Test func aThresholdThatIsGivenIsNeverMeasured() throws {
@@ -106,14 +106,14 @@ import Testing
     let key = CostKey(ring: .split, path: .hybrid, direction: .deviceWritable, bytes: 512)
     for given in [nil, 4096] as [Int?] {
       parameters.hybridThreshold = given
-      var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
-      let contenders = [try factory.make(key), try factory.make(key)]
-      let calibrators = contenders.compactMap { $0.tuner as? HybridCalibrator }
-      #expect(calibrators.count == (given == nil ? contenders.count : 0))
+      var factory = CaseFactory(parameters: parameters, guest: try BenchGuest(parameters))
+      let cases = [try factory.make(key), try factory.make(key)]
+      let calibrators = cases.compactMap { $0.tuner as? HybridCalibrator }
+      #expect(calibrators.count == (given == nil ? cases.count : 0))
       #expect(calibrators.allSatisfy { $0 === calibrators.first }, "one for all hybrids of a ring")
-      let hidden = factory.tuner?.contenders ?? []
-      #expect(hidden.count == calibrators.first?.contenders.count ?? 0)
-      for contender in contenders + hidden { contender.close() }
+      let hidden = factory.tuner?.cases ?? []
+      #expect(hidden.count == calibrators.first?.cases.count ?? 0)
+      for benchCase in cases + hidden { benchCase.close() }
     }
   }
 

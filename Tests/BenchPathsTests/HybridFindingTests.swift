@@ -22,7 +22,7 @@ import Testing
     rounds.flatMap { round in
       keys.indices.map { number in
         SliceRecord(
-          contender: number, round: round,
+          benchCase: number, round: round,
           nanosecondsPerBuffer: keys[number].path == .shadow ? Double(keys[number].bytes) : map,
           conditions: SliceConditions(roundTripBefore: roundTrip, roundTripAfter: roundTrip))
       }
@@ -31,7 +31,7 @@ import Testing
 
   private func findings(_ records: [SliceRecord]) -> [HybridFinding] {
     HybridCalibrator.findings(
-      keys, SliceSorter(records, contenders: keys.count, minimum: 3, classifier: classifier))
+      keys, SliceSorter(records, cases: keys.count, minimum: 3, classifier: classifier))
   }
 
   private func finding(_ ring: RingLayout, _ placement: PlacementClass) -> HybridFinding {
@@ -59,7 +59,7 @@ import Testing
 
   @Test func aClassWithGapsComesAfterACompleteOne() {
     let whole = records(0..<3, roundTrip: 101, map: 400)
-    let gaps = records(3..<20, roundTrip: 505, map: 700).filter { keys[$0.contender].bytes != 512 }
+    let gaps = records(3..<20, roundTrip: 505, map: 700).filter { keys[$0.benchCase].bytes != 512 }
     let found = findings(whole + gaps)
     #expect(found.map(\.placement) == [.sameL3, .crossL3])
     #expect(found.last?.calibration.samples.map(\.byteCount) == [256, 1024])

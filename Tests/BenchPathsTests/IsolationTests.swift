@@ -12,7 +12,7 @@ import Testing
     var parameters = CostParameters()
     parameters.paths = paths
     parameters.isolation.paths = paths
-    var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    var factory = CaseFactory(parameters: parameters, guest: try BenchGuest(parameters))
     let key = CostKey(ring: .split, path: .direct, direction: .deviceReadable, bytes: 1500, isolated: true)
     let error = #expect(throws: BenchError.self) { _ = try factory.make(key) }
     #expect(error?.exitCode == 3 && error?.message.contains(reason) == true, "\(error?.message ?? "")")

@@ -5,7 +5,7 @@ import Synchronization
 @testable import BenchHarness
 @testable import BenchPaths
 
-/// CPUs that move between placements as a test says, contenders that cost accordingly, and hybrids calibrated by those.
+/// CPUs that move between placements as a test says, cases that cost accordingly, and hybrids calibrated by those.
 ///
 /// Everything runs as in a measurement, but for the probes and the clock.
 final class MovingCPUs: Sendable {
@@ -22,7 +22,7 @@ final class MovingCPUs: Sendable {
   /// Slices of the calibrator after which CPUs that are far apart come together.
   private let stay: Int
 
-  // Each contender runs so often before its slices are as long as they should be.
+  // Each case runs so often before its slices are as long as they should be.
   private var trials: Int { 6 * hybrids.load(ordering: .relaxed) }
 
   init(stay: Int = .max, path: @escaping @Sendable (_ slice: Int) -> Int) {
@@ -30,7 +30,7 @@ final class MovingCPUs: Sendable {
     self.stay = stay
   }
 
-  /// Round trips at which the calibrator's contenders ran slices, in turn.
+  /// Round trips at which the calibrator's cases ran slices, in turn.
   var calibrated: [Int] { asked.withLock { $0 } }
   /// The thresholds that hybrids' slices ran with, in turn.
   var used: [UInt32] { thresholds.withLock { Array($0.dropFirst(trials)) } }
@@ -47,8 +47,8 @@ final class MovingCPUs: Sendable {
         CostKey(ring: .split, path: $0, direction: .deviceWritable, bytes: bytes)
       }
     }
-    let contenders = keys.map { key in
-      contender(key.label) { [self] in
+    let cases = keys.map { key in
+      benchCase(key.label) { [self] in
         let now = trip.load(ordering: .relaxed)
         let far = asked.withLock { asked in
           asked.append(now)
@@ -58,7 +58,7 @@ final class MovingCPUs: Sendable {
         return key.path == .shadow ? key.bytes : map(now)
       }
     }
-    return HybridCalibrator(ring: .split, keys: keys, contenders: contenders, seconds: seconds) {
+    return HybridCalibrator(ring: .split, keys: keys, cases: cases, seconds: seconds) {
       PlacementClassifier(
         pair: CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true), underHypervisor: true,
         roundTrips: $0)
@@ -66,9 +66,9 @@ final class MovingCPUs: Sendable {
   }
 
   /// A hybrid that costs whatever, and moves the CPUs after each of its slices.
-  func hybrid(_ calibrator: HybridCalibrator) -> Contender {
+  func hybrid(_ calibrator: HybridCalibrator) -> BenchCase {
     hybrids.wrappingAdd(1, ordering: .relaxed)
-    let hybrid = contender("hybrid") { [self] in
+    let hybrid = benchCase("hybrid") { [self] in
       thresholds.withLock { $0.append(calibrator.control.threshold.deviceWritable) }
       let slice = slices.wrappingAdd(1, ordering: .relaxed).newValue - trials
       if slice > 0 { trip.store(path(slice), ordering: .relaxed) }
@@ -78,10 +78,10 @@ final class MovingCPUs: Sendable {
     return hybrid
   }
 
-  private func contender(_ label: String, cost: @escaping () -> Int) -> Contender {
-    Contender(
+  private func benchCase(_ label: String, cost: @escaping () -> Int) -> BenchCase {
+    BenchCase(
       label, DriverEnd { count, _ throws(SliceFailure) in UInt64(cost() * count) },
-      DeviceEnd { gate throws(SliceFailure) in while !gate.isSliceOver {} })
+      DeviceEnd { barrier throws(SliceFailure) in while !barrier.isSliceOver {} })
   }
 
   /// What a run brought back, and what its tuner found.
@@ -91,11 +91,11 @@ final class MovingCPUs: Sendable {
   }
 
   /// Lets hybrids of one calibrator take so many turns.
-  func run(_ contenders: [Contender], rounds: Int, timeLimit: Double = 3600) throws -> Run {
+  func run(_ cases: [BenchCase], rounds: Int, timeLimit: Double = 3600) throws -> Run {
     let cpus = Machine.read().cpus
-    let tuner = HybridTuner(contenders.prefix(1).compactMap { $0.tuner as? HybridCalibrator })
+    let tuner = HybridTuner(cases.prefix(1).compactMap { $0.tuner as? HybridCalibrator })
     let schedule = try SliceSchedule(
-      counted: [], timed: contenders, groups: [0..<contenders.count], rounds: rounds, sliceMilliseconds: 0.1,
+      counted: [], timed: cases, groups: [0..<cases.count], rounds: rounds, sliceMilliseconds: 0.1,
       timeLimit: timeLimit, driverCPU: cpus[0], deviceCPU: cpus[cpus.count - 1], tuner: tuner,
       source: { [self] in CPUState(roundTrip: Double(trip.load(ordering: .relaxed))) })
     let slices = try SliceSession(schedule).run(progress: Progress())

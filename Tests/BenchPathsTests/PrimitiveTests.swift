@@ -9,10 +9,10 @@ import Testing
 @Suite struct PrimitiveTests {
   @Test func primitivesCoverTheEndsOfTheSizes() {
     let all = (6...19).map { 1 << $0 }
-    let sizes = PrimitiveContenders.sizes(all)
+    let sizes = PrimitiveCases.sizes(all)
     #expect(sizes.first == 64 && sizes.last == 262_144)
     #expect(sizes.count <= 7)
-    #expect(PrimitiveContenders.sizes([1_500, 300_000]) == [1_500])
+    #expect(PrimitiveCases.sizes([1_500, 300_000]) == [1_500])
   }
 
   // Linux's swiotlb copies a device-writable buffer in and out; a shadow buffer copies once.

@@ -24,7 +24,7 @@ import Testing
         for round in 0..<10 {
           records.append(
             SliceRecord(
-              contender: keys.count, round: round, nanosecondsPerBuffer: time,
+              benchCase: keys.count, round: round, nanosecondsPerBuffer: time,
               conditions: SliceConditions(roundTripBefore: 105, roundTripAfter: 105)))
         }
         keys.append(CostKey(ring: .split, path: path, direction: .deviceReadable, bytes: bytes))
@@ -37,7 +37,7 @@ import Testing
       machine: .fixture, parameters: parameters, keys: keys, primitives: [],
       refused: [(refused, DMAError.tooLarge(byteCount: 524_288, maximum: 262_144).description)],
       run: PairedRun(
-        run, contenders: keys.count, slices: parameters.slices,
+        run, cases: keys.count, slices: parameters.slices,
         classifier: Machine.fixture.classifier(
           parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips), seed: parameters.seed),
       hybridCalibration: HybridOutcome())

@@ -3,6 +3,7 @@ import RingIOMMU
 import RingKit
 
 func mismatch(_ memory: GuestMemory) throws {
-  let queue: Virtqueue<Split<IOMMUMapper<NoWork>>> = try Virtqueue(split: 8, in: memory, over: DirectMapper(memory))
+  let queue: Virtqueue<Split<IOMMUMapper<UncountedWork>>> = try Virtqueue(
+    split: 8, in: memory, over: DirectMapper(memory))
   _ = queue
 }

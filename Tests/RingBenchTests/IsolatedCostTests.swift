@@ -108,12 +108,12 @@ struct IsolatedCostTests {
     // Until every thread of it has.
     var status: Int32 = 0
     #expect(unsafe waitpid(process.processIdentifier, &status, WUNTRACED) == process.processIdentifier)
-    device.peer.gate.endSlice()
-    let failure = #expect(throws: SliceFailure.self) { try device.peer.gate.waitUntilIdle() }
+    device.peer.barrier.endSlice()
+    let failure = #expect(throws: SliceFailure.self) { try device.peer.barrier.waitUntilIdle() }
     if case .silent? = failure {} else { Issue.record("\(failure?.text ?? "nothing")") }
     #expect(device.isGone)
     // Nobody waits for it any more.
-    try device.peer.gate.waitUntilIdle()
+    try device.peer.barrier.waitUntilIdle()
     #expect(device.finish() == .gone(.killed(signal: SIGKILL)))
     while try rig.step(adding: false) {}
     let (next, _) = try rig.startDevice()

@@ -38,9 +38,9 @@ extension IsolatedRig {
   /// Has a device serve what is left, and ends it.
   func serveRest(_ device: IsolatedDevice) throws {
     try exchange(nil, device)
-    device.peer.gate.endSlice()
-    try device.peer.gate.waitUntilIdle()
-    device.peer.gate.open(.finish)
+    device.peer.barrier.endSlice()
+    try device.peer.barrier.waitUntilIdle()
+    device.peer.barrier.open(.finish)
     #expect(device.finish() == .done)
   }
 }

@@ -46,7 +46,7 @@ final class IsolatedRig {
   private let end: End
   private let domain: IOMMUDomain?
   /// The device's place in the domain.
-  private(set) var seat: DomainSeat?
+  private(set) var attachment: DomainAttachment?
   private var steps = 0
 
   /// The queue, whatever its layout.
@@ -104,13 +104,13 @@ final class IsolatedRig {
       let domain = try IOMMUDomain(sharing: memory, tablePages: 64, configuration: configuration)
       self.domain = domain
       (description, end) = try Self.connect(
-        kind, buffer, IOMMUMapper(domain: domain, policy: policy, counter: NoWork()))
+        kind, buffer, IOMMUMapper(domain: domain, policy: policy, counter: UncountedWork()))
     } else {
       domain = nil
       var allocator = RegionAllocator(pool)
       let bounce = try SwiotlbPool(try allocator.allocate(1 << 20, alignment: 4096))
       (description, end) = try Self.connect(
-        kind, buffer, SwiotlbMapper(memory: memory, pool: bounce, counter: NoWork()))
+        kind, buffer, SwiotlbMapper(memory: memory, pool: bounce, counter: UncountedWork()))
     }
   }
 
@@ -161,13 +161,13 @@ final class IsolatedRig {
     // A batch that is cut off must not leave anything behind: see PackedDeviceQueue.resume(at:).
     load.batch = kind.ring == .packed && !kind.isInOrder ? 1 : Self.batch
     load.sequence = returned
-    let seat = try domain.map { try DomainSeat($0) }
-    queue.domain = seat?.shared
-    #expect(try device.attach(queue, load, counts: false, seat: seat) == 0)
-    self.seat = seat
+    let attachment = try domain.map { try DomainAttachment($0) }
+    queue.domain = attachment?.shared
+    #expect(try device.attach(queue, load, counts: false, attachment: attachment) == 0)
+    self.attachment = attachment
     let cpus = Machine.read().cpus
     try device.start(deviceCPU: cpus[cpus.count - 1], watcherCPU: cpus[0])
-    device.peer.gate.open(.slice(contender: 0))
+    device.peer.barrier.open(.slice(benchCase: 0))
     return device
   }
 
@@ -193,8 +193,8 @@ final class IsolatedRig {
   ///
   /// - Returns: whether the queue was broken.
   func leave() throws -> Bool {
-    seat?.detach()
-    seat = nil
+    attachment?.detach()
+    attachment = nil
     do {
       while try step(adding: false) {}
       return false

@@ -53,12 +53,12 @@ struct MappedDeviceKillTests {
       IsolatedRig.Kind(ring: .split, isInOrder: false, direction: .deviceWritable, path: .iommuStrict))
     let (device, process) = try rig.startDevice()
     try rig.exchange(100, device)
-    let seat = try #require(rig.seat)
+    let attachment = try #require(rig.attachment)
     kill(process.processIdentifier, SIGSTOP)
     var status: Int32 = 0
     #expect(unsafe waitpid(process.processIdentifier, &status, WUNTRACED) == process.processIdentifier)
     // It stands, so what is asked now is not answered.
-    var mapper = IOMMUMapper(domain: seat.domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: attachment.domain, policy: .strict, counter: UncountedWork())
     let (_, mapping) = try mapper.map(
       MemorySegment(GuestPhysicalAddress(1 << 30), length: 64), .deviceReadable)
     let killer = IsolatedRig.kill(process, after: 20_000)

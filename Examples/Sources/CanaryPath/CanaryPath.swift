@@ -3,11 +3,13 @@ import RingKit
 /// Bounces each segment through a slot of its own, with a canary byte behind it.
 struct CanaryPath: PairedPath, ~Copyable {
   static var unmapped: Int { -1 }
-  var work = NoWork()
+  var work = UncountedWork()
   private let (memory, slots): (GuestMemory, GuestBuffer)
   private var inUse: [Int: MemorySegment] = [:]
   init(_ memory: GuestMemory) throws { (self.memory, slots) = (memory, try memory.allocate(64 * 4096)) }
-  func makeTranslator() -> RegionTranslator<NoWork> { RegionTranslator(memory: memory, counter: NoWork()) }
+  func makeTranslator() -> RegionTranslator<UncountedWork> {
+    RegionTranslator(memory: memory, counter: UncountedWork())
+  }
   mutating func map(_ s: MemorySegment, _ d: DMADirection) throws(DMAError) -> (address: IOVA, mapping: Int) {
     guard (1..<4096).contains(s.length), let bytes = try? memory.copyOut(s) else { throw .outOfBounds(s) }
     let slot = (0..<64).first { inUse[$0] == nil }

@@ -49,7 +49,7 @@ final class BackendSession {
   }
 
   func run(_ input: inout FuzzInput) {
-    var mapper = IOMMUMapper(domain: domain, policy: bits & 4 == 0 ? .strict : .lazy, counter: NoWork())
+    var mapper = IOMMUMapper(domain: domain, policy: bits & 4 == 0 ? .strict : .lazy, counter: UncountedWork())
     attempt { () throws(FrontendError) in
       try begin()
       try work(&mapper, &input)
@@ -119,7 +119,7 @@ final class BackendSession {
   }
 
   private func work(
-    _ mapper: inout IOMMUMapper<NoWork>, _ input: inout FuzzInput
+    _ mapper: inout IOMMUMapper<UncountedWork>, _ input: inout FuzzInput
   ) throws(FrontendError) {
     guard let frontend else { return }
     var steps = 0
@@ -163,7 +163,7 @@ final class BackendSession {
 
   // MARK: translations
 
-  private func map(_ mapper: inout IOMMUMapper<NoWork>, _ choice: UInt8, _ input: inout FuzzInput) {
+  private func map(_ mapper: inout IOMMUMapper<UncountedWork>, _ choice: UInt8, _ input: inout FuzzInput) {
     let region = memory.regions[1]
     let place = input.byte()
     let offset = UInt64(place & 7) * 4096 + UInt64(place >> 3) * 64
@@ -180,7 +180,7 @@ final class BackendSession {
     } catch { check(error != .deviceUnreachable, "a map asks nobody, and \(error)") }
   }
 
-  private func unmap(_ mapper: inout IOMMUMapper<NoWork>, _ choice: Int) {
+  private func unmap(_ mapper: inout IOMMUMapper<UncountedWork>, _ choice: Int) {
     if mapped.isEmpty { return }
     let part = mapped.remove(at: choice % mapped.count)
     do throws(DMAError) {

@@ -10,17 +10,19 @@ public func hostileDevice(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let configuration = FuzzConfiguration(&input)
   let guest = configuration.path == .swiotlb ? bouncing : open
   guest.fill()
-  let regions = RegionTranslator(memory: guest.memory, counter: NoWork())
+  let regions = RegionTranslator(memory: guest.memory, counter: UncountedWork())
   switch configuration.path {
-  case .direct: connect(configuration, guest, DirectMapper(memory: guest.memory, counter: NoWork()), regions, &input)
+  case .direct:
+    connect(configuration, guest, DirectMapper(memory: guest.memory, counter: UncountedWork()), regions, &input)
   case .swiotlb:
-    let mapper = SwiotlbMapper(memory: guest.memory, pool: pool, cpu: 0, counter: NoWork())
+    let mapper = SwiotlbMapper(memory: guest.memory, pool: pool, cpu: 0, counter: UncountedWork())
     connect(configuration, guest, mapper, regions, &input)
     check(pool.usedSlots == 0, "\(pool.usedSlots) bounce slots leaked")
   case .iommuStrict, .iommuLazy:
     let mapper = IOMMUMapper(
-      domain: domain, policy: configuration.path == .iommuStrict ? .strict : .lazy, counter: NoWork())
-    connect(configuration, guest, mapper, IOMMUTranslator(domain: domain, iotlbSets: 4, counter: NoWork()), &input)
+      domain: domain, policy: configuration.path == .iommuStrict ? .strict : .lazy, counter: UncountedWork())
+    connect(
+      configuration, guest, mapper, IOMMUTranslator(domain: domain, iotlbSets: 4, counter: UncountedWork()), &input)
   }
   guest.checkSentinels()
   return 0

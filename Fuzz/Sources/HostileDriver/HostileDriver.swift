@@ -14,11 +14,11 @@ public func hostileDriver(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   case .direct, .swiotlb:
     // Without an IOMMU any shared memory can be named; where everything is bounced, payload and tables are out of
     // reach.
-    let translator = RegionTranslator(memory: guest.memory, counter: NoWork())
+    let translator = RegionTranslator(memory: guest.memory, counter: UncountedWork())
     connect(configuration, guest, [guest.pool.address.rawValue, guest.payload.address.rawValue], translator, &input)
   case .iommuStrict, .iommuLazy:
     // Two pages to read and one to write are mapped, and nothing else.
-    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: UncountedWork())
     var addresses: [UInt64] = []
     var mappings: [(IOMMUMapping, DMADirection)] = []
     for (offset, direction) in [(0, DMADirection.deviceReadable), (4096, .deviceReadable), (8192, .deviceWritable)] {
@@ -26,7 +26,7 @@ public func hostileDriver(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
       addresses.append(address.rawValue)
       mappings.append((mapping, direction))
     }
-    let translator = IOMMUTranslator(domain: domain, iotlbSets: 4, counter: NoWork())
+    let translator = IOMMUTranslator(domain: domain, iotlbSets: 4, counter: UncountedWork())
     connect(configuration, guest, addresses, translator, &input)
     for (mapping, direction) in mappings { must { try mapper.unmap(mapping, direction) } }
   }

@@ -81,18 +81,18 @@ private func serve(_ queue: DeviceQueueDescription, _ memory: GuestMemory) -> De
     if let domain = queue.domain {
       try serve(
         queue, memory,
-        RemoteIOMMUTranslator(domain: domain, memory: memory, iotlbSets: queue.iotlbSets, counter: NoWork()))
+        RemoteIOMMUTranslator(domain: domain, memory: memory, iotlbSets: queue.iotlbSets, counter: UncountedWork()))
       return nil
     }
     guard let windows = queue.windows else {
-      try serve(queue, memory, RegionTranslator(memory: memory, counter: NoWork()))
+      try serve(queue, memory, RegionTranslator(memory: memory, counter: UncountedWork()))
       return nil
     }
     let domain: IOMMUDomain
     do throws(DMAError) {
       domain = try IOMMUDomain(memory: memory, windows: windows, usesLargePages: queue.usesLargePages)
     } catch { throw .mapping(error) }
-    try serve(queue, memory, IOMMUTranslator(domain: domain, iotlbSets: queue.iotlbSets, counter: NoWork()))
+    try serve(queue, memory, IOMMUTranslator(domain: domain, iotlbSets: queue.iotlbSets, counter: UncountedWork()))
     return nil
   } catch { return error }
 }

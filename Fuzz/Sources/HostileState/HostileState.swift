@@ -12,17 +12,17 @@ public func hostileState(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let configuration = FuzzConfiguration(&input)
   let guest = configuration.path == .swiotlb ? bouncing : open
   guest.fill()
-  func regions() -> RegionTranslator<NoWork> { RegionTranslator(memory: guest.memory, counter: NoWork()) }
+  func regions() -> RegionTranslator<UncountedWork> { RegionTranslator(memory: guest.memory, counter: UncountedWork()) }
   switch configuration.path {
   case .direct:
     run(
-      configuration, guest, DirectMapper(memory: guest.memory, counter: NoWork()), regions(),
-      DirectMapper(memory: guest.memory, counter: NoWork()), regions(),
+      configuration, guest, DirectMapper(memory: guest.memory, counter: UncountedWork()), regions(),
+      DirectMapper(memory: guest.memory, counter: UncountedWork()), regions(),
       &input)
   case .swiotlb:
     let pools = (0..<2).map { _ in must { try SwiotlbPool(guest.pool) } }
-    func mapper(_ n: Int) -> SwiotlbMapper<NoWork> {
-      SwiotlbMapper(memory: guest.memory, pool: pools[n], cpu: 0, counter: NoWork())
+    func mapper(_ n: Int) -> SwiotlbMapper<UncountedWork> {
+      SwiotlbMapper(memory: guest.memory, pool: pools[n], cpu: 0, counter: UncountedWork())
     }
     run(configuration, guest, mapper(0), regions(), mapper(1), regions(), &input)
     for pool in pools { check(pool.usedSlots == 0, "\(pool.usedSlots) bounce slots leaked") }
@@ -32,11 +32,12 @@ public func hostileState(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
       iommu.servedBy = .waiter
       return IOMMUDomain(memory: guest.memory, configuration: iommu)
     }
-    func mapper(_ n: Int) -> IOMMUMapper<NoWork> {
-      IOMMUMapper(domain: domains[n], policy: configuration.path == .iommuStrict ? .strict : .lazy, counter: NoWork())
+    func mapper(_ n: Int) -> IOMMUMapper<UncountedWork> {
+      IOMMUMapper(
+        domain: domains[n], policy: configuration.path == .iommuStrict ? .strict : .lazy, counter: UncountedWork())
     }
-    func translator(_ n: Int) -> IOMMUTranslator<NoWork> {
-      IOMMUTranslator(domain: domains[n], iotlbSets: 4, counter: NoWork())
+    func translator(_ n: Int) -> IOMMUTranslator<UncountedWork> {
+      IOMMUTranslator(domain: domains[n], iotlbSets: 4, counter: UncountedWork())
     }
     // A driver maps anew what it takes over; a device goes on in the domain of the driver that stayed.
     run(configuration, guest, mapper(0), translator(0), mapper(1), translator(0), &input)

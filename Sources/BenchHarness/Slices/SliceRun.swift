@@ -3,11 +3,11 @@ import RingKit
 /// What the driver's thread brings back.
 package struct SliceRun: Sendable {
   package var records: [SliceRecord] = []
-  /// Work per buffer of each contender's counted twin.
+  /// Work per buffer of each case's counted twin.
   package var counters: [Int: [String: Double]] = [:]
-  /// Single round trips, by the number among the timed contenders.
+  /// Single round trips, by the number among the timed cases.
   package var latencies: [Int: Latency] = [:]
-  /// Why contenders were left out, each reason once.
+  /// Why cases were left out, each reason once.
   package var leftOut: [String] = []
   package var interrupted = false
   package var failure: (label: String, failure: SliceFailure)?
@@ -22,7 +22,7 @@ package struct SliceRun: Sendable {
 
 /// One slice as it was measured.
 package struct SliceRecord: Sendable {
-  package let contender: Int
+  package let benchCase: Int
   package let round: Int
   package let nanosecondsPerBuffer: Double
   package let conditions: SliceConditions
@@ -30,9 +30,9 @@ package struct SliceRecord: Sendable {
   package var setting: Int?
 
   package init(
-    contender: Int, round: Int, nanosecondsPerBuffer: Double, conditions: SliceConditions, setting: Int? = nil
+    benchCase: Int, round: Int, nanosecondsPerBuffer: Double, conditions: SliceConditions, setting: Int? = nil
   ) {
-    self.contender = contender
+    self.benchCase = benchCase
     self.round = round
     self.nanosecondsPerBuffer = nanosecondsPerBuffer
     self.conditions = conditions

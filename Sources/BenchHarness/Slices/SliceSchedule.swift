@@ -4,9 +4,9 @@ import Synchronization
 /// What both threads of a run share: who takes part, how they are led, and how far they are.
 package final class SliceSchedule: Sendable {
   /// Run once each, before anything is timed, to count work exactly.
-  package let counted: [Contender]
+  package let counted: [BenchCase]
   /// Take turns, slice by slice.
-  package let timed: [Contender]
+  package let timed: [BenchCase]
   /// Those of them that are compared with each other: neighbours in every round, each time in another order.
   package let groups: [Range<Int>]
   /// The threads of this process that follow the driver's, and the device in another where there is one.
@@ -15,16 +15,16 @@ package final class SliceSchedule: Sendable {
   package let sliceNanoseconds: Double
   /// When the run is over, what is counted and calibrated before the rounds included.
   package let deadline: UInt64
-  /// Round trips timed one by one, of contenders that can.
+  /// Round trips timed one by one, of cases that can.
   package let roundTrips: Int
   package let driverCPU: Int
   package let deviceCPU: Int
-  /// Threads beside the leader, and where they are pinned: the device of lane 0, then whatever other lanes need.
-  let followers: [(role: FollowerRole, cpu: Int)]
+  /// Threads beside the driver worker, and where they are pinned: the device of queue 0, then whatever other queues need.
+  let workers: [(role: WorkerRole, cpu: Int)]
   /// Slices finished, and those there will be by now, for the progress line.
   package let finished = Atomic<Int>(0)
   package let planned = Atomic<Int>(0)
-  /// What sets some of the contenders for where the CPUs are.
+  /// What sets some of the cases for where the CPUs are.
   package let tuner: (any SliceTuner)?
   /// What it is doing, for the progress line.
   package let tuning = Mutex<String?>(nil)
@@ -33,9 +33,9 @@ package final class SliceSchedule: Sendable {
 
   /// `timeLimit`: seconds, which count from `began`.
   package init(
-    counted: [Contender], timed: [Contender], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
+    counted: [BenchCase], timed: [BenchCase], groups: [Range<Int>], rounds: Int, sliceMilliseconds: Double,
     timeLimit: Double, began: UInt64 = cring_nanoseconds(), driverCPU: Int, deviceCPU: Int, roundTrips: Int = 0,
-    otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
+    otherQueues: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
     tuner: (any SliceTuner)? = nil, source: (@Sendable () -> CPUState)? = nil
   ) throws(BenchError) {
     self.counted = counted
@@ -50,72 +50,72 @@ package final class SliceSchedule: Sendable {
     self.deviceCPU = deviceCPU
     self.source = source
     self.tuner = tuner
-    followers =
-      [(.device(lane: 0), deviceCPU)]
-      + otherLanes.enumerated().flatMap { (number, cpus) -> [(role: FollowerRole, cpu: Int)] in
-        [(.device(lane: number + 1), cpus.device), (.driver(lane: number + 1), cpus.driver)]
+    workers =
+      [(.device(queue: 0), deviceCPU)]
+      + otherQueues.enumerated().flatMap { (number, cpus) -> [(role: WorkerRole, cpu: Int)] in
+        [(.device(queue: number + 1), cpus.device), (.driver(queue: number + 1), cpus.driver)]
       }
-    peers = [try SlicePeer(followers: followers.count)] + (isolated.map { [$0] } ?? [])
+    peers = [try SlicePeer(workers: workers.count)] + (isolated.map { [$0] } ?? [])
   }
 
-  /// The timed contenders in the order of a round.
+  /// The timed cases in the order of a round.
   func order(round: Int) -> [Int] {
     groups.flatMap { group in SliceOrder.of(group.count, round: round).map { group.lowerBound + $0 } }
   }
 
-  /// The peer that serves a contender, and the contender's number there.
-  func attachment(_ number: Int) -> (peer: Int, contender: Int) {
-    contender(number).isolatedQueue.map { (1, $0) } ?? (0, number)
+  /// The peer that serves a case, and the case's number there.
+  func attachment(_ number: Int) -> (peer: Int, benchCase: Int) {
+    benchCase(number).isolatedQueue.map { (1, $0) } ?? (0, number)
   }
 
-  /// Contenders by the number the gate carries: counted ones first, those of the tuner last.
-  func contender(_ number: Int) -> Contender {
+  /// Cases by the number the barrier carries: counted ones first, those of the tuner last.
+  func benchCase(_ number: Int) -> BenchCase {
     if number < counted.count { return counted[number] }
     let place = number - counted.count
     if place < timed.count { return timed[place] }
-    guard let tuner else { preconditionFailure("a gate carries the number of a contender") }
-    return tuner.contenders[place - timed.count]
+    guard let tuner else { preconditionFailure("a barrier carries the number of a case") }
+    return tuner.cases[place - timed.count]
   }
 
-  /// The number of the tuner's first contender.
+  /// The number of the tuner's first case.
   package var firstTuned: Int { counted.count + timed.count }
 
   /// All that take part.
-  var contenders: [Contender] { counted + timed + (tuner?.contenders ?? []) }
+  var cases: [BenchCase] { counted + timed + (tuner?.cases ?? []) }
 }
 
-/// What sets contenders of a run for where the CPUs are: a component of its own, of which the schedule knows only this.
+/// What sets cases of a run for where the CPUs are: a component of its own, of which the schedule knows only this.
 ///
-/// Its state belongs to the leading thread while a run lasts. Contenders that it measures itself take no part in the
+/// Its state belongs to the leading thread while a run lasts. Cases that it measures itself take no part in the
 /// rounds; their numbers begin at ``SliceSchedule/firstTuned``.
 package protocol SliceTuner: AnyObject, Sendable {
-  /// Contenders of its own.
-  var contenders: [Contender] { get }
+  /// Cases of its own.
+  var cases: [BenchCase] { get }
 
-  /// Finds settings where the CPUs are now, before anything else is measured, until the leader's time for it is up.
-  func prepare(_ leader: inout SliceLeader, _ at: inout String) throws(SliceFailure)
+  /// Finds settings where the CPUs are now, before anything else is measured, until the driver worker's time for it is up.
+  func prepare(_ driverWorker: inout DriverWorker, _ at: inout String) throws(SliceFailure)
 
-  /// Why a contender has no setting and is left out; `nil` when it has one, or needs none.
-  func refusal(_ contender: Contender) -> String?
+  /// Why a case has no setting and is left out; `nil` when it has one, or needs none.
+  func refusal(_ benchCase: BenchCase) -> String?
 
-  /// Sets a contender for where the CPUs are; returns the number of the setting, `nil` for one that is not tuned.
-  func tune(_ contender: Contender, roundTrip: Double) -> Int?
+  /// Sets a case for where the CPUs are; returns the number of the setting, `nil` for one that is not tuned.
+  func tune(_ benchCase: BenchCase, roundTrip: Double) -> Int?
 
   /// Finds a setting for where the CPUs were during a slice, if there is none; returns whether it used the CPUs.
   func follow(
-    _ slice: SliceConditions, until end: UInt64, _ leader: inout SliceLeader, _ at: inout String
+    _ slice: SliceConditions, until end: UInt64, _ driverWorker: inout DriverWorker, _ at: inout String
   ) throws(SliceFailure) -> Bool
 }
 
 /// In what order those that are compared take their turns.
 ///
-/// A slice starts with the caches of the one before. Balanced for that: within as many rounds as there are contenders,
+/// A slice starts with the caches of the one before. Balanced for that: within as many rounds as there are cases,
 /// or twice as many where their number is odd, each is first equally often, and each comes directly behind each of the
 /// others equally often (E. J. Williams, "Experimental designs balanced for the estimation of residual effects of
 /// treatments", Australian Journal of Scientific Research A2, 1949). Taking turns in a circle would always put the same
 /// one behind the same.
 package enum SliceOrder {
-  /// The order of `count` contenders in a round: numbers below `count`, each once.
+  /// The order of `count` cases in a round: numbers below `count`, each once.
   package static func of(_ count: Int, round: Int) -> [Int] {
     // 0, 1, n - 1, 2, n - 2 …: from place to place every difference once.
     let order = (0..<count).map { place in

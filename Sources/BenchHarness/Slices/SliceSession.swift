@@ -12,44 +12,44 @@ package struct SliceSession {
     self.finishDevice = finishDevice
   }
 
-  /// Runs the schedule to its end; its contenders are closed then.
+  /// Runs the schedule to its end; its cases are closed then.
   package func run(progress: Progress) throws(BenchError) -> SliceRun {
     let schedule = schedule
-    var followers: [PinnedThread<SliceFailure?>] = []
+    var workers: [PinnedThread<SliceFailure?>] = []
     let driver: PinnedThread<SliceRun>
     do {
-      for (role, cpu) in schedule.followers {
-        followers.append(
+      for (role, cpu) in schedule.workers {
+        workers.append(
           try PinnedThread(cpu: cpu) {
-            SliceFollower(peer: schedule.peers[0], answersProbes: role.answersProbes) {
-              contender, gate throws(SliceFailure) in try role.run(schedule.contender(contender), gate)
+            DeviceWorker(peer: schedule.peers[0], answersProbes: role.answersProbes) {
+              benchCase, barrier throws(SliceFailure) in try role.run(schedule.benchCase(benchCase), barrier)
             }.run()
           })
       }
       driver = try PinnedThread(cpu: schedule.driverCPU) {
-        var leader = SliceLeader(schedule)
-        return leader.lead()
+        var driverWorker = DriverWorker(schedule)
+        return driverWorker.lead()
       }
     } catch {
-      for peer in schedule.peers { peer.gate.rouse(.finish) }
-      for follower in followers { _ = follower.join() }
+      for peer in schedule.peers { peer.barrier.rouse(.finish) }
+      for worker in workers { _ = worker.join() }
       throw error
     }
     if progress.isShown { watch(driver, progress) }
     let run = driver.join()
-    if let (label, failure) = run.failure, case .silent = failure, schedule.peers[0].gate.isAbandoned {
+    if let (label, failure) = run.failure, case .silent = failure, schedule.peers[0].barrier.isAbandoned {
       // A thread that does not end cannot be waited for, nor what it uses be let go; the program ends with this.
       throw .check("\(label): \(failure.text)")
     }
-    let failures = followers.compactMap { $0.join() }
+    let failures = workers.compactMap { $0.join() }
     // A process before what waits for it: what it could still reach is given up after it has ended.
     let deviceEnd = finishDevice()
-    for contender in schedule.contenders { contender.close() }
+    for benchCase in schedule.cases { benchCase.close() }
     if let (label, failure) = run.failure {
       var cause = failure.text
       switch failure {
       case .other:
-        // A follower that only says that another one failed is not quoted.
+        // A worker that only says that another one failed is not quoted.
         let first = failures.first { if case .other = $0 { false } else { true } }
         cause = first?.text ?? deviceEnd ?? cause
       case .deviceGone, .deviceUnreachable: cause = "\(deviceEnd ?? "the device is gone"), \(failure.text)"

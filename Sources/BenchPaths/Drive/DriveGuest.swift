@@ -47,7 +47,7 @@ package struct DriveGuest {
     }
     if parameters.path == .shadow {
       let count = Self.pages(
-        ShadowMapper<NoWork>.byteCount(
+        ShadowMapper<UncountedWork>.byteCount(
           slots: 4 * parameters.depth, slotByteCount: Self.shadowSlot(parameters)))
       let region = try MemoryRegion(at: GuestPhysicalAddress(3 << 32), byteCount: queues * count)
       regions.append(region)
@@ -68,7 +68,7 @@ package struct DriveGuest {
   /// Bytes of a block driver's slots, in whole pages, or of the frames that are received into.
   package static func firstByteCount(_ parameters: DriveParameters) -> Int {
     switch parameters.device {
-    case .block: pages(parameters.depth * BlockDriver<SplitDriverQueue<DirectMapper<NoWork>>>.slotByteCount)
+    case .block: pages(parameters.depth * BlockDriver<SplitDriverQueue<DirectMapper<UncountedWork>>>.slotByteCount)
     case .net: pages(NetFrames.byteCount(parameters.depth, bytes: parameters.bytes))
     }
   }

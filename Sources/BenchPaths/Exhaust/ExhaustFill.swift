@@ -32,9 +32,9 @@ package enum ExhaustFill {
     let configuration = QueueConfiguration(size: ringSize, features: [.version1, .accessPlatform])
     var driver = try SplitDriverQueue(
       configuration, ring: ring,
-      mapper: CalledMapper(SwiotlbMapper(memory: memory, pool: pool, cpu: 0, counter: NoWork())))
+      mapper: CalledMapper(SwiotlbMapper(memory: memory, pool: pool, cpu: 0, counter: UncountedWork())))
     var device = try SplitDeviceQueue(
-      configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: NoWork()))
+      configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: UncountedWork()))
 
     var refusal: DMAError?
     var counts: [(added: Int, back: Int)] = []

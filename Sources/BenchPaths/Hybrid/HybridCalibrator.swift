@@ -8,7 +8,7 @@ import RingPlatform
 ///
 /// They stand in the run's schedule beside what is measured, so that they can be asked again when the CPUs come to a
 /// placement that was not seen at the start. Memory of their own: what the run measures starts as cold or warm as it
-/// would have. Its state belongs to the leader while a run lasts.
+/// would have. Its state belongs to the driver worker while a run lasts.
 package final class HybridCalibrator: @unchecked Sendable {
   /// Pairs of slices of one class, without which a size says nothing; so many rounds there are, be the machine as busy
   /// as it may.
@@ -20,7 +20,7 @@ package final class HybridCalibrator: @unchecked Sendable {
   package let ring: RingLayout
   /// Pairs of `shadow` and `iommu-strict`, neighbours.
   package let keys: [CostKey]
-  package let contenders: [Contender]
+  package let cases: [BenchCase]
   /// What all hybrids of the ring go by.
   package let control = HybridControl(HybridThreshold(0))
   /// Nanoseconds it may take in each class, the first rounds aside.
@@ -35,16 +35,16 @@ package final class HybridCalibrator: @unchecked Sendable {
   private var sizes: [PlacementClass: [Int: Int]] = [:]
   private var spent: [PlacementClass: UInt64] = [:]
 
-  /// `keys` and `contenders` are pairs of `shadow` and `iommu-strict`; `classify` tells placements by the round trips
+  /// `keys` and `cases` are pairs of `shadow` and `iommu-strict`; `classify` tells placements by the round trips
   /// seen.
   package init(
-    ring: RingLayout, keys: [CostKey], contenders: [Contender], seconds: Double,
+    ring: RingLayout, keys: [CostKey], cases: [BenchCase], seconds: Double,
     classify: @escaping @Sendable (_ roundTrips: [Double]) -> PlacementClassifier
   ) {
-    precondition(keys.count == contenders.count && keys.count.isMultiple(of: 2), "keys and contenders are pairs")
+    precondition(keys.count == cases.count && keys.count.isMultiple(of: 2), "keys and cases are pairs")
     self.ring = ring
     self.keys = keys
-    self.contenders = contenders
+    self.cases = cases
     self.classify = classify
     patience = UInt64(seconds * 1e9)
   }
@@ -85,22 +85,22 @@ package final class HybridCalibrator: @unchecked Sendable {
 
   // MARK: Rounds
 
-  /// The contenders whose slices were never as long as they should be in a class.
+  /// The cases whose slices were never as long as they should be in a class.
   package func unsized(_ placement: PlacementClass) -> [Int] {
-    contenders.indices.filter { sizes[placement]?[$0] == nil }
+    cases.indices.filter { sizes[placement]?[$0] == nil }
   }
 
-  /// What a contender's slices have now is what they should have in a class.
-  package func keepSize(_ contender: Int, _ placement: PlacementClass) {
-    sizes[placement, default: [:]][contender] = contenders[contender].buffersPerSlice
+  /// What a case's slices have now is what they should have in a class.
+  package func keepSize(_ benchCase: Int, _ placement: PlacementClass) {
+    sizes[placement, default: [:]][benchCase] = cases[benchCase].buffersPerSlice
   }
 
   /// Has all slices as long as they should be in a class.
   package func useSizes(_ placement: PlacementClass) {
-    for (contender, buffers) in sizes[placement, default: [:]] { contenders[contender].buffersPerSlice = buffers }
+    for (benchCase, buffers) in sizes[placement, default: [:]] { cases[benchCase].buffersPerSlice = buffers }
   }
 
-  /// The contenders in the order of the next round; of a pair now one is first and now the other.
+  /// The cases in the order of the next round; of a pair now one is first and now the other.
   ///
   /// Each round begins with another pair: rounds that are broken off would leave out the same ones.
   package var order: [Int] {
@@ -144,7 +144,7 @@ package final class HybridCalibrator: @unchecked Sendable {
   private var sorter: SliceSorter {
     let conditions = records.map(\.conditions)
     let classifier = classify(conditions.flatMap { [$0.roundTripBefore, $0.roundTripAfter] })
-    return SliceSorter(records, contenders: keys.count, minimum: Self.fewestPairs, classifier: classifier)
+    return SliceSorter(records, cases: keys.count, minimum: Self.fewestPairs, classifier: classifier)
   }
 
   /// Why hybrid is left out: nothing was found.
@@ -178,17 +178,17 @@ extension HybridCalibrator {
     own.queues = 1
     let memory: BenchGuest
     if let guest { memory = guest } else { memory = try BenchGuest(own) }
-    var factory = ContenderFactory(parameters: own, guest: memory)
+    var factory = CaseFactory(parameters: own, guest: memory)
     var keys: [CostKey] = []
-    var contenders: [Contender] = []
+    var cases: [BenchCase] = []
     for bytes in own.sizes {
       for direction in own.directions {
         for path in own.paths {
           let key = CostKey(ring: ring, path: path, direction: direction, bytes: bytes)
-          let contender = try factory.make(key)
-          contender.trialBuffers = min(128, contender.trialBuffers)
+          let benchCase = try factory.make(key)
+          benchCase.trialBuffers = min(128, benchCase.trialBuffers)
           keys.append(key)
-          contenders.append(contender)
+          cases.append(benchCase)
         }
       }
     }
@@ -197,7 +197,7 @@ extension HybridCalibrator {
       machine.pair(parameters.driverCPU, parameters.deviceCPU), machine.underHypervisor
     )
     self.init(
-      ring: ring, keys: keys, contenders: contenders,
+      ring: ring, keys: keys, cases: cases,
       seconds: Self.secondsForAllRings / Double(parameters.rings.count)
     ) { PlacementClassifier(pair: pair, underHypervisor: underHypervisor, roundTrips: $0) }
   }
@@ -211,7 +211,7 @@ extension HybridCalibrator {
 }
 
 extension HybridCalibrator {
-  /// What slices say whose contenders are pairs of `shadow` and `iommu-strict`: one finding for each placement class
+  /// What slices say whose cases are pairs of `shadow` and `iommu-strict`: one finding for each placement class
   /// that was seen enough of, the one to use first.
   package static func findings(_ keys: [CostKey], _ sorter: SliceSorter) -> [HybridFinding] {
     var findings: [HybridFinding] = []

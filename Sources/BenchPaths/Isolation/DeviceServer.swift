@@ -4,7 +4,7 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// `ringbench device` at work: sets up what the driver asks for, follows its gate, and reports.
+/// `ringbench device` at work: sets up what the driver asks for, follows its barrier, and reports.
 package struct DeviceServer {
   private let endpoint: DeviceEndpoint
   private var memory: GuestMemory?
@@ -38,7 +38,7 @@ package struct DeviceServer {
   private func queue(_ description: DeviceQueueDescription) throws(DeviceHandshakeError) -> ServedQueue {
     guard let load = IsolatedLoad(description.program) else { throw .wrongField("load", description.program[0]) }
     guard let address = load.counts else {
-      return ServedQueue(end: try end(description, load, NoWork()), counts: nil)
+      return ServedQueue(end: try end(description, load, UncountedWork()), counts: nil)
     }
     let area = try area(address)
     return ServedQueue(end: try end(description, load, Self.hiddenCounter()), counts: area)
@@ -87,14 +87,14 @@ package struct DeviceServer {
     return try DeviceEnd(work, IOMMUTranslator(domain: domain, iotlbSets: sets, counter: counter))
   }
 
-  /// Follows the driver's gate on a thread of its own, while this one waits for the driver's end.
+  /// Follows the driver's barrier on a thread of its own, while this one waits for the driver's end.
   private func follow(_ program: [UInt64]) throws(DeviceHandshakeError) {
     let address = GuestPhysicalAddress(program[0])
     guard let control = memory?.sharedBuffer(at: address, byteCount: SlicePeer.byteCount),
       control.address == control.region.guestBase
     else {
       try endpoint.refuse(
-        "a gate of \(SlicePeer.byteCount) bytes has a shared region to itself; there is none at \(address)")
+        "a barrier of \(SlicePeer.byteCount) bytes has a shared region to itself; there is none at \(address)")
       throw .closed
     }
     try endpoint.agree()
@@ -102,9 +102,9 @@ package struct DeviceServer {
     let thread: PinnedThread<Void>
     do throws(BenchError) {
       thread = try PinnedThread(cpu: Int(clamping: program[1])) {
-        let failure = SliceFollower(peer: peer) { number, gate throws(SliceFailure) in
+        let failure = DeviceWorker(peer: peer) { number, barrier throws(SliceFailure) in
           guard number < queues.value.count else { throw .other }
-          try queues.value[number].run(gate)
+          try queues.value[number].run(barrier)
         }.run {
           // Memory that the driver took away reads as zeros, which look like a mistake in the ring.
           try? endpoint.report(memory?.loss?.description ?? $0.text)
@@ -135,8 +135,8 @@ private struct ServedQueue {
   let counts: WorkArea?
 
   /// Serves until the slice is over.
-  func run(_ gate: SliceGate) throws(SliceFailure) {
+  func run(_ barrier: SliceBarrier) throws(SliceFailure) {
     defer { counts?.counts = end.work() }
-    try end.run(gate)
+    try end.run(barrier)
   }
 }

@@ -7,7 +7,7 @@ import RingPlatform
 /// The driver's side of a device in another process: started or found, given the shared memory, watched, seen to its
 /// end.
 package final class IsolatedDevice: Sendable {
-  /// The gate and the probe's line, which the device has mapped too.
+  /// The barrier and the probe's line, which the device has mapped too.
   package let peer: SlicePeer
 
   private let link: DeviceLink
@@ -17,7 +17,7 @@ package final class IsolatedDevice: Sendable {
   private final class State: @unchecked Sendable {
     var queues = 0
     /// Who has to be told when the process ends.
-    var seats: [DomainSeat] = []
+    var attachments: [DomainAttachment] = []
     var watcher: PinnedThread<IsolatedEnd>?
   }
 
@@ -67,16 +67,16 @@ package final class IsolatedDevice: Sendable {
 
   /// Hands a queue over; returns its number there.
   ///
-  /// A driver that waits for `seat` is told when the process has ended.
+  /// A driver that waits for `attachment` is told when the process has ended.
   package func attach(
-    _ description: DeviceQueueDescription, _ load: IsolatedLoad, counts: Bool, seat: DomainSeat? = nil
+    _ description: DeviceQueueDescription, _ load: IsolatedLoad, counts: Bool, attachment: DomainAttachment? = nil
   ) throws(BenchError) -> Int {
     var (description, load) = (description, load)
     if counts { load.counts = area(state.queues).address }
     description.program = load.words
     do throws(DeviceHandshakeError) { try link.attach(description) } catch { throw Self.refusal(error) }
     state.queues += 1
-    if let seat { state.seats.append(seat) }
+    if let attachment { state.attachments.append(attachment) }
     return state.queues - 1
   }
 
@@ -89,20 +89,20 @@ package final class IsolatedDevice: Sendable {
     return whole.slice(at: SlicePeer.byteCount + queue * WorkArea.byteCount, byteCount: WorkArea.byteCount)
   }
 
-  /// Lets the device follow the gate, and watches it from now on.
+  /// Lets the device follow the barrier, and watches it from now on.
   package func start(deviceCPU: Int, watcherCPU: Int) throws(BenchError) {
     do throws(DeviceHandshakeError) {
       try link.start([Self.controlBase, UInt64(deviceCPU)])
     } catch { throw Self.refusal(error) }
-    let (link, gate, seats) = (link, peer.gate, state.seats)
+    let (link, barrier, attachments) = (link, peer.barrier, state.attachments)
     // Asleep until the device has something to say, which is its end.
     state.watcher = try PinnedThread(cpu: watcherCPU) {
       let end: IsolatedEnd
       do throws(DeviceHandshakeError) {
         end = try link.report().map { .failed($0) } ?? .done
       } catch {
-        gate.abandon()
-        for seat in seats { seat.processEnded() }
+        barrier.abandon()
+        for attachment in attachments { attachment.processEnded() }
         end = error == .closed ? .gone(link.process.map { Self.bury($0) }) : .failed("\(error)")
       }
       return end
@@ -114,7 +114,7 @@ package final class IsolatedDevice: Sendable {
   }
 
   /// Whether the device's process has gone.
-  package var isGone: Bool { peer.gate.isAbandoned }
+  package var isGone: Bool { peer.barrier.isAbandoned }
 
   /// How the device ended, once it was led to its last step or is gone.
   ///

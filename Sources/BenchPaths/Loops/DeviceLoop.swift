@@ -17,7 +17,7 @@ struct DeviceLoop {
   }
 
   /// Serves the queue until the driver ends the slice.
-  mutating func run<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue, gate: SliceGate) throws(SliceFailure) {
+  mutating func run<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue, barrier: SliceBarrier) throws(SliceFailure) {
     var idle = 0
     while true {
       if try turn(&queue) != 0 {
@@ -26,15 +26,15 @@ struct DeviceLoop {
       }
       idle &+= 1
       if let doorbells = plan.doorbells {
-        if gate.isSliceOver { return }
-        if gate.hasFailed { throw .other }
+        if barrier.isSliceOver { return }
+        if barrier.hasFailed { throw .other }
         if !queue.enableNotifications() { _ = doorbells.kick.wait(milliseconds: 20) }
         queue.disableNotifications()
         continue
       }
-      if idle & 0xf == 0xf && gate.isSliceOver { return }
+      if idle & 0xf == 0xf && barrier.isSliceOver { return }
       if idle & 0x3f == 0x3f { cring_spin_hint() }
-      if idle & 0xfff == 0xfff && gate.hasFailed { throw .other }
+      if idle & 0xfff == 0xfff && barrier.hasFailed { throw .other }
     }
   }
 

@@ -25,34 +25,34 @@ struct DriverLoop {
 
   /// Sends `count` buffers round and returns the nanoseconds it took.
   mutating func run<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, count: Int, gate: SliceGate
+    _ queue: inout Queue, count: Int, barrier: SliceBarrier
   ) throws(SliceFailure) -> UInt64 {
     let start = cring_nanoseconds()
-    try exchange(&queue, count: count, gate: gate)
+    try exchange(&queue, count: count, barrier: barrier)
     return cring_nanoseconds() &- start
   }
 
   /// One buffer after the other: from the moment it is published until it is back, in cycles.
   mutating func timeRoundTrips<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, count: Int, gate: SliceGate, _ record: (UInt64) -> Void
+    _ queue: inout Queue, count: Int, barrier: SliceBarrier, _ record: (UInt64) -> Void
   ) throws(SliceFailure) {
     for _ in 0..<count {
       let start = cring_cycles()
-      try exchange(&queue, count: 1, gate: gate)
+      try exchange(&queue, count: 1, barrier: barrier)
       record(cring_cycles() &- start)
     }
   }
 
   @inline(__always)
   private mutating func exchange<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, count: Int, gate: SliceGate
+    _ queue: inout Queue, count: Int, barrier: SliceBarrier
   ) throws(SliceFailure) {
     begin(count)
     var idle = 0
     while returned != target {
       if try step(&queue) == 0 {
         idle &+= 1
-        try wait(&queue, idle, gate)
+        try wait(&queue, idle, barrier)
       } else {
         idle = 0
       }
@@ -238,13 +238,13 @@ struct DriverLoop {
   /// Nothing came back: lets the path do what is due, and gives up when the other end did.
   @inline(__always)
   private mutating func wait<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, _ idle: Int, _ gate: SliceGate
+    _ queue: inout Queue, _ idle: Int, _ barrier: SliceBarrier
   ) throws(SliceFailure) {
-    if let doorbells = plan.doorbells { return try sleep(&queue, doorbells, gate) }
+    if let doorbells = plan.doorbells { return try sleep(&queue, doorbells, barrier) }
     // Polling at full rate first: a pause is longer than a line takes to arrive.
     if idle & 0x3f != 0x3f { return }
     cring_spin_hint()
-    if idle & 0xfff == 0xfff { try look(&queue, idle, gate) }
+    if idle & 0xfff == 0xfff { try look(&queue, idle, barrier) }
   }
 
   /// The device's process has ended: what it had completed by then is complete.
@@ -257,10 +257,10 @@ struct DriverLoop {
 
   @inline(never)
   private mutating func look<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, _ idle: Int, _ gate: SliceGate
+    _ queue: inout Queue, _ idle: Int, _ barrier: SliceBarrier
   ) throws(SliceFailure) {
-    if gate.hasFailed {
-      if gate.isAbandoned { try collect(&queue) }
+    if barrier.hasFailed {
+      if barrier.isAbandoned { try collect(&queue) }
       throw .other
     }
     do throws(QueueError) { try queue.poll() } catch { throw .queue(error) }
@@ -270,11 +270,11 @@ struct DriverLoop {
 
   @inline(never)
   private func sleep<Queue: DriverQueue & ~Copyable>(
-    _ queue: inout Queue, _ doorbells: Doorbells, _ gate: SliceGate
+    _ queue: inout Queue, _ doorbells: Doorbells, _ barrier: SliceBarrier
   ) throws(SliceFailure) {
     if queue.enableNotifications() { return }
     // A notification that is lost would show as a second of nothing, so the time-out hides no error.
-    if !doorbells.call.wait(milliseconds: 1000) && gate.hasFailed { throw .other }
+    if !doorbells.call.wait(milliseconds: 1000) && barrier.hasFailed { throw .other }
     queue.disableNotifications()
   }
 }

@@ -3,7 +3,7 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// What both ends do with each buffer of one contender.
+/// What both ends do with each buffer of one case.
 package struct LoadPlan: Sendable {
   package var direction: DMADirection
   package var bytes: Int

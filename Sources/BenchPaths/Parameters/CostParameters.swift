@@ -66,7 +66,7 @@ package struct CostParameters: Encodable, Sendable {
   package var measuredPaths: [DMAPath] { [.direct] + paths.filter { $0 != .direct } }
 
   /// The CPUs of each queue's two ends.
-  package var laneCPUs: [(driver: Int, device: Int)] {
+  package var queueCPUs: [(driver: Int, device: Int)] {
     let first = (driver: driverCPU, device: deviceCPU)
     guard queueThreads == .own else { return Array(repeating: first, count: queues) }
     return [first] + otherCPUs.map { ($0.driverCPU, $0.deviceCPU) }

@@ -4,7 +4,7 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// The guest that all contenders of a run share: rings, payloads the device can see, payloads it cannot, bounce pool.
+/// The guest that all cases of a run share: rings, payloads the device can see, payloads it cannot, bounce pool.
 ///
 /// One set of pages for everything that is compared, so that no path has luckier ones.
 package struct BenchGuest {
@@ -12,7 +12,7 @@ package struct BenchGuest {
   package let pool: SwiotlbPool?
   package let sharedPayload: GuestBuffer
   package let privatePayload: GuestBuffer?
-  /// What `shadow` and `hybrid` copy through; one contender runs at a time.
+  /// What `shadow` and `hybrid` copy through; one case runs at a time.
   package let shadow: GuestBuffer?
   /// Payload on both sides of 4 GiB; as long above it as below.
   package let straddling: GuestBuffer?
@@ -29,17 +29,17 @@ package struct BenchGuest {
     let hides = usesPool || parameters.isolation.isForced || parameters.isolation.paths.contains(.shadow)
     let straddles = parameters.measuredPaths.contains(.dmaMask)
     let below = Self.wholeLeaves(payloadBytes)
-    // Each contender has a ring of its own; a counted twin of each runs before the timed ones.
-    let contenders =
+    // Each case has a ring of its own; a counted twin of each runs before the timed ones.
+    let cases =
       parameters.measuredPaths.count * parameters.sizes.count * parameters.directions.count * parameters.queues
       * (parameters.isolation.paths.isEmpty ? 1 : 2)
     let perRing =
       SplitRing.byteCount(size: parameters.queueSize) + PackedRing.byteCount(size: parameters.queueSize) + 1024
     // One set of tables for each layout, whether both are measured or not.
-    let tableBytes = 2 * contenders * 2 * Self.tableByteCount(parameters)
+    let tableBytes = 2 * cases * 2 * Self.tableByteCount(parameters)
     do {
       let ringRegion = try MemoryRegion(
-        at: GuestPhysicalAddress(1 << 28), byteCount: 2 * contenders * perRing + tableBytes + 4096,
+        at: GuestPhysicalAddress(1 << 28), byteCount: 2 * cases * perRing + tableBytes + 4096,
         node: parameters.ringNode, pages: parameters.pageSize)
       let shared = try MemoryRegion(
         at: GuestPhysicalAddress(Self.boundary - (straddles ? UInt64(below) : 0)),
@@ -170,7 +170,7 @@ extension BenchGuest {
 
   /// Those of one queue whose buffers have `bytes`.
   private static func shadowByteCount(_ bytes: Int, _ parameters: CostParameters) -> Int {
-    ShadowMapper<NoWork>.byteCount(slots: shadowSlots(parameters), slotByteCount: shadowSlot(bytes, parameters))
+    ShadowMapper<UncountedWork>.byteCount(slots: shadowSlots(parameters), slotByteCount: shadowSlot(bytes, parameters))
   }
 
   /// From the start of shadow buffers to the end of the last 2 MiB they have a part in.
@@ -183,11 +183,11 @@ extension BenchGuest {
 
   /// The shadow buffers of a queue whose buffers have `bytes`, with nothing to spare.
   ///
-  /// Behind those of the queues before it in its contender.
-  package func shadow(bytes: Int, _ lane: Int, _ parameters: CostParameters) throws(BenchError) -> GuestBuffer {
+  /// Behind those of the queues before it in its case.
+  package func shadow(bytes: Int, _ queue: Int, _ parameters: CostParameters) throws(BenchError) -> GuestBuffer {
     guard let shadow else { throw .machine("no shadow buffers were set up") }
     let count = Self.shadowByteCount(bytes, parameters)
-    return shadow.slice(at: lane * count, byteCount: count)
+    return shadow.slice(at: queue * count, byteCount: count)
   }
 }
 

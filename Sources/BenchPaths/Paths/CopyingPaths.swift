@@ -4,15 +4,15 @@ import RingKit
 import RingPlatform
 
 // Paths that copy: swiotlb, dma-mask, shadow.
-extension ContenderFactory {
-  mutating func swiotlb(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+extension CaseFactory {
+  mutating func swiotlb(_ key: CostKey, _ counter: some WorkCounter) throws -> BenchCase {
     let pool = try pool(for: key)
     return try assemble(
       key, SwiotlbMapper(memory: guest.memory, pool: pool, cpu: parameters.driverCPU, counter: counter), .regions,
       figures: { ["poolHighWaterSlots": Double(pool.highWaterSlots)] })
   }
 
-  mutating func dmaMask(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+  mutating func dmaMask(_ key: CostKey, _ counter: some WorkCounter) throws -> BenchCase {
     let mask = parameters.maskBits == 64 ? UInt64.max : (1 << UInt64(parameters.maskBits)) - 1
     return try assemble(
       key,
@@ -30,7 +30,7 @@ extension ContenderFactory {
     _ key: CostKey, buffer: GuestBuffer? = nil, window: PremappedBuffer? = nil, _ counter: Counter
   ) throws -> ShadowMapper<Counter> {
     try ShadowMapper(
-      memory: guest.memory, buffer: buffer ?? guest.shadow(bytes: key.bytes, lane, parameters),
+      memory: guest.memory, buffer: buffer ?? guest.shadow(bytes: key.bytes, queue, parameters),
       slotByteCount: BenchGuest.shadowSlot(key.bytes, parameters), window: window, counter: counter)
   }
 }

@@ -4,7 +4,7 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// The smallest program that moves the lines of a ring, as a contender.
+/// The smallest program that moves the lines of a ring, as a case.
 @safe
 package final class Floor: @unchecked Sendable {
   private let floor: OpaquePointer
@@ -45,13 +45,13 @@ package final class Floor: @unchecked Sendable {
   deinit { unsafe crb_floor_destroy(floor) }
 
   /// Takes turns like any other; ends of a slice it agrees on by itself.
-  package func contender(_ label: String) -> Contender {
-    let contender = Contender(
+  package func benchCase(_ label: String) -> BenchCase {
+    let benchCase = BenchCase(
       label, DriverEnd(run: { count, _ throws(SliceFailure) in unsafe crb_floor_drive(self.floor, UInt64(count)) }),
       DeviceEnd(run: { _ throws(SliceFailure) in unsafe crb_floor_serve(self.floor) }))
     // It moves groups of descriptors and has no other way to count.
-    contender.granule = contender.batchMultiple
-    return contender
+    benchCase.granule = benchCase.batchMultiple
+    return benchCase
   }
 }
 

@@ -3,8 +3,8 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-extension ContenderFactory {
-  mutating func hybrid(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+extension CaseFactory {
+  mutating func hybrid(_ key: CostKey, _ counter: some WorkCounter) throws -> BenchCase {
     let control: HybridControl
     var calibrator: HybridCalibrator?
     if let given = parameters.hybridThreshold {
@@ -16,17 +16,17 @@ extension ContenderFactory {
       control = HybridControl(HybridThreshold(0))
     }
     let place = try place(key)
-    let contender = try assemble(
+    let benchCase = try assemble(
       key, hybridMapper(key, control, place.domain, counter), .hybrid(place),
       figures: { ["thresholdBytes": Double(control.threshold[key.direction])] })
-    contender.tuner = calibrator
-    return contender
+    benchCase.tuner = calibrator
+    return benchCase
   }
 
   private func hybridMapper<Counter: WorkCounter>(
     _ key: CostKey, _ control: HybridControl, _ domain: IOMMUDomain, _ counter: Counter
   ) throws -> HybridMapper<IOMMUMapper<Counter>> {
-    let buffer = try guest.shadow(bytes: key.bytes, lane, parameters)
+    let buffer = try guest.shadow(bytes: key.bytes, queue, parameters)
     // As with premapped: mapped while no device is attached. In leaves of 2 MiB, unless another queue has a part in
     // them.
     let hasLargePages = parameters.iommu.pages != .small && parameters.queues == 1

@@ -5,8 +5,8 @@ import RingKit
 import RingPlatform
 
 // Paths behind an IOMMU: iommu-strict, iommu-lazy, premapped, viommu, mmu.
-extension ContenderFactory {
-  mutating func iommu<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> Contender {
+extension CaseFactory {
+  mutating func iommu<Counter: WorkCounter>(_ key: CostKey, _ counter: Counter) throws -> BenchCase {
     let place = try place(key)
     let mapper = IOMMUMapper(
       domain: place.domain, policy: key.path == .iommuStrict ? .strict : .lazy, cpu: parameters.driverCPU,
@@ -15,7 +15,7 @@ extension ContenderFactory {
     return try called(key, mapper, .domain(place))
   }
 
-  mutating func premapped(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+  mutating func premapped(_ key: CostKey, _ counter: some WorkCounter) throws -> BenchCase {
     let domain = domain()
     // The mapper before the translator: with no device attached a map that fails waits for none.
     let mapper = try PremappedMapper(
@@ -25,7 +25,7 @@ extension ContenderFactory {
     return try assemble(key, mapper, .windows(domain, windows))
   }
 
-  mutating func viommu(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+  mutating func viommu(_ key: CostKey, _ counter: some WorkCounter) throws -> BenchCase {
     let place = try place(key)
     switch parameters.iommu.viommuPrice {
     case .injected:
@@ -41,7 +41,7 @@ extension ContenderFactory {
     }
   }
 
-  mutating func mmu(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+  mutating func mmu(_ key: CostKey, _ counter: some WorkCounter) throws -> BenchCase {
     guard guest.sharedPayload.region.pageSize != .reserved2M else {
       throw BenchError.machine(
         "mmu shows single pages, and the payload lies on reserved 2 MiB pages here; leave out --page-size 2m")
@@ -64,13 +64,13 @@ extension ContenderFactory {
   /// A path behind calls: each buffer is mapped, or each fragment of several.
   private mutating func called<Mapper: DMAMapper & ~Copyable>(
     _ key: CostKey, _ mapper: consuming Mapper, _ side: DeviceSide
-  ) throws -> Contender {
+  ) throws -> BenchCase {
     let bytes = parameters.iommu.mergeBytes
     guard bytes > 0 else { return try assemble(key, CalledMapper(mapper), side) }
     return try assemble(key, CalledMapper(FragmentMapper(mapper, mappedBuffers, fragmentByteCount: bytes)), side)
   }
 
-  /// The address space of a contender's device: shared by its queues, or one that another process has a part in.
+  /// The address space of a case's device: shared by its queues, or one that another process has a part in.
   func place(_ key: CostKey) throws -> DomainPlace {
     guard key.isolated else { return DomainPlace(domain: domain()) }
     // Each range begins at a multiple of its size. Those of all buffers in flight, of their tables, and of what waits
@@ -81,9 +81,9 @@ extension ContenderFactory {
     let tables = 2 * ranges * pages / 512 + 2 * BenchGuest.shadowByteCount(parameters) >> 21 + 64
     // No more than the domain of two threads may have.
     let tablePages = min(tables, iommuConfiguration.maximumTablePages)
-    let seat = try DomainSeat(
+    let attachment = try DomainAttachment(
       IOMMUDomain(sharing: guest.memory, tablePages: tablePages, configuration: iommuConfiguration))
-    return DomainPlace(domain: seat.domain, seat: seat)
+    return DomainPlace(domain: attachment.domain, attachment: attachment)
   }
 
   /// This program once more, as the process that holds the translations.

@@ -4,7 +4,7 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// A place on the heap for a queue end, so that the two threads of a contender can each keep theirs between slices.
+/// A place on the heap for a queue end, so that the two threads of a case can each keep theirs between slices.
 package final class Box<Value: ~Copyable> {
   package var value: Value
 
@@ -52,7 +52,7 @@ extension DriverEnd {
     let loop = Box(DriverLoop(plan))
     let single = Box(DriverLoop(plan))
     self.init(
-      run: { count, gate throws(SliceFailure) in try loop.value.run(&end.value, count: count, gate: gate) },
+      run: { count, barrier throws(SliceFailure) in try loop.value.run(&end.value, count: count, barrier: barrier) },
       work: { end.value.work.counts })
     turns = DriverTurns(
       begin: { loop.value.begin($0) },
@@ -65,8 +65,8 @@ extension DriverEnd {
       reclaim: { () throws(SliceFailure) in try single.value.reclaimBatch(&end.value) }
     )
     if plan.depth == 1 {
-      timeRoundTrips = { count, gate, record throws(SliceFailure) in
-        try loop.value.timeRoundTrips(&end.value, count: count, gate: gate, record)
+      timeRoundTrips = { count, barrier, record throws(SliceFailure) in
+        try loop.value.timeRoundTrips(&end.value, count: count, barrier: barrier, record)
       }
     }
     abandon = {
@@ -79,8 +79,8 @@ extension DriverEnd {
   /// The same end with a device in another process: `leave` ends the waiting for one that no longer serves.
   func isolated(leave: @escaping () -> Void) -> DriverEnd {
     var end = self
-    end.run = { [run, abandon] count, gate throws(SliceFailure) in
-      do throws(SliceFailure) { return try run(count, gate) } catch {
+    end.run = { [run, abandon] count, barrier throws(SliceFailure) in
+      do throws(SliceFailure) { return try run(count, barrier) } catch {
         guard case .queue(.mapping(.deviceUnreachable)) = error else { throw error }
         leave()
         throw .deviceUnreachable(left: abandon())
@@ -123,16 +123,16 @@ extension DeviceEnd {
     case .service:
       let end = Box(translator)
       self.init(
-        run: { gate throws(SliceFailure) in
-          while !gate.isSliceOver { for _ in 0..<16 { end.value.service() } }
+        run: { barrier throws(SliceFailure) in
+          while !barrier.isSliceOver { for _ in 0..<16 { end.value.service() } }
         },
         work: { end.value.work.counts })
     case .translate(let plan, let addresses, let order):
       let end = Box(translator)
       var next = 0
       self.init(
-        run: { gate throws(SliceFailure) in
-          while !gate.isSliceOver {
+        run: { barrier throws(SliceFailure) in
+          while !barrier.isSliceOver {
             guard let count = order.take() else { continue }
             let start = cring_nanoseconds()
             do throws(DMAFault) {
@@ -152,7 +152,7 @@ extension DeviceEnd {
     let end = Box(queue)
     let loop = Box(DeviceLoop(plan, from: sequence))
     self.init(
-      run: { gate throws(SliceFailure) in try loop.value.run(&end.value, gate: gate) },
+      run: { barrier throws(SliceFailure) in try loop.value.run(&end.value, barrier: barrier) },
       work: { end.value.work.counts })
     turn = { () throws(SliceFailure) in try loop.value.turn(&end.value) }
     batch = { () throws(SliceFailure) in

@@ -97,7 +97,7 @@ package struct LockCheck {
     let pool = try SwiotlbPool(allocator.allocate(64 << 20, alignment: 4096), areaCount: areas)
     let base = payload.guestBase.rawValue
     let mappers = (0..<cpus.count).map {
-      Box(SwiotlbMapper(memory: memory, pool: pool, cpu: $0, counter: NoWork()))
+      Box(SwiotlbMapper(memory: memory, pool: pool, cpu: $0, counter: UncountedWork()))
     }
     let own = Owned(mappers)
     return { thread in
@@ -109,7 +109,7 @@ package struct LockCheck {
 
   // A whole turn behind one access: a check for exclusive access at each operation would cost as much as a magazine
   // does.
-  private static func bounce(_ mapper: inout SwiotlbMapper<NoWork>, _ segment: MemorySegment) {
+  private static func bounce(_ mapper: inout SwiotlbMapper<UncountedWork>, _ segment: MemorySegment) {
     for _ in 0..<turn {
       guard let mapped = try? mapper.map(segment, .deviceReadable) else { return }
       try? mapper.unmap(mapped.mapping, .deviceReadable)

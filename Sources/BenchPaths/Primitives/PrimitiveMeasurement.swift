@@ -88,7 +88,7 @@ package struct PrimitiveMeasurement {
         slots.removeAll(keepingCapacity: true)
         for _ in 0..<batch { if let slot = pool.takeSlots(UInt32(bytes), cpu: 0) { slots.append(slot) } }
       })
-    var mapper = SwiotlbMapper(memory: memory, pool: pool, cpu: 0, counter: NoWork())
+    var mapper = SwiotlbMapper(memory: memory, pool: pool, cpu: 0, counter: UncountedWork())
     let segment = MemorySegment(payload.guestBase, length: UInt32(bytes))
     func mapAndUnmap(_ count: Int) throws {
       for _ in 0..<count {
@@ -126,14 +126,14 @@ package struct PrimitiveMeasurement {
     let segments = (0..<batch).map {
       MemorySegment(GuestPhysicalAddress(1 << 30 + UInt64($0) * 4_096), length: UInt32(bytes))
     }
-    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: UncountedWork())
     var mappings: [IOMMUMapping] = []
     let round = try time {
       for segment in segments { mappings.append(try mapper.map(segment, .deviceReadable).mapping) }
       for mapping in mappings { try mapper.unmap(mapping, .deviceReadable) }
       mappings.removeAll(keepingCapacity: true)
     }
-    let translator = IOMMUTranslator(domain: domain, counter: NoWork())
+    let translator = IOMMUTranslator(domain: domain, counter: UncountedWork())
     let served = try time { for page in 1...UInt64(batch) { try domain.invalidate(page) } }
     _ = consume translator
     return [
@@ -166,12 +166,12 @@ package struct PrimitiveMeasurement {
     parameters.paths = [.direct]
     parameters.sizes = [bytes]
     parameters.directions = [.deviceReadable]
-    var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
-    let contender = try factory.make(
+    var factory = CaseFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    let benchCase = try factory.make(
       CostKey(ring: .split, path: .direct, direction: .deviceReadable, bytes: bytes))
-    defer { contender.close() }
+    defer { benchCase.close() }
     do throws(SliceFailure) {
-      let best = try contender.runOnOneThread(5_000)
+      let best = try benchCase.runOnOneThread(5_000)
       return (best.add + best.reclaim) / Double(parameters.batch)
     } catch { throw .check("direct on one thread: \(error.text)") }
   }

@@ -25,7 +25,7 @@ package struct VFIOFaultRun {
     let doorbell = try device.start(size: ring.size, ring.addresses)
     var driver = BlockDriver(
       try SplitDriverQueue(
-        start.configuration, ring: ring, mapper: DirectMapper(memory: guest.memory, counter: NoWork())),
+        start.configuration, ring: ring, mapper: DirectMapper(memory: guest.memory, counter: UncountedWork())),
       slots: start.slots)
     let page = unsafe SharedMemory(guest.payload.host, byteCount: 4096)
     let target = MemorySegment(GuestPhysicalAddress(Self.iova.rawValue), length: 512)
@@ -56,7 +56,7 @@ package struct VFIOFaultRun {
 
   /// What the device says of a read of the first sector; `nil` when it says nothing, or that it needs a reset.
   private func ask(
-    _ driver: inout BlockDriver<SplitDriverQueue<DirectMapper<NoWork>>>, _ doorbell: borrowing VFIODoorbell,
+    _ driver: inout BlockDriver<SplitDriverQueue<DirectMapper<UncountedWork>>>, _ doorbell: borrowing VFIODoorbell,
     _ device: VirtioPCIDevice, _ target: MemorySegment
   ) throws -> BlockStatus? {
     guard try driver.submit(.read, sector: 0, data: target, token: 0) == .added else { return nil }

@@ -33,9 +33,9 @@ package struct CostRow: Encodable, Sendable {
 }
 
 extension CostRow {
-  /// A contender's row in one class, `nil` of too few slices.
+  /// A case's row in one class, `nil` of too few slices.
   ///
-  /// `baseline` and `bounce` are the numbers of direct's contender and swiotlb's.
+  /// `baseline` and `bounce` are the numbers of direct's case and swiotlb's.
   package init?(
     _ number: Int, _ key: CostKey, baseline: Int?, bounce: Int?, _ placement: PlacementClass, _ run: PairedRun,
     _ parameters: CostParameters

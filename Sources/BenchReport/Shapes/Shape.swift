@@ -132,24 +132,24 @@ package struct ShapeRun: Sendable {
     self.placement = placement
   }
 
-  package func time(_ contender: Int) -> Estimate? { placement.flatMap { paired.time(contender, $0) } }
+  package func time(_ benchCase: Int) -> Estimate? { placement.flatMap { paired.time(benchCase, $0) } }
 
-  /// One contender's time by another's.
-  package func ratio(_ contender: Int, to baseline: Int) -> Estimate? {
-    placement.flatMap { paired.ratio(contender, to: baseline, $0) }
+  /// One case's time by another's.
+  package func ratio(_ benchCase: Int, to baseline: Int) -> Estimate? {
+    placement.flatMap { paired.ratio(benchCase, to: baseline, $0) }
   }
 
-  private func both(_ contender: Int, _ baseline: Int) -> (Estimate, Estimate)? {
-    guard let time = self.time(contender), let base = self.time(baseline), base.low > 0 else { return nil }
+  private func both(_ benchCase: Int, _ baseline: Int) -> (Estimate, Estimate)? {
+    guard let time = self.time(benchCase), let base = self.time(baseline), base.low > 0 else { return nil }
     return (time, base)
   }
 
   /// By how many nanoseconds one costs more than another, slice by slice of the same round.
-  package func difference(_ contender: Int, from baseline: Int, seed: UInt64) -> Estimate? {
+  package func difference(_ benchCase: Int, from baseline: Int, seed: UInt64) -> Estimate? {
     guard let placement else { return nil }
-    let pairs = paired.sorter.pairs(contender, with: baseline, placement)
+    let pairs = paired.sorter.pairs(benchCase, with: baseline, placement)
     guard pairs.count >= PairedRun.fewestSlices else {
-      return both(contender, baseline).map { time, base in
+      return both(benchCase, baseline).map { time, base in
         Estimate(median: time.median - base.median, low: time.low - base.high, high: time.high - base.low)
       }
     }
@@ -164,7 +164,7 @@ package struct ShapeRun: Sendable {
     return roundTrip / 8
   }
 
-  /// Work per buffer of a counted contender.
+  /// Work per buffer of a counted case.
   package func counter(_ counted: Int, _ name: String) -> Double? { paired.run.counters[counted]?[name] }
 
   package var conditions: ShapeConditions {

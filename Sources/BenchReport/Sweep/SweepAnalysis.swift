@@ -48,7 +48,7 @@ final class SweepAnalysis {
   private var numbers: [CostKey: Int] = [:]
   private(set) var primitiveTimes: [(key: PrimitiveKey, placement: PlacementClass, time: Estimate)] = []
 
-  /// The run's contenders are those of `keys`, then those of `primitives`.
+  /// The run's cases are those of `keys`, then those of `primitives`.
   init(parameters: CostParameters, keys: [CostKey], primitives: [PrimitiveKey], run: PairedRun) {
     self.parameters = parameters
     self.keys = keys

@@ -163,7 +163,7 @@ package final class SweepReport: Encodable {
   /// What must be said about hybrid's rows.
   package let hybridWarning: String?
 
-  /// What a run says whose contenders are the rings of `keys`, then those of `primitives`.
+  /// What a run says whose cases are the rings of `keys`, then those of `primitives`.
   ///
   /// For what was `refused` no ring was made.
   package init(

@@ -54,12 +54,12 @@ struct LoopCommand: ParsableCommand {
     parameters.deviceCPU = 63
     // Given, because a threshold that is measured depends on time; the loop's buffers are copied.
     parameters.hybridThreshold = 4096
-    var factory = ContenderFactory(
+    var factory = CaseFactory(
       parameters: parameters, guest: try BenchGuest(parameters), servedBy: .waiter, flushInterval: .max)
-    let contender = try factory.make(key)
-    _ = try contender.runOnOneThread(rounds)
-    let best = try contender.runOnOneThread(rounds)
-    contender.close()
+    let benchCase = try factory.make(key)
+    _ = try benchCase.runOnOneThread(rounds)
+    let best = try benchCase.runOnOneThread(rounds)
+    benchCase.close()
     let buffers = Double(batch)
     StandardStream.output.write(
       """

@@ -30,19 +30,19 @@ struct CostMeasurement {
   }
 
   private func measure(_ progress: Progress, counting buffers: Int? = nil) throws(BenchError) -> (
-    SliceRun, [CostKey], ContenderFactory, HybridTuner?
+    SliceRun, [CostKey], CaseFactory, HybridTuner?
   ) {
     progress.update("setting up")
-    var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    var factory = CaseFactory(parameters: parameters, guest: try BenchGuest(parameters))
     if let warning = factory.guest.pageWarning(parameters) { progress.warn(warning) }
     let device = parameters.isolation.paths.isEmpty ? nil : try IsolatedDevice(parameters, factory.guest)
     factory.device = device
     try factory.guest.verifyPlacement(parameters)
-    let (keys, counted, timed) = try contenders(&factory, progress, counting: buffers)
+    let (keys, counted, timed) = try cases(&factory, progress, counting: buffers)
     let tuner = factory.tuner
     let schedule = try SliceSchedule(
       parameters, began: began, counted: counted, timed: timed, groups: timed.isEmpty ? [] : groups(keys),
-      otherLanes: parameters.queueThreads == .own ? Array(parameters.laneCPUs.dropFirst()) : [],
+      otherQueues: parameters.queueThreads == .own ? Array(parameters.queueCPUs.dropFirst()) : [],
       isolated: device?.peer, tuner: tuner, isUnlimited: buffers != nil)
     try device?.start(parameters)
     let run = try SliceSession(schedule) { device?.finish().text }.run(progress: progress)
@@ -51,10 +51,10 @@ struct CostMeasurement {
   }
 
   /// All combinations whose path can be had here; a path that was not asked for is left out where it cannot.
-  private func contenders(
-    _ factory: inout ContenderFactory, _ progress: Progress, counting buffers: Int?
-  ) throws(BenchError) -> (keys: [CostKey], counted: [Contender], timed: [Contender]) {
-    var made: [(key: CostKey, counted: Contender, timed: Contender?)] = []
+  private func cases(
+    _ factory: inout CaseFactory, _ progress: Progress, counting buffers: Int?
+  ) throws(BenchError) -> (keys: [CostKey], counted: [BenchCase], timed: [BenchCase]) {
+    var made: [(key: CostKey, counted: BenchCase, timed: BenchCase?)] = []
     var missing: Set<DMAPath> = []
     for key in keys() where !missing.contains(key.path) && !Interrupt.isRequested {
       do throws(BenchError) {
@@ -88,7 +88,7 @@ struct CostMeasurement {
     return groups
   }
 
-  /// Contenders that are compared with each other stand next to each other, so that they run in the same moment.
+  /// Cases that are compared with each other stand next to each other, so that they run in the same moment.
   private func keys() -> [CostKey] {
     var keys: [CostKey] = []
     for ring in parameters.rings {
@@ -110,7 +110,7 @@ struct CostMeasurement {
     let classifier = machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips)
     let hybrid = outcome.named(by: classifier)
     let paired = PairedRun(
-      run, contenders: keys.count, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
+      run, cases: keys.count, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
       isForeign: hybrid.isForeign)
     var rows: [CostRow] = []
     for (number, key) in keys.enumerated() {
@@ -130,14 +130,14 @@ struct CostMeasurement {
 extension SliceSchedule {
   /// The slices and CPUs that a run's parameters ask for.
   convenience init(
-    _ parameters: CostParameters, began: UInt64 = cring_nanoseconds(), counted: [Contender], timed: [Contender],
-    groups: [Range<Int>], otherLanes: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
+    _ parameters: CostParameters, began: UInt64 = cring_nanoseconds(), counted: [BenchCase], timed: [BenchCase],
+    groups: [Range<Int>], otherQueues: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
     tuner: HybridTuner? = nil, isUnlimited: Bool = false
   ) throws(BenchError) {
     try self.init(
       counted: counted, timed: timed, groups: groups, rounds: parameters.slices,
       sliceMilliseconds: parameters.sliceMilliseconds, timeLimit: isUnlimited ? .infinity : parameters.timeLimit,
-      began: began, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU, otherLanes: otherLanes,
+      began: began, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU, otherQueues: otherQueues,
       isolated: isolated, tuner: tuner)
   }
 }

@@ -18,9 +18,9 @@ struct RingMeasurement {
 
   func run(progress: Progress) throws(BenchError) -> RingReport {
     progress.update("setting up")
-    var factory = try RingContenderFactory(parameters.points)
-    var counted: [Contender] = []
-    var timed: [Contender] = []
+    var factory = try RingCaseFactory(parameters.points)
+    var counted: [BenchCase] = []
+    var timed: [BenchCase] = []
     // By point: the number of its ring among the timed ones, and of the floors that stand next to it.
     var places: [(ring: Int, floors: [(kind: FloorKind, number: Int)])] = []
     for point in parameters.points where !Interrupt.isRequested {
@@ -33,7 +33,7 @@ struct RingMeasurement {
         for kind in Floor.kinds(for: point) {
           guard let floor = Floor(kind.kind, point) else { continue }
           floors.append((kind, timed.count))
-          timed.append(floor.contender("floor of \(point.label)"))
+          timed.append(floor.benchCase("floor of \(point.label)"))
         }
       }
       places.append((ring, floors))
@@ -52,7 +52,7 @@ struct RingMeasurement {
     _ run: SliceRun, _ places: [(ring: Int, floors: [(kind: FloorKind, number: Int)])]
   ) -> RingReport {
     let paired = PairedRun(
-      run, contenders: places.reduce(0) { $0 + 1 + $1.floors.count }, slices: parameters.slices,
+      run, cases: places.reduce(0) { $0 + 1 + $1.floors.count }, slices: parameters.slices,
       classifier: machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips),
       seed: parameters.seed)
     var rows: [RingRow] = []

@@ -20,14 +20,14 @@ struct SweepMeasurement {
 
   func run(progress: Progress) throws(BenchError) -> SweepReport {
     progress.update("setting up")
-    var factory = ContenderFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    var factory = CaseFactory(parameters: parameters, guest: try BenchGuest(parameters))
     if let warning = factory.guest.pageWarning(parameters) { progress.warn(warning) }
     try factory.guest.verifyPlacement(parameters)
     let refusals = try refusals(factory.guest)
     var keys: [CostKey] = []
     var groups: [Range<Int>] = []
-    var counted: [Contender] = []
-    var timed: [Contender] = []
+    var counted: [BenchCase] = []
+    var timed: [BenchCase] = []
     for group in candidates() where !Interrupt.isRequested {
       let possible = group.filter { refusals[Size(path: $0.path, bytes: $0.bytes)] == nil }
       guard !possible.isEmpty else { continue }
@@ -38,9 +38,9 @@ struct SweepMeasurement {
       groups.append(keys.count..<(keys.count + possible.count))
       keys += possible
     }
-    let primitives = try PrimitiveContenders(&factory)
-    if !primitives.contenders.isEmpty { groups.append(timed.count..<(timed.count + primitives.contenders.count)) }
-    timed += primitives.contenders
+    let primitives = try PrimitiveCases(&factory)
+    if !primitives.cases.isEmpty { groups.append(timed.count..<(timed.count + primitives.cases.count)) }
+    timed += primitives.cases
     let tuner = factory.tuner
     let schedule = try SliceSchedule(
       parameters, began: began, counted: counted, timed: timed, groups: groups, tuner: tuner)
@@ -53,7 +53,7 @@ struct SweepMeasurement {
       machine: machine, parameters: parameters, keys: keys, primitives: primitives.keys,
       refused: refused(refusals),
       run: PairedRun(
-        run, contenders: timed.count, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
+        run, cases: timed.count, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
         isForeign: hybrid.isForeign), hybridCalibration: hybrid)
     report.memory = factory.guest.placements()
     return report
@@ -81,19 +81,19 @@ struct SweepMeasurement {
 
   /// Asks each path to map as many buffers of each size as will be outstanding, and keeps what it answers.
   private func refusals(_ guest: BenchGuest) throws(BenchError) -> [Size: String] {
-    var factory = ContenderFactory(parameters: parameters, guest: guest, servedBy: .waiter, form: .mapping)
+    var factory = CaseFactory(parameters: parameters, guest: guest, servedBy: .waiter, form: .mapping)
     var refusals: [Size: String] = [:]
     for path in parameters.measuredPaths {
       for bytes in parameters.sizes where !Interrupt.isRequested {
         let key = CostKey(ring: parameters.rings[0], path: path, direction: .deviceReadable, bytes: bytes)
-        let contender: Contender
-        do throws(BenchError) { contender = try factory.make(key) } catch {
+        let benchCase: BenchCase
+        do throws(BenchError) { benchCase = try factory.make(key) } catch {
           guard case .machine(let reason) = error, !parameters.areNamed, path != .direct else { throw error }
           refusals[Size(path: path, bytes: bytes)] = reason
           continue
         }
-        defer { contender.close() }
-        do throws(SliceFailure) { _ = try contender.runOnOneThread(1) } catch {
+        defer { benchCase.close() }
+        do throws(SliceFailure) { _ = try benchCase.runOnOneThread(1) } catch {
           guard case .queue(.mapping(let refusal)) = error else { throw .check("\(key.label): \(error.text)") }
           refusals[Size(path: path, bytes: bytes)] = refusal.description
         }

@@ -16,12 +16,12 @@ struct AreasShape {
   func measure() throws(BenchError) -> ShapeResult {
     var cost = bench.cost
     cost.sizes = Self.sizes
-    var timed: [Contender] = []
+    var timed: [BenchCase] = []
     do {
       for bytes in Self.sizes {
-        timed.append(try contender(bytes, areas: 1, hasRival: false))
-        timed.append(try contender(bytes, areas: 1, hasRival: true))
-        timed.append(try contender(bytes, areas: 2, hasRival: true))
+        timed.append(try benchCase(bytes, areas: 1, hasRival: false))
+        timed.append(try benchCase(bytes, areas: 1, hasRival: true))
+        timed.append(try benchCase(bytes, areas: 2, hasRival: true))
       }
     } catch let error as BenchError {
       throw error
@@ -31,7 +31,7 @@ struct AreasShape {
     return result(try bench.run(timed: timed, cost))
   }
 
-  private func contender(_ bytes: Int, areas: Int, hasRival: Bool) throws -> Contender {
+  private func benchCase(_ bytes: Int, areas: Int, hasRival: Bool) throws -> BenchCase {
     // Without a high-water mark, which is one line for all areas.
     let shared = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: Self.poolBytes)
     let stride = PayloadPool.stride(for: bytes) * 128

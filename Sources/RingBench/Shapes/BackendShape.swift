@@ -16,7 +16,7 @@ struct BackendShape {
   let bench: ShapeBench
 
   func measure() throws(BenchError) -> ShapeResult {
-    var timed: [Contender] = []
+    var timed: [BenchCase] = []
     for (path, pages) in [(DMAPath.viommu, Self.fitting), (.viommu, Self.cycling), (.premapped, Self.cycling)] {
       timed.append(try make(path, pages: pages, .translating))
     }
@@ -29,8 +29,8 @@ struct BackendShape {
   }
 
   private func make(
-    _ path: DMAPath, pages: Int, _ form: ContenderForm, counts: Bool = false
-  ) throws(BenchError) -> Contender {
+    _ path: DMAPath, pages: Int, _ form: CaseForm, counts: Bool = false
+  ) throws(BenchError) -> BenchCase {
     // Nothing is invalidated but when it is set up, before the device's thread is there.
     try bench.make(bench.key(path, bytes: 4_096), form: form, servedBy: .waiter, counting: counts) {
       ($0.queueSize, $0.depth) = (1_024, pages)
@@ -43,7 +43,7 @@ struct BackendShape {
     cost.paths = [.direct, .viommu]
     cost.sizes = [Self.bytes]
     var factory = try bench.factory(cost)
-    var timed: [Contender] = []
+    var timed: [BenchCase] = []
     for path in cost.paths { timed.append(try factory.make(bench.key(path, bytes: Self.bytes))) }
     return try bench.run(timed: timed, cost)
   }

@@ -60,22 +60,22 @@ struct IndirectShape {
   /// A chain of 4 through a table, and in the ring: what the table costs on each path.
   private func addPrice(_ result: inout ShapeResult) throws(BenchError) {
     let paths = [DMAPath.direct, .identity, .iommuStrict, .swiotlb]
-    var timed: [Contender] = []
+    var timed: [BenchCase] = []
     for path in paths {
       for isIndirect in [true, false] {
-        let contender = try bench.make(bench.key(path, bytes: Self.bytes)) { cost in
+        let benchCase = try bench.make(bench.key(path, bytes: Self.bytes)) { cost in
           Self.set(&cost, chain: 4, isIndirect: isIndirect)
           cost.touch = .none
         }
-        timed.append(contender)
+        timed.append(benchCase)
       }
     }
     // One more map of 64 bytes.
     for path in paths {
-      let contender = try bench.make(bench.key(path, bytes: 64), form: .mapping) {
+      let benchCase = try bench.make(bench.key(path, bytes: 64), form: .mapping) {
         Self.set(&$0, chain: 1, isIndirect: false)
       }
-      timed.append(contender)
+      timed.append(benchCase)
     }
     let run = try bench.run(timed: timed, bench.cost)
     result.conditions = run.conditions

@@ -75,8 +75,8 @@ struct InvalidationShape {
     cost.sizes = [Self.bytes]
     cost.touch = .none
     var factory = try bench.factory(cost)
-    var timed: [Contender] = []
-    for form in [ContenderForm.ring, .mapping] {
+    var timed: [BenchCase] = []
+    for form in [CaseForm.ring, .mapping] {
       factory.form = form
       for path in cost.paths { timed.append(try factory.make(bench.key(path, bytes: Self.bytes))) }
     }

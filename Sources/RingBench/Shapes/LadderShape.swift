@@ -20,7 +20,7 @@ struct LadderShape {
     cost.sizes = [Self.bytes]
     cost.touch = .none
     var factory = try bench.factory(cost)
-    var timed: [Contender] = []
+    var timed: [BenchCase] = []
     for path in paths { timed.append(try factory.make(bench.key(path, bytes: Self.bytes))) }
     factory.form = .mapping
     for path in paths { timed.append(try factory.make(bench.key(path, bytes: Self.bytes))) }

@@ -21,9 +21,9 @@ struct LargeRangeShape {
     (cost.depth, cost.batch) = (Self.depth, Self.batch)
     cost.sizes = Self.sizes
     // For each size one thread, then two that share a domain: neither has an IOTLB to wait for.
-    var timed: [Contender] = []
+    var timed: [BenchCase] = []
     for bytes in Self.sizes {
-      for hasRival in [false, true] { timed.append(try contender(bytes, hasRival: hasRival, cost)) }
+      for hasRival in [false, true] { timed.append(try benchCase(bytes, hasRival: hasRival, cost)) }
     }
     let run = try bench.run(timed: timed, cost)
     result.conditions = run.conditions
@@ -48,7 +48,7 @@ struct LargeRangeShape {
     }
   }
 
-  private func contender(_ bytes: Int, hasRival: Bool, _ cost: CostParameters) throws(BenchError) -> Contender {
+  private func benchCase(_ bytes: Int, hasRival: Bool, _ cost: CostParameters) throws(BenchError) -> BenchCase {
     let guest = try BenchGuest(cost)
     let plan = LoadPlan(
       direction: .deviceReadable, bytes: bytes, depth: Self.depth, batch: Self.batch, touch: .none, segments: 1,

@@ -18,8 +18,8 @@ struct PersistentShape {
     cost.paths = paths
     cost.sizes = [Self.bytes]
     var factory = try bench.factory(cost)
-    var timed: [Contender] = []
-    for form in [ContenderForm.ring, .mapping] {
+    var timed: [BenchCase] = []
+    for form in [CaseForm.ring, .mapping] {
       factory.form = form
       for path in paths { timed.append(try factory.make(bench.key(path, bytes: Self.bytes))) }
     }

@@ -25,13 +25,13 @@ struct ReachShape {
   }
 
   func measure() throws(BenchError) -> ShapeResult {
-    var timed: [Contender] = []
-    var counted: [Contender] = []
-    for form in [ContenderForm.ring, .translating] {
+    var timed: [BenchCase] = []
+    var counted: [BenchCase] = []
+    for form in [CaseForm.ring, .translating] {
       for point in points {
-        timed.append(try contender(point, form))
+        timed.append(try benchCase(point, form))
         if form == .ring {
-          counted.append(try contender(point, form, counting: true))
+          counted.append(try benchCase(point, form, counting: true))
           counted.last?.countedBuffers = 4_096
         }
       }
@@ -40,9 +40,9 @@ struct ReachShape {
   }
 
   /// In a guest of its own: the payload is not read, only its address is used.
-  private func contender(
-    _ point: Point, _ form: ContenderForm, counting: Bool = false
-  ) throws(BenchError) -> Contender {
+  private func benchCase(
+    _ point: Point, _ form: CaseForm, counting: Bool = false
+  ) throws(BenchError) -> BenchCase {
     try bench.make(bench.key(.premapped, bytes: 4_096), form: form, counting: counting) { cost in
       (cost.queueSize, cost.depth) = (1_024, point.pages)
       cost.touch = .none

@@ -6,7 +6,7 @@ import CRing
 import RingIOMMU
 import RingKit
 
-/// Runs the contenders of one shape.
+/// Runs the cases of one shape.
 struct ShapeBench {
   let shape: Shape
   let parameters: ShapeParameters
@@ -25,10 +25,10 @@ struct ShapeBench {
 
   /// A factory with a guest of its own.
   func factory(
-    _ cost: CostParameters, form: ContenderForm = .ring, servedBy: InvalidationServer = .deviceThread,
+    _ cost: CostParameters, form: CaseForm = .ring, servedBy: InvalidationServer = .deviceThread,
     flushInterval: UInt64 = IOMMUConfiguration().flushInterval
-  ) throws(BenchError) -> ContenderFactory {
-    ContenderFactory(
+  ) throws(BenchError) -> CaseFactory {
+    CaseFactory(
       parameters: cost, guest: try BenchGuest(cost), servedBy: servedBy, flushInterval: flushInterval, form: form)
   }
 
@@ -42,12 +42,12 @@ struct ShapeBench {
     return result
   }
 
-  /// A contender in a guest of its own.
+  /// A case in a guest of its own.
   func make(
-    _ key: CostKey, form: ContenderForm = .ring, servedBy: InvalidationServer = .deviceThread,
+    _ key: CostKey, form: CaseForm = .ring, servedBy: InvalidationServer = .deviceThread,
     flushInterval: UInt64 = IOMMUConfiguration().flushInterval, counting: Bool = false,
     _ change: (inout CostParameters) -> Void
-  ) throws(BenchError) -> Contender {
+  ) throws(BenchError) -> BenchCase {
     var cost = cost
     cost.paths = [key.path]
     cost.sizes = [key.bytes]
@@ -58,7 +58,7 @@ struct ShapeBench {
 
   /// Lets them take turns and count, for a share of the time that is left; they are closed then.
   func run(
-    timed: [Contender], counted: [Contender] = [], share: Double = 1, _ cost: CostParameters
+    timed: [BenchCase], counted: [BenchCase] = [], share: Double = 1, _ cost: CostParameters
   ) throws(BenchError) -> ShapeRun {
     var cost = cost
     cost.timeLimit = share * self.cost.timeLimit
@@ -66,7 +66,7 @@ struct ShapeBench {
       cost, counted: counted, timed: timed, groups: timed.isEmpty ? [] : [0..<timed.count])
     let run = try SliceSession(schedule).run(progress: progress)
     let paired = PairedRun(
-      run, contenders: timed.count, slices: cost.slices,
+      run, cases: timed.count, slices: cost.slices,
       classifier: machine.classifier(cost.driverCPU, cost.deviceCPU, roundTrips: run.roundTrips), seed: cost.seed)
     guard let wanted = parameters.placement else { return ShapeRun(paired: paired, placement: paired.mainClass) }
     // A class without slices is none that anything was measured in.
@@ -79,19 +79,19 @@ struct ShapeBench {
   func count(
     _ key: CostKey, rounds: Int, _ change: (inout CostParameters) -> Void
   ) throws(BenchError) -> WorkCounts {
-    let contender = try make(key, servedBy: .waiter, flushInterval: .max, counting: true) { cost in
+    let benchCase = try make(key, servedBy: .waiter, flushInterval: .max, counting: true) { cost in
       // Nothing is pinned here. A depot of IOVA ranges gives back, by the clock, what it holds beyond one magazine a
       // CPU.
       cost.deviceCPU = max(cost.deviceCPU, 63)
       change(&cost)
     }
-    defer { contender.close() }
+    defer { benchCase.close() }
     do throws(SliceFailure) {
-      _ = try contender.runOnOneThread(rounds)
-      let before = contender.work
-      _ = try contender.runOnOneThread(rounds)
-      return contender.work - before
-    } catch { throw .check("\(contender.label): \(error.text)") }
+      _ = try benchCase.runOnOneThread(rounds)
+      let before = benchCase.work
+      _ = try benchCase.runOnOneThread(rounds)
+      return benchCase.work - before
+    } catch { throw .check("\(benchCase.label): \(error.text)") }
   }
 }
 

@@ -84,7 +84,7 @@ extension IOMMUDomain {
 
   // A variable of no size has no address of its own, and the thread sanitizer looks at whatever it gets for one.
   private struct Uncounted {
-    var work = NoWork()
+    var work = UncountedWork()
     var place: UInt8 = 0
   }
 }

@@ -125,10 +125,10 @@ public struct IOMMUMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   }
 }
 
-extension IOMMUMapper where Counter == NoWork {
+extension IOMMUMapper where Counter == UncountedWork {
   /// A mapper with an address space of its own; counts nothing.
   public init(_ memory: GuestMemory, policy: IOMMUPolicy = .strict) {
-    self.init(domain: IOMMUDomain(memory: memory), policy: policy, counter: NoWork())
+    self.init(domain: IOMMUDomain(memory: memory), policy: policy, counter: UncountedWork())
   }
 }
 

@@ -109,13 +109,13 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   }
 }
 
-extension PremappedMapper where Counter == NoWork {
+extension PremappedMapper where Counter == UncountedWork {
   /// Maps all memory of a guest for good, in an address space of its own; counts nothing.
   ///
   /// - Throws: ``DMAError`` as for one large map.
   public init(_ memory: GuestMemory) throws(DMAError) {
     try self.init(
-      memory.regions.map { GuestBuffer(whole: $0) }, domain: IOMMUDomain(memory: memory), counter: NoWork())
+      memory.regions.map { GuestBuffer(whole: $0) }, domain: IOMMUDomain(memory: memory), counter: UncountedWork())
   }
 }
 

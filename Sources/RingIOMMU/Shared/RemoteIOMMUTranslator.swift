@@ -19,7 +19,7 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
   private let domain: SharedDomain
   private let memory: GuestMemory
   // Of the driver's side, where that serves in this one's place.
-  private var seat: DomainSeat?
+  private var attachment: DomainAttachment?
 
   /// A translator with an empty IOTLB.
   ///
@@ -40,15 +40,15 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
   }
 
   deinit {
-    seat?.detach()
+    attachment?.detach()
     iotlb.deallocate()
   }
 
   /// Has the thread that waits serve in this translator's place until it goes away (``InvalidationServer/waiter``): for
   /// tests, in which both ends live on one thread.
-  package mutating func beServed(by seat: DomainSeat) {
-    seat.serve(inPlace: iotlb)
-    self.seat = seat
+  package mutating func beServed(by attachment: DomainAttachment) {
+    attachment.serve(inPlace: iotlb)
+    self.attachment = attachment
   }
 
   /// Looks the range up in the IOTLB, or walks; joins pages as long as they are contiguous here.

@@ -3,7 +3,7 @@ public import RingKit
 /// What a driver passes to a device's process of the address space behind an IOMMU: two pieces of memory.
 ///
 /// The device stands for itself and its translation unit: it walks the page table in ``tables`` and finds the requests
-/// of the invalidation queue there, and says in ``completions`` how far it has taken them. Made by a ``DomainSeat`` on
+/// of the invalidation queue there, and says in ``completions`` how far it has taken them. Made by a ``DomainAttachment`` on
 /// the driver's side, and out of what arrived on the device's, for a ``RemoteIOMMUTranslator``.
 public final class SharedDomain: Sendable {
   /// Page table and requests: the driver's to write, for the device to read.
@@ -56,7 +56,7 @@ extension IOMMUDomain {
   ///
   /// Both lie in memory of the domain's own, which that process cannot write: sealed, so that having its descriptor
   /// does not help. It is no memory of the guest, so no descriptor leads there. Translators are in other processes,
-  /// each behind a ``DomainSeat``; there is none in this one. Mappers are those of any domain.
+  /// each behind a ``DomainAttachment``; there is none in this one. Mappers are those of any domain.
   ///
   /// - Parameters:
   ///   - memory: what can be mapped; only its shared regions can be reached by translators.

@@ -27,7 +27,7 @@ public enum DMAError: Error, Equatable, Sendable {
   /// The IOMMU did not answer a wait descriptor within this many nanoseconds.
   case invalidationTimedOut(nanoseconds: UInt64)
   /// The device, in another process, did not confirm that it forgot a mapping (`RemoteIOTLB`), or has ended
-  /// (`DomainSeat`).
+  /// (`DomainAttachment`).
   case deviceUnreachable
   /// The device, in another process, says that it took more of the invalidation queue than was posted, in descriptors.
   case wrongCompletion(found: UInt64, posted: UInt64)

@@ -47,9 +47,9 @@ public struct DirectMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   public mutating func flush() throws(DMAError) {}
 }
 
-extension DirectMapper where Counter == NoWork {
+extension DirectMapper where Counter == UncountedWork {
   /// A mapper for a device that reaches the shared regions of `memory`; counts nothing.
-  public init(_ memory: GuestMemory) { self.init(memory: memory, counter: NoWork()) }
+  public init(_ memory: GuestMemory) { self.init(memory: memory, counter: UncountedWork()) }
 }
 
 extension DirectMapper: ResumableMapper {

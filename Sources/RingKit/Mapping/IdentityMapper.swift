@@ -118,10 +118,10 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   func notMapped(_ mapping: IdentityMapping) -> DMAError { .notMapped(mapping.address) }
 }
 
-extension IdentityMapper where Counter == NoWork {
+extension IdentityMapper where Counter == UncountedWork {
   /// A mapper for a device that reaches every address; counts nothing.
   public init(_ memory: GuestMemory) {
-    self.init(memory, limit: .max, isRetpoline: false, NoWork())
+    self.init(memory, limit: .max, isRetpoline: false, UncountedWork())
   }
 }
 

@@ -203,7 +203,7 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
   public func makeTranslator() -> RegionTranslator<Counter> { RegionTranslator(memory: memory, counter: Counter()) }
 }
 
-extension ShadowMapper where Counter == NoWork {
+extension ShadowMapper where Counter == UncountedWork {
   /// A mapper with shadow buffers of its own in shared memory of the guest; counts nothing.
   ///
   /// - Parameters:
@@ -213,7 +213,7 @@ extension ShadowMapper where Counter == NoWork {
   /// - Throws: ``MemoryError``, ``ShadowConfigurationError``.
   public init(_ memory: GuestMemory, slots: Int = 256, slotByteCount: Int = 2048) throws {
     let buffer = try memory.allocate(Self.byteCount(slots: slots, slotByteCount: slotByteCount))
-    try self.init(memory: memory, buffer: buffer, slotByteCount: slotByteCount, counter: NoWork())
+    try self.init(memory: memory, buffer: buffer, slotByteCount: slotByteCount, counter: UncountedWork())
   }
 }
 

@@ -1,7 +1,7 @@
 /// Something that is told what work was done.
 ///
 /// A type parameter of every mapper and translator, so that a run without counters contains no trace of them
-/// (``NoWork``) and a run with them counts exactly (``CountedWork``). Owned by the thread that owns the queue end.
+/// (``UncountedWork``) and a run with them counts exactly (``CountedWork``). Owned by the thread that owns the queue end.
 public protocol WorkCounter: BitwiseCopyable, Sendable {
   /// A counter that has seen nothing.
   init()
@@ -15,7 +15,7 @@ public protocol WorkCounter: BitwiseCopyable, Sendable {
 
 /// The counter that does not count: what a timed run uses.
 @frozen
-public struct NoWork: WorkCounter {
+public struct UncountedWork: WorkCounter {
   /// Nothing to prepare.
   @inlinable
   public init() {}

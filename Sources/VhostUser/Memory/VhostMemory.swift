@@ -78,12 +78,12 @@ final class VhostMemory {
 struct VhostTranslator: DMATranslator, ~Copyable {
   var work = CountedWork()
   private let isTranslating: Bool
-  private var regions: RegionTranslator<NoWork>
+  private var regions: RegionTranslator<UncountedWork>
   private var known: DeviceIOTLBTranslator<CountedWork>
 
   init(memory: VhostMemory, known: DeviceIOTLB, isTranslating: Bool) {
     self.isTranslating = isTranslating
-    regions = RegionTranslator(memory: memory.guest, counter: NoWork())
+    regions = RegionTranslator(memory: memory.guest, counter: UncountedWork())
     self.known = DeviceIOTLBTranslator(known, counter: CountedWork())
   }
 

@@ -136,7 +136,7 @@ struct VringParts {
   private static func translate(
     _ part: Part, _ memory: VhostMemory, _ known: DeviceIOTLB
   ) throws(Missing) -> GuestBuffer? {
-    var translator = DeviceIOTLBTranslator(known, counter: NoWork())
+    var translator = DeviceIOTLBTranslator(known, counter: UncountedWork())
     var start: HostAddress?
     for access in part.accesses {
       var done: UInt64 = 0

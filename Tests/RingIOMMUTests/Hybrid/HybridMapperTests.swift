@@ -13,7 +13,7 @@ struct HybridMapperTests {
   init() throws {
     driver = GuestBuffer(
       whole: try MemoryRegion(at: GuestPhysicalAddress(1 << 32), byteCount: 65_536))
-    let bytes = ShadowMapper<NoWork>.byteCount(slots: 4, slotByteCount: 2048)
+    let bytes = ShadowMapper<UncountedWork>.byteCount(slots: 4, slotByteCount: 2048)
     let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: bytes)
     shadow = GuestBuffer(whole: region).slice(at: 0, byteCount: bytes)
     memory = try GuestMemory([driver.region, shadow.region])
@@ -137,7 +137,7 @@ struct HybridMapperTests {
   func otherWindow() throws {
     let half = shadow.slice(at: 2112, byteCount: 2112)
     #expect(throws: ShadowConfigurationError.notWindow(half.address)) {
-      _ = try ShadowMapper(memory: memory, buffer: half, window: window, counter: NoWork())
+      _ = try ShadowMapper(memory: memory, buffer: half, window: window, counter: UncountedWork())
     }
   }
 }

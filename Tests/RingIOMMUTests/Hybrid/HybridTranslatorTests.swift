@@ -25,7 +25,7 @@ struct HybridTranslatorTests {
 
   @Test("both kinds of pages lead where an IOMMU's translator leads, and within a cached leaf nothing is walked")
   func sameAsPages() throws {
-    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: UncountedWork())
     var hybrid = HybridTranslator(IOMMUTranslator(domain: domain, counter: CountedWork()))
     var pages = IOMMUTranslator(domain: domain, counter: CountedWork())
     let mapped = try mapper.map(payload.segment(at: 100, length: 9000), .deviceWritable)
@@ -48,7 +48,7 @@ struct HybridTranslatorTests {
 
   @Test("a range that runs out of the window faults, and so does the window once it is released")
   func faults() throws {
-    var hybrid = HybridTranslator(IOMMUTranslator(domain: domain, counter: NoWork()))
+    var hybrid = HybridTranslator(IOMMUTranslator(domain: domain, counter: UncountedWork()))
     let last = IOVA(window.address.rawValue + UInt64(2 * Self.leaf) - 1)
     let one = try hybrid.translate(last, byteCount: 2, for: .deviceReadable)
     #expect(one.byteCount == 1)
@@ -64,8 +64,8 @@ struct HybridTranslatorTests {
   @Test("a leaf permits no more than the table does, from the cache too")
   func permission() throws {
     // One map of 2 MiB, which is a large leaf where its address is a multiple of that.
-    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: NoWork())
-    var hybrid = HybridTranslator(IOMMUTranslator(domain: domain, counter: NoWork()))
+    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: UncountedWork())
+    var hybrid = HybridTranslator(IOMMUTranslator(domain: domain, counter: UncountedWork()))
     let mapped = try mapper.map(shadow.segment(at: 0, length: Self.leaf), .deviceReadable)
     for _ in 0..<2 {
       _ = try hybrid.translate(mapped.address, byteCount: 64, for: .deviceReadable)

@@ -14,7 +14,7 @@ struct DeviceWindowTests {
     let domain = IOMMUDomain(memory: memory, configuration: configuration)
     var allocator = RegionAllocator(region)
     let buffers = [try allocator.allocate(3 << 20, alignment: 4096), try allocator.allocate(100_000, alignment: 64)]
-    var mapper = try PremappedMapper(buffers, domain: domain, largePages: largePages, counter: NoWork())
+    var mapper = try PremappedMapper(buffers, domain: domain, largePages: largePages, counter: UncountedWork())
     #expect(mapper.deviceWindows.count == 2)
     let copy = try IOMMUDomain(memory: memory, windows: mapper.deviceWindows, usesLargePages: largePages)
     var device = IOMMUTranslator(domain: copy, counter: CountedWork())
@@ -49,7 +49,7 @@ struct DeviceWindowTests {
     let there = Self.hidden
     let window = try #require(DMAWindow(IOVA(0x10_0000), to: there, byteCount: 4096))
     let domain = try IOMMUDomain(memory: memory, windows: [window])
-    var device = IOMMUTranslator(domain: domain, counter: NoWork())
+    var device = IOMMUTranslator(domain: domain, counter: UncountedWork())
     #expect(throws: DMAFault.badTarget(IOVA(0x10_0000), there)) {
       _ = try device.translate(IOVA(0x10_0000), byteCount: 8, for: .deviceReadable)
     }

@@ -14,7 +14,7 @@ struct HostileCompletionTests {
     let (address, mapping) = try mapper.map(fixture.guest.segment(0, 64), .deviceReadable)
     fixture.setCompletion(value)
     #expect(throws: DMAError.wrongCompletion(found: value, posted: 2)) { try mapper.unmap(mapping, .deviceReadable) }
-    fixture.pair.seat.detach()
+    fixture.pair.attachment.detach()
     for _ in 0..<600 {
       let (other, mapping) = try mapper.map(fixture.guest.segment(0, 64), .deviceReadable)
       #expect(other.rawValue >> 12 != address.rawValue >> 12)
@@ -90,33 +90,33 @@ struct HostileCompletionTests {
     let watcher = TestThread {
       // The request is there: the wait has begun, or is about to.
       while pair.domain.core.invalidations.tail == 0 {}
-      pair.seat.processEnded()
+      pair.attachment.processEnded()
     }
     #expect(throws: DMAError.deviceUnreachable) { try mapper.unmap(mapping, .deviceReadable) }
     watcher.join()
     #expect(throws: DMAError.deviceUnreachable) { try mapper.unmap(second, .deviceReadable) }
-    pair.seat.detach()
+    pair.attachment.detach()
     try mapper.unmap(third, .deviceReadable)
     // Neither is heard of again.
-    pair.seat.processEnded()
-    pair.seat.detach()
+    pair.attachment.processEnded()
+    pair.attachment.detach()
   }
 
   @Test("a successor answers in a page of its own: what the one before still writes counts no more")
   func successor() throws {
     let fixture = try SharedDomainFixture(servedBy: .deviceThread, timeout: 1_000_000)
     var mapper = fixture.mapper()
-    fixture.pair.seat.processEnded()
-    fixture.pair.seat.detach()
-    let seat = try DomainSeat(fixture.pair.domain)
+    fixture.pair.attachment.processEnded()
+    fixture.pair.attachment.detach()
+    let attachment = try DomainAttachment(fixture.pair.domain)
     let (_, mapping) = try mapper.map(fixture.guest.segment(0, 64), .deviceReadable)
     fixture.setCompletion(2)
     #expect(throws: DMAError.invalidationTimedOut(nanoseconds: 1_000_000)) {
       try mapper.unmap(mapping, .deviceReadable)
     }
-    let there = try SharedDomainPair.map(seat.shared)
+    let there = try SharedDomainPair.map(attachment.shared)
     // It begins where the queue is: what was asked before cannot concern it.
-    let device = RemoteIOMMUTranslator(domain: there, memory: fixture.guest.memory, counter: NoWork())
+    let device = RemoteIOMMUTranslator(domain: there, memory: fixture.guest.memory, counter: UncountedWork())
     #expect(unsafe cring_load_acquire_64(there.completions.hostBase.pointer) == 2)
     _ = consume device
   }
@@ -125,8 +125,8 @@ struct HostileCompletionTests {
   func places() async throws {
     await #expect(processExitsWith: .failure) {
       let fixture = try SharedDomainFixture()
-      _ = IOMMUTranslator(domain: fixture.pair.domain, counter: NoWork())
+      _ = IOMMUTranslator(domain: fixture.pair.domain, counter: UncountedWork())
     }
-    await #expect(processExitsWith: .failure) { _ = try DomainSeat(try IOMMUFixture().domain) }
+    await #expect(processExitsWith: .failure) { _ = try DomainAttachment(try IOMMUFixture().domain) }
   }
 }

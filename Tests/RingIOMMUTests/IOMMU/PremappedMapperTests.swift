@@ -70,7 +70,7 @@ import Testing
     var device = IOMMUTranslator(domain: guest.domain, counter: CountedWork())
     var iova = IOVA(0)
     do {
-      var mapper = try PremappedMapper(guest.regions[0], domain: guest.domain, counter: NoWork())
+      var mapper = try PremappedMapper(guest.regions[0], domain: guest.domain, counter: UncountedWork())
       iova = try mapper.map(guest.segment(0, 64), .deviceReadable).address
       _ = try device.translate(iova, byteCount: 64, for: .deviceReadable)
     }
@@ -85,7 +85,7 @@ import Testing
     let fits = try carve.allocate(16 * 4096)
     let doesNot = try carve.allocate(60 * 4096)
     do {
-      _ = try PremappedMapper([fits, doesNot], domain: guest.domain, counter: NoWork())
+      _ = try PremappedMapper([fits, doesNot], domain: guest.domain, counter: UncountedWork())
       Issue.record("mapped more than there are addresses")
     } catch {
       #expect(error == .iovaExhausted(pages: 60))

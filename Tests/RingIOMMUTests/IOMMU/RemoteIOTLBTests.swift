@@ -50,7 +50,7 @@ import Testing
   @Test func aDeviceThatDoesNotConfirmFailsTheUnmapAndItsRangeStaysReserved() throws {
     let fixture = try IOMMUFixture()
     let (peer, remote) = attach(fixture)
-    var mapper = IOMMUMapper(domain: fixture.domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: fixture.domain, policy: .strict, counter: UncountedWork())
     let (address, mapping) = try mapper.map(fixture.segment(0, 64), .deviceReadable)
     peer.confirms = false
     #expect(throws: DMAError.deviceUnreachable) { try mapper.unmap(mapping, .deviceReadable) }
@@ -67,7 +67,7 @@ import Testing
   @Test func aMissIsAnsweredFromThePageTable() throws {
     let fixture = try IOMMUFixture()
     let (_, remote) = attach(fixture)
-    var mapper = IOMMUMapper(domain: fixture.domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: fixture.domain, policy: .strict, counter: UncountedWork())
     let (address, mapping) = try mapper.map(fixture.segment(2 * 4096 + 100, 64), .deviceReadable)
     let page = IOVA(address.rawValue & ~4095)
     let found = try #require(remote.translation(of: address))
@@ -90,7 +90,7 @@ import Testing
     let fixture = try IOMMUFixture()
     let (_, remote) = attach(fixture)
     var mapper = try PremappedMapper(
-      fixture.regions[0], domain: fixture.domain, largePages: true, counter: NoWork())
+      fixture.regions[0], domain: fixture.domain, largePages: true, counter: UncountedWork())
     let (address, _) = try mapper.map(fixture.segment(3 << 20, 64), .deviceWritable)
     let found = try #require(remote.translation(of: address))
     #expect(found.range == IOMMURange(IOVA(address.rawValue & ~0x1f_ffff), byteCount: 2 << 20))

@@ -25,14 +25,14 @@ struct SharedDomainFixture {
     pair = try SharedDomainPair(guest.memory, configuration: configuration)
   }
 
-  func mapper(_ policy: IOMMUPolicy = .strict) -> IOMMUMapper<NoWork> {
-    IOMMUMapper(domain: pair.domain, policy: policy, counter: NoWork())
+  func mapper(_ policy: IOMMUPolicy = .strict) -> IOMMUMapper<UncountedWork> {
+    IOMMUMapper(domain: pair.domain, policy: policy, counter: UncountedWork())
   }
 
   /// A translator on the test's thread, which waiters serve.
   func translator() -> RemoteIOMMUTranslator<CountedWork> {
     var translator = RemoteIOMMUTranslator(domain: pair.there, memory: guest.memory, counter: CountedWork())
-    translator.beServed(by: pair.seat)
+    translator.beServed(by: pair.attachment)
     return translator
   }
 
@@ -40,7 +40,7 @@ struct SharedDomainFixture {
   func serve(_ stop: StopFlag) -> TestThread {
     let (there, memory) = (pair.there, guest.memory)
     return TestThread {
-      var translator = RemoteIOMMUTranslator(domain: there, memory: memory, counter: NoWork())
+      var translator = RemoteIOMMUTranslator(domain: there, memory: memory, counter: UncountedWork())
       while !stop.isRaised { translator.service() }
     }
   }
@@ -55,11 +55,11 @@ struct SharedDomainFixture {
 
   /// A word of the tables, through the driver's mapping.
   func setWord(_ value: UInt64, at offset: Int) {
-    unsafe cring_store_release_64(pair.seat.shared.tables.hostBase.advanced(by: offset).pointer, value)
+    unsafe cring_store_release_64(pair.attachment.shared.tables.hostBase.advanced(by: offset).pointer, value)
   }
 
   func word(at offset: Int) -> UInt64 {
-    unsafe cring_load_acquire_64(pair.seat.shared.tables.hostBase.advanced(by: offset).pointer)
+    unsafe cring_load_acquire_64(pair.attachment.shared.tables.hostBase.advanced(by: offset).pointer)
   }
 
   /// Where in the tables the entry of a page at a level is.
@@ -80,13 +80,13 @@ struct SharedDomainFixture {
 /// would be there.
 final class SharedDomainPair: Sendable {
   let domain: IOMMUDomain
-  let seat: DomainSeat
+  let attachment: DomainAttachment
   let there: SharedDomain
 
   init(_ memory: GuestMemory, tablePages: Int = 64, configuration: IOMMUConfiguration = IOMMUConfiguration()) throws {
     domain = try IOMMUDomain(sharing: memory, tablePages: tablePages, configuration: configuration)
-    seat = try DomainSeat(domain)
-    there = try Self.map(seat.shared)
+    attachment = try DomainAttachment(domain)
+    there = try Self.map(attachment.shared)
   }
 
   /// What a device's process makes of it.

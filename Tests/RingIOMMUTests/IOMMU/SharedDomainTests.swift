@@ -14,9 +14,9 @@ struct SharedDomainTests {
     var configuration = IOMMUConfiguration()
     configuration.servedBy = .waiter
     let pair = try SharedDomainPair(memory, configuration: configuration)
-    var mapper = try PremappedMapper(region, domain: pair.domain, largePages: largePages, counter: NoWork())
+    var mapper = try PremappedMapper(region, domain: pair.domain, largePages: largePages, counter: UncountedWork())
     var device = RemoteIOMMUTranslator(domain: pair.there, memory: memory, counter: CountedWork())
-    device.beServed(by: pair.seat)
+    device.beServed(by: pair.attachment)
     let whole = GuestBuffer(whole: region)
     for offset in stride(from: 0, to: whole.byteCount - 64, by: 4000) {
       let (address, _) = try mapper.map(whole.segment(at: offset, length: 64), .deviceWritable)
@@ -76,7 +76,7 @@ struct SharedDomainTests {
     let (guest, domain) = (fixture.guest, fixture.pair.domain)
     let drivers = (0..<2).map { cpu in
       TestThread {
-        var mapper = IOMMUMapper(domain: domain, policy: .strict, cpu: cpu, counter: NoWork())
+        var mapper = IOMMUMapper(domain: domain, policy: .strict, cpu: cpu, counter: UncountedWork())
         do {
           for turn in 0..<400 {
             let (_, mapping) = try mapper.map(guest.segment(turn * 8, 64), .deviceReadable)
@@ -94,8 +94,8 @@ struct SharedDomainTests {
   @Test("whoever is passed the tables cannot write them, by none of the ways a descriptor opens")
   func sealed() throws {
     let fixture = try SharedDomainFixture()
-    let file = try #require(fixture.pair.seat.shared.tables.fileDescriptor)
-    let size = fixture.pair.seat.shared.tables.byteCount
+    let file = try #require(fixture.pair.attachment.shared.tables.fileDescriptor)
+    let size = fixture.pair.attachment.shared.tables.byteCount
     var bytes: UInt64 = 0
     #expect(unsafe pwrite(file, &bytes, 8, 0) == -1 && errno == EPERM)
     #expect(unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) == MAP_FAILED && errno == EPERM)
@@ -119,7 +119,7 @@ struct SharedDomainTests {
       // Offsets of tables, guest-physical addresses, pages and counts: all far below where this process has its memory.
       #expect(fixture.word(at: offset) & PageTableEntry.addressMask < 1 << 40, "at \(offset)")
     }
-    fixture.pair.seat.detach()
+    fixture.pair.attachment.detach()
     try mapper.unmap(mapping, .deviceReadable)
   }
 
@@ -129,8 +129,8 @@ struct SharedDomainTests {
     var configuration = IOMMUConfiguration()
     configuration.servedBy = .waiter
     let pair = try SharedDomainPair(guest.memory, tablePages: 3, configuration: configuration)
-    pair.seat.detach()
-    var mapper = IOMMUMapper(domain: pair.domain, policy: .strict, counter: NoWork())
+    pair.attachment.detach()
+    var mapper = IOMMUMapper(domain: pair.domain, policy: .strict, counter: UncountedWork())
     #expect(throws: DMAError.pageTableExhausted) { _ = try mapper.map(guest.segment(0, 64), .deviceReadable) }
   }
 }

@@ -61,8 +61,8 @@ struct MMUMapperTests {
 
   @Test("a range that runs over what is shown comes back as far as it is")
   func edge() throws {
-    var mapper = MMUMapper(window: window, counter: NoWork())
-    var device = MMUTranslator(window: window, counter: NoWork())
+    var mapper = MMUMapper(window: window, counter: UncountedWork())
+    var device = MMUTranslator(window: window, counter: UncountedWork())
     // From the top down: behind the first is the window's end.
     let (iova, mapping) = try mapper.map(guest.segment(100, 4096), .deviceWritable)
     #expect(try device.translate(iova, byteCount: .max, for: .deviceWritable).byteCount == 8192 - 100)
@@ -112,8 +112,8 @@ enum Intruder {
   static func run(_ trespass: Trespass) throws {
     let guest = try IOMMUFixture(pages: 16)
     let window = try MMUWindow(memory: guest.memory, byteCount: 64 * 4096)
-    var mapper = MMUMapper(window: window, counter: NoWork())
-    var device = MMUTranslator(window: window, counter: NoWork())
+    var mapper = MMUMapper(window: window, counter: UncountedWork())
+    var device = MMUTranslator(window: window, counter: UncountedWork())
     let (out, _) = try mapper.map(guest.segment(0, 64), .deviceReadable)
     let (into, mapping) = try mapper.map(guest.segment(4096, 64), .deviceWritable)
     let read = try device.translate(out, byteCount: 64, for: .deviceReadable).host
@@ -141,8 +141,8 @@ extension MMUMapperTests {
     }
     let (whole, part) = (try region(at: 3 * 4096, 0), try region(at: 5 * 4096 + 64, 1 << 20))
     let window = try MMUWindow(memory: try GuestMemory([whole, part]), byteCount: 16 * 4096)
-    var mapper = MMUMapper(window: window, counter: NoWork())
-    var device = MMUTranslator(window: window, counter: NoWork())
+    var mapper = MMUMapper(window: window, counter: UncountedWork())
+    var device = MMUTranslator(window: window, counter: UncountedWork())
     unsafe file.hostBase.advanced(by: 3 * 4096 + 8).pointer.storeBytes(of: 0x77, as: UInt8.self)
     let (iova, mapping) = try mapper.map(MemorySegment(GuestPhysicalAddress(8), length: 8), .deviceReadable)
     let found = try device.translate(iova, byteCount: 8, for: .deviceReadable)

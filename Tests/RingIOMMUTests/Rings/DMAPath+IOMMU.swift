@@ -73,7 +73,7 @@ extension DMAPath {
   private static func connectShared(_ rig: Rig, _ policy: IOMMUPolicy) throws {
     let pair = try SharedDomainPair(rig.memory, tablePages: 512, configuration: rig.iommuConfiguration)
     var translator = RemoteIOMMUTranslator(domain: pair.there, memory: rig.memory, counter: CountedWork())
-    if !rig.hasThreads { translator.beServed(by: pair.seat) }
+    if !rig.hasThreads { translator.beServed(by: pair.attachment) }
     rig.keep(pair)
     try rig.connect(IOMMUMapper(domain: pair.domain, policy: policy, counter: CountedWork()), translator)
   }

@@ -62,7 +62,7 @@ struct HybridSentinelTests {
     "no private byte beside a short segment reaches the shadow buffers of hybrid", arguments: SentinelGuest.Mix.allCases
   )
   func hybrid(mix: SentinelGuest.Mix) throws {
-    let guest = try SentinelGuest(sharedByteCount: ShadowMapper<NoWork>.byteCount(slots: 8, slotByteCount: 2048))
+    let guest = try SentinelGuest(sharedByteCount: ShadowMapper<UncountedWork>.byteCount(slots: 8, slotByteCount: 2048))
     var configuration = IOMMUConfiguration()
     configuration.servedBy = .waiter
     let domain = IOMMUDomain(memory: guest.memory, configuration: configuration)

@@ -14,7 +14,7 @@ struct VirtqueueTests {
     #expect(try PathChecks { try ShadowMapper($0, slotByteCount: 8192) }.run() == [])
     let poisoning = try PathChecks { memory in
       let arena = PoisoningArena(try memory.allocate(32 * 8192))
-      return PoisoningMapper(memory: memory, arena: arena, counter: NoWork())
+      return PoisoningMapper(memory: memory, arena: arena, counter: UncountedWork())
     }.run()
     #expect(poisoning == [])
   }
@@ -25,7 +25,7 @@ struct VirtqueueTests {
     #expect(try PathChecks { IOMMUMapper($0, policy: .lazy) }.run() == [])
     #expect(try PathChecks { try PremappedMapper($0) }.run() == [])
     let viommu = try PathChecks { memory in
-      ViommuMapper(domain: IOMMUDomain(memory: memory), exit: InjectedExit(nanoseconds: 1), counter: NoWork())
+      ViommuMapper(domain: IOMMUDomain(memory: memory), exit: InjectedExit(nanoseconds: 1), counter: UncountedWork())
     }.run()
     #expect(viommu == [])
   }
@@ -92,22 +92,22 @@ struct VirtqueueTests {
 
 /// Forgets the last byte that the device wrote, or the unmap.
 private struct LossyPath: PairedPath, ~Copyable {
-  var base: SwiotlbMapper<NoWork>
+  var base: SwiotlbMapper<UncountedWork>
   let leaks: Bool
 
-  init(_ base: consuming SwiotlbMapper<NoWork>, leaks: Bool = false) {
+  init(_ base: consuming SwiotlbMapper<UncountedWork>, leaks: Bool = false) {
     self.base = base
     self.leaks = leaks
   }
 
-  var work: NoWork {
+  var work: UncountedWork {
     get { base.work }
     set { base.work = newValue }
   }
 
-  static var unmapped: SwiotlbMapping { SwiotlbMapper<NoWork>.unmapped }
+  static var unmapped: SwiotlbMapping { SwiotlbMapper<UncountedWork>.unmapped }
 
-  func makeTranslator() -> RegionTranslator<NoWork> { base.makeTranslator() }
+  func makeTranslator() -> RegionTranslator<UncountedWork> { base.makeTranslator() }
 
   mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection

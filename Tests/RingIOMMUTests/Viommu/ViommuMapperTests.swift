@@ -31,7 +31,7 @@ struct ViommuMapperTests {
   func injected() throws {
     let guest = try IOMMUFixture()
     var mapper = ViommuMapper(
-      domain: guest.domain, exit: InjectedExit(nanoseconds: 1_000_000), counter: NoWork())
+      domain: guest.domain, exit: InjectedExit(nanoseconds: 1_000_000), counter: UncountedWork())
     let clock = ContinuousClock()
     let time = try clock.measure {
       for _ in 0..<5 { try mapper.unmap(mapper.map(guest.segment(0, 64), .deviceReadable).mapping, .deviceReadable) }
@@ -132,7 +132,7 @@ struct ViommuMapperTests {
     guest.domain.core.allocator.flushCaches()
     #expect(guest.domain.rangesInUse == 0 && mapper.work.counts[.maps] == 0)
     let roomy = try ViommuThread()
-    var other = ViommuMapper(domain: guest.domain, exit: try roomy.driver(), counter: NoWork())
+    var other = ViommuMapper(domain: guest.domain, exit: try roomy.driver(), counter: UncountedWork())
     #expect(throws: DMAError.iovaExhausted(pages: 65)) { try other.map(guest.segment(0, 65 * 4096), .deviceReadable) }
     let outside = guest.segment(-1, 2)
     #expect(throws: DMAError.outOfBounds(outside)) { try other.map(outside, .deviceReadable) }

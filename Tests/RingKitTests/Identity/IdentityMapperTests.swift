@@ -41,12 +41,12 @@ import Testing
 
   @Test(arguments: dispatches)
   func refusesNothing(dispatch: IdentityDispatch) throws {
-    var mapper = try IdentityMapper(memory: GuestMemory(byteCount: 4096), dispatch: dispatch, counter: NoWork())
+    var mapper = try IdentityMapper(memory: GuestMemory(byteCount: 4096), dispatch: dispatch, counter: UncountedWork())
     let empty = MemorySegment(GuestPhysicalAddress(0x1000), length: 0)
     let mapError = #expect(throws: DMAError.self) { _ = try mapper.map(empty, .deviceReadable) }
     #expect(mapError == .outOfBounds(empty))
     let unmapError = #expect(throws: DMAError.self) {
-      try mapper.unmap(IdentityMapper<NoWork>.unmapped, .deviceReadable)
+      try mapper.unmap(IdentityMapper<UncountedWork>.unmapped, .deviceReadable)
     }
     #expect(unmapError == .notMapped(IOVA(0)))
   }
@@ -54,7 +54,7 @@ import Testing
   @Test func retpolineNeedsAMachineThatHasIt() {
     guard !cring_has_retpoline() else { return print("skipped: this architecture has retpolines") }
     #expect(throws: IdentityConfigurationError.retpolineUnavailable) {
-      _ = try IdentityMapper(memory: GuestMemory(byteCount: 4096), dispatch: .retpoline, counter: NoWork()).limit
+      _ = try IdentityMapper(memory: GuestMemory(byteCount: 4096), dispatch: .retpoline, counter: UncountedWork()).limit
     }
   }
 

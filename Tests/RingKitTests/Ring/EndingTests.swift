@@ -47,7 +47,7 @@ struct EndingTests {
 struct EndingMapper: DrainedMapper, ~Copyable {
   final class Count: @unchecked Sendable { var ends = 0 }
 
-  var work = NoWork()
+  var work = UncountedWork()
   let count: Count
 
   init(_ count: Count) { self.count = count }

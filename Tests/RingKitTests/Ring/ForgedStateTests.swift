@@ -24,14 +24,14 @@ struct ForgedStateTests {
     case .split:
       var queue = try SplitDriverQueue(
         configuration, ring: SplitRing(in: memory, size: Self.size), indirectTables: tables,
-        mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: NoWork()))
+        mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: UncountedWork()))
       let result = try queue.add(readable: parts.readable.span, writable: segments.span, token: 1)
       #expect(result == .added)
       return try queue.saveState { _ in parts }
     case .packed:
       var queue = try PackedDriverQueue(
         configuration, ring: PackedRing(in: memory, size: Self.size), indirectTables: tables,
-        mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: NoWork()))
+        mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: UncountedWork()))
       let result = try queue.add(readable: parts.readable.span, writable: segments.span, token: 1)
       #expect(result == .added)
       return try queue.saveState { _ in parts }
@@ -46,11 +46,11 @@ struct ForgedStateTests {
       case .split:
         _ = try SplitDriverQueue.restored(
           from: state, ring: SplitRing(in: memory, size: size), indirectTables: tables,
-          mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: NoWork()))
+          mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: UncountedWork()))
       case .packed:
         _ = try PackedDriverQueue.restored(
           from: state, ring: PackedRing(in: memory, size: size), indirectTables: tables,
-          mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: NoWork()))
+          mapper: IdentityMapper(memory: GuestMemory([memory.region]), counter: UncountedWork()))
       }
       return nil
     } catch { return error as? QueueStateError }
@@ -117,7 +117,7 @@ struct ForgedStateTests {
         ring.clear()
         ring.used.store16(UInt16(truncatingIfNeeded: word), 0)
         var queue = try SplitDeviceQueue(
-          configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: NoWork()))
+          configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: UncountedWork()))
         let hasResumed = queue.resume(at: 0)
         #expect(hasResumed)
         let state = try queue.saveState()
@@ -129,7 +129,7 @@ struct ForgedStateTests {
         ring.clear()
         ring.deviceEvent.store32(word, 0)
         var queue = try PackedDeviceQueue(
-          configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: NoWork()))
+          configuration, ring: ring, translator: RegionTranslator(memory: memory, counter: UncountedWork()))
         let hasResumed = queue.resume(at: 0x8000)
         #expect(hasResumed)
         let state = try queue.saveState()

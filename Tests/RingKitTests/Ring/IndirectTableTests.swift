@@ -46,7 +46,7 @@ struct IndirectTableTests {
   }
 
   private func device(_ rig: Rig, _ memory: GuestMemory) throws -> DeviceEnd {
-    let translator = RegionTranslator(memory: memory, counter: NoWork())
+    let translator = RegionTranslator(memory: memory, counter: UncountedWork())
     switch rig.layout {
     case .split:
       return DeviceBox(

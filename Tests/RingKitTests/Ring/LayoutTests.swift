@@ -78,15 +78,15 @@ struct LayoutTests {
 
   @Test("what a queue remembers of a buffer takes sixteen bytes")
   func privateState() {
-    #expect(MemoryLayout<LedgerEntry>.size == 16)
-    #expect(MemoryLayout<LedgerEntry>.stride == 16)
+    #expect(MemoryLayout<InFlightEntry>.size == 16)
+    #expect(MemoryLayout<InFlightEntry>.stride == 16)
     #expect(MemoryLayout<Completion>.stride == 16)
     #expect(MemoryLayout<MemorySegment>.stride == 16)
     #expect(MemoryLayout<TranslatedSegment>.stride == 24)
     #expect(MemoryLayout<EventSuppression>.size == 4)
     #expect(MemoryLayout<RingIndex>.size == 2)
     #expect(MemoryLayout<WrapCounter>.size == 4)
-    #expect(MemoryLayout<NoWork>.size == 0)
+    #expect(MemoryLayout<UncountedWork>.size == 0)
   }
 
   @Test("CountedWork has a word for every WorkEvent, and each its own")
@@ -96,6 +96,6 @@ struct LayoutTests {
     var work = CountedWork()
     for (number, event) in WorkEvent.allCases.enumerated() { work.add(event, UInt64(number + 1)) }
     for (number, event) in WorkEvent.allCases.enumerated() { #expect(work.counts[event] == UInt64(number + 1)) }
-    #expect(CountedWork.isCounting && !NoWork.isCounting)
+    #expect(CountedWork.isCounting && !UncountedWork.isCounting)
   }
 }

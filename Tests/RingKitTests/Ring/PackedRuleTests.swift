@@ -217,7 +217,7 @@ struct PackedRuleTests {
     let rig = try Rig(layout, size: 4)
     let memory = try GuestMemory(regions + [rig.ring.buffer.region])
     let configuration = rig.configuration
-    let translator = RegionTranslator(memory: memory, counter: NoWork())
+    let translator = RegionTranslator(memory: memory, counter: UncountedWork())
     let device: DeviceEnd
     switch layout {
     case .split:

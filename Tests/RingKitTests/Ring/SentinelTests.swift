@@ -21,7 +21,7 @@ struct SentinelTests {
 
   @Test("no private byte beside a submitted buffer reaches the shadow buffers", arguments: SentinelGuest.Mix.allCases)
   func shadow(mix: SentinelGuest.Mix) throws {
-    let guest = try SentinelGuest(sharedByteCount: ShadowMapper<NoWork>.byteCount(slots: 8, slotByteCount: 2048))
+    let guest = try SentinelGuest(sharedByteCount: ShadowMapper<UncountedWork>.byteCount(slots: 8, slotByteCount: 2048))
     var mapper = try ShadowMapper(
       memory: guest.memory, buffer: guest.shared, slotByteCount: 2048, counter: CountedWork())
     try guest.exercise(&mapper, mix, longest: 2048, "shadow") { _ in guest.shared.address.rawValue }

@@ -32,27 +32,27 @@ struct SequenceStateTests {
     QueueConfiguration(size: 8, features: features.union(.version1), indirectCapacity: 2)
   }
 
-  private typealias Driver = SplitDriverQueue<DirectMapper<NoWork>>
-  private typealias Device = SplitDeviceQueue<RegionTranslator<NoWork>>
+  private typealias Driver = SplitDriverQueue<DirectMapper<UncountedWork>>
+  private typealias Device = SplitDeviceQueue<RegionTranslator<UncountedWork>>
 
   private func driver(_ features: VirtioFeatures = []) throws -> Driver {
     try Driver(
       configuration(features), ring: SplitRing(in: ring, size: 8),
       indirectTables: features.contains(.indirectDescriptors) ? tables : nil,
-      mapper: DirectMapper(memory: memory, counter: NoWork()))
+      mapper: DirectMapper(memory: memory, counter: UncountedWork()))
   }
 
   private func device(_ features: VirtioFeatures = []) throws -> Device {
     try Device(
       configuration(features), ring: SplitRing(in: ring, size: 8),
-      translator: RegionTranslator(memory: memory, counter: NoWork()))
+      translator: RegionTranslator(memory: memory, counter: UncountedWork()))
   }
 
   private func restored(_ state: QueueState) throws -> Driver {
     try Driver.restored(
       from: state, ring: SplitRing(in: ring, size: 8),
       indirectTables: state.features.contains(.indirectDescriptors) ? tables : nil,
-      mapper: DirectMapper(memory: memory, counter: NoWork()))
+      mapper: DirectMapper(memory: memory, counter: UncountedWork()))
   }
 
   private func add(_ tokens: Range<UInt64>, _ driver: inout Driver) throws {
@@ -81,14 +81,14 @@ struct SequenceStateTests {
       try add(100..<106, &driver)
       _ = try device.serve(atMost: 4) { _, _ throws(Never) in 0 }
       #expect(try reclaim(3, &driver) == [100, 101, 102])
-      let counted = (driver.ledger.isPlainSequence, driver.ledger.unmarked)
+      let counted = (driver.inFlightTable.isPlainSequence, driver.inFlightTable.unmarked)
       try #require(counted.0 && counted.1 > 0, "the queue counts, so marks are owed")
       let state = try driver.saveState(describing: describe)
       #expect(state.inFlight.map(\.token) == [103, 104, 105])
       #expect(Set(state.free + state.inFlight.flatMap(\.slots)) == Set(0..<8))
       // Both go on counting, and the copy like the source.
       var copy = try restored(state)
-      let after = (driver.ledger.isPlainSequence, copy.ledger.isPlainSequence)
+      let after = (driver.inFlightTable.isPlainSequence, copy.inFlightTable.isPlainSequence)
       #expect(after == (true, true), "turn \(turn)")
       #expect(try reclaim(8, &copy) == [103])
       _ = try device.serve(atMost: 8) { _, _ throws(Never) in 0 }
@@ -109,7 +109,7 @@ struct SequenceStateTests {
     device.publish()
     #expect(try reclaim(8, &driver) == [1])
     var copy = try restored(try driver.saveState(describing: describe))
-    let still = copy.ledger.isSequential
+    let still = copy.inFlightTable.isSequential
     #expect(!still)
     for index in [2, 0] { device.complete(chains[index], written: 0) }
     device.publish()
@@ -120,7 +120,7 @@ struct SequenceStateTests {
       #expect(try reclaim(8, &copy) == [token])
     }
     try add(30..<31, &copy)
-    let again = copy.ledger.isSequential
+    let again = copy.inFlightTable.isSequential
     #expect(again)
   }
 
@@ -138,11 +138,11 @@ struct SequenceStateTests {
     let state = try driver.saveState(describing: describe)
     #expect(state.inFlight.map(\.token) == [0, 1000, 1] && (state.inFlight[1].table != nil) == indirect)
     var copy = try restored(state)
-    let before = (copy.ledger.isPlainSequence, copy.ledger.compoundInFlight)
+    let before = (copy.inFlightTable.isPlainSequence, copy.inFlightTable.compoundInFlight)
     #expect(before == (false, 1))
     _ = try device.serve(atMost: 8) { _, _ throws(Never) in 0 }
     #expect(try reclaim(8, &copy) == [0, 1000, 1])
-    let after = (copy.ledger.isPlainSequence, copy.ledger.compoundInFlight)
+    let after = (copy.inFlightTable.isPlainSequence, copy.inFlightTable.compoundInFlight)
     #expect(after == (true, 0))
   }
 }

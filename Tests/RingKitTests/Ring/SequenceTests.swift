@@ -25,20 +25,20 @@ struct SequenceTests {
     let configuration = QueueConfiguration(size: 8, features: .version1)
     let place = try SplitRing(in: ring, size: 8)
     var driver = try SplitDriverQueue(
-      configuration, ring: place, mapper: DirectMapper(memory: memory, counter: NoWork()))
+      configuration, ring: place, mapper: DirectMapper(memory: memory, counter: UncountedWork()))
     var device = try SplitDeviceQueue(
-      configuration, ring: place, translator: RegionTranslator(memory: memory, counter: NoWork()))
+      configuration, ring: place, translator: RegionTranslator(memory: memory, counter: UncountedWork()))
     let parts = [segment(0), segment(1)]
     for round in 0..<100 {
       let got1 = try driver.add(readable: parts.span, writable: [MemorySegment]().span, token: 1)
       #expect(got1 == .added)
-      let state8 = driver.ledger.isPlainSequence
+      let state8 = driver.inFlightTable.isPlainSequence
       #expect(!state8)
       driver.publish()
       _ = try device.serve(atMost: 8) { _, _ throws(Never) in 0 }
       let got2 = try driver.reclaim(atMost: 8)
       #expect(got2 == 1)
-      let state9 = driver.ledger.isPlainSequence
+      let state9 = driver.inFlightTable.isPlainSequence
       #expect(state9, "round \(round)")
     }
   }
@@ -48,9 +48,9 @@ struct SequenceTests {
     let configuration = QueueConfiguration(size: 4, features: .version1)
     let place = try SplitRing(in: ring, size: 4)
     var driver = try SplitDriverQueue(
-      configuration, ring: place, mapper: DirectMapper(memory: memory, counter: NoWork()))
+      configuration, ring: place, mapper: DirectMapper(memory: memory, counter: UncountedWork()))
     var device = try SplitDeviceQueue(
-      configuration, ring: place, translator: RegionTranslator(memory: memory, counter: NoWork()))
+      configuration, ring: place, translator: RegionTranslator(memory: memory, counter: UncountedWork()))
     let got3 = try driver.add(atMost: 2, .deviceReadable) { (segment($0), UInt64($0)) }
     #expect(got3 == 2)
     driver.publish()
@@ -61,7 +61,7 @@ struct SequenceTests {
     device.publish()
     let got4 = try driver.reclaim(atMost: 4)
     #expect(got4 == 2)
-    let state10 = driver.ledger.isSequential
+    let state10 = driver.inFlightTable.isSequential
     #expect(!state10)
     for token in 0..<4 as Range<UInt64> {
       let got5 = try driver.add(atMost: 1, .deviceReadable) { _ in (segment(0), token) }
@@ -73,7 +73,7 @@ struct SequenceTests {
     }
     let got7 = try driver.add(atMost: 2, .deviceReadable) { (segment($0), UInt64($0)) }
     #expect(got7 == 2)
-    let state11 = driver.ledger.isSequential
+    let state11 = driver.inFlightTable.isSequential
     #expect(state11)
   }
 }

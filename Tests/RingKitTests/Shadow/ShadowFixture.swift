@@ -16,10 +16,10 @@ struct ShadowFixture {
       at: GuestPhysicalAddress(Self.driverBase), byteCount: driverByteCount, visibility: .private)
     let region = try MemoryRegion(
       at: GuestPhysicalAddress(Self.shadowBase),
-      byteCount: ShadowMapper<NoWork>.byteCount(slots: slots, slotByteCount: slotByteCount))
+      byteCount: ShadowMapper<UncountedWork>.byteCount(slots: slots, slotByteCount: slotByteCount))
     driver = GuestBuffer(whole: hidden)
     shadow = GuestBuffer(whole: region).slice(
-      at: 0, byteCount: ShadowMapper<NoWork>.byteCount(slots: slots, slotByteCount: slotByteCount))
+      at: 0, byteCount: ShadowMapper<UncountedWork>.byteCount(slots: slots, slotByteCount: slotByteCount))
     memory = try GuestMemory([hidden])
     self.slotByteCount = slotByteCount
   }

@@ -139,7 +139,7 @@ struct ShadowMapperTests {
   func configuration() throws {
     let fixture = try ShadowFixture()
     func make(_ buffer: GuestBuffer, _ slot: Int) throws {
-      _ = try ShadowMapper(memory: fixture.memory, buffer: buffer, slotByteCount: slot, counter: NoWork())
+      _ = try ShadowMapper(memory: fixture.memory, buffer: buffer, slotByteCount: slot, counter: UncountedWork())
     }
     for slot in [0, -64, 63, 100, 1 << 31] {
       #expect(throws: ShadowConfigurationError.invalidSlotSize(byteCount: slot)) { try make(fixture.shadow, slot) }

@@ -34,7 +34,7 @@ struct DeviceHandshakeTests {
     #expect(device.queues[0].program == [1, 2, 3, 0, 0, 0, 0, 0])
     #expect(device.program == [9, 0, 0, 0, 0, 0, 0, 0])
     // The address that the device's memory does not have is refused, in type.
-    var translator = RegionTranslator(memory: memory, counter: NoWork())
+    var translator = RegionTranslator(memory: memory, counter: UncountedWork())
     let hidden = IOVA(untranslated: IsolationFixture.hiddenBase)
     #expect(throws: DMAFault.outOfBounds(hidden, byteCount: 64)) {
       _ = try translator.translate(hidden, byteCount: 64, for: .deviceReadable)
@@ -47,14 +47,14 @@ struct DeviceHandshakeTests {
     var configuration = IOMMUConfiguration()
     configuration.invalidationTimeout = 120_000_000_000
     let domain = try IOMMUDomain(sharing: guest.memory, tablePages: 16, configuration: configuration)
-    let seat = try DomainSeat(domain)
+    let attachment = try DomainAttachment(domain)
     let (here, there) = try DeviceSocket.pair()
     let (device, thread) = IsolationFixture.serve(there)
     do {
       let link = try DeviceLink(here)
       try link.share(guest.memory)
       var queue = try guest.splitQueue()
-      queue.domain = seat.shared
+      queue.domain = attachment.shared
       queue.iotlbSets = 16
       try link.attach(queue)
     }
@@ -63,15 +63,15 @@ struct DeviceHandshakeTests {
     let shared = try #require(found.domain)
     #expect(found.iotlbSets == 16 && found.windows == nil)
     #expect(shared.tables.byteCount == 8192 + 16 * 4096 && shared.completions.byteCount == 4096)
-    #expect(shared.tables.hostBase != seat.shared.tables.hostBase)
+    #expect(shared.tables.hostBase != attachment.shared.tables.hostBase)
     let memory = try #require(device.memory)
     let stop = StopFlag()
     let ready = StopFlag()
-    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: domain, policy: .strict, counter: UncountedWork())
     let segment = MemorySegment(GuestPhysicalAddress(IsolationFixture.sharedBase.rawValue + 100), length: 64)
     let (address, mapping) = try mapper.map(segment, .deviceReadable)
     let served = TestThread {
-      var translator = RemoteIOMMUTranslator(domain: shared, memory: memory, counter: NoWork())
+      var translator = RemoteIOMMUTranslator(domain: shared, memory: memory, counter: UncountedWork())
       let host = try? translator.translate(address, byteCount: 64, for: .deviceReadable).host
       #expect(host?.rawValue == memory.regions[0].hostBase.rawValue + UInt(100))
       ready.raise()

@@ -18,7 +18,7 @@ struct PrivatePageTests {
     try endpoint.agree()
     let shared = memory.regions[0].hostBase
     guard unsafe shared.pointer.load(as: UInt64.self) == 0xfeed else { exit(12) }
-    var translator = RegionTranslator(memory: memory, counter: NoWork())
+    var translator = RegionTranslator(memory: memory, counter: UncountedWork())
     let address = IOVA(untranslated: IsolationFixture.hiddenBase)
     do throws(DMAFault) {
       _ = try translator.translate(address, byteCount: 8, for: .deviceReadable)

@@ -4,8 +4,8 @@ import VhostUser
 
 /// The driver's end of one queue behind a scripted front-end, of the layout that its features say.
 final class ScriptedQueue {
-  typealias Split = SplitDriverQueue<DirectMapper<NoWork>>
-  typealias Packed = PackedDriverQueue<DirectMapper<NoWork>>
+  typealias Split = SplitDriverQueue<DirectMapper<UncountedWork>>
+  typealias Packed = PackedDriverQueue<DirectMapper<UncountedWork>>
 
   private var split: Split? = nil
   private var packed: Packed? = nil
@@ -19,7 +19,7 @@ final class ScriptedQueue {
     let isPacked = features.contains(.packedRing)
     let count = isPacked ? PackedRing.byteCount(size: size) : SplitRing.byteCount(size: size)
     let memory = try frontend.allocator.allocate(count, alignment: 4096)
-    let mapper = DirectMapper(memory: try GuestMemory([frontend.region]), counter: NoWork())
+    let mapper = DirectMapper(memory: try GuestMemory([frontend.region]), counter: UncountedWork())
     if isPacked {
       let ring = try PackedRing(in: memory, size: size)
       ring.clear()

@@ -53,7 +53,7 @@ import Testing
 
   @Test func aMissIsAnsweredWithWhereTheFrontendHasThePage() throws {
     let session = try Session()
-    var mapper = IOMMUMapper(domain: session.domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: session.domain, policy: .strict, counter: UncountedWork())
     let (address, mapping) = try mapper.map(session.segment(5), .deviceWritable)
     try session.miss(IOVA(address.rawValue + 17), .write)
     let update = try #require(session.messages(1).first)
@@ -71,7 +71,7 @@ import Testing
 
   @Test func anAccessThatIsNotPermittedGetsNoAnswerUnlessWideningIsAllowed() throws {
     let session = try Session()
-    var mapper = IOMMUMapper(domain: session.domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: session.domain, policy: .strict, counter: UncountedWork())
     let (written, first) = try mapper.map(session.segment(0), .deviceWritable)
     let (read, second) = try mapper.map(session.segment(1), .deviceReadable)
     try session.miss(written, [.read, .write])
@@ -94,7 +94,7 @@ import Testing
     let ring = try SplitRing(in: buffer, size: 16)
     try session.frontend.start(
       0, VringSetup(ring, window: window, kick: try EventDoorbell(), call: try EventDoorbell()))
-    var mapper = IOMMUMapper(domain: session.domain, policy: .lazy, counter: NoWork())
+    var mapper = IOMMUMapper(domain: session.domain, policy: .lazy, counter: UncountedWork())
     let (_, mapping) = try mapper.map(session.segment(9), .deviceReadable)
     try mapper.unmap(mapping, .deviceReadable)
     try mapper.flush()
@@ -111,7 +111,7 @@ import Testing
       if case .iotlb = request { return [message.reply(1)] }
       return []
     }
-    var mapper = IOMMUMapper(domain: session.domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: session.domain, policy: .strict, counter: UncountedWork())
     let (_, mapping) = try mapper.map(session.segment(0), .deviceReadable)
     #expect(throws: DMAError.deviceUnreachable) { try mapper.unmap(mapping, .deviceReadable) }
     #expect(session.frontend.failure == .refused(.iotlb, code: 1))
@@ -120,7 +120,7 @@ import Testing
   @Test func whatIsAnnouncedIsKnownWhenMapReturns() throws {
     let session = try Session()
     var mapper = AnnouncingMapper(
-      IOMMUMapper(domain: session.domain, policy: .strict, counter: NoWork()), to: session.frontend)
+      IOMMUMapper(domain: session.domain, policy: .strict, counter: UncountedWork()), to: session.frontend)
     // Two pages, two translations.
     let segment = MemorySegment(GuestPhysicalAddress(session.region.guestBase.rawValue + 4000), length: 200)
     let (address, mapping) = try mapper.map(segment, .deviceReadable)
@@ -166,7 +166,7 @@ import Testing
     let setup = VringSetup(ring, window: window, kick: try EventDoorbell(), call: try EventDoorbell())
     try session.frontend.start(0, setup)
     try session.miss(window.address, .write)
-    var mapper = IOMMUMapper(domain: session.domain, policy: .strict, counter: NoWork())
+    var mapper = IOMMUMapper(domain: session.domain, policy: .strict, counter: UncountedWork())
     let (_, mapping) = try mapper.map(session.segment(5), .deviceWritable)
     try mapper.unmap(mapping, .deviceWritable)
     #expect(!session.messages(2).contains { $0.kind == .invalidate && $0.address == window.address })

@@ -154,7 +154,7 @@ import Testing
     try session.frontend.share(memory)
     session.frontend.attach(domain)
     var mapper = AnnouncingMapper(
-      IOMMUMapper(domain: domain, policy: .strict, counter: NoWork()), to: session.frontend)
+      IOMMUMapper(domain: domain, policy: .strict, counter: UncountedWork()), to: session.frontend)
     let segment = MemorySegment(session.region.guestBase, length: 4096)
     let (_, mapping) = try mapper.map(segment, .deviceReadable)
     session.first.hangUp()

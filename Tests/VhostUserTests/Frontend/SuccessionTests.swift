@@ -64,13 +64,13 @@ import Testing
       let ring = try PackedRing(in: guest.ring, size: 64)
       let queue = try PackedDriverQueue(
         guest.configuration, ring: ring, indirectTables: guest.tables,
-        mapper: DirectMapper(memory: GuestMemory([guest.region]), counter: NoWork()))
+        mapper: DirectMapper(memory: GuestMemory([guest.region]), counter: UncountedWork()))
       try run(guest, queue, VringSetup(ring, kick: kick, call: call), notes: notes)
     } else {
       let ring = try SplitRing(in: guest.ring, size: 64)
       let queue = try SplitDriverQueue(
         guest.configuration, ring: ring, indirectTables: guest.tables,
-        mapper: DirectMapper(memory: GuestMemory([guest.region]), counter: NoWork()))
+        mapper: DirectMapper(memory: GuestMemory([guest.region]), counter: UncountedWork()))
       try run(guest, queue, VringSetup(ring, kick: kick, call: call), notes: notes)
     }
   }

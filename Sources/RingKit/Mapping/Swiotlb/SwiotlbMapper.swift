@@ -142,7 +142,7 @@ public struct SwiotlbMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   func notMapped(_ mapping: SwiotlbMapping) -> DMAError { .notMapped(mapping.address) }
 }
 
-extension SwiotlbMapper where Counter == NoWork {
+extension SwiotlbMapper where Counter == UncountedWork {
   /// A mapper with a bounce pool of its own in shared memory of the guest; counts nothing.
   ///
   /// - Parameters:
@@ -151,7 +151,7 @@ extension SwiotlbMapper where Counter == NoWork {
   /// - Throws: ``MemoryError``, ``SwiotlbConfigurationError``.
   public init(_ memory: GuestMemory, poolByteCount: Int = 1 << 20) throws {
     let pool = try SwiotlbPool(memory.allocate(poolByteCount, alignment: 4096))
-    self.init(memory: memory, pool: pool, counter: NoWork())
+    self.init(memory: memory, pool: pool, counter: UncountedWork())
   }
 }
 

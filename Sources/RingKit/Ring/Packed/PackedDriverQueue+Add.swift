@@ -5,20 +5,20 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     _ segment: MemorySegment, _ direction: DMADirection, token: UInt64
   ) throws(QueueError) -> AddResult {
     if broken { throw .broken }
-    if ledger.freeCount == 0 { return .full }
+    if inFlightTable.freeCount == 0 { return .full }
     if segment.length == 0 { throw .mapping(.outOfBounds(segment)) }
     let address: IOVA
     let mapping: Mapper.Mapping
     do throws(DMAError) { (address, mapping) = try mapper.map(segment, direction) } catch { throw .mapping(error) }
-    let id = ledger.takeSlot()
-    ledger.mappings[id] = mapping
+    let id = inFlightTable.takeSlot()
+    inFlightTable.mappings[id] = mapping
     let isWritable = direction == .deviceWritable
     let flags = available.availableFlags | (isWritable ? DescriptorFlags.write : 0)
     let offset = Int(available.offset) &* 16
     ring.descriptors.store64(address.rawValue, offset)
     makeAvailable(at: offset &+ 8, PackedRing.word(length: segment.length, id: id, flags: flags))
     available.advance(size: ringSize)
-    ledger.enter(id, token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1)
+    inFlightTable.enter(id, token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1)
     return .added
   }
 
@@ -31,11 +31,11 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     if broken { throw .broken }
     let count = readable.count &+ writable.count
     guard count >= 1, count <= ring.size else { throw .invalidChain(segments: count, maximum: ring.size) }
-    if count > 1 && count <= ledger.indirectCapacity && ledger.freeCount > 0 {
+    if count > 1 && count <= inFlightTable.indirectCapacity && inFlightTable.freeCount > 0 {
       return try addIndirect(readable, writable, token)
     }
     // P9: room for the whole list before its first descriptor becomes available.
-    if count > Int(ledger.freeCount) { return .full }
+    if count > Int(inFlightTable.freeCount) { return .full }
     return try addList(readable, writable, token)
   }
 
@@ -44,9 +44,9 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
   ) throws(QueueError) -> AddResult {
     // A slot within the list heads nothing, and its entry has to say so.
-    ledger.settle()
+    inFlightTable.settle()
     let count = readable.count &+ writable.count
-    let id = ledger.nextSlot
+    let id = inFlightTable.nextSlot
     let capacity = try chainCapacity(readable, writable)
     try mapList(readable, writable, id)
     // Flags only now: a descriptor whose AVAIL bit has changed may not be touched again (P3), not even to undo it.
@@ -69,7 +69,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     // P10: the first descriptor of the list becomes available last.
     makeAvailable(at: Int(available.offset) &* 16 &+ 8, first)
     available = position
-    ledger.enterChain(id, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
+    inFlightTable.enterChain(id, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
     return .added
   }
 
@@ -86,10 +86,10 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       do throws(DMAError) {
         if segment.length == 0 { throw .outOfBounds(segment) }
         let (address, mapping) = try mapper.map(segment, isWritable ? .deviceWritable : .deviceReadable)
-        let slot = ledger.takeSlot()
-        ledger.mappings[slot] = mapping
-        ledger.links[slot] = isWritable ? ledger.writable : 0
-        if i > 0 { ledger.links[previous] = ledger.links[previous] | slot }
+        let slot = inFlightTable.takeSlot()
+        inFlightTable.mappings[slot] = mapping
+        inFlightTable.links[slot] = isWritable ? inFlightTable.writable : 0
+        if i > 0 { inFlightTable.links[previous] = inFlightTable.links[previous] | slot }
         previous = slot
         ring.descriptors.store64(address.rawValue, Int(position.offset) &* 16)
         position.advance(by: 1, size: ringSize)
@@ -104,12 +104,12 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   mutating func unwind(_ id: UInt16, mapped: UInt16, because error: DMAError) throws(QueueError) {
     var slot = id
     for _ in 0..<mapped {
-      let link = ledger.links[slot]
-      let direction: DMADirection = link & ledger.writable == 0 ? .deviceReadable : .deviceWritable
-      do throws(DMAError) { try mapper.takeBack(ledger.mappings[slot], direction) } catch { broken = true }
-      slot = link & ~ledger.writable
+      let link = inFlightTable.links[slot]
+      let direction: DMADirection = link & inFlightTable.writable == 0 ? .deviceReadable : .deviceWritable
+      do throws(DMAError) { try mapper.takeBack(inFlightTable.mappings[slot], direction) } catch { broken = true }
+      slot = link & ~inFlightTable.writable
     }
-    ledger.untake(mapped)
+    inFlightTable.untake(mapped)
     throw .mapping(error)
   }
 
@@ -131,7 +131,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   public mutating func publish() {
     if !isHolding { return }
     isHolding = false
-    ledger.published = ledger.added
+    inFlightTable.published = inFlightTable.added
     unannounced &+= UInt64(available.distance(from: published, size: ringSize))
     published = available
     // B9: pairs with B10 in PackedDeviceQueue+Serve.swift.
@@ -146,16 +146,16 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     atMost count: Int, _ direction: DMADirection, _ buffer: (Int) -> (segment: MemorySegment, token: UInt64)
   ) throws(QueueError) -> Int {
     if broken { throw .broken }
-    ledger.resumeSequence()
+    inFlightTable.resumeSequence()
     // Setting the loop up costs more than one buffer.
     if count == 1 {
-      if ledger.freeCount == 0 { return 0 }
+      if inFlightTable.freeCount == 0 { return 0 }
       let (segment, token) = buffer(0)
       return try add(segment, direction, token: token) == .added ? 1 : 0
     }
-    let limit = min(count, Int(ledger.freeCount))
+    let limit = min(count, Int(inFlightTable.freeCount))
     let descriptors = ring.descriptors
-    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
+    let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
     let isWritable = direction == .deviceWritable
     let flags = isWritable ? DescriptorFlags.write : 0
     // The word that `publish` stores: of the first descriptor since the last one.
@@ -163,12 +163,14 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     var added = 0
     while added < limit {
       // To where the ring or the sequence of ids wraps; an id out of sequence is a run of its own.
-      let (place, id) = (Int(available.offset), Int(ledger.nextSlot))
-      let untilWrap = ledger.isSequential ? ring.size &- max(place, id) : 1
+      let (place, id) = (Int(available.offset), Int(inFlightTable.nextSlot))
+      let untilWrap = inFlightTable.isSequential ? ring.size &- max(place, id) : 1
       let run = min(limit &- added, untilWrap)
       // Free descriptors are ours: the device is done with them, so their lines can be taken back ahead of the stores.
-      if run > 4 { descriptors.prefetchForWriting(place &* 16, byteCount: min(2 &* run, Int(ledger.freeCount)) &* 16) }
-      let position = ledger.added.rawValue
+      if run > 4 {
+        descriptors.prefetchForWriting(place &* 16, byteCount: min(2 &* run, Int(inFlightTable.freeCount)) &* 16)
+      }
+      let position = inFlightTable.added.rawValue
       let lap = PackedRing.word(length: 0, id: UInt16(truncatingIfNeeded: id), flags: available.availableFlags | flags)
       var failure: DMAError?
       var i = 0
@@ -183,7 +185,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
           failure = error
           break
         }
-        entries[id &+ i] = LedgerEntry(
+        entries[id &+ i] = InFlightEntry(
           token: token, capacity: isWritable ? segment.length : 0, run: position, index: i)
         let word = lap &+ (UInt64(truncatingIfNeeded: i) &<< 32) | UInt64(segment.length)
         if i == held {
@@ -198,7 +200,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       added &+= i
       held = -1
       available.advance(by: UInt16(truncatingIfNeeded: i), size: ringSize)
-      ledger.take(UInt16(truncatingIfNeeded: i))
+      inFlightTable.take(UInt16(truncatingIfNeeded: i))
       if let failure { throw .mapping(failure) }
     }
     return added
@@ -216,8 +218,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   ) throws(QueueError) -> AddResult {
     guard let indirect else { return try addList(readable, writable, token) }
     let count = readable.count &+ writable.count
-    let id = ledger.nextSlot
-    let base = Int(id) &* ledger.indirectCapacity
+    let id = inFlightTable.nextSlot
+    let base = Int(id) &* inFlightTable.indirectCapacity
     let capacity = try chainCapacity(readable, writable)
     var mapped = 0
     do throws(DMAError) {
@@ -233,8 +235,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         if segment.length == 0 { throw .outOfBounds(segment) }
         let (address, mapping) = try mapper.map(segment, isWritable ? .deviceWritable : .deviceReadable)
         if mapped == count {
-          _ = ledger.takeSlot()
-          ledger.mappings[id] = mapping
+          _ = inFlightTable.takeSlot()
+          inFlightTable.mappings[id] = mapping
           let flags = available.availableFlags | DescriptorFlags.indirect
           let offset = Int(available.offset) &* 16
           ring.descriptors.store64(address.rawValue, offset)
@@ -242,7 +244,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
           available.advance(size: ringSize)
           break
         }
-        ledger.indirectMappings[base &+ mapped] = mapping
+        inFlightTable.indirectMappings[base &+ mapped] = mapping
         let offset = (base &+ mapped) &* 16
         indirect.store64(address.rawValue, offset)
         // P12: WRITE is the only flag inside a table.
@@ -254,13 +256,13 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       for i in 0..<mapped {
         let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable
         do throws(DMAError) {
-          try mapper.takeBack(ledger.indirectMappings[base &+ i], direction)
+          try mapper.takeBack(inFlightTable.indirectMappings[base &+ i], direction)
         } catch { broken = true }
       }
       throw .mapping(error)
     }
-    ledger.indirectUse[id] = UInt32(readable.count) << 16 | UInt32(writable.count)
-    ledger.enterTable(id, token: token, capacity: capacity)
+    inFlightTable.indirectUse[id] = UInt32(readable.count) << 16 | UInt32(writable.count)
+    inFlightTable.enterTable(id, token: token, capacity: capacity)
     return .added
   }
 }

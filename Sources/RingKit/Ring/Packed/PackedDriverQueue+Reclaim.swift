@@ -12,18 +12,18 @@ extension PackedDriverQueue where Mapper: ~Copyable {
 
   /// Reads the descriptor at the next used position, once, and finds the buffer it names.
   @inlinable @inline(__always)
-  mutating func usedDescriptor() throws(QueueError) -> (id: UInt16, length: UInt32, entry: LedgerEntry)? {
+  mutating func usedDescriptor() throws(QueueError) -> (id: UInt16, length: UInt32, entry: InFlightEntry)? {
     // With nothing in flight the descriptor there is our own; whatever it says is not a completion.
-    if ledger.published == ledger.returned { return nil }
+    if inFlightTable.published == inFlightTable.returned { return nil }
     // B12: pairs with B11 in PackedDeviceQueue+Serve.swift.
     let word = ordering.observe64(ring.descriptors, at: Int(used.offset) &* 16 &+ 8)
     let flags = UInt16(truncatingIfNeeded: word >> 48)
     if flags & (DescriptorFlags.available | DescriptorFlags.used) != used.usedFlags { return nil }
-    ledger.settle()
+    inFlightTable.settle()
     let id = UInt16(truncatingIfNeeded: word >> 32)
     if id >= ringSize { throw fail(RingViolation(.p18, .identifier, UInt64(id), limit: UInt64(ringSize))) }
-    let entry = ledger.entries[id]
-    if !ledger.isVisible(entry, id) { throw fail(RingViolation(.p18, .notInFlight, UInt64(id))) }
+    let entry = inFlightTable.entries[id]
+    if !inFlightTable.isVisible(entry, id) { throw fail(RingViolation(.p18, .notInFlight, UInt64(id))) }
     // The length is reserved, hence ignored, unless the device says that it wrote (virtio 1.2, 2.8.4).
     let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
     if length > entry.capacity {
@@ -37,16 +37,16 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   mutating func nextInOrder() throws(QueueError) -> Completion? {
     if batchRemaining == 0 {
       guard let (id, length, entry) = try usedDescriptor() else { return nil }
-      let count = RingIndex(entry.position).distance(from: ledger.returned) &+ 1
-      let visible = ledger.published.distance(from: ledger.returned)
+      let count = RingIndex(entry.position).distance(from: inFlightTable.returned) &+ 1
+      let visible = inFlightTable.published.distance(from: inFlightTable.returned)
       if count > visible { throw fail(RingViolation(.p18, .identifier, UInt64(id), limit: UInt64(visible))) }
       batchRemaining = count
       batchLength = length
     }
-    ledger.settle()
+    inFlightTable.settle()
     batchRemaining &-= 1
     let head = oldest
-    let entry = ledger.entries[head]
+    let entry = inFlightTable.entries[head]
     let next = UInt32(head) &+ UInt32(entry.descriptorCount)
     oldest = UInt16(truncatingIfNeeded: next >= UInt32(ringSize) ? next &- UInt32(ringSize) : next)
     used.advance(by: entry.descriptorCount, size: ringSize)
@@ -57,10 +57,10 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   }
 
   @inlinable @inline(__always)
-  mutating func retire(_ head: UInt16, _ entry: LedgerEntry, written: UInt32) throws(QueueError) {
-    do throws(QueueError) { try ledger.retire(head, entry, written: written, &mapper) } catch {
+  mutating func retire(_ head: UInt16, _ entry: InFlightEntry, written: UInt32) throws(QueueError) {
+    do throws(QueueError) { try inFlightTable.retire(head, entry, written: written, &mapper) } catch {
       broken = true
-      ledger.unreturned = entry.token
+      inFlightTable.unreturned = entry.token
       throw error
     }
   }
@@ -78,19 +78,19 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let limit = min(limit, ring.size)
     while finishedCount < limit {
       if isInOrder {
-        if batchRemaining == 0 && ledger.isPlainSequence {
+        if batchRemaining == 0 && inFlightTable.isPlainSequence {
           guard try openBatchInSequence() else { break }
         }
         if batchRemaining != 0 {
-          try ledger.isPlainSequence ? reclaimBatchInSequence(limit) : reclaimBatch(limit)
+          try inFlightTable.isPlainSequence ? reclaimBatchInSequence(limit) : reclaimBatch(limit)
           if batchRemaining == 0 { continue }
         }
       } else {
         // Barriers for hardware cost more than all that is saved there.
-        if ledger.isPlainSequence && !ordering.platform {
+        if inFlightTable.isPlainSequence && !ordering.platform {
           if try reclaimSequence(limit) { break }
         }
-        if finishedCount != limit && ledger.unpublished == 0 { try reclaimSingles(limit) }
+        if finishedCount != limit && inFlightTable.unpublished == 0 { try reclaimSingles(limit) }
       }
       // The first one that is not a published buffer of one descriptor; or there is none.
       guard finishedCount < limit, let completion = try nextUsed() else { break }
@@ -107,16 +107,16 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   @inlinable @inline(__always)
   mutating func reclaimSequence(_ limit: Int) throws(QueueError) -> Bool {
     let (descriptors, size, isBacklogged) = (ring.descriptors, ring.size, wasBacklogged)
-    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
+    let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
     let lap = PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.available | DescriptorFlags.used)
     let looked = lap | PackedRing.word(length: 0, id: 0xffff, flags: 0)
     let writeFlag = PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.write)
     wasBacklogged = false
     while finishedCount < limit {
-      if ledger.returned == ledger.published { return true }
-      let (place, id) = (Int(used.offset), Int(ledger.oldestSlot))
+      if inFlightTable.returned == inFlightTable.published { return true }
+      let (place, id) = (Int(used.offset), Int(inFlightTable.oldestSlot))
       // To where the ring or the sequence wraps, so that nothing inside has to look for it.
-      let inFlight = Int(ledger.published.distance(from: ledger.returned))
+      let inFlight = Int(inFlightTable.published.distance(from: inFlightTable.returned))
       let run = min(limit &- finishedCount, inFlight, size &- max(place, id))
       // As in PackedDeviceQueue.serve: these lines are about to be written again.
       if isBacklogged { descriptors.prefetchForWriting(place &* 16, byteCount: min(2 &* run, inFlight) &* 16) }
@@ -145,7 +145,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       }
       finishedCount &+= i
       used.advance(by: UInt16(truncatingIfNeeded: i), size: ringSize)
-      ledger.retireOldest(UInt16(truncatingIfNeeded: i))
+      inFlightTable.retireOldest(UInt16(truncatingIfNeeded: i))
       if let failure { throw abandonOldest(failure) }
       if i != run { return (word ^ expected) & lap != 0 }
     }
@@ -156,20 +156,20 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   /// The oldest buffer could not be unmapped: it is not back, and not the device's either; a reset reports it.
   @inlinable @inline(never)
   mutating func abandonOldest(_ error: DMAError) -> QueueError {
-    ledger.unreturned = ledger.entries[ledger.oldestSlot].token
+    inFlightTable.unreturned = inFlightTable.entries[inFlightTable.oldestSlot].token
     used.advance(size: ringSize)
-    ledger.retireOldest(1)
+    inFlightTable.retireOldest(1)
     return fail(error)
   }
 
   /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
   @inlinable @inline(never)
   mutating func reclaimSingles(_ limit: Int) throws(QueueError) {
-    var cursor = RetireCursor(&ledger)
+    var cursor = RetireCursor(&inFlightTable)
     var position = used
-    let (descriptors, published, size) = (ring.descriptors, ledger.published, ringSize)
+    let (descriptors, published, size) = (ring.descriptors, inFlightTable.published, ringSize)
     let done = finished.cells
-    let hasTables = ledger.indirectCapacity > 0
+    let hasTables = inFlightTable.indirectCapacity > 0
     var count = finishedCount
     let isBacklogged = wasBacklogged
     while count < limit && cursor.returned != published {
@@ -192,7 +192,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         let entry = cursor.entries[slot]
         let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
         if entry.descriptorCount != 1 || length > entry.capacity { break }
-        if hasTables && ledger.indirectUse[slot] != 0 { break }
+        if hasTables && inFlightTable.indirectUse[slot] != 0 { break }
         do throws(DMAError) {
           _ = try mapper.unmap(
             cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
@@ -200,8 +200,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
           // It is not back, and not the device's either: a reset reports it.
           cursor.retire(slot)
           position.advance(by: UInt16(truncatingIfNeeded: count &- first &+ 1), size: size)
-          cursor.commit(&ledger)
-          ledger.unreturned = entry.token
+          cursor.commit(&inFlightTable)
+          inFlightTable.unreturned = entry.token
           (used, finishedCount) = (position, count)
           throw fail(error)
         }
@@ -213,7 +213,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       if count < run { break }
     }
     wasBacklogged = count == limit
-    cursor.commit(&ledger)
+    cursor.commit(&inFlightTable)
     (used, finishedCount) = (position, count)
   }
 
@@ -222,7 +222,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   /// - Returns: false when there is none.
   @inlinable @inline(__always)
   mutating func openBatchInSequence() throws(QueueError) -> Bool {
-    let inFlight = ledger.published.distance(from: ledger.returned)
+    let inFlight = inFlightTable.published.distance(from: inFlightTable.returned)
     if inFlight == 0 { return false }
     // B12: pairs with B11 in PackedDeviceQueue+Serve.swift.
     let word = ordering.observe64(ring.descriptors, at: Int(used.offset) &* 16 &+ 8)
@@ -230,10 +230,10 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     if flags & (DescriptorFlags.available | DescriptorFlags.used) != used.usedFlags { return false }
     let id = UInt16(truncatingIfNeeded: word >> 32)
     if id >= ringSize { throw fail(RingViolation(.p18, .identifier, UInt64(id), limit: UInt64(ringSize))) }
-    let count = (id &- ledger.oldestSlot) & (ringSize &- 1) &+ 1
+    let count = (id &- inFlightTable.oldestSlot) & (ringSize &- 1) &+ 1
     if count > inFlight { throw fail(RingViolation(.p18, .notInFlight, UInt64(id))) }
     let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
-    let capacity = ledger.entries[id].capacity
+    let capacity = inFlightTable.entries[id].capacity
     if length > capacity { throw fail(RingViolation(.p21, .length, UInt64(length), limit: UInt64(capacity))) }
     batchRemaining = count
     batchLength = length
@@ -243,9 +243,9 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
   @inlinable @inline(never)
   mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
-    var cursor = RetireCursor(&ledger)
+    var cursor = RetireCursor(&inFlightTable)
     let done = finished.cells
-    let hasTables = ledger.indirectCapacity > 0
+    let hasTables = inFlightTable.indirectCapacity > 0
     var (count, remaining) = (finishedCount, batchRemaining)
     let length = batchLength
     var (position, head) = (used, oldest)
@@ -254,7 +254,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       let slot = head
       let entry = cursor.entries[slot]
       if entry.descriptorCount != 1 { break }
-      if hasTables && ledger.indirectUse[slot] != 0 { break }
+      if hasTables && inFlightTable.indirectUse[slot] != 0 { break }
       cursor.retire(slot)
       position.advance(size: size)
       head = head &+ 1 == size ? 0 : head &+ 1
@@ -265,8 +265,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         _ = try mapper.unmap(
           cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
       } catch {
-        cursor.commit(&ledger)
-        ledger.unreturned = entry.token
+        cursor.commit(&inFlightTable)
+        inFlightTable.unreturned = entry.token
         (used, oldest) = (position, head)
         (finishedCount, batchRemaining) = (count, remaining)
         throw fail(error)
@@ -274,16 +274,16 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       done[count] = Completion(token: entry.token, writtenByteCount: written)
       count &+= 1
     }
-    cursor.commit(&ledger)
+    cursor.commit(&inFlightTable)
     (used, oldest) = (position, head)
     (finishedCount, batchRemaining) = (count, remaining)
   }
 
   @inlinable @inline(__always)
   mutating func reclaimBatchInSequence(_ limit: Int) throws(QueueError) {
-    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
+    let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
     while finishedCount < limit && batchRemaining != 0 {
-      let slot = Int(ledger.oldestSlot)
+      let slot = Int(inFlightTable.oldestSlot)
       let run = min(limit &- finishedCount, Int(batchRemaining), ring.size &- slot)
       // These descriptors are written next.
       if run > 4 { ring.descriptors.prefetchForWriting(16 &* Int(used.offset), byteCount: 16 &* run) }
@@ -309,12 +309,12 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       finishedCount &+= i
       batchRemaining &-= count
       used.advance(by: count, size: ringSize)
-      ledger.retireOldest(count)
-      oldest = ledger.oldestSlot
+      inFlightTable.retireOldest(count)
+      oldest = inFlightTable.oldestSlot
       if let failure {
         batchRemaining &-= 1
         let error = abandonOldest(failure)
-        oldest = ledger.oldestSlot
+        oldest = inFlightTable.oldestSlot
         throw error
       }
     }

@@ -17,14 +17,14 @@ extension PackedDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper 
     publish()
     var state = QueueState(
       .driver, .packed, size: ring.size, features: features, isSecure: isSecure, ring: ring.parts.map(\.rawValue))
-    state.tables = ledger.indirectCapacity > 0 ? indirectBase.rawValue : 0
+    state.tables = inFlightTable.indirectCapacity > 0 ? indirectBase.rawValue : 0
     state.batchRemaining = batchRemaining
     state.batchLength = batchRemaining == 0 ? 0 : batchLength
     state.unannounced = unannounced
     state.suppression = event.rawValue
     state.available = QueueState.Position(available)
     state.used = QueueState.Position(used)
-    try ledger.save(into: &state, mapper, tables: indirectBase, describe)
+    try inFlightTable.save(into: &state, mapper, tables: indirectBase, describe)
     return state
   }
 
@@ -48,7 +48,7 @@ extension PackedDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper 
   }
 
   private mutating func takeOver(_ state: QueueState) throws(QueueStateError) {
-    try ledger.restore(state, &mapper, tables: indirectBase)
+    try inFlightTable.restore(state, &mapper, tables: indirectBase)
     available = state.available?.counter ?? WrapCounter()
     used = state.used?.counter ?? WrapCounter()
     published = available
@@ -68,6 +68,6 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     if batchRemaining != 0 { return nil }
     let word = ordering.observe64(ring.descriptors, at: Int(used.offset) &* 16 &+ 8)
     let marks = UInt16(truncatingIfNeeded: word >> 48) & (DescriptorFlags.available | DescriptorFlags.used)
-    return marks == used.usedFlags && ledger.published != ledger.returned ? nil : used.word
+    return marks == used.usedFlags && inFlightTable.published != inFlightTable.returned ? nil : used.word
   }
 }

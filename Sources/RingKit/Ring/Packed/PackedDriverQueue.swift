@@ -1,7 +1,7 @@
 /// The driver's end of a packed virtqueue (virtio 1.2, 2.8), over one DMA path.
 ///
 /// Not for sharing: one thread owns it. Adding and reclaiming are O(segments) and allocate nothing. Buffer ids are the
-/// driver's slots in its private ledger.
+/// driver's slots in its private in-flight table.
 @frozen
 public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Copyable {
   /// Whether work is counted: as the mapper has it.
@@ -21,7 +21,7 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   @usableFromInline let ordering: RingOrdering
   @usableFromInline let hasEventIndex: Bool
   @usableFromInline let isInOrder: Bool
-  @usableFromInline var ledger: DriverLedger<Mapper.Mapping>
+  @usableFromInline var inFlightTable: InFlightTable<Mapper.Mapping>
   /// Where the next descriptor goes, and where the next used one will come.
   @usableFromInline var available = WrapCounter()
   @usableFromInline var used = WrapCounter()
@@ -88,7 +88,7 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
     ordering = RingOrdering(configuration.features)
     hasEventIndex = configuration.features.contains(.eventIndex)
     isInOrder = configuration.features.contains(.inOrder)
-    ledger = DriverLedger(size: configuration.size, unmapped: Mapper.unmapped, indirectCapacity: capacity)
+    inFlightTable = InFlightTable(size: configuration.size, unmapped: Mapper.unmapped, indirectCapacity: capacity)
     finished = PrivateTable(count: configuration.size, repeating: Completion(token: 0, writtenByteCount: 0))
     indirect = capacity > 0 ? indirectTables.map { unsafe SharedMemory($0.host, byteCount: $0.byteCount) } : nil
     indirectBase = indirectTables?.address ?? GuestPhysicalAddress(0)
@@ -105,11 +105,11 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
 
   /// Descriptors not in use.
   @inlinable
-  public var freeDescriptorCount: Int { Int(ledger.freeCount) }
+  public var freeDescriptorCount: Int { Int(inFlightTable.freeCount) }
 
   /// Buffers added and not yet returned.
   @inlinable
-  public var inFlightCount: Int { Int(ledger.inFlight) }
+  public var inFlightCount: Int { Int(inFlightTable.inFlight) }
 
   /// What the last ``reclaim(atMost:)`` collected.
   @inlinable
@@ -135,7 +135,7 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
     event = .enable
     finishedCount = 0
     broken = false
-    try ledger.abandon(&mapper, abandoned)
+    try inFlightTable.abandon(&mapper, abandoned)
   }
 
   /// Lets the DMA path do what is due by now.
@@ -192,7 +192,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     // B16: pairs with B15 in PackedDeviceQueue.swift.
     ordering.fence()
     if batchRemaining != 0 { return true }
-    if ledger.published == ledger.returned { return false }
+    if inFlightTable.published == inFlightTable.returned { return false }
     let word = ring.descriptors.load64(Int(used.offset) &* 16 &+ 8)
     let flags = UInt16(truncatingIfNeeded: word >> 48)
     return flags & (DescriptorFlags.available | DescriptorFlags.used) == used.usedFlags

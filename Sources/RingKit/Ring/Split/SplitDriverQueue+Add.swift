@@ -5,16 +5,16 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     _ segment: MemorySegment, _ direction: DMADirection, token: UInt64
   ) throws(QueueError) -> AddResult {
     if broken { throw .broken }
-    if ledger.freeCount == 0 { return .full }
+    if inFlightTable.freeCount == 0 { return .full }
     if segment.length == 0 { throw .mapping(.outOfBounds(segment)) }
     let address: IOVA
     let mapping: Mapper.Mapping
     do throws(DMAError) { (address, mapping) = try mapper.map(segment, direction) } catch { throw .mapping(error) }
-    let head = ledger.takeSlot()
-    ledger.mappings[head] = mapping
+    let head = inFlightTable.takeSlot()
+    inFlightTable.mappings[head] = mapping
     let isWritable = direction == .deviceWritable
     write(head, address, segment.length, isWritable ? DescriptorFlags.write : 0, next: 0)
-    ledger.enter(head, token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1)
+    inFlightTable.enter(head, token: token, capacity: isWritable ? segment.length : 0, descriptorCount: 1)
     makeAvailable(head)
     return .added
   }
@@ -28,10 +28,10 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     if broken { throw .broken }
     let count = readable.count &+ writable.count
     guard count >= 1, count <= ring.size else { throw .invalidChain(segments: count, maximum: ring.size) }
-    if count > 1 && count <= ledger.indirectCapacity && ledger.freeCount > 0 {
+    if count > 1 && count <= inFlightTable.indirectCapacity && inFlightTable.freeCount > 0 {
       return try addIndirect(readable, writable, token)
     }
-    if count > Int(ledger.freeCount) { return .full }
+    if count > Int(inFlightTable.freeCount) { return .full }
     return try addChain(readable, writable, token)
   }
 
@@ -40,9 +40,9 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
   ) throws(QueueError) -> AddResult {
     // A slot within the chain heads nothing, and its entry has to say so.
-    ledger.settle()
+    inFlightTable.settle()
     let count = readable.count &+ writable.count
-    let head = ledger.nextSlot
+    let head = inFlightTable.nextSlot
     var previous: (slot: UInt16, address: IOVA, length: UInt32, flags: UInt16)?
     let capacity = try chainCapacity(readable, writable)
     for i in 0..<count {
@@ -52,11 +52,11 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       do throws(DMAError) {
         if segment.length == 0 { throw .outOfBounds(segment) }
         let (address, mapping) = try mapper.map(segment, direction)
-        let slot = ledger.takeSlot()
-        ledger.mappings[slot] = mapping
-        ledger.links[slot] = isWritable ? ledger.writable : 0
+        let slot = inFlightTable.takeSlot()
+        inFlightTable.mappings[slot] = mapping
+        inFlightTable.links[slot] = isWritable ? inFlightTable.writable : 0
         if let previous {
-          ledger.links[previous.slot] = ledger.links[previous.slot] | slot
+          inFlightTable.links[previous.slot] = inFlightTable.links[previous.slot] | slot
           write(previous.slot, previous.address, previous.length, previous.flags | DescriptorFlags.next, next: slot)
         }
         previous = (slot, address, segment.length, isWritable ? DescriptorFlags.write : 0)
@@ -65,7 +65,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       }
     }
     if let previous { write(previous.slot, previous.address, previous.length, previous.flags, next: 0) }
-    ledger.enterChain(
+    inFlightTable.enterChain(
       head, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
     makeAvailable(head)
     return .added
@@ -78,12 +78,12 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   mutating func unwind(_ head: UInt16, mapped: UInt16, because error: DMAError) throws(QueueError) {
     var slot = head
     for _ in 0..<mapped {
-      let link = ledger.links[slot]
-      let direction: DMADirection = link & ledger.writable == 0 ? .deviceReadable : .deviceWritable
-      do throws(DMAError) { try mapper.takeBack(ledger.mappings[slot], direction) } catch { broken = true }
-      slot = link & ~ledger.writable
+      let link = inFlightTable.links[slot]
+      let direction: DMADirection = link & inFlightTable.writable == 0 ? .deviceReadable : .deviceWritable
+      do throws(DMAError) { try mapper.takeBack(inFlightTable.mappings[slot], direction) } catch { broken = true }
+      slot = link & ~inFlightTable.writable
     }
-    ledger.untake(mapped)
+    inFlightTable.untake(mapped)
     throw .mapping(error)
   }
 
@@ -97,7 +97,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   @inlinable @inline(__always)
   mutating func makeAvailable(_ head: UInt16) {
     // The entry was just entered, so its number is the one before `added`.
-    let slot = ledger.added.advanced(by: 0xffff).slot(mask: mask)
+    let slot = inFlightTable.added.advanced(by: 0xffff).slot(mask: mask)
     if availableCopy[slot] != head {
       availableCopy[slot] = head
       ring.available.store16(head, 4 &+ 2 &* Int(slot))
@@ -108,12 +108,12 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   /// Makes everything added since the last call visible, with one store of the available index (S19).
   @inlinable
   public mutating func publish() {
-    let count = ledger.unpublished
+    let count = inFlightTable.unpublished
     if count == 0 { return }
     unannounced &+= UInt64(count)
-    ledger.published = ledger.added
+    inFlightTable.published = inFlightTable.added
     // B1: pairs with B2 in SplitDeviceQueue+Serve.swift.
-    ordering.publish16(ring.available, ledger.added.rawValue, at: SplitRing.indexOffset)
+    ordering.publish16(ring.available, inFlightTable.added.rawValue, at: SplitRing.indexOffset)
   }
 }
 
@@ -124,26 +124,28 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     atMost count: Int, _ direction: DMADirection, _ buffer: (Int) -> (segment: MemorySegment, token: UInt64)
   ) throws(QueueError) -> Int {
     if broken { throw .broken }
-    ledger.resumeSequence()
+    inFlightTable.resumeSequence()
     // Setting the loop up costs more than one buffer.
     if count == 1 {
-      if ledger.freeCount == 0 { return 0 }
+      if inFlightTable.freeCount == 0 { return 0 }
       let (segment, token) = buffer(0)
       return try add(segment, direction, token: token) == .added ? 1 : 0
     }
-    let limit = min(count, Int(ledger.freeCount))
+    let limit = min(count, Int(inFlightTable.freeCount))
     let descriptors = ring.descriptors
-    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
+    let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
     let isWritable = direction == .deviceWritable
     let flags = isWritable ? UInt64(DescriptorFlags.write) << 32 : 0
     var added = 0
     while added < limit {
       // To where the ring or the sequence of slots wraps; a slot out of sequence is a run of its own.
-      let (place, slot) = (Int(ledger.added.slot(mask: mask)), Int(ledger.nextSlot))
-      let run = ledger.isSequential ? min(limit &- added, ring.size &- max(place, slot)) : 1
+      let (place, slot) = (Int(inFlightTable.added.slot(mask: mask)), Int(inFlightTable.nextSlot))
+      let run = inFlightTable.isSequential ? min(limit &- added, ring.size &- max(place, slot)) : 1
       // Free descriptors are ours: the device is done with them, so their lines can be taken back ahead of the stores.
-      if run > 4 { descriptors.prefetchForWriting(slot &* 16, byteCount: min(2 &* run, Int(ledger.freeCount)) &* 16) }
-      let position = ledger.added.rawValue
+      if run > 4 {
+        descriptors.prefetchForWriting(slot &* 16, byteCount: min(2 &* run, Int(inFlightTable.freeCount)) &* 16)
+      }
+      let position = inFlightTable.added.rawValue
       var failure: DMAError?
       var i = 0
       while i < run {
@@ -158,13 +160,13 @@ extension SplitDriverQueue where Mapper: ~Copyable {
           break
         }
         descriptors.store64(UInt64(segment.length) | flags, (slot &+ i) &* 16 &+ 8)
-        entries[slot &+ i] = LedgerEntry(
+        entries[slot &+ i] = InFlightEntry(
           token: token, capacity: isWritable ? segment.length : 0, run: position, index: i)
         i &+= 1
       }
       makeAvailable(heads: slot, at: place, count: i)
       added &+= i
-      ledger.take(UInt16(truncatingIfNeeded: i))
+      inFlightTable.take(UInt16(truncatingIfNeeded: i))
       if let failure { throw .mapping(failure) }
     }
     return added
@@ -205,8 +207,8 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   ) throws(QueueError) -> AddResult {
     guard let indirect else { return try addChain(readable, writable, token) }
     let count = readable.count &+ writable.count
-    let head = ledger.nextSlot
-    let base = Int(head) &* ledger.indirectCapacity
+    let head = inFlightTable.nextSlot
+    let base = Int(head) &* inFlightTable.indirectCapacity
     let capacity = try chainCapacity(readable, writable)
     var mapped = 0
     do throws(DMAError) {
@@ -222,12 +224,12 @@ extension SplitDriverQueue where Mapper: ~Copyable {
         if segment.length == 0 { throw .outOfBounds(segment) }
         let (address, mapping) = try mapper.map(segment, isWritable ? .deviceWritable : .deviceReadable)
         if mapped == count {
-          _ = ledger.takeSlot()
-          ledger.mappings[head] = mapping
+          _ = inFlightTable.takeSlot()
+          inFlightTable.mappings[head] = mapping
           write(head, address, segment.length, DescriptorFlags.indirect, next: 0)
           break
         }
-        ledger.indirectMappings[base &+ mapped] = mapping
+        inFlightTable.indirectMappings[base &+ mapped] = mapping
         let isLast = mapped &+ 1 == count
         let flags = (isWritable ? DescriptorFlags.write : 0) | (isLast ? 0 : DescriptorFlags.next)
         // S10: each entry's `next` is the entry behind it, whether IN_ORDER asks for it or not.
@@ -241,13 +243,13 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       for i in 0..<mapped {
         let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable
         do throws(DMAError) {
-          try mapper.takeBack(ledger.indirectMappings[base &+ i], direction)
+          try mapper.takeBack(inFlightTable.indirectMappings[base &+ i], direction)
         } catch { broken = true }
       }
       throw .mapping(error)
     }
-    ledger.indirectUse[head] = UInt32(readable.count) << 16 | UInt32(writable.count)
-    ledger.enterTable(head, token: token, capacity: capacity)
+    inFlightTable.indirectUse[head] = UInt32(readable.count) << 16 | UInt32(writable.count)
+    inFlightTable.enterTable(head, token: token, capacity: capacity)
     makeAvailable(head)
     return .added
   }

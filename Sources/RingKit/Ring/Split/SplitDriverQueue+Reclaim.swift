@@ -3,7 +3,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   @inlinable
   public mutating func nextUsed() throws(QueueError) -> Completion? {
     if broken { throw .broken }
-    if usedSeen == ledger.returned {
+    if usedSeen == inFlightTable.returned {
       guard try observeUsed() else { return nil }
     }
     return try takeUsed()
@@ -12,7 +12,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   /// The next of the buffers that the used index was seen to cover.
   @inlinable @inline(__always)
   mutating func takeUsed() throws(QueueError) -> Completion {
-    ledger.settle()
+    inFlightTable.settle()
     return isInOrder ? try nextInOrder() : try nextOutOfOrder()
   }
 
@@ -21,9 +21,9 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   mutating func observeUsed() throws(QueueError) -> Bool {
     // B4: pairs with B3 in SplitDeviceQueue+Serve.swift.
     let index = RingIndex(ordering.observe16(ring.used, at: SplitRing.indexOffset))
-    let count = index.distance(from: ledger.returned)
+    let count = index.distance(from: inFlightTable.returned)
     if count == 0 { return false }
-    let visible = ledger.published.distance(from: ledger.returned)
+    let visible = inFlightTable.published.distance(from: inFlightTable.returned)
     if count > visible {
       throw fail(RingViolation(.s27, .index, UInt64(index.rawValue), limit: UInt64(visible)))
     }
@@ -33,16 +33,16 @@ extension SplitDriverQueue where Mapper: ~Copyable {
 
   /// Reads the used entry at the next position, each field once, and finds the buffer it names.
   @inlinable @inline(__always)
-  mutating func usedEntry() throws(QueueError) -> (id: UInt16, length: UInt32, entry: LedgerEntry) {
-    let offset = 4 &+ 8 &* Int(ledger.returned.slot(mask: mask))
+  mutating func usedEntry() throws(QueueError) -> (id: UInt16, length: UInt32, entry: InFlightEntry) {
+    let offset = 4 &+ 8 &* Int(inFlightTable.returned.slot(mask: mask))
     let id = ring.used.load32(offset)
     let length = ring.used.load32(offset &+ 4)
     if id >= UInt32(ring.size) {
       throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(ring.size)))
     }
     let slot = UInt16(truncatingIfNeeded: id)
-    let entry = ledger.entries[slot]
-    if !ledger.isVisible(entry, slot) { throw fail(RingViolation(.s27, .notInFlight, UInt64(id))) }
+    let entry = inFlightTable.entries[slot]
+    if !inFlightTable.isVisible(entry, slot) { throw fail(RingViolation(.s27, .notInFlight, UInt64(id))) }
     if length > entry.capacity {
       throw fail(RingViolation(.s28, .length, UInt64(length), limit: UInt64(entry.capacity)))
     }
@@ -61,15 +61,15 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   mutating func nextInOrder() throws(QueueError) -> Completion {
     if batchRemaining == 0 {
       let (id, length, entry) = try usedEntry()
-      let count = RingIndex(entry.position).distance(from: ledger.returned) &+ 1
-      let used = usedSeen.distance(from: ledger.returned)
+      let count = RingIndex(entry.position).distance(from: inFlightTable.returned) &+ 1
+      let used = usedSeen.distance(from: inFlightTable.returned)
       if count > used { throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(used))) }
       batchRemaining = count
       batchLength = length
     }
     batchRemaining &-= 1
-    let head = availableCopy[ledger.returned.slot(mask: mask)]
-    let entry = ledger.entries[head]
+    let head = availableCopy[inFlightTable.returned.slot(mask: mask)]
+    let entry = inFlightTable.entries[head]
     // The buffers that were skipped count as used completely.
     let written = batchRemaining == 0 ? batchLength : entry.capacity
     try retire(head, entry, written: written)
@@ -77,10 +77,10 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   }
 
   @inlinable @inline(__always)
-  mutating func retire(_ head: UInt16, _ entry: LedgerEntry, written: UInt32) throws(QueueError) {
-    do throws(QueueError) { try ledger.retire(head, entry, written: written, &mapper) } catch {
+  mutating func retire(_ head: UInt16, _ entry: InFlightEntry, written: UInt32) throws(QueueError) {
+    do throws(QueueError) { try inFlightTable.retire(head, entry, written: written, &mapper) } catch {
       broken = true
-      ledger.unreturned = entry.token
+      inFlightTable.unreturned = entry.token
       throw error
     }
   }
@@ -98,22 +98,22 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     let limit = min(limit, ring.size)
     var hasLooked = false
     while finishedCount < limit {
-      if usedSeen == ledger.returned {
+      if usedSeen == inFlightTable.returned {
         if hasLooked { break }
         hasLooked = true
         guard try observeUsed() else { break }
       }
-      let opensBatch = isInOrder && ledger.isPlainSequence
+      let opensBatch = isInOrder && inFlightTable.isPlainSequence
       if isInOrder {
         if batchRemaining == 0 && opensBatch { try openBatchInSequence() }
         if batchRemaining != 0 { try opensBatch ? reclaimBatchInSequence(limit) : reclaimBatch(limit) }
       } else {
-        if ledger.isPlainSequence { try reclaimSequence(limit) }
-        if finishedCount != limit && usedSeen != ledger.returned && ledger.unpublished == 0 {
+        if inFlightTable.isPlainSequence { try reclaimSequence(limit) }
+        if finishedCount != limit && usedSeen != inFlightTable.returned && inFlightTable.unpublished == 0 {
           try reclaimSingles(limit)
         }
       }
-      if finishedCount == limit || usedSeen == ledger.returned || opensBatch { continue }
+      if finishedCount == limit || usedSeen == inFlightTable.returned || opensBatch { continue }
       // One that is not a published buffer of one descriptor, or that something is wrong with.
       let completion = try takeUsed()
       finished[finishedCount] = completion
@@ -127,14 +127,14 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   @inlinable @inline(__always)
   mutating func reclaimSequence(_ limit: Int) throws(QueueError) {
     let (descriptors, used, seen, mask, size) = (ring.descriptors, ring.used, usedSeen, mask, ring.size)
-    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
-    while finishedCount < limit && ledger.returned != seen {
-      let (place, slot) = (Int(ledger.returned.slot(mask: mask)), Int(ledger.oldestSlot))
+    let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
+    while finishedCount < limit && inFlightTable.returned != seen {
+      let (place, slot) = (Int(inFlightTable.returned.slot(mask: mask)), Int(inFlightTable.oldestSlot))
       // To where the ring or the sequence wraps, so that nothing inside has to look for it.
-      let run = min(limit &- finishedCount, Int(seen.distance(from: ledger.returned)), size &- max(place, slot))
+      let run = min(limit &- finishedCount, Int(seen.distance(from: inFlightTable.returned)), size &- max(place, slot))
       let (offset, done) = (4 &+ 8 &* place, finished.cells.advanced(by: finishedCount))
       // What the index covers is written, so fetching ahead takes nothing from the device.
-      let ahead = min(2 &* run, Int(seen.distance(from: ledger.returned)))
+      let ahead = min(2 &* run, Int(seen.distance(from: inFlightTable.returned)))
       if ahead > 4 {
         used.prefetchForReading(offset, byteCount: 8 &* ahead)
         // Their descriptors are written next.
@@ -159,7 +159,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
         i &+= 1
       }
       finishedCount &+= i
-      ledger.retireOldest(UInt16(truncatingIfNeeded: i))
+      inFlightTable.retireOldest(UInt16(truncatingIfNeeded: i))
       if let failure { throw abandonOldest(failure) }
       if i != run { return }
     }
@@ -168,18 +168,18 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   /// The oldest buffer could not be unmapped: it is not back, and not the device's either; a reset reports it.
   @inlinable @inline(never)
   mutating func abandonOldest(_ error: DMAError) -> QueueError {
-    ledger.unreturned = ledger.entries[ledger.oldestSlot].token
-    ledger.retireOldest(1)
+    inFlightTable.unreturned = inFlightTable.entries[inFlightTable.oldestSlot].token
+    inFlightTable.retireOldest(1)
     return fail(error)
   }
 
   /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
   @inlinable @inline(never)
   mutating func reclaimSingles(_ limit: Int) throws(QueueError) {
-    var cursor = RetireCursor(&ledger)
+    var cursor = RetireCursor(&inFlightTable)
     let (used, seen, mask) = (ring.used, usedSeen, mask)
     let done = finished.cells
-    let hasTables = ledger.indirectCapacity > 0
+    let hasTables = inFlightTable.indirectCapacity > 0
     var count = finishedCount
     while count < limit && cursor.returned != seen {
       let offset = 4 &+ 8 &* Int(cursor.returned.slot(mask: mask))
@@ -192,15 +192,15 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       let slot = UInt16(truncatingIfNeeded: id)
       let entry = cursor.entries[slot]
       if entry.descriptorCount != 1 || length > entry.capacity { break }
-      if hasTables && ledger.indirectUse[slot] != 0 { break }
+      if hasTables && inFlightTable.indirectUse[slot] != 0 { break }
       do throws(DMAError) {
         _ = try mapper.unmap(
           cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
       } catch {
         // It is not back, and not the device's either: a reset reports it.
         cursor.retire(slot)
-        cursor.commit(&ledger)
-        ledger.unreturned = entry.token
+        cursor.commit(&inFlightTable)
+        inFlightTable.unreturned = entry.token
         finishedCount = count
         throw fail(error)
       }
@@ -208,16 +208,16 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       done[count] = Completion(token: entry.token, writtenByteCount: length)
       count &+= 1
     }
-    cursor.commit(&ledger)
+    cursor.commit(&inFlightTable)
     finishedCount = count
   }
 
   /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
   @inlinable @inline(never)
   mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
-    var cursor = RetireCursor(&ledger)
+    var cursor = RetireCursor(&inFlightTable)
     let done = finished.cells
-    let hasTables = ledger.indirectCapacity > 0
+    let hasTables = inFlightTable.indirectCapacity > 0
     var (count, remaining) = (finishedCount, batchRemaining)
     let length = batchLength
     let (heads, mask) = (availableCopy.cells, mask)
@@ -225,7 +225,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       let head = heads[cursor.returned.slot(mask: mask)]
       let entry = cursor.entries[head]
       if entry.descriptorCount != 1 { break }
-      if hasTables && ledger.indirectUse[head] != 0 { break }
+      if hasTables && inFlightTable.indirectUse[head] != 0 { break }
       cursor.retire(head)
       remaining &-= 1
       // The buffers that were skipped count as used completely.
@@ -234,36 +234,36 @@ extension SplitDriverQueue where Mapper: ~Copyable {
         _ = try mapper.unmap(
           cursor.mappings[head], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
       } catch {
-        cursor.commit(&ledger)
-        ledger.unreturned = entry.token
+        cursor.commit(&inFlightTable)
+        inFlightTable.unreturned = entry.token
         (finishedCount, batchRemaining) = (count, remaining)
         throw fail(error)
       }
       done[count] = Completion(token: entry.token, writtenByteCount: written)
       count &+= 1
     }
-    cursor.commit(&ledger)
+    cursor.commit(&inFlightTable)
     (finishedCount, batchRemaining) = (count, remaining)
   }
 
   /// IN_ORDER: reads a used entry and finds how many buffers it stands for, while slots come in sequence.
   @inlinable @inline(__always)
   mutating func openBatchInSequence() throws(QueueError) {
-    let offset = 4 &+ 8 &* Int(ledger.returned.slot(mask: mask))
+    let offset = 4 &+ 8 &* Int(inFlightTable.returned.slot(mask: mask))
     let id = ring.used.load32(offset)
     let length = ring.used.load32(offset &+ 4)
     if id > UInt32(mask) { throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(ring.size))) }
     let slot = UInt16(truncatingIfNeeded: id)
-    let count = (slot &- ledger.oldestSlot) & mask &+ 1
-    if count > ledger.published.distance(from: ledger.returned) {
+    let count = (slot &- inFlightTable.oldestSlot) & mask &+ 1
+    if count > inFlightTable.published.distance(from: inFlightTable.returned) {
       throw fail(RingViolation(.s27, .notInFlight, UInt64(id)))
     }
-    let capacity = ledger.entries[slot].capacity
+    let capacity = inFlightTable.entries[slot].capacity
     if length > capacity { throw fail(RingViolation(.s28, .length, UInt64(length), limit: UInt64(capacity))) }
-    let used = usedSeen.distance(from: ledger.returned)
+    let used = usedSeen.distance(from: inFlightTable.returned)
     // The next batch's entry, if there is one, stands where this batch ends.
     if used > count {
-      ring.used.prefetchForReading(4 &+ 8 &* Int(ledger.returned.advanced(by: count).slot(mask: mask)))
+      ring.used.prefetchForReading(4 &+ 8 &* Int(inFlightTable.returned.advanced(by: count).slot(mask: mask)))
     }
     if count > used { throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(used))) }
     batchRemaining = count
@@ -272,12 +272,12 @@ extension SplitDriverQueue where Mapper: ~Copyable {
 
   @inlinable @inline(__always)
   mutating func reclaimBatchInSequence(_ limit: Int) throws(QueueError) {
-    let (entries, mappings) = (ledger.entries.cells, ledger.mappings.cells)
+    let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
     while finishedCount < limit && batchRemaining != 0 {
-      let slot = Int(ledger.oldestSlot)
+      let slot = Int(inFlightTable.oldestSlot)
       let run = min(limit &- finishedCount, Int(batchRemaining), ring.size &- slot)
       // Their descriptors are written next.
-      let ahead = min(2 &* run, Int(usedSeen.distance(from: ledger.returned)))
+      let ahead = min(2 &* run, Int(usedSeen.distance(from: inFlightTable.returned)))
       if ahead > 4 { ring.descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead) }
       let (last, length) = (Int(batchRemaining) &- 1, batchLength)
       let done = finished.cells.advanced(by: finishedCount)
@@ -299,7 +299,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       }
       finishedCount &+= i
       batchRemaining &-= UInt16(truncatingIfNeeded: i)
-      ledger.retireOldest(UInt16(truncatingIfNeeded: i))
+      inFlightTable.retireOldest(UInt16(truncatingIfNeeded: i))
       if let failure {
         batchRemaining &-= 1
         throw abandonOldest(failure)

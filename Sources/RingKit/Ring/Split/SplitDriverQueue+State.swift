@@ -17,12 +17,12 @@ extension SplitDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper &
     publish()
     var state = QueueState(
       .driver, .split, size: ring.size, features: features, isSecure: isSecure, ring: ring.parts.map(\.rawValue))
-    state.tables = ledger.indirectCapacity > 0 ? indirectBase.rawValue : 0
+    state.tables = inFlightTable.indirectCapacity > 0 ? indirectBase.rawValue : 0
     state.batchRemaining = batchRemaining
     state.batchLength = batchRemaining == 0 ? 0 : batchLength
     state.unannounced = unannounced
     state.suppression = UInt32(flags)
-    try ledger.save(into: &state, mapper, tables: indirectBase, describe)
+    try inFlightTable.save(into: &state, mapper, tables: indirectBase, describe)
     return state
   }
 
@@ -48,7 +48,7 @@ extension SplitDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper &
   }
 
   private mutating func takeOver(_ state: QueueState) throws(QueueStateError) {
-    try ledger.restore(state, &mapper, tables: indirectBase)
+    try inFlightTable.restore(state, &mapper, tables: indirectBase)
     // Others can write these: they are compared with heads, and used as such only where they are replaced below.
     for slot in 0..<ring.size { availableCopy[slot] = ring.available.load16(4 + 2 * slot) }
     if isInOrder {
@@ -61,7 +61,7 @@ extension SplitDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper &
     }
     batchRemaining = state.batchRemaining
     batchLength = state.batchLength
-    usedSeen = ledger.returned.advanced(by: batchRemaining)
+    usedSeen = inFlightTable.returned.advanced(by: batchRemaining)
     unannounced = state.unannounced
     flags = UInt16(truncatingIfNeeded: state.suppression)
     ring.available.store16(flags, 0)
@@ -71,7 +71,7 @@ extension SplitDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper &
 extension SplitDriverQueue where Mapper: ~Copyable {
   /// Where another device has to go on: the used index, once all that it covers was reclaimed; `nil` before.
   public var devicePosition: UInt16? {
-    ordering.observe16(ring.used, at: SplitRing.indexOffset) == ledger.returned.rawValue
-      ? ledger.returned.rawValue : nil
+    ordering.observe16(ring.used, at: SplitRing.indexOffset) == inFlightTable.returned.rawValue
+      ? inFlightTable.returned.rawValue : nil
   }
 }

@@ -20,7 +20,7 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
   @usableFromInline let ordering: RingOrdering
   @usableFromInline let hasEventIndex: Bool
   @usableFromInline let isInOrder: Bool
-  @usableFromInline var ledger: DriverLedger<Mapper.Mapping>
+  @usableFromInline var inFlightTable: InFlightTable<Mapper.Mapping>
   /// What the available ring holds, so that an entry is stored only where it differs and its line stays shared.
   @usableFromInline let availableCopy: PrivateTable<UInt16>
   /// How far from their available-ring slots the last heads stood, and how many in a row: nothing differs after a lap.
@@ -80,7 +80,7 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
     ordering = RingOrdering(configuration.features)
     hasEventIndex = configuration.features.contains(.eventIndex)
     isInOrder = configuration.features.contains(.inOrder)
-    ledger = DriverLedger(size: configuration.size, unmapped: Mapper.unmapped, indirectCapacity: capacity)
+    inFlightTable = InFlightTable(size: configuration.size, unmapped: Mapper.unmapped, indirectCapacity: capacity)
     availableCopy = PrivateTable(count: configuration.size, repeating: 0)
     finished = PrivateTable(count: configuration.size, repeating: Completion(token: 0, writtenByteCount: 0))
     indirect = capacity > 0 ? indirectTables.map { unsafe SharedMemory($0.host, byteCount: $0.byteCount) } : nil
@@ -98,11 +98,11 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
 
   /// Descriptors not in use.
   @inlinable
-  public var freeDescriptorCount: Int { Int(ledger.freeCount) }
+  public var freeDescriptorCount: Int { Int(inFlightTable.freeCount) }
 
   /// Buffers added and not yet returned.
   @inlinable
-  public var inFlightCount: Int { Int(ledger.inFlight) }
+  public var inFlightCount: Int { Int(inFlightTable.inFlight) }
 
   /// What the last ``reclaim(atMost:)`` collected.
   @inlinable
@@ -125,7 +125,7 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
     flags = 0
     finishedCount = 0
     broken = false
-    try ledger.abandon(&mapper, abandoned)
+    try inFlightTable.abandon(&mapper, abandoned)
   }
 
   /// Lets the DMA path do what is due by now.
@@ -158,7 +158,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   @inlinable
   public mutating func isNotificationDue() -> Bool {
     if unannounced == 0 { return false }
-    let new = ledger.published
+    let new = inFlightTable.published
     // Indices tell 65,535 entries apart; an event that was asked for lies among the last ones, never a whole lap back.
     let old = RingIndex(new.rawValue &- UInt16(clamping: unannounced))
     unannounced = 0
@@ -176,7 +176,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
 
   /// Queue index and available index in one word.
   public func notificationData(queue: UInt16) -> NotificationData {
-    NotificationData(queue: queue, position: ledger.published.rawValue)
+    NotificationData(queue: queue, position: inFlightTable.published.rawValue)
   }
 
   /// Asks to be notified of the next used buffer (S12, S13).
@@ -185,14 +185,14 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   @inlinable
   public mutating func enableNotifications() -> Bool {
     if hasEventIndex {
-      ring.available.store16(ledger.returned.rawValue, ring.usedEventOffset)
+      ring.available.store16(inFlightTable.returned.rawValue, ring.usedEventOffset)
     } else if flags != 0 {
       flags = 0
       ring.available.store16(0, 0)
     }
     // B8: pairs with B7 in SplitDeviceQueue.swift.
     ordering.fence()
-    return ring.used.load16(SplitRing.indexOffset) != ledger.returned.rawValue
+    return ring.used.load16(SplitRing.indexOffset) != inFlightTable.returned.rawValue
   }
 
   /// Advises the device that the driver polls.

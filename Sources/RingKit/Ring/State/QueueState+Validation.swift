@@ -171,7 +171,7 @@ extension QueueState {
 }
 
 extension QueueState.Buffer {
-  /// Bytes the device may write, as the driver's ledger has them.
+  /// Bytes the device may write, as the driver's in-flight table has them.
   var capacity: UInt64 { segments.reduce(0) { $0 + ($1.isWritable ? UInt64($1.length) : 0) } }
 }
 

@@ -4,7 +4,7 @@ import RingKit
 import RingPlatform
 
 /// Sets up the two ends of a ring for a point of the sweep: one `switch` per property that changes types.
-package struct RingContenderFactory {
+package struct RingCaseFactory {
   private static let bytesPerSegment = 64
 
   private let memory: GuestMemory
@@ -32,15 +32,15 @@ package struct RingContenderFactory {
     }
   }
 
-  /// A contender of `direct` for a point; what counts is never timed, so no code is compiled for it alone.
-  package mutating func make(_ point: RingPoint, counting: Bool = false) throws(BenchError) -> Contender {
-    counting ? try make(point, Self.hiddenCounter()) : try make(point, NoWork())
+  /// A case of `direct` for a point; what counts is never timed, so no code is compiled for it alone.
+  package mutating func make(_ point: RingPoint, counting: Bool = false) throws(BenchError) -> BenchCase {
+    counting ? try make(point, Self.hiddenCounter()) : try make(point, UncountedWork())
   }
 
   @inline(never)
   private static func hiddenCounter() -> any WorkCounter { CountedWork() }
 
-  private mutating func make(_ point: RingPoint, _ counter: some WorkCounter) throws(BenchError) -> Contender {
+  private mutating func make(_ point: RingPoint, _ counter: some WorkCounter) throws(BenchError) -> BenchCase {
     do {
       let configuration = QueueConfiguration(
         size: point.queueSize, features: point.features, indirectCapacity: min(point.chain, point.queueSize))
@@ -59,10 +59,10 @@ package struct RingContenderFactory {
         plan, configuration, ring, tables: tables, DirectMapper(memory: memory, counter: counter))
       let device = try DeviceEnd(
         .ring(plan, configuration, ring), RegionTranslator(memory: memory, counter: counter))
-      let contender = Contender(point.label, driver, device)
-      contender.warmingBuffers = plan.depth
-      contender.wakeDevice = plan.doorbells.map { doorbells in { doorbells.kick.ring() } }
-      return contender
+      let benchCase = BenchCase(point.label, driver, device)
+      benchCase.warmingBuffers = plan.depth
+      benchCase.wakeDevice = plan.doorbells.map { doorbells in { doorbells.kick.ring() } }
+      return benchCase
     } catch let error as BenchError {
       throw error
     } catch {

@@ -7,21 +7,21 @@ import RingKit
 /// call and everything inside it is static. All of them are called on the driver's thread.
 package struct DriverEnd {
   /// Sends that many buffers round; returns nanoseconds.
-  package var run: (_ count: Int, _ gate: SliceGate) throws(SliceFailure) -> UInt64
+  package var run: (_ count: Int, _ barrier: SliceBarrier) throws(SliceFailure) -> UInt64
   /// What the end did so far; read while it does not run.
   package var work: () -> WorkCounts
   /// The same a turn at a time, for a thread that has several queues to look after; `nil` of what has no turns.
   package var turns: DriverTurns?
   /// With one buffer outstanding: sends that many round and tells the cycles each was away.
   package var timeRoundTrips:
-    ((_ count: Int, _ gate: SliceGate, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
+    ((_ count: Int, _ barrier: SliceBarrier, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
   /// Adds a batch, and takes it back, with the device's end on the same thread; `nil` of what has no ring.
   package var batch: (add: () throws(SliceFailure) -> Void, reclaim: () throws(SliceFailure) -> Void)?
   /// Abandons what is in flight; returns how many buffers that were.
   package var abandon: () -> Int = { 0 }
 
   package init(
-    run: @escaping (_ count: Int, _ gate: SliceGate) throws(SliceFailure) -> UInt64,
+    run: @escaping (_ count: Int, _ barrier: SliceBarrier) throws(SliceFailure) -> UInt64,
     work: @escaping () -> WorkCounts = { WorkCounts() }
   ) {
     self.run = run
@@ -51,7 +51,7 @@ package struct DriverTurns {
 /// The device's end, as ``DriverEnd`` is the driver's; called on the device's thread.
 package struct DeviceEnd {
   /// Serves until the driver ends the slice.
-  package var run: (_ gate: SliceGate) throws(SliceFailure) -> Void
+  package var run: (_ barrier: SliceBarrier) throws(SliceFailure) -> Void
   package var work: () -> WorkCounts
   /// Serves a batch, and the IOMMU; returns how many buffers there were.
   ///
@@ -61,7 +61,7 @@ package struct DeviceEnd {
   package var batch: (() throws(SliceFailure) -> Void)?
 
   package init(
-    run: @escaping (_ gate: SliceGate) throws(SliceFailure) -> Void = { _ in },
+    run: @escaping (_ barrier: SliceBarrier) throws(SliceFailure) -> Void = { _ in },
     work: @escaping () -> WorkCounts = { WorkCounts() }
   ) {
     self.run = run
@@ -70,7 +70,7 @@ package struct DeviceEnd {
 }
 
 /// One combination that takes its turn, with both ends set up: a ring over a path, or a floor.
-package final class Contender: @unchecked Sendable {
+package final class BenchCase: @unchecked Sendable {
   /// What it is, for an error message.
   package let label: String
   /// Figures of the path's own, by their names in the JSON.
@@ -79,7 +79,7 @@ package final class Contender: @unchecked Sendable {
   package var buffersPerSlice = 0
   /// Buffers of the first slice of the calibration, and of a slice whose work is counted: fewer where each is large.
   package var trialBuffers = 1024
-  package var countedBuffers = SliceLeader.countedBuffers
+  package var countedBuffers = DriverWorker.countedBuffers
   /// Buffers that go round before a slice is timed: as many as there are in its memory, so that no slice pays for where
   /// the slice before it, of another path, left them.
   package var warmingBuffers = 0
@@ -100,7 +100,7 @@ package final class Contender: @unchecked Sendable {
   /// What sets it for where the CPUs are, where the run has such a tuner; see ``SliceTuner``.
   package var tuner: AnyObject?
   /// Its queues, where there are several; each is led by a thread of its own or takes turns with the others.
-  package let lanes: [Contender]
+  package let queues: [BenchCase]
   /// Waits for locks that its queues share, so far and by their names in the JSON; read while neither end runs.
   package let lockWaits: () -> [String: UInt64]
 
@@ -108,16 +108,16 @@ package final class Contender: @unchecked Sendable {
   private var device: DeviceEnd?
 
   package init(
-    _ label: String, _ driver: DriverEnd, _ device: DeviceEnd, lanes: [Contender] = [],
+    _ label: String, _ driver: DriverEnd, _ device: DeviceEnd, queues: [BenchCase] = [],
     figures: @escaping () -> [String: Double] = { [:] }, lockWaits: @escaping () -> [String: UInt64] = { [:] }
   ) {
     self.label = label
     self.driver = driver
     self.device = device
-    self.lanes = lanes
+    self.queues = queues
     self.figures = figures
     self.lockWaits = lockWaits
-    granule = max(1, lanes.count)
+    granule = max(1, queues.count)
     runOnOneThread = { rounds throws(SliceFailure) in
       guard let add = driver.batch?.add, let serve = device.batch, let reclaim = driver.batch?.reclaim else {
         throw .other
@@ -127,31 +127,31 @@ package final class Contender: @unchecked Sendable {
   }
 
   /// Slices are a multiple of this many buffers.
-  package var batchMultiple: Int { 128 * max(1, lanes.count) }
+  package var batchMultiple: Int { 128 * max(1, queues.count) }
 
   /// What both ends did so far; read while neither runs.
   package var work: WorkCounts {
-    let done = lanes.map(\.work).reduce(WorkCounts(), +)
+    let done = queues.map(\.work).reduce(WorkCounts(), +)
     return [driver?.work(), device?.work()].reduce(done) { $0 + ($1 ?? WorkCounts()) }
   }
 
   package var timeRoundTrips:
-    ((_ count: Int, _ gate: SliceGate, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
+    ((_ count: Int, _ barrier: SliceBarrier, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
   { driver?.timeRoundTrips }
 
   var driverTurns: DriverTurns? { driver?.turns }
   var turnDevice: (() throws(SliceFailure) -> Int)? { device?.turn }
 
   /// Driver's thread: sends that many buffers round; returns nanoseconds.
-  package func runDriver(_ count: Int, _ gate: SliceGate) throws(SliceFailure) -> UInt64 {
+  package func runDriver(_ count: Int, _ barrier: SliceBarrier) throws(SliceFailure) -> UInt64 {
     guard let driver else { throw .other }
-    return try driver.run(count, gate)
+    return try driver.run(count, barrier)
   }
 
   /// Device's thread: serves until the driver ends the slice.
-  package func runDevice(_ gate: SliceGate) throws(SliceFailure) {
+  package func runDevice(_ barrier: SliceBarrier) throws(SliceFailure) {
     guard let device else { throw .other }
-    try device.run(gate)
+    try device.run(barrier)
   }
 
   /// Lets go of the queue ends, once both threads are gone.
@@ -163,13 +163,13 @@ package final class Contender: @unchecked Sendable {
   }
 
   /// The queue that a thread of its own leads.
-  func lane(_ number: Int) -> Contender { lanes.isEmpty ? self : lanes[number] }
+  func queue(_ number: Int) -> BenchCase { queues.isEmpty ? self : queues[number] }
 
   /// Whether that thread has a queue here: a single one is the first's alone.
-  func hasLane(_ number: Int) -> Bool { number < max(1, lanes.count) }
+  func hasQueue(_ number: Int) -> Bool { number < max(1, queues.count) }
 
   private func closeDevice() {
-    for lane in lanes { lane.closeDevice() }
+    for queue in queues { queue.closeDevice() }
     // Holds both ends: which of them it releases first is not defined.
     runOnOneThread = { _ throws(SliceFailure) in throw .other }
     device = nil
@@ -178,12 +178,12 @@ package final class Contender: @unchecked Sendable {
   }
 
   private func closeDriver() {
-    for lane in lanes { lane.closeDriver() }
+    for queue in queues { queue.closeDriver() }
     driver = nil
   }
 }
 
-extension Contender {
+extension BenchCase {
   /// Nanoseconds that a run may go on before it looks whether it was asked to end.
   static let stepNanoseconds = 20e6
 

@@ -2,8 +2,8 @@ import CRing
 import RingKit
 import Synchronization
 
-/// The driver's thread: counts, calibrates, then lets every contender take its turn, with a probe between slices.
-package struct SliceLeader {
+/// The driver's thread: counts, calibrates, then lets every case take its turn, with a probe between slices.
+package struct DriverWorker {
   /// A multiple of 255, so that the flush queue's one flush per 255 unmaps comes out exactly, and of 8.
   package static let countedBuffers = 255 * 16
 
@@ -21,7 +21,7 @@ package struct SliceLeader {
   // When the step that is under way has to be over.
   private var limit = UInt64.max
   private var sliceNanoseconds = 0.0
-  private var longestSlice = Contender.stepNanoseconds
+  private var longestSlice = BenchCase.stepNanoseconds
 
   init(_ schedule: SliceSchedule) { self.schedule = schedule }
 
@@ -34,8 +34,8 @@ package struct SliceLeader {
       run.failure = (at, error)
     }
     for peer in schedule.peers {
-      peer.gate.rouse(.finish)
-      do throws(SliceFailure) { try peer.gate.waitUntilIdle() } catch { run.failure = run.failure ?? (at, error) }
+      peer.barrier.rouse(.finish)
+      do throws(SliceFailure) { try peer.barrier.waitUntilIdle() } catch { run.failure = run.failure ?? (at, error) }
     }
     run.interrupted = Interrupt.isRequested
     return run
@@ -65,8 +65,8 @@ package struct SliceLeader {
     }
     giveTime(1)
     try takeTurns(&at)
-    for contender in schedule.timed {
-      guard let refusal = schedule.tuner?.refusal(contender), !run.leftOut.contains(refusal) else { continue }
+    for benchCase in schedule.timed {
+      guard let refusal = schedule.tuner?.refusal(benchCase), !run.leftOut.contains(refusal) else { continue }
       run.leftOut.append(refusal)
     }
   }
@@ -80,36 +80,36 @@ package struct SliceLeader {
   /// Whether the step's time is up, or the run was asked to end.
   package var isOver: Bool { Interrupt.isRequested || cring_nanoseconds() >= limit }
 
-  private func isReady(_ contender: Contender) -> Bool { schedule.tuner?.refusal(contender) == nil }
+  private func isReady(_ benchCase: BenchCase) -> Bool { schedule.tuner?.refusal(benchCase) == nil }
 
   private static func park(_ peer: SlicePeer) throws(SliceFailure) {
-    peer.gate.open(.park)
-    try peer.gate.waitUntilIdle()
+    peer.barrier.open(.park)
+    try peer.barrier.waitUntilIdle()
   }
 
-  /// Has the device's thread that serves a contender awake and the other asleep: they share a CPU.
-  private mutating func begin(_ number: Int, buffers: Int) throws(SliceFailure) -> SliceGate {
-    let (peer, contender) = schedule.attachment(number)
+  /// Has the device's thread that serves a case awake and the other asleep: they share a CPU.
+  private mutating func begin(_ number: Int, buffers: Int) throws(SliceFailure) -> SliceBarrier {
+    let (peer, benchCase) = schedule.attachment(number)
     if peer != current {
       try Self.park(schedule.peers[current])
       current = peer
-      schedule.peers[peer].gate.rouse(.wake)
-      try schedule.peers[peer].gate.waitUntilIdle()
+      schedule.peers[peer].barrier.rouse(.wake)
+      try schedule.peers[peer].barrier.waitUntilIdle()
     }
-    let gate = schedule.peers[peer].gate
-    gate.open(.slice(contender: contender), buffers: buffers)
-    return gate
+    let barrier = schedule.peers[peer].barrier
+    barrier.open(.slice(benchCase: benchCase), buffers: buffers)
+    return barrier
   }
 
-  /// A slice of the contender with this number among all of them, in steps between which it can be broken off.
+  /// A slice of the case with this number among all of them, in steps between which it can be broken off.
   private mutating func slice(_ number: Int, buffers: Int) throws(SliceFailure) -> SliceTime {
-    let contender = schedule.contender(number)
+    let benchCase = schedule.benchCase(number)
     var done = SliceTime()
     while done.buffers < buffers && !isOver {
-      let count = contender.step(of: buffers - done.buffers)
-      let gate = try begin(number, buffers: count / max(1, contender.lanes.count))
+      let count = benchCase.step(of: buffers - done.buffers)
+      let barrier = try begin(number, buffers: count / max(1, benchCase.queues.count))
       var time: UInt64 = 0
-      try lead(number, gate) { () throws(SliceFailure) in time = try contender.runDriver(count, gate) }
+      try lead(number, barrier) { () throws(SliceFailure) in time = try benchCase.runDriver(count, barrier) }
       done.nanoseconds += Double(time)
       done.buffers += count
     }
@@ -117,48 +117,50 @@ package struct SliceLeader {
   }
 
   /// The driver's part of a slice that has begun, and its end.
-  private func lead(_ number: Int, _ gate: SliceGate, _ body: () throws(SliceFailure) -> Void) throws(SliceFailure) {
+  private func lead(_ number: Int, _ barrier: SliceBarrier, _ body: () throws(SliceFailure) -> Void)
+    throws(SliceFailure)
+  {
     do throws(SliceFailure) {
       try body()
     } catch {
-      gate.fail()
-      end(number, gate)
+      barrier.fail()
+      end(number, barrier)
       // What failed first is what is told.
-      do throws(SliceFailure) { try gate.waitUntilIdle() } catch {}
+      do throws(SliceFailure) { try barrier.waitUntilIdle() } catch {}
       throw error
     }
-    end(number, gate)
-    try gate.waitUntilIdle()
+    end(number, barrier)
+    try barrier.waitUntilIdle()
   }
 
-  private func end(_ number: Int, _ gate: SliceGate) {
-    gate.endSlice()
-    schedule.contender(number).wakeDevice?()
+  private func end(_ number: Int, _ barrier: SliceBarrier) {
+    barrier.endSlice()
+    schedule.benchCase(number).wakeDevice?()
   }
 
   /// Work per buffer once caches of every kind are warm.
   private mutating func count(_ number: Int) throws(SliceFailure) {
-    let contender = schedule.counted[number]
-    _ = try slice(number, buffers: contender.countedBuffers)
-    let before = contender.work
-    let waitsBefore = contender.lockWaits()
+    let benchCase = schedule.counted[number]
+    _ = try slice(number, buffers: benchCase.countedBuffers)
+    let before = benchCase.work
+    let waitsBefore = benchCase.lockWaits()
     // Part of it would not be a whole round of what is done once in so many buffers.
-    guard try slice(number, buffers: contender.countedBuffers).buffers == contender.countedBuffers else { return }
-    let done = contender.work - before
-    var counters = contender.figures()
+    guard try slice(number, buffers: benchCase.countedBuffers).buffers == benchCase.countedBuffers else { return }
+    let done = benchCase.work - before
+    var counters = benchCase.figures()
     for event in WorkEvent.allCases {
-      counters[event.rawValue] = Double(done[event]) / Double(contender.countedBuffers)
+      counters[event.rawValue] = Double(done[event]) / Double(benchCase.countedBuffers)
     }
-    for (lock, waits) in contender.lockWaits() {
-      counters[lock] = Double(waits &- waitsBefore[lock, default: 0]) / Double(contender.countedBuffers)
+    for (lock, waits) in benchCase.lockWaits() {
+      counters[lock] = Double(waits &- waitsBefore[lock, default: 0]) / Double(benchCase.countedBuffers)
     }
     run.counters[number] = counters
   }
 
   /// As many buffers as a slice takes, by the fastest of a few short ones.
   package mutating func fill(_ number: Int, nanoseconds: Double) throws(SliceFailure) {
-    let contender = schedule.contender(number)
-    var buffers = contender.trialBuffers
+    let benchCase = schedule.benchCase(number)
+    var buffers = benchCase.trialBuffers
     var best = Double.infinity
     for trial in 0..<6 {
       let done = try slice(number, buffers: buffers)
@@ -166,9 +168,9 @@ package struct SliceLeader {
       best = min(best, done.perBuffer)
       if done.nanoseconds < nanoseconds / 4 { buffers *= 2 }
       // What takes that long is known well enough.
-      if trial > 0 && done.nanoseconds > Contender.stepNanoseconds { break }
+      if trial > 0 && done.nanoseconds > BenchCase.stepNanoseconds { break }
     }
-    if best.isFinite { contender.size(nanoseconds, at: best) }
+    if best.isFinite { benchCase.size(nanoseconds, at: best) }
   }
 
   /// Percentiles of single round trips; not part of the timed slices, because reading the counter twice would be.
@@ -177,11 +179,11 @@ package struct SliceLeader {
     var histogram = LatencyHistogram()
     var left = schedule.roundTrips
     let all = number + schedule.counted.count
-    let gate = try begin(all, buffers: 0)
-    try lead(all, gate) { () throws(SliceFailure) in
+    let barrier = try begin(all, buffers: 0)
+    try lead(all, barrier) { () throws(SliceFailure) in
       while left > 0 && !isOver {
         let count = min(left, Self.roundTripsPerLook)
-        try time(count, gate) { histogram.record(cycles: $0) }
+        try time(count, barrier) { histogram.record(cycles: $0) }
         left -= count
       }
     }
@@ -228,29 +230,29 @@ package struct SliceLeader {
     let now = cring_nanoseconds()
     let share = Double(schedule.deadline &- min(now, schedule.deadline)) / Double(min(schedule.rounds, Self.fewRounds))
     let round = sized.reduce(0.0) { sum, number in
-      let contender = schedule.timed[number]
-      return sum + contender.cost * Double(contender.buffersPerSlice + warmingBuffers(contender))
+      let benchCase = schedule.timed[number]
+      return sum + benchCase.cost * Double(benchCase.buffersPerSlice + warmingBuffers(benchCase))
     }
     guard round > share else { return }
     // Half of a turn is to warm up.
     sliceNanoseconds = min(sliceNanoseconds, max(Self.shortestSlice, share / Double(2 * sized.count)))
     longestSlice = sliceNanoseconds
     for number in sized {
-      let contender = schedule.timed[number]
-      contender.size(sliceNanoseconds, at: contender.cost, longest: longestSlice)
+      let benchCase = schedule.timed[number]
+      benchCase.size(sliceNanoseconds, at: benchCase.cost, longest: longestSlice)
     }
   }
 
-  /// A timed slice of a contender, after what looked at the CPUs `before`, and a look after it; `nil` when none of it
+  /// A timed slice of a case, after what looked at the CPUs `before`, and a look after it; `nil` when none of it
   /// was done in time.
   package mutating func take(
     _ all: Int, as number: Int, round: Int, _ before: inout CPUState
   ) throws(SliceFailure) -> SliceRecord? {
-    let contender = schedule.contender(all)
-    let setting = schedule.tuner?.tune(contender, roundTrip: before.roundTrip)
+    let benchCase = schedule.benchCase(all)
+    let setting = schedule.tuner?.tune(benchCase, roundTrip: before.roundTrip)
     try warm(all)
     let taken = taken()
-    let done = try slice(all, buffers: contender.buffersPerSlice)
+    let done = try slice(all, buffers: benchCase.buffersPerSlice)
     guard done.buffers > 0 else { return nil }
     let after = try look()
     let conditions = SliceConditions(
@@ -259,29 +261,29 @@ package struct SliceLeader {
       involuntarySwitches: after.involuntarySwitches &- taken.involuntarySwitches)
     before = after
     return SliceRecord(
-      contender: number, round: round, nanosecondsPerBuffer: done.perBuffer,
+      benchCase: number, round: round, nanosecondsPerBuffer: done.perBuffer,
       conditions: conditions, setting: setting)
   }
 
-  /// Brings a contender's memory where its slices leave it; where that is more than a slice, as far as a slice does.
+  /// Brings a case's memory where its slices leave it; where that is more than a slice, as far as a slice does.
   private mutating func warm(_ number: Int) throws(SliceFailure) {
-    let buffers = warmingBuffers(schedule.contender(number))
+    let buffers = warmingBuffers(schedule.benchCase(number))
     if buffers > 0 { _ = try slice(number, buffers: buffers) }
   }
 
-  private func warmingBuffers(_ contender: Contender) -> Int {
-    let multiple = contender.batchMultiple
-    let whole = (contender.warmingBuffers + multiple - 1) / multiple * multiple
-    return min(whole, contender.buffersPerSlice)
+  private func warmingBuffers(_ benchCase: BenchCase) -> Int {
+    let multiple = benchCase.batchMultiple
+    let whole = (benchCase.warmingBuffers + multiple - 1) / multiple * multiple
+    return min(whole, benchCase.buffersPerSlice)
   }
 
   /// Where the two CPUs are now, and what was taken from them so far.
   package func look() throws(SliceFailure) -> CPUState {
     if let source = schedule.source { return source() }
     let peer = schedule.peers[current]
-    peer.gate.open(.probe)
+    peer.barrier.open(.probe)
     let roundTrip = peer.probe.ping()
-    try peer.gate.waitUntilIdle()
+    try peer.barrier.waitUntilIdle()
     if roundTrip < 0 { peer.probe.reset() }
     var state = taken()
     state.roundTrip = roundTrip
@@ -292,11 +294,11 @@ package struct SliceLeader {
   private func taken() -> CPUState {
     if schedule.source != nil { return CPUState(roundTrip: -1) }
     var stolen: UInt64 = 0
-    for cpu in [schedule.driverCPU] + schedule.followers.map(\.cpu) {
+    for cpu in [schedule.driverCPU] + schedule.workers.map(\.cpu) {
       var ticks: UInt64 = 0
       if unsafe cring_stolen_ticks(Int32(cpu), &ticks) == 0 { stolen &+= ticks }
     }
-    let switches = schedule.peers.reduce(cring_involuntary_switches()) { $0 &+ $1.gate.switchCount }
+    let switches = schedule.peers.reduce(cring_involuntary_switches()) { $0 &+ $1.barrier.switchCount }
     return CPUState(roundTrip: -1, stolenTicks: stolen, involuntarySwitches: switches)
   }
 }

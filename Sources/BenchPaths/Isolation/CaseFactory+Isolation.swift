@@ -3,8 +3,8 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-// Contenders whose device end is in another process.
-extension ContenderFactory {
+// Cases whose device end is in another process.
+extension CaseFactory {
   /// Refuses a path that does not lead there.
   func checkIsolation(_ key: CostKey) throws(BenchError) {
     let exposes = parameters.isolation.platform.exposes(plan(key).payload.buffer.region.visibility)
@@ -20,22 +20,22 @@ extension ContenderFactory {
   func isolated(
     _ key: CostKey, _ plan: LoadPlan, _ configuration: QueueConfiguration, _ ring: RingMemory, _ driver: DriverEnd,
     _ side: DeviceSide, counts: Bool, figures: @escaping () -> [String: Double]
-  ) throws(BenchError) -> Contender {
+  ) throws(BenchError) -> BenchCase {
     guard let device else { throw .machine("no device in another process was set up") }
     var description =
       switch ring {
       case .split(let ring): DeviceQueueDescription(configuration, ring)
       case .packed(let ring): DeviceQueueDescription(configuration, ring)
       }
-    var seat: DomainSeat?
+    var attachment: DomainAttachment?
     switch side {
-    case .domain(let place), .hybrid(let place): seat = place.seat
+    case .domain(let place), .hybrid(let place): attachment = place.attachment
     case .windows(_, let windows):
       description.windows = windows
       description.usesLargePages = parameters.iommu.usesLargePages(parameters.pageSize)
     case .regions, .viommu, .mmu: break
     }
-    description.domain = seat?.shared
+    description.domain = attachment?.shared
     description.iotlbSets = parameters.iotlbSets
     var load = IsolatedLoad()
     load.direction = plan.direction
@@ -43,14 +43,14 @@ extension ContenderFactory {
     load.bytes = plan.bytes
     load.batch = plan.batch
     load.prefersLargePages = key.path == .hybrid
-    let queue = try device.attach(description, load, counts: counts, seat: seat)
-    let leave = { [seat] () -> Void in seat?.detach() }
-    let contender = Contender(
+    let queue = try device.attach(description, load, counts: counts, attachment: attachment)
+    let leave = { [attachment] () -> Void in attachment?.detach() }
+    let benchCase = BenchCase(
       key.label, driver.isolated(leave: leave),
       DeviceEnd(run: { _ throws(SliceFailure) in throw .other }, work: { device.counts(queue) }), figures: figures)
-    contender.isolatedQueue = queue
-    contender.leaveDevice = leave
-    return contender
+    benchCase.isolatedQueue = queue
+    benchCase.leaveDevice = leave
+    return benchCase
   }
 
   /// What the platform's driver and the device agree on; to what is forced it would not.

@@ -9,11 +9,11 @@ import Synchronization
 /// queue is empty. Where every queue has threads of its own the other drivers follow as well. No locks: all spin,
 /// because all own their CPU; only who is parked sleeps, to leave its CPU to a device in another process, or to one in
 /// this.
-package final class SliceGate: Sendable {
+package final class SliceBarrier: Sendable {
   /// What the device's thread does next.
   package enum Step: Equatable {
     case probe
-    case slice(contender: Int)
+    case slice(benchCase: Int)
     /// Sleep until the next step.
     case park
     /// Nothing: the device is awake and spins for the next step.
@@ -21,15 +21,15 @@ package final class SliceGate: Sendable {
     case finish
   }
 
-  /// Bytes of memory that a gate takes.
+  /// Bytes of memory that a barrier takes.
   package static let byteCount = 128
 
   // Words of 64 bits. The step: low 32 bits number it; high 32 bits: what it is (0 finish, 1 probe, 2 park, 3 wake,
-  // 4 + contender slice).
+  // 4 + case slice).
   private static let step = 0
   private static let over = 8
   private static let failed = 16
-  // Steps that followers finished, all together.
+  // Steps that workers finished, all together.
   private static let finishes = 24
   private static let switches = 32
 
@@ -39,18 +39,18 @@ package final class SliceGate: Sendable {
   private let opened = Atomic<UInt64>(0)
   private let buffers = Atomic<Int>(0)
   private let driversDone = Atomic<Int>(0)
-  private let followers: UInt64
+  private let workers: UInt64
   private let patience: UInt64
   // What the driver knows of a device in another process that is gone.
   private let abandoned = Atomic<Bool>(false)
 
-  /// A gate over the first bytes of a region, zeroed when it is new.
+  /// A barrier over the first bytes of a region, zeroed when it is new.
   ///
   /// `patience`: nanoseconds that the driver waits for a step to end.
-  package init(in region: MemoryRegion, followers: Int = 1, patience: UInt64 = 10_000_000_000) {
-    self.followers = UInt64(followers)
+  package init(in region: MemoryRegion, workers: Int = 1, patience: UInt64 = 10_000_000_000) {
+    self.workers = UInt64(workers)
     self.patience = patience
-    precondition(region.byteCount >= Self.byteCount, "a gate takes \(Self.byteCount) bytes")
+    precondition(region.byteCount >= Self.byteCount, "a barrier takes \(Self.byteCount) bytes")
     self.region = region
     words = unsafe SharedMemory(region.hostBase, byteCount: Self.byteCount)
   }
@@ -71,7 +71,7 @@ package final class SliceGate: Sendable {
       case .probe: 1
       case .park: 2
       case .wake: 3
-      case .slice(let contender): UInt64(contender) + 4
+      case .slice(let benchCase): UInt64(benchCase) + 4
       }
     let number = (words.load64(Self.step) & 0xffff_ffff) + 1
     words.storeRelease64(code << 32 | number & 0xffff_ffff, Self.step)
@@ -94,13 +94,13 @@ package final class SliceGate: Sendable {
         case 1: .probe
         case 2: .park
         case 3: .wake
-        default: .slice(contender: Int(value >> 32 - 4))
+        default: .slice(benchCase: Int(value >> 32 - 4))
         }
       return (next, value & 0xffff_ffff)
     }
   }
 
-  /// Follower: a step is done.
+  /// DeviceWorker: a step is done.
   package func finished() { words.addRelease64(1, Self.finishes) }
 
   /// Device: sleeps until the step after `number` is there.
@@ -110,12 +110,12 @@ package final class SliceGate: Sendable {
     }
   }
 
-  /// Driver: waits until every follower has finished the current step, or the device's process is gone.
+  /// Driver: waits until every worker has finished the current step, or the device's process is gone.
   ///
   /// One that does not finish in ten seconds is given up: it counts as gone from then on, and that is thrown. The time
   /// is the waiting thread's own, because both sides may have been stopped together.
   package func waitUntilIdle() throws(SliceFailure) {
-    let expected = opened.load(ordering: .relaxed) &* followers
+    let expected = opened.load(ordering: .relaxed) &* workers
     var turns = 0
     var end: UInt64?
     while words.loadAcquire64(Self.finishes) != expected {
@@ -140,10 +140,10 @@ package final class SliceGate: Sendable {
   /// What each of several drivers sends round in the current slice.
   package var buffersEach: Int { buffers.load(ordering: .relaxed) }
 
-  /// A driver that is not the leader has everything back, or gave up.
+  /// A driver that is not the driver worker has everything back, or gave up.
   package func driverFinished() { driversDone.wrappingAdd(1, ordering: .releasing) }
 
-  /// Leader: waits for so many other drivers.
+  /// DriverWorker: waits for so many other drivers.
   package func waitForDrivers(_ count: Int) throws(SliceFailure) {
     while driversDone.load(ordering: .acquiring) != count {}
     if hasFailed { throw .other }
@@ -166,10 +166,10 @@ package final class SliceGate: Sendable {
   /// Whether the device's process has gone.
   package var isAbandoned: Bool { abandoned.load(ordering: .acquiring) }
 
-  /// The followers' involuntary switches so far; added to while they are in a step.
+  /// The workers' involuntary switches so far; added to while they are in a step.
   package var switchCount: UInt64 { words.load64(Self.switches) }
 
-  /// Follower: so many more.
+  /// DeviceWorker: so many more.
   package func addSwitches(_ count: UInt64) { words.addRelease64(count, Self.switches) }
 
   // The low half of the step, where a kernel of a little-endian machine finds it.
@@ -178,28 +178,28 @@ package final class SliceGate: Sendable {
   }
 }
 
-/// A device's thread, or all that follow, as the driver's leads them, in this process or in another: a gate and a line
+/// A device's thread, or all that follow, as the driver's leads them, in this process or in another: a barrier and a line
 /// to probe.
 package final class SlicePeer: Sendable {
   /// Bytes of memory that both take.
   package static let byteCount = 4096
   private static let probeOffset = 128
 
-  package let gate: SliceGate
+  package let barrier: SliceBarrier
   package let probe: RoundTripProbe
 
   /// Over the first bytes of a region that is new, or that the driver's side has set up.
-  package init(in region: MemoryRegion, followers: Int = 1, patience: UInt64 = 10_000_000_000) {
-    gate = SliceGate(in: region, followers: followers, patience: patience)
+  package init(in region: MemoryRegion, workers: Int = 1, patience: UInt64 = 10_000_000_000) {
+    barrier = SliceBarrier(in: region, workers: workers, patience: patience)
     probe = RoundTripProbe(in: region, at: Self.probeOffset)
   }
 
   /// For threads of this process.
-  package convenience init(followers: Int = 1) throws(BenchError) {
+  package convenience init(workers: Int = 1) throws(BenchError) {
     do throws(MemoryError) {
       self.init(
         in: try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: Self.byteCount, visibility: .private),
-        followers: followers)
-    } catch { throw .machine("no memory for a gate: \(error)") }
+        workers: workers)
+    } catch { throw .machine("no memory for a barrier: \(error)") }
   }
 }

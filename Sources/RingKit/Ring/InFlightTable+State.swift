@@ -1,4 +1,4 @@
-extension DriverLedger {
+extension InFlightTable {
   /// Writes what is in flight, and which slots are free, into a state; everything added is published.
   mutating func save<Mapper: ResumableMapper & ~Copyable>(
     into state: inout QueueState, _ mapper: borrowing Mapper, tables: GuestPhysicalAddress,
@@ -68,13 +68,13 @@ extension DriverLedger {
   }
 
   /// The slots of a chain, the head first.
-  private func slots(of head: UInt16, _ entry: LedgerEntry) -> [UInt16] {
+  private func slots(of head: UInt16, _ entry: InFlightEntry) -> [UInt16] {
     var all = [head]
     while all.count < Int(entry.descriptorCount) { all.append(links[all[all.count - 1]] & ~writable) }
     return all
   }
 
-  /// Becomes the ledger that a validated state describes: each mapping is taken over where it was.
+  /// Becomes the in-flight table that a validated state describes: each mapping is taken over where it was.
   ///
   /// On failure everything that was taken over is undone.
   mutating func restore<Mapper: ResumableMapper & ~Copyable>(
@@ -141,7 +141,7 @@ extension DriverLedger {
     }
     let isPlain = buffer.slots.count == 1 && buffer.table == nil
     if !isPlain { compoundInFlight &+= 1 }
-    entries[head] = LedgerEntry(
+    entries[head] = InFlightEntry(
       token: buffer.token, capacity: UInt32(clamping: buffer.capacity), descriptorCount: UInt16(buffer.slots.count),
       position: buffer.position)
   }

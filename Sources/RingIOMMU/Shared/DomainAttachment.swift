@@ -7,7 +7,7 @@ internal import Synchronization
 /// start to ``detach()`` every strict unmap and every flush waits until the device has forgotten, at most as long as
 /// ``IOMMUConfiguration/invalidationTimeout``. What the device says is hostile: more than was asked for is
 /// ``DMAError/wrongCompletion(found:posted:)``. Any thread may call.
-public final class DomainSeat: Sendable {
+public final class DomainAttachment: Sendable {
   /// What to pass to the device's process.
   public let shared: SharedDomain
   /// The address space.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import BenchPaths
 
-@Suite struct RingContenderFactoryTests {
+@Suite struct RingCaseFactoryTests {
   @Test("each point has room for its ring and its tables, twice", arguments: RingLayout.allCases, [false, true])
   func hasRoom(ring: RingLayout, indirect: Bool) throws {
     let points = [1, 2, 4, 8, 16, 32, 64, 256].flatMap { size in
@@ -14,7 +14,7 @@ import Testing
           indirect: indirect, eventIndex: false, notification: .polling)
       }
     }
-    var factory = try RingContenderFactory(points)
+    var factory = try RingCaseFactory(points)
     for point in points {
       for counting in [true, false] { try factory.make(point, counting: counting).close() }
     }

@@ -22,17 +22,17 @@ enum DeviceSide {
 /// An address space, and the attachment of a device in another process where there is one.
 struct DomainPlace {
   let domain: IOMMUDomain
-  var seat: DomainSeat?
+  var attachment: DomainAttachment?
 }
 
 // One compiled loop for each mapper and ring, and one for each kind of device and ring: neither end knows the other's
 // type.
-extension ContenderFactory {
+extension CaseFactory {
   /// A path's two sides with what the form asks for between them.
   mutating func assemble<Mapper: DMAMapper & ~Copyable>(
     _ key: CostKey, _ mapper: consuming Mapper, _ side: DeviceSide,
     figures: @escaping () -> [String: Double] = { [:] }
-  ) throws -> Contender {
+  ) throws -> BenchCase {
     let counter = Mapper.Counter()
     let plan = plan(key)
     switch form {
@@ -54,22 +54,22 @@ extension ContenderFactory {
   private mutating func ring<Mapper: DMAMapper & ~Copyable>(
     _ key: CostKey, _ plan: LoadPlan, _ mapper: consuming Mapper, _ side: DeviceSide,
     _ figures: @escaping () -> [String: Double]
-  ) throws -> Contender {
+  ) throws -> BenchCase {
     let configuration = key.isolated ? try negotiated(key) : configuration(key)
     let size = parameters.queueSize
     let ring = try RingMemory(key.ring, in: guest.ringMemory(key.ring.byteCount(size: size)), size: size)
     // The driver's end first: it clears the ring, what the device says of notifications included.
     let driver = try DriverEnd(plan, configuration, ring, tables: guest.tableMemory(parameters), mapper)
-    let contender: Contender
+    let benchCase: BenchCase
     if key.isolated {
-      contender = try isolated(
+      benchCase = try isolated(
         key, plan, configuration, ring, driver, side, counts: Mapper.Counter.isCounting, figures: figures)
     } else {
       let device = try device(side, .ring(plan, configuration, ring), Mapper.Counter())
-      contender = Contender(key.label, driver, device, figures: figures)
+      benchCase = BenchCase(key.label, driver, device, figures: figures)
     }
-    contender.warmingBuffers = plan.depth
-    return contender
+    benchCase.warmingBuffers = plan.depth
+    return benchCase
   }
 
   /// The device's end, as a thread of this process.

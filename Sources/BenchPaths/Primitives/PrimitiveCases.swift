@@ -3,16 +3,16 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// The contenders that tell what mapping and copying cost alone, beside the rings of a run.
-package struct PrimitiveContenders {
+/// The cases that tell what mapping and copying cost alone, beside the rings of a run.
+package struct PrimitiveCases {
   private static let mostSizes = 7
   private static let largestCopy = SwiotlbPool.maximumMappingByteCount
 
   package private(set) var keys: [PrimitiveKey] = []
-  package private(set) var contenders: [Contender] = []
+  package private(set) var cases: [BenchCase] = []
 
   /// Primitives for every pair of a copying and a mapping path; none where there is no such pair.
-  package init(_ factory: inout ContenderFactory) throws(BenchError) {
+  package init(_ factory: inout CaseFactory) throws(BenchError) {
     let parameters = factory.parameters
     let copying = parameters.measuredPaths.filter { $0.copies(.deviceReadable) != nil }
     let mapping = parameters.measuredPaths.filter(\.maps)
@@ -36,7 +36,7 @@ package struct PrimitiveContenders {
   }
 
   private mutating func addCopies(
-    _ factory: ContenderFactory, _ sizes: [Int], _ copying: [DMAPath]
+    _ factory: CaseFactory, _ sizes: [Int], _ copying: [DMAPath]
   ) throws(BenchError) {
     let source = factory.guest.privatePayload ?? factory.guest.sharedPayload
     var targets: [(PrimitiveKey.Kind, GuestBuffer)] = []
@@ -68,10 +68,10 @@ package struct PrimitiveContenders {
     }
   }
 
-  private mutating func add(_ key: PrimitiveKey, _ contender: Contender) {
-    contender.limitWork(key.path, bytes: key.bytes)
+  private mutating func add(_ key: PrimitiveKey, _ benchCase: BenchCase) {
+    benchCase.limitWork(key.path, bytes: key.bytes)
     keys.append(key)
-    contenders.append(contender)
+    cases.append(benchCase)
   }
 
   /// At most so many of the sizes that a bounce can be, the smallest and the largest of them included.

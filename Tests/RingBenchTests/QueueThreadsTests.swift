@@ -9,7 +9,7 @@ import Testing
 @testable import BenchPaths
 @testable import RingBench
 
-@Suite(.oneAtATime) struct LaneTests {
+@Suite(.oneAtATime) struct QueueThreadsTests {
   private func parameters(_ paths: [DMAPath], queues: Int) -> CostParameters {
     var parameters = CostParameters()
     parameters.rings = [.split]
@@ -87,9 +87,9 @@ import Testing
     let pair = try parse("--queues 3")
     #expect(
       pair.paths.contains(.shadow) && !pair.paths.contains(.viommu) && pair.paths.allSatisfy(\.takesSeveralQueues))
-    #expect(pair.queueThreads == .pair && pair.laneCPUs.map(\.driver) == [0, 0, 0])
+    #expect(pair.queueThreads == .pair && pair.queueCPUs.map(\.driver) == [0, 0, 0])
     let own = try parse("--queues 2 --queue-threads own --driver-cpu 1 --device-cpu 3")
-    #expect(own.laneCPUs.map(\.driver) == [1, 0] && own.laneCPUs.map(\.device) == [3, 2])
+    #expect(own.queueCPUs.map(\.driver) == [1, 0] && own.queueCPUs.map(\.device) == [3, 2])
   }
 
   @Test(arguments: [

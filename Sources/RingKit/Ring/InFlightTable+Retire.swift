@@ -1,11 +1,11 @@
-extension DriverLedger {
+extension InFlightTable {
   /// Takes every segment of a returned buffer back from the device and frees its slots.
   ///
   /// Goes on after a failure, so that one bad unmap does not leak the others; the first failure is thrown. `written` is
   /// the used length, at most the entry's capacity.
   @inlinable @inline(__always)
   mutating func retire<Mapper: DMAMapper & ~Copyable>(
-    _ head: UInt16, _ entry: LedgerEntry, written: UInt32, _ mapper: inout Mapper
+    _ head: UInt16, _ entry: InFlightEntry, written: UInt32, _ mapper: inout Mapper
   ) throws(QueueError) where Mapper.Mapping == Mapping {
     if entry.descriptorCount == 1 && (indirectCapacity == 0 || indirectUse[head] == 0) {
       entries.cells.markIdle(head)
@@ -22,7 +22,7 @@ extension DriverLedger {
 
   @inlinable @inline(never)
   mutating func retireChain<Mapper: DMAMapper & ~Copyable>(
-    _ head: UInt16, _ entry: LedgerEntry, written: UInt32, _ mapper: inout Mapper
+    _ head: UInt16, _ entry: InFlightEntry, written: UInt32, _ mapper: inout Mapper
   ) throws(QueueError) where Mapper.Mapping == Mapping {
     var failure: DMAError?
     // What the device wrote fills the writable segments in order; the mapper, which knows their lengths, says how far.
@@ -87,8 +87,8 @@ extension DriverLedger {
 ///
 /// That is what IN_ORDER promises and what most devices do without promising it. While it lasts the index in the
 /// queue of free slots is the slot: nothing is stored there, nothing is looked up, and a returned buffer needs no mark
-/// in the ledger, because what is in flight is a range. The first slot that comes back out of turn ends it.
-extension DriverLedger {
+/// in the in-flight table, because what is in flight is a range. The first slot that comes back out of turn ends it.
+extension InFlightTable {
   /// The slot that comes back next while the sequence lasts: of the slots taken, the one taken first.
   @inlinable @inline(__always)
   var oldestSlot: UInt16 { freeTail & freeMask }
@@ -106,7 +106,7 @@ extension DriverLedger {
     unmarked = count > size &- min(unmarked, size) ? size : unmarked &+ count
   }
 
-  /// Marks what was freed without a mark, before anything asks the ledger which slots are in flight.
+  /// Marks what was freed without a mark, before anything asks the in-flight table which slots are in flight.
   @inlinable @inline(__always)
   mutating func settle() {
     if unmarked != 0 { markUnmarked() }
@@ -145,13 +145,13 @@ extension DriverLedger {
   }
 }
 
-/// The part of a driver's ledger that a reclaim loop works on, held in locals until the loop ends.
+/// The part of a driver's in-flight table that a reclaim loop works on, held in locals until the loop ends.
 ///
-/// Takes back buffers of one descriptor, which is nearly all of them; whatever is more goes through the ledger itself.
+/// Takes back buffers of one descriptor, which is nearly all of them; whatever is more goes through the in-flight table itself.
 @frozen
 @usableFromInline
 struct RetireCursor<Mapping: BitwiseCopyable> {
-  @usableFromInline let entries: PrivateCells<LedgerEntry>
+  @usableFromInline let entries: PrivateCells<InFlightEntry>
   @usableFromInline let mappings: PrivateCells<Mapping>
   @usableFromInline let free: PrivateCells<UInt16>
   @usableFromInline let freeMask: UInt16
@@ -160,15 +160,15 @@ struct RetireCursor<Mapping: BitwiseCopyable> {
   @usableFromInline var isSequential: Bool
 
   @inlinable @inline(__always)
-  init(_ ledger: inout DriverLedger<Mapping>) {
-    ledger.settle()
-    entries = ledger.entries.cells
-    mappings = ledger.mappings.cells
-    free = ledger.free.cells
-    freeMask = ledger.freeMask
-    freeTail = ledger.freeTail
-    returned = ledger.returned
-    isSequential = ledger.isSequential
+  init(_ inFlightTable: inout InFlightTable<Mapping>) {
+    inFlightTable.settle()
+    entries = inFlightTable.entries.cells
+    mappings = inFlightTable.mappings.cells
+    free = inFlightTable.free.cells
+    freeMask = inFlightTable.freeMask
+    freeTail = inFlightTable.freeTail
+    returned = inFlightTable.returned
+    isSequential = inFlightTable.isSequential
   }
 
   /// Frees the slot of a buffer of one descriptor.
@@ -183,9 +183,9 @@ struct RetireCursor<Mapping: BitwiseCopyable> {
 
   /// Puts the loop's state back; the cursor is done with then.
   @inlinable @inline(__always)
-  func commit(_ ledger: inout DriverLedger<Mapping>) {
-    ledger.freeTail = freeTail
-    ledger.returned = returned
-    if ledger.isSequential && !isSequential { ledger.endSequence() }
+  func commit(_ inFlightTable: inout InFlightTable<Mapping>) {
+    inFlightTable.freeTail = freeTail
+    inFlightTable.returned = returned
+    if inFlightTable.isSequential && !isSequential { inFlightTable.endSequence() }
   }
 }

@@ -5,12 +5,12 @@
 /// Both layouts use it: a slot is a descriptor-table index of a split ring and a buffer id of a packed one. Free slots
 /// go round in a queue rather than on a stack: when buffers come back in order the slots come round in order too, so a
 /// split ring's available ring keeps its contents and IN_ORDER's sequence (S5) needs nothing of its own. As long as
-/// they do, slot numbers can be counted instead of looked up: `DriverLedger+Retire.swift`.
+/// they do, slot numbers can be counted instead of looked up: `InFlightTable+Retire.swift`.
 @frozen
 @usableFromInline
-struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
+struct InFlightTable<Mapping: BitwiseCopyable>: ~Copyable {
   @usableFromInline let size: UInt16
-  @usableFromInline let entries: PrivateTable<LedgerEntry>
+  @usableFromInline let entries: PrivateTable<InFlightEntry>
   /// Next slot of a chain, with ``writable`` when this slot's segment is device-writable.
   @usableFromInline let links: PrivateTable<UInt16>
   @usableFromInline let mappings: PrivateTable<Mapping>
@@ -106,7 +106,7 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
   /// Enters a buffer whose descriptors are written.
   @inlinable @inline(__always)
   mutating func enter(_ head: UInt16, token: UInt64, capacity: UInt32, descriptorCount: UInt16) {
-    entries[head] = LedgerEntry(
+    entries[head] = InFlightEntry(
       token: token, capacity: capacity, descriptorCount: descriptorCount, position: added.rawValue)
     added = added.advanced(by: 1)
   }
@@ -127,7 +127,7 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
 
   /// Whether a slot heads a buffer that the device can know of.
   @inlinable @inline(__always)
-  func isVisible(_ entry: LedgerEntry, _ slot: UInt16) -> Bool {
+  func isVisible(_ entry: InFlightEntry, _ slot: UInt16) -> Bool {
     if entry.descriptorCount == 0 { return false }
     if unpublished == 0 || RingIndex(entry.position).distance(from: published) >= unpublished { return true }
     return !wasTakenLast(slot)
@@ -175,7 +175,7 @@ struct DriverLedger<Mapping: BitwiseCopyable>: ~Copyable {
 /// Two words, so that an entry is two stores and four of them are a line.
 @frozen
 @usableFromInline
-struct LedgerEntry: BitwiseCopyable {
+struct InFlightEntry: BitwiseCopyable {
   /// The caller's token.
   @usableFromInline var token: UInt64
   // Capacity in the low half, then descriptor count, then position.
@@ -208,10 +208,10 @@ struct LedgerEntry: BitwiseCopyable {
   var position: UInt16 { UInt16(truncatingIfNeeded: word >> 48) }
 
   @inlinable
-  static var idle: LedgerEntry { LedgerEntry(token: 0, capacity: 0, descriptorCount: 0, position: 0) }
+  static var idle: InFlightEntry { InFlightEntry(token: 0, capacity: 0, descriptorCount: 0, position: 0) }
 }
 
-extension PrivateCells<LedgerEntry> {
+extension PrivateCells<InFlightEntry> {
   /// The slot heads no buffer any more; one word is stored, not the whole entry.
   @inlinable @inline(__always)
   func markIdle(_ slot: UInt16) {

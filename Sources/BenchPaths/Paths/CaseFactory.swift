@@ -4,7 +4,7 @@ import RingKit
 import RingPlatform
 
 /// What a factory makes of the two sides of a path.
-package enum ContenderForm: Sendable {
+package enum CaseForm: Sendable {
   /// A ring between them.
   case ring
   /// No ring: the driver's thread maps and unmaps, the device's serves.
@@ -13,9 +13,9 @@ package enum ContenderForm: Sendable {
   case translating
 }
 
-/// Sets contenders up: the one place where ring, path and counting are chosen at run time.
-package struct ContenderFactory {
-  /// Those of the lane that is set up, where there are several: their CPUs differ.
+/// Sets cases up: the one place where ring, path and counting are chosen at run time.
+package struct CaseFactory {
+  /// Those of the queue that is set up, where there are several: their CPUs differ.
   package var parameters: CostParameters
   package var guest: BenchGuest
   /// Who serves the IOMMU's invalidation queue.
@@ -23,21 +23,21 @@ package struct ContenderFactory {
   /// Nanoseconds a deferred unmap may wait; a run that must not depend on time sets more than it takes.
   package var flushInterval = IOMMUConfiguration().flushInterval
   /// What is made of a path's two sides.
-  package var form = ContenderForm.ring
-  /// The device in another process, for contenders that are isolated.
+  package var form = CaseForm.ring
+  /// The device in another process, for cases that are isolated.
   package var device: IsolatedDevice?
 
   /// What finds the lengths below which `hybrid` copies, and its memory; set up when a ring's is first asked for.
   private var calibrators: [HybridCalibrator] = []
   private var calibrationGuest: BenchGuest?
-  /// Which queue of a contender is set up.
-  private(set) var lane = 0
-  /// The address space that the queues of one contender share.
+  /// Which queue of a case is set up.
+  private(set) var queue = 0
+  /// The address space that the queues of one case share.
   private var sharedDomain: IOMMUDomain?
 
   package init(
     parameters: CostParameters, guest: BenchGuest, servedBy: InvalidationServer = .deviceThread,
-    flushInterval: UInt64 = IOMMUConfiguration().flushInterval, form: ContenderForm = .ring
+    flushInterval: UInt64 = IOMMUConfiguration().flushInterval, form: CaseForm = .ring
   ) {
     self.parameters = parameters
     self.guest = guest
@@ -49,28 +49,28 @@ package struct ContenderFactory {
   /// What sets the hybrids made so far for where the CPUs are; `nil` where none needs it.
   package var tuner: HybridTuner? { calibrators.isEmpty ? nil : HybridTuner(calibrators) }
 
-  /// A contender of as many queues as were asked for, over one domain or one pool.
+  /// A case of as many queues as were asked for, over one domain or one pool.
   ///
   /// One that counts work is never timed, so no code is compiled for it alone.
-  package mutating func makeAll(_ key: CostKey, counting: Bool = false) throws(BenchError) -> Contender {
+  package mutating func makeAll(_ key: CostKey, counting: Bool = false) throws(BenchError) -> BenchCase {
     guard parameters.queues > 1 else { return try make(key, counting: counting) }
     let whole = parameters
     defer {
       parameters = whole
-      lane = 0
+      queue = 0
       sharedDomain = nil
     }
     let domain = domain()
     sharedDomain = domain
-    var lanes: [Contender] = []
-    for (number, cpus) in whole.laneCPUs.enumerated() {
-      lane = number
+    var queues: [BenchCase] = []
+    for (number, cpus) in whole.queueCPUs.enumerated() {
+      queue = number
       (parameters.driverCPU, parameters.deviceCPU) = cpus
-      lanes.append(try make(key, counting: counting))
+      queues.append(try make(key, counting: counting))
     }
     let pool = key.path == .swiotlb ? guest.pool : nil
     let isTranslated = [.iommuStrict, .iommuLazy, .hybrid].contains(key.path)
-    return Contender(lanes: lanes, threads: whole.queueThreads, label: key.label) {
+    return BenchCase(queues: queues, threads: whole.queueThreads, label: key.label) {
       if let pool { return ["swiotlbLockWaits": pool.lockWaits] }
       guard isTranslated else { return [:] }
       let waits = domain.lockWaits
@@ -81,13 +81,13 @@ package struct ContenderFactory {
     }
   }
 
-  /// A contender of one queue.
-  package mutating func make(_ key: CostKey, counting: Bool = false) throws(BenchError) -> Contender {
+  /// A case of one queue.
+  package mutating func make(_ key: CostKey, counting: Bool = false) throws(BenchError) -> BenchCase {
     do {
       if key.isolated { try checkIsolation(key) }
-      let contender = counting ? try make(key, Self.hiddenCounter()) : try make(key, NoWork())
-      contender.limitWork(key.path, bytes: key.bytes)
-      return contender
+      let benchCase = counting ? try make(key, Self.hiddenCounter()) : try make(key, UncountedWork())
+      benchCase.limitWork(key.path, bytes: key.bytes)
+      return benchCase
     } catch let error as BenchError {
       throw error
     } catch {
@@ -99,7 +99,7 @@ package struct ContenderFactory {
   @inline(never)
   private static func hiddenCounter() -> any WorkCounter { CountedWork() }
 
-  private mutating func make(_ key: CostKey, _ counter: some WorkCounter) throws -> Contender {
+  private mutating func make(_ key: CostKey, _ counter: some WorkCounter) throws -> BenchCase {
     switch key.path {
     case .direct: try assemble(key, DirectMapper(memory: guest.memory, counter: counter), .regions)
     case .identity:
@@ -135,7 +135,7 @@ package struct ContenderFactory {
     return configuration
   }
 
-  var cpuCount: Int { (parameters.laneCPUs.map { max($0.driver, $0.device) }.max() ?? 0) + 1 }
+  var cpuCount: Int { (parameters.queueCPUs.map { max($0.driver, $0.device) }.max() ?? 0) + 1 }
 
   /// What finds the threshold of a ring's hybrids.
   mutating func calibrator(_ ring: RingLayout) throws(BenchError) -> HybridCalibrator {
@@ -168,11 +168,11 @@ package struct ContenderFactory {
     return LoadPlan(
       direction: key.direction, bytes: key.bytes, depth: parameters.depth, batch: parameters.batch,
       touch: parameters.touch, segments: parameters.segments,
-      payload: PayloadPool(payload, bytes: key.bytes, first: lane * parameters.depth))
+      payload: PayloadPool(payload, bytes: key.bytes, first: queue * parameters.depth))
   }
 }
 
-extension Contender {
+extension BenchCase {
   /// Fewer buffers to calibrate and to count with where each takes long; whole rounds of the flush queue up to 512 KiB.
   package func limitWork(_ path: DMAPath?, bytes: Int) {
     let isSlow = path == .viommu || path == .mmu
