@@ -14,6 +14,6 @@ RingKit 86
 RingIOMMU 39
 RingPlatform 27
 VhostUser 43
-RingKitTesting 7
+RingKitTesting 10
 EOF
 [ "${1:-}" != --check ] || exit "$status"

@@ -61,7 +61,7 @@ extension TwoThreads {
             for completion in rig.driver.lastCompletions { account(completion, &inFlight, &completed) }
           }
           #expect(try rig.driver.reset().sorted() == inFlight.keys.sorted())
-          #expect(rig.plan.outstanding.isEmpty)
+          #expect(rig.plan.outstandingCount == 0)
           inFlight = [:]
         }
       }

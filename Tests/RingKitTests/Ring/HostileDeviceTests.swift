@@ -68,7 +68,7 @@ struct HostileDeviceTests {
         #expect(driver.failure { _ = try $0.nextUsed() } == .broken)
         #expect(try driver.reset().sorted() == (Array(visible.keys) + Array(added.keys)).sorted())
         (visible, added) = ([:], [:])
-        #expect(rig.plan.outstanding.isEmpty && driver.freeDescriptorCount == size)
+        #expect(rig.plan.outstandingCount == 0 && driver.freeDescriptorCount == size)
       }
     }
     #expect(try driver.reset().sorted() == (Array(visible.keys) + Array(added.keys)).sorted())

@@ -1,4 +1,5 @@
 import RingKit
+import RingKitTesting
 import RingTestSupport
 import Testing
 
@@ -19,14 +20,15 @@ struct MappingFailureTests {
           try Exchange(rig).run(6)
           #expect(try rig.driver.add(rig.segment(at: 0, 8), .deviceReadable, token: 50) == .added)
           rig.plan.failingMap = rig.plan.maps + k
+          rig.plan.mapError = .iovaExhausted(pages: k)
           let segments = (0..<shape.0 + shape.1).map { rig.segment(at: 64 * $0, 40) }
           let error = rig.driver.failure {
             _ = try $0.add(
               readable: Array(segments[..<shape.0]), writable: Array(segments[shape.0...]), token: 51)
           }
-          #expect(error == .mapping(.iovaExhausted(pages: rig.plan.failingMap)))
+          #expect(error == .mapping(.iovaExhausted(pages: k)))
           #expect(!rig.driver.isBroken)
-          #expect(rig.plan.outstanding.count == 1, "only the buffer added before is still mapped")
+          #expect(rig.plan.outstandingCount == 1, "only the buffer added before is still mapped")
           #expect(rig.driver.inFlightCount == 1 && rig.driver.freeDescriptorCount == 7)
           rig.driver.publish()
           #expect(try rig.device.fetchAll().count == 1)
@@ -50,7 +52,7 @@ struct MappingFailureTests {
           rig.driver.failure {
             _ = try $0.add(readable: Array(segments[..<2]), writable: Array(segments[2...]), token: 1)
           } != nil)
-        rig.plan.failingMap = 0
+        rig.plan.failingMap = nil
         try Trip(rig, UInt64(round), readable: 1 + round % 3, writable: 1, written: 40).run()
       }
       #expect(try rig.audit() == [])
@@ -72,13 +74,14 @@ struct MappingFailureTests {
         rig.driver.publish()
         try Exchange(rig).serve(1)
         rig.plan.failingUnmap = k
+        rig.plan.unmapError = .invalidationTimedOut(nanoseconds: UInt64(k))
         #expect(
           rig.driver.failure { _ = try $0.nextUsed() } == .mapping(.invalidationTimedOut(nanoseconds: UInt64(k))))
         #expect(rig.driver.isBroken)
         #expect(rig.driver.failure { _ = try $0.nextUsed() } == .broken)
-        rig.plan.failingUnmap = 0
+        rig.plan.failingUnmap = nil
         #expect(try rig.driver.reset() == [20, 21], "\(features), unmap \(k)")
-        #expect(rig.plan.outstanding.isEmpty && rig.plan.doubleUnmaps == 0)
+        #expect(rig.plan.outstandingCount == 0 && rig.plan.doubleUnmaps == 0)
         rig.device.reset()
         try Exchange(rig).run(20)
         #expect(try rig.driver.reset().isEmpty, "a token is reported once")
@@ -98,16 +101,17 @@ struct MappingFailureTests {
         try Exchange(rig).offer(5, firstToken: 20)
         try Exchange(rig).serve(4)
         rig.plan.failingUnmap = rig.plan.unmaps + k
+        rig.plan.unmapError = .invalidationTimedOut(nanoseconds: UInt64(k))
         #expect(
           rig.driver.failure { _ = try $0.reclaim() }
-            == .mapping(.invalidationTimedOut(nanoseconds: UInt64(rig.plan.failingUnmap))))
+            == .mapping(.invalidationTimedOut(nanoseconds: UInt64(k))))
         #expect(rig.driver.lastCompletions.map(\.token) == Array((20..<25).prefix(k - 1)), "\(features), unmap \(k)")
-        rig.plan.failingUnmap = 0
+        rig.plan.failingUnmap = nil
         // IN_ORDER too, whose batch was read and checked before and could go on.
         #expect(rig.driver.failure { _ = try $0.reclaim(atMost: 1) } == .broken)
         #expect(rig.driver.lastCompletions.isEmpty)
         #expect(try rig.driver.reset() == Array((20..<25).dropFirst(k - 1)), "\(features), unmap \(k)")
-        #expect(rig.plan.outstanding.isEmpty && rig.plan.doubleUnmaps == 0)
+        #expect(rig.plan.outstandingCount == 0 && rig.plan.doubleUnmaps == 0)
         rig.device.reset()
         try Exchange(rig).run(20)
       }
@@ -121,11 +125,12 @@ struct MappingFailureTests {
     let rig = try Rig(layout, .faultInjecting, size: 8)
     try Exchange(rig).offer(5)
     rig.plan.failingUnmap = 2
+    rig.plan.unmapError = .invalidationTimedOut(nanoseconds: 2)
     var tokens: [UInt64] = []
     #expect(
       rig.driver.failure { try $0.reset { tokens.append($0) } } == .mapping(.invalidationTimedOut(nanoseconds: 2)))
     #expect(tokens == [0, 1, 2, 3, 4])
-    #expect(rig.plan.outstanding.isEmpty && rig.plan.doubleUnmaps == 0)
+    #expect(rig.plan.outstandingCount == 0 && rig.plan.doubleUnmaps == 0)
     #expect(!rig.driver.isBroken && rig.driver.freeDescriptorCount == 8)
     rig.device.reset()
     try Exchange(rig).run(20)

@@ -1,5 +1,6 @@
 import CPeer
 import RingKit
+import RingKitTesting
 import RingTestSupport
 import Testing
 

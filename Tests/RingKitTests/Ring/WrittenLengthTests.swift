@@ -1,4 +1,5 @@
 import RingKit
+import RingKitTesting
 import RingTestSupport
 import Testing
 
@@ -71,7 +72,7 @@ struct WrittenLengthTests {
       rig.plan.told = []
       #expect(rig.driver.failure { _ = try $0.add(readable: [], writable: segments, token: 1) } != nil)
       #expect(rig.plan.told == [Told](repeating: Told(isWritable: true, written: 0), count: 2), "a chain given up")
-      rig.plan.failingMap = 0
+      rig.plan.failingMap = nil
       try Exchange(rig).offer(1)
       rig.plan.told = []
       #expect(try rig.driver.reset() == [0])

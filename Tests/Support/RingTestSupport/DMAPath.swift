@@ -63,7 +63,8 @@ extension DMAPath: Equatable {
     try rig.connect(DirectMapper(memory: rig.memory, counter: CountedWork()), rig.regions)
   }
   package static let faultInjecting = DMAPath("fault-injecting") { rig in
-    try rig.connect(FaultInjectingMapper(work: CountedWork(), plan: rig.plan), rig.regions)
+    let direct = DirectMapper(memory: rig.memory, counter: CountedWork())
+    try rig.connect(FaultInjectingMapper(direct, plan: rig.plan), rig.regions)
   }
   package static let identity = DMAPath("identity") { rig in
     try rig.connect(IdentityMapper(memory: rig.memory, counter: CountedWork()), rig.regions)

@@ -71,7 +71,7 @@ extension Rig {
     check(ring.isIntact, "bytes beside the ring were written")
     check(tables.isIntact, "bytes beside the indirect tables were written")
     check(payload.isIntact, "bytes beside the payload were written")
-    check(plan.outstanding.isEmpty, "\(plan.outstanding.count) mappings were never undone")
+    check(plan.outstandingCount == 0, "\(plan.outstandingCount) mappings were never undone")
     check(plan.doubleUnmaps == 0, "\(plan.doubleUnmaps) mappings were undone twice")
     check(plan.wrongDirections == 0, "\(plan.wrongDirections) mappings were undone with the other direction")
     check(pool.usedSlots == 0, "\(pool.usedSlots) bounce slots are still in use")
