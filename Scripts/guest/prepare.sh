@@ -115,9 +115,10 @@ install -m 755 Scripts/guest/init "$tree/init"
 install -m 644 Scripts/guest/load.sh "$tree/load.sh"
 
 # The modules the guest asks for, with all that could stand below them. Packed ones are unpacked: not every busybox can.
-for file in $(cd "$modules" && find kernel/drivers/virtio kernel/drivers/vfio kernel/drivers/block kernel/virt/lib kernel/fs/ext4 \
+for file in $(cd "$modules" && find kernel/drivers/virtio kernel/drivers/vfio kernel/drivers/block kernel/drivers/net/virtio_net.ko* \
+  kernel/drivers/net/net_failover.ko* kernel/net/core/failover.ko* kernel/virt/lib kernel/fs/ext4 \
   kernel/fs/jbd2 kernel/fs/mbcache.ko* kernel/crypto kernel/lib -name '*.ko*' 2>/dev/null |
-  grep -E '/(virtio|virtio_ring|virtio_pci|virtio_pci_(modern|legacy)_dev|virtio_blk|vfio[-_a-z0-9]*|irqbypass|ext4|jbd2|mbcache|crc16|crc32c_generic|libcrc32c)\.ko'); do
+  grep -E '/(virtio|virtio_ring|virtio_pci|virtio_pci_(modern|legacy)_dev|virtio_blk|virtio_net|net_failover|failover|vfio[-_a-z0-9]*|irqbypass|ext4|jbd2|mbcache|crc16|crc32c_generic|libcrc32c)\.ko'); do
   to=$tree/lib/modules/$version/${file%%.ko*}.ko
   mkdir -p "$(dirname "$to")"
   case $file in

@@ -8,6 +8,7 @@ ringbench=${RINGBENCH:?is set by Tests/Interop/run, which builds it}
 build=${INTEROP_BUILD:?is set by Tests/Interop/run}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 patience=${PATIENCE:-1}
+slow=${SLOW:-0}
 declare -A pids=()
 
 stop_all() {
@@ -120,6 +121,42 @@ names = {28: "INDIRECT_DESC", 29: "EVENT_IDX", 32: "VERSION_1", 33: "ACCESS_PLAT
          36: "ORDER_PLATFORM", 38: "NOTIFICATION_DATA", 40: "RING_RESET"}
 print(" ".join(name for bit, name in names.items() if sys.argv[1][bit:bit + 1] == "1"))
 PYTHON
+}
+
+# qmp SOCKET COMMAND [ARGUMENTS]: has QEMU do it, over its machine protocol; ARGUMENTS are JSON. Prints what it answers.
+qmp() {
+  python3 - "$@" <<'PYTHON' || fail "QEMU refuses $2 ${3:-}"
+import json, socket, sys
+link = socket.socket(socket.AF_UNIX)
+link.settimeout(20)
+link.connect(sys.argv[1])
+lines = link.makefile("rw")
+lines.readline()
+for request in ("qmp_capabilities", "{}"), (sys.argv[2], (sys.argv[3:] or ["{}"])[0]):
+    lines.write(json.dumps({"execute": request[0], "arguments": json.loads(request[1])}) + "\n")
+    lines.flush()
+    while True:
+        answer = json.loads(lines.readline())
+        if "error" in answer: sys.exit(answer["error"]["desc"])
+        if "return" in answer: break
+print(json.dumps(answer["return"]))
+PYTHON
+}
+
+# device_report LOG FILE: the last report that a device wrote as JSON into its log, without what stands around it.
+device_report() {
+  python3 - "$1" "$2" <<'PYTHON' || fail "there is no report in $(cat "$1")"
+import re, sys
+open(sys.argv[2], "w").write(re.findall(r"^\{\n.*?^\}$", open(sys.argv[1]).read(), re.M | re.S)[-1])
+PYTHON
+}
+
+# ring_bits FILE: the names of a ring's bits in the device's report in FILE, VERSION_1 and the like; `none` for none of them.
+ring_bits() {
+  local bits
+  bits=$(value "$1" '" ".join(n for n in it["features"] if n in ("INDIRECT_DESC", "EVENT_IDX", "VERSION_1", "ACCESS_PLATFORM",
+    "RING_PACKED", "IN_ORDER"))')
+  echo "${bits:-none}"
 }
 
 # unpacked PACKAGE: where the files of a Debian package are, downloaded and unpacked once and never installed; PACKAGE may be
