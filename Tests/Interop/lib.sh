@@ -123,9 +123,10 @@ print(" ".join(name for bit, name in names.items() if sys.argv[1][bit:bit + 1] =
 PYTHON
 }
 
-# qmp SOCKET COMMAND [ARGUMENTS]: has QEMU do it, over its machine protocol; ARGUMENTS are JSON. Prints what it answers.
+# qmp SOCKET COMMAND [ARGUMENTS]: has QEMU do it, over its machine protocol; ARGUMENTS are JSON. Prints what it answers; fails
+# when it refuses.
 qmp() {
-  python3 - "$@" <<'PYTHON' || fail "QEMU refuses $2 ${3:-}"
+  python3 - "$@" <<'PYTHON'
 import json, socket, sys
 link = socket.socket(socket.AF_UNIX)
 link.settimeout(20)
@@ -137,7 +138,7 @@ for request in ("qmp_capabilities", "{}"), (sys.argv[2], (sys.argv[3:] or ["{}"]
     lines.flush()
     while True:
         answer = json.loads(lines.readline())
-        if "error" in answer: sys.exit(answer["error"]["desc"])
+        if "error" in answer: sys.exit(request[0] + ": " + answer["error"]["desc"])
         if "return" in answer: break
 print(json.dumps(answer["return"]))
 PYTHON
@@ -159,17 +160,27 @@ ring_bits() {
   echo "${bits:-none}"
 }
 
-# unpacked PACKAGE: where the files of a Debian package are, downloaded and unpacked once and never installed; PACKAGE may be
-# one that only depends on the real one, as linux-image-cloud-amd64 does.
+# unpacked PACKAGE [ARCHITECTURE]: where the files of a Debian package are, downloaded and unpacked once and never installed;
+# PACKAGE may be one that only depends on the real one, as linux-image-cloud-amd64 does. ARCHITECTURE need not be this machine's.
 unpacked() {
-  local package=$1 real directory
-  real=$(apt-cache depends "$package" 2>/dev/null | awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
+  local package=$1 real directory other=()
+  if [ -n "${2:-}" ]; then
+    local apt=$build/apt-$2
+    other=(-o "APT::Architecture=$2" -o "APT::Architectures::=$2" -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
+    if [ ! -e "$apt/.complete" ]; then
+      mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+      apt-get "${other[@]}" update -qq >&2 || fail "there are no lists of packages for $2"
+      touch "$apt/.complete"
+    fi
+  fi
+  real=$(apt-cache "${other[@]}" depends "$package" 2>/dev/null |
+    awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
   real=${real:-$package}
-  directory=$build/packages/$real
+  directory=$build/packages/$real${2:+-$2}
   if [ ! -e "$directory/.complete" ]; then
     rm -rf "$directory"
     mkdir -p "$directory/.deb"
-    (cd "$directory/.deb" && apt-get download -qq "$real") >&2 || fail "$real cannot be downloaded"
+    (cd "$directory/.deb" && apt-get "${other[@]}" download -qq "$real") >&2 || fail "$real cannot be downloaded"
     dpkg-deb -x "$directory"/.deb/*.deb "$directory" || fail "$real cannot be unpacked"
     rm -rf "$directory/.deb"
     touch "$directory/.complete"
