@@ -8,6 +8,21 @@ swift=${SWIFT:-swift}
 log=.build/ringbench.log
 mkdir -p .build
 
+# The commit goes into the program, through a header that is there only while it is built: a plain `swift build` knows
+# nothing of it and says so. The source is touched, because the compiler does not look for a header that was missing.
+source=Sources/CRingBench/commit.c
+header=Sources/CRingBench/commit.generated.h
+forget() {
+  rm -f "$header"
+  touch "$source"
+}
+trap forget EXIT
+trap 'exit 1' HUP INT TERM
+commit=$(git rev-parse HEAD 2>/dev/null) || commit=unknown
+[ "$commit" = unknown ] || git diff --quiet HEAD -- 2>/dev/null || commit="$commit-dirty"
+printf '#define CRB_COMMIT "%s"\n' "$commit" >"$header"
+touch "$source"
+
 echo "building ringbench: about two minutes of one CPU the first time, seconds after that" >&2
 # Only this trait brings the packages that the command line needs and the libraries do not.
 "$swift" build -c release --traits default,Bench --product ringbench "$@" >"$log" 2>&1 || {

@@ -36,8 +36,7 @@ package struct RoundTripSummary: Encodable, Sendable {
 
 /// Everything `ringbench topology` tells.
 package final class TopologyReport: Encodable {
-  private var schema = 1
-  let machine: Machine
+  package let machine: Machine
   /// `nil` on a machine with one CPU.
   let roundTrip: RoundTripSummary?
   let lacks: [String]
@@ -53,8 +52,8 @@ extension TopologyReport {
     let pages = machine.hugePages
     let groups = machine.siblings.filter { $0.count > 1 }.map { CPUList.text($0) }
     var text = "\(machine.cpuModel), \(machine.architecture)\(machine.underHypervisor ? ", under a hypervisor" : "")\n"
-    text += "Linux \(machine.kernel), \(machine.toolchain), RingKit \(machine.ringKit)"
-    if let commit = machine.commit { text += ", commit \(commit.prefix(12))" }
+    text += "Linux \(machine.kernel), \(Version.toolchain), RingKit \(Version.ringKit)"
+    text += ", commit \(Version.commit.prefix(12))"
     text += "\n\nUsable CPUs: \(CPUList.text(machine.cpus))\nMemory: \(Self.gibibytes(machine.memoryBytes))\n"
     text += "Threads of one core: \(groups.isEmpty ? "none shown" : groups.joined(separator: "; "))\n"
     text += "2 MiB pages: \(pages.reserved) reserved, \(pages.free) free; transparent: \(pages.transparent)\n\n"

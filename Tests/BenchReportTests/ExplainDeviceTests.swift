@@ -64,6 +64,6 @@ import Testing
 
   @Test func noLineIsWiderThanTheOthersMayBe() throws {
     let text = try run([])
-    for line in (text.overview() + text.inFull()).split(separator: "\n") { #expect(line.count <= Paragraph.width) }
+    for line in (text.overview() + text.inFull()).split(separator: "\n") { #expect(line.count <= TextWidth.standard) }
   }
 }

@@ -70,7 +70,7 @@ import Testing
   @Test func theTextKeepsWithinItsColumnsButForSettings() {
     let settings = PathExplanations.all.flatMap { $0.qemu + $0.libvirt + $0.kernel }.map(\.text)
     let text = ExplainReport(paths: PathExplanations.all).inFull()
-    for line in text.split(separator: "\n") where line.count > Paragraph.width {
+    for line in text.split(separator: "\n") where line.count > TextWidth.standard {
       #expect(settings.contains { line.hasSuffix($0) }, "\(line)")
     }
     for setting in settings { #expect(text.contains(setting)) }

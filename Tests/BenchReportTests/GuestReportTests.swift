@@ -75,7 +75,7 @@ import Testing
       #expect(text.contains("requests/s") == (accelerator == .kvm))
       #expect(text.contains("mean nothing") == (accelerator == .tcg))
       #expect(json.contains("requestsPerSecond") == (accelerator == .kvm))
-      #expect(json.contains("\"timesMeanSomething\" : \(accelerator == .kvm)"))
+      #expect(json.contains("\"timesMeanSomething\": \(accelerator == .kvm)"))
     }
   }
 }

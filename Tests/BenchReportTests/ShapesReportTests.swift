@@ -33,7 +33,7 @@ import Testing
         let shape: String, title: String, expectation: String, predicted: [Figure], measured: [Figure]
         let published: [Published], verdict: String, why: String, injected: Bool, placement: Placement?
       }
-      let schema: Int, shapes: [One], interrupted: Bool
+      let shapes: [One], interrupted: Bool
     }
     let shape = try JSONDecoder().decode(Shape.self, from: Data(try JSONText.encode(report()).utf8))
     #expect(shape.shapes.map(\.shape) == ["C", "H", "I"])

@@ -43,41 +43,27 @@ import Testing
       hybridCalibration: HybridOutcome())
   }
 
-  @Test func theJSONHasTheDocumentedShape() throws {
-    struct Shape: Decodable {
-      struct Figure: Decodable { let median: Double, low: Double, high: Double }
-      struct Row: Decodable {
-        let path: String, direction: String, bytes: Int, refused: String?
-        let bytesPerSecond: Figure?, nsPerBuffer: Figure?, percentOfDirect: Figure?
-      }
-      struct Pair: Decodable {
-        struct Found: Decodable { let bytes: Figure, between: [Int], cheaperBelow: String, cheaperAbove: String }
-        let paths: [String], direction: String, outcome: String, cheaperThroughout: String?, crossovers: [Found]
-      }
-      let schema: Int, results: [Row], crossovers: [Pair], interrupted: Bool
-    }
-    let shape = try JSONDecoder().decode(Shape.self, from: Data(try JSONText.encode(try report()).utf8))
-    let row = try #require(shape.results.first { $0.path == "swiotlb" && $0.bytes == 2_048 })
-    #expect(row.nsPerBuffer?.median == 204.8)
-    #expect(row.bytesPerSecond?.median == 1e10)
-    #expect(row.refused == nil)
-    let refused = try #require(shape.results.first { $0.bytes == 524_288 })
-    #expect(refused.refused == "a mapping of 524288 bytes is larger than this path's 262144")
-    #expect(refused.nsPerBuffer == nil)
-    let pair = try #require(shape.crossovers.first { $0.paths == ["iommu-strict", "swiotlb"] })
-    let found = try #require(pair.crossovers.first)
-    #expect(found.cheaperBelow == "swiotlb" && found.cheaperAbove == "iommu-strict")
+  @Test func theDocumentHasRowsRefusalsAndCrossovers() throws {
+    let document = try report().document(.fixture(of: "sweep"))
+    let row = try #require(document.results.first { $0.path == .swiotlb && $0.bytes == 2_048 })
+    #expect(row.kind == .path && row.nsPerBuffer?.median == 204.8)
+    #expect(row.slices?.count == 10 && row.slicesKept == 10 && row.slicesDropped == 0)
+    let refused = try #require(document.results.first { $0.bytes == 524_288 })
+    #expect(refused.kind == .refused && refused.nsPerBuffer == nil)
+    #expect(refused.note == "a mapping of 524288 bytes is larger than this path's 262144")
+    let pair = try #require(document.crossovers?.first { $0.paths == [.iommuStrict, .swiotlb] })
+    let found = try #require(pair.meetings.first)
+    #expect(found.cheaperBelow == .swiotlb && found.cheaperAbove == .iommuStrict)
     #expect(found.between == [2_048, 4_096])
     #expect(abs(found.bytes.median - 3_000) < 5)
-    let none = try #require(shape.crossovers.first { $0.paths == ["direct", "iommu-strict"] })
-    #expect(none.outcome == "no crossover in range")
-    #expect(none.cheaperThroughout == "direct")
+    let none = try #require(document.crossovers?.first { $0.paths == [.direct, .iommuStrict] })
+    #expect(none.meetings.isEmpty && none.cheaperThroughout == .direct)
   }
 
   @Test func theTextHasTheCrossoverAndTheRefusal() throws {
-    let text = try report().text(shownClass: nil)
+    let text = try report().document(.fixture(of: "sweep")).text()
     #expect(text.contains("3,000"))
-    #expect(text.contains("swiotlb below, iommu-strict above"))
+    #expect(text.contains("  swiotlb        iommu-strict"))
     #expect(text.contains("swiotlb, 524,288 bytes: a mapping of 524288 bytes"))
     #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
   }

@@ -132,7 +132,6 @@ import Testing
         let recovered: Bool
         let error: String?
       }
-      let schema: Int
       let interrupted: Bool
       let results: [Row]
     }

@@ -61,7 +61,6 @@ import Testing
         let name, source: String
         let nanoseconds: Double
       }
-      let schema: Int
       let simulated: Bool
       let results: [Row]
       let primitives: [Cost]

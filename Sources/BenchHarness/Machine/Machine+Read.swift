@@ -19,10 +19,7 @@ extension Machine {
       caches: readCaches(present),
       hugePages: .read(),
       numaLibrary: cring_numa_built(),
-      toolchain: Version.toolchain,
-      optimised: Version.isOptimised,
-      ringKit: Version.ringKit,
-      commit: SourceCommit.read())
+      settings: .read())
   }
 
   private static var architecture: String {

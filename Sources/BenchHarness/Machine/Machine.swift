@@ -1,5 +1,5 @@
-/// What a result has to say about where it was measured.
-package struct Machine: Encodable, Sendable {
+/// Where a result was measured.
+package struct Machine: Codable, Equatable, Sendable {
   package let kernel: String
   package let cpuModel: String
   package let architecture: String
@@ -15,16 +15,13 @@ package struct Machine: Encodable, Sendable {
   package let caches: [CacheDescription]
   package let hugePages: HugePages
   package let numaLibrary: Bool
-  package let toolchain: String
-  package let optimised: Bool
-  package let ringKit: String
-  /// HEAD of the working tree that the executable lies in, where there is one.
-  package let commit: String?
+  /// What is set, rather than built, as far as the kernel shows it.
+  package var settings: MachineSettings?
 
   package init(
     kernel: String, cpuModel: String, architecture: String, underHypervisor: Bool, cpus: [Int], memoryBytes: UInt64,
     nodes: [NodeDescription], siblings: [[Int]], caches: [CacheDescription], hugePages: HugePages, numaLibrary: Bool,
-    toolchain: String, optimised: Bool, ringKit: String, commit: String?
+    settings: MachineSettings? = nil
   ) {
     self.kernel = kernel
     self.cpuModel = cpuModel
@@ -37,10 +34,7 @@ package struct Machine: Encodable, Sendable {
     self.caches = caches
     self.hugePages = hugePages
     self.numaLibrary = numaLibrary
-    self.toolchain = toolchain
-    self.optimised = optimised
-    self.ringKit = ringKit
-    self.commit = commit
+    self.settings = settings
   }
 
   package func node(of cpu: Int) -> Int? { nodes.first { $0.cpus.contains(cpu) }?.node }
@@ -60,7 +54,7 @@ package struct Machine: Encodable, Sendable {
 }
 
 /// One NUMA node.
-package struct NodeDescription: Encodable, Sendable {
+package struct NodeDescription: Codable, Equatable, Sendable {
   package let node: Int
   package let cpus: [Int]
   package let memoryBytes: UInt64
@@ -78,7 +72,7 @@ package struct NodeDescription: Encodable, Sendable {
 }
 
 /// One cache and the CPUs behind it, as the kernel shows it; under a hypervisor that is what the guest is told.
-package struct CacheDescription: Encodable, Hashable, Sendable {
+package struct CacheDescription: Codable, Hashable, Sendable {
   package let level: Int
   package let type: String
   package let bytes: Int
@@ -100,7 +94,7 @@ package struct CPUPair: Equatable, Sendable {
 }
 
 /// What 2 MiB pages there are.
-package struct HugePages: Encodable, Sendable {
+package struct HugePages: Codable, Equatable, Sendable {
   package let reserved: Int
   package let free: Int
   /// `always`, `madvise` or `never`.

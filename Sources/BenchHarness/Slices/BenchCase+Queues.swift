@@ -2,7 +2,7 @@ import CRing
 import RingKit
 
 /// Which threads serve the ends of several queues.
-package enum QueueThreads: String, CaseIterable, Encodable, Sendable, NamedChoice {
+package enum QueueThreads: String, CaseIterable, Codable, Sendable, NamedChoice {
   /// One thread for all driver ends and one for all device ends, each taking the queues in turn.
   case pair
   /// A thread and a CPU for each end.

@@ -1,15 +1,18 @@
 /// Slices by case and class, and why the others do not count.
 package struct SliceSorter {
   private var byCase: [[PlacementClass: [SliceRecord]]]
-  package private(set) var dropped: [Int]
+  private var droppedByCase: [[(record: SliceRecord, reason: DropReason)]]
   package private(set) var reasons: [DropReason: Int] = [:]
   /// Whether slices count that were disturbed.
   package private(set) var isDisturbed = false
 
   package init(cases: Int) {
     byCase = Array(repeating: [:], count: cases)
-    dropped = Array(repeating: 0, count: cases)
+    droppedByCase = Array(repeating: [], count: cases)
   }
+
+  /// How many slices of each case do not count.
+  package var dropped: [Int] { droppedByCase.map(\.count) }
 
   /// Sorts a whole run.
   ///
@@ -40,17 +43,27 @@ package struct SliceSorter {
   }
 
   private func isShort(_ benchCase: Int, of minimum: Int) -> Bool {
-    dropped[benchCase] > 0 && most(benchCase) < minimum
+    !droppedByCase[benchCase].isEmpty && most(benchCase) < minimum
   }
 
   /// Slices of a case in the class that it has most of.
   package func most(_ benchCase: Int) -> Int { byCase[benchCase].values.map(\.count).max() ?? 0 }
 
+  /// The slices of a case in a class, and the dropped ones where it has most slices, in the order they were taken.
+  package func all(_ benchCase: Int, _ placement: PlacementClass) -> [(record: SliceRecord, reason: DropReason?)] {
+    let kept: [(record: SliceRecord, reason: DropReason?)] = kept(benchCase, placement).map { ($0, nil) }
+    let most = most(benchCase)
+    guard PlacementClass.allCases.first(where: { self.kept(benchCase, $0).count == most }) == placement else {
+      return kept
+    }
+    return (kept + droppedByCase[benchCase].map { ($0.record, $0.reason) }).sorted { $0.record.round < $1.record.round }
+  }
+
   package mutating func add(_ record: SliceRecord, _ verdict: PlacementClassifier.Verdict) {
     switch verdict {
     case .kept(let placement): byCase[record.benchCase][placement, default: []].append(record)
     case .dropped(let reason):
-      dropped[record.benchCase] += 1
+      droppedByCase[record.benchCase].append((record, reason))
       reasons[reason, default: 0] += 1
     }
   }

@@ -28,6 +28,11 @@ package struct Estimate: Codable, Equatable, Sendable {
   }
 
   /// With the digits a measurement has.
+  package var rounded: Estimate {
+    Estimate(median: Rounded.value(median), low: Rounded.value(low), high: Rounded.value(high))
+  }
+
+  /// With the digits a measurement has.
   package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(Rounded.value(median), forKey: .median)

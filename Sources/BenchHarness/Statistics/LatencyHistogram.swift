@@ -5,7 +5,7 @@ import Histogram
 #endif
 
 /// Percentiles of single round trips, in nanoseconds.
-package struct Latency: Encodable, Equatable, Sendable {
+package struct Latency: Codable, Equatable, Sendable {
   package let count: Int
   package let p50: Double
   package let p90: Double

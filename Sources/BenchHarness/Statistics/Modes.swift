@@ -4,8 +4,8 @@ import Glibc
 ///
 /// A ring that is kept full one buffer at a time falls into one of two rhythms (who catches up with whom); a median
 /// between them is the time of neither.
-package struct Modes: Encodable, Equatable, Sendable {
-  package struct Mode: Encodable, Equatable, Sendable {
+package struct Modes: Codable, Equatable, Sendable {
+  package struct Mode: Codable, Equatable, Sendable {
     package let nsPerBuffer: Double
     /// Of all slices, 0 to 1.
     package let share: Double
@@ -14,6 +14,10 @@ package struct Modes: Encodable, Equatable, Sendable {
   package let modes: [Mode]
 
   package var isBimodal: Bool { modes.count > 1 }
+
+  private init(modes: [Mode]) { self.modes = modes }
+
+  package init(from decoder: any Decoder) throws { modes = try decoder.singleValueContainer().decode([Mode].self) }
 
   package func encode(to encoder: any Encoder) throws {
     var values = encoder.singleValueContainer()

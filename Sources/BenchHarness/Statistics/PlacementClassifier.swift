@@ -58,7 +58,7 @@ package enum Tolerance: Int, CaseIterable, Comparable, Sendable {
 }
 
 /// Where driver and device are, seen from each other.
-package enum PlacementClass: String, CaseIterable, Encodable, Sendable, NamedChoice {
+package enum PlacementClass: String, CaseIterable, Codable, Sendable, NamedChoice {
   /// Two threads of one core.
   case smt
   /// Two cores behind one last-level cache.

@@ -10,6 +10,15 @@
   }
 }
 
+extension Null: Decodable where Value: Decodable {
+  package init(from decoder: any Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    wrappedValue = value.decodeNil() ? nil : try value.decode(Value.self)
+  }
+}
+
+extension Null: Equatable where Value: Equatable {}
+
 /// A number with the digits in the JSON that a measurement has.
 @propertyWrapper package struct Figure: Encodable, Equatable, Sendable {
   package var wrappedValue: Double

@@ -34,6 +34,8 @@ package enum FileWrite {
 package final class Progress {
   private let isTerminal: Bool
   private var isLineOpen = false
+  /// What was said so far with ``warn(_:)``.
+  package private(set) var warnings: [String] = []
 
   package init() {
     // SAFETY: a variable of the environment is a terminated string, and nothing here changes it.
@@ -57,6 +59,7 @@ package final class Progress {
   /// Something that has to be seen even in a log.
   package func warn(_ text: String) {
     clear()
+    warnings.append(text)
     StandardStream.error.write("ringbench: \(text)\n")
   }
 

@@ -161,7 +161,7 @@ extension HybridGap: Encodable {
 }
 
 /// A placement class and the median round trip around the slices of it.
-package struct PlacementFigure: Encodable, Equatable, Sendable {
+package struct PlacementFigure: Codable, Equatable, Sendable {
   package var `class`: PlacementClass
   /// `nil` where it was not probed.
   package var roundTripNs: Double?

@@ -4,7 +4,7 @@ import RingKit
 import RingPlatform
 
 /// What a `cost` run measures: parsed, checked against the machine, free of the command line.
-package struct CostParameters: Encodable, Sendable {
+package struct CostParameters: Codable, Sendable {
   package var rings: [RingLayout] = RingLayout.allCases
   /// As asked for; `direct` is measured as the baseline in any case.
   package var paths: [DMAPath] = DMAPath.allCases
@@ -118,7 +118,7 @@ extension CostParameters {
 }
 
 /// Where the two ends of a queue run.
-package struct CPUsOfQueue: Encodable, Equatable, Sendable {
+package struct CPUsOfQueue: Codable, Equatable, Sendable {
   package let driverCPU: Int
   package let deviceCPU: Int
 
@@ -158,7 +158,7 @@ package struct CostKey: Hashable, Sendable {
 }
 
 /// What producer and consumer do with a payload.
-package enum PayloadTouch: String, CaseIterable, Encodable, Sendable, NamedChoice {
+package enum PayloadTouch: String, CaseIterable, Codable, Sendable, NamedChoice {
   /// The producer writes every byte, the consumer reads and checks every byte.
   case full
   /// Neither end reads or writes it: the cost of the mapping alone.
@@ -174,12 +174,22 @@ extension DMADirection: NamedChoice {
   package var name: String { self == .deviceReadable ? "device-readable" : "device-writable" }
 }
 
-extension DMADirection: Encodable {
+extension DMADirection: Codable {
+  /// From its name.
+  public init(from decoder: any Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    let name = try value.decode(String.self)
+    guard let direction = Self.allCases.first(where: { $0.name == name }) else {
+      throw DecodingError.dataCorruptedError(in: value, debugDescription: "no direction is called \(name)")
+    }
+    self = direction
+  }
+
   /// As its name.
   public func encode(to encoder: any Encoder) throws { try name.encode(to: encoder) }
 }
 
-extension PageSizeRequest: NamedChoice, Encodable {
+extension PageSizeRequest: NamedChoice, Codable {
   package static let noun = "page size"
 }
 

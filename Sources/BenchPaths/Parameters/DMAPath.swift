@@ -4,7 +4,7 @@ import RingKit
 import RingPlatform
 
 /// The DMA paths by the names that the command line, the JSON and the tables share.
-package enum DMAPath: String, CaseIterable, Encodable, Sendable, NamedChoice {
+package enum DMAPath: String, CaseIterable, Codable, Sendable, NamedChoice {
   case direct
   case identity
   case iommuStrict = "iommu-strict"

@@ -81,7 +81,7 @@ package struct IOMMUParameters: Sendable {
 }
 
 /// What an exit of the path `viommu` costs.
-package enum ViommuPrice: String, CaseIterable, Encodable, Sendable, NamedChoice {
+package enum ViommuPrice: String, CaseIterable, Codable, Sendable, NamedChoice {
   /// A request to another process and its reply.
   case process
   /// A time that was given.

@@ -55,7 +55,7 @@ package struct RingPoint: Hashable, Sendable {
 }
 
 /// Which of the two layouts a ring has.
-package enum RingLayout: String, CaseIterable, Encodable, Sendable, NamedChoice {
+package enum RingLayout: String, CaseIterable, Codable, Sendable, NamedChoice {
   case split
   case packed
 
@@ -63,7 +63,7 @@ package enum RingLayout: String, CaseIterable, Encodable, Sendable, NamedChoice 
 }
 
 /// The negotiable features a run can ask for; VERSION_1, RING_PACKED and ACCESS_PLATFORM follow from ring and path.
-package enum RingFeature: String, CaseIterable, Encodable, Sendable, NamedChoice {
+package enum RingFeature: String, CaseIterable, Codable, Sendable, NamedChoice {
   case indirect
   case eventIndex = "event-idx"
   case inOrder = "in-order"
@@ -82,7 +82,7 @@ package enum RingFeature: String, CaseIterable, Encodable, Sendable, NamedChoice
 }
 
 /// How the two ends learn of each other's progress.
-package enum NotificationMode: String, CaseIterable, Encodable, Sendable, NamedChoice {
+package enum NotificationMode: String, CaseIterable, Codable, Sendable, NamedChoice {
   /// Both look at the ring all the time.
   case polling
   /// Both sleep on an eventfd when there is nothing to do.

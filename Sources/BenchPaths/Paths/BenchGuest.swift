@@ -192,7 +192,7 @@ extension BenchGuest {
 }
 
 /// Where the pages of one region really are, as the kernel says after they were touched.
-package struct MemoryPlacement: Encodable, Sendable {
+package struct MemoryPlacement: Codable, Equatable, Sendable {
   /// `ring`, `payload`, `private payload` or `bounce pool`.
   package let name: String
   package let bytes: Int

@@ -1,38 +1,9 @@
 import BenchHarness
 import BenchPaths
+import RingIOMMU
 import RingKit
 
-/// One result: one path on one ring, for one direction, size and placement class.
-package struct CostRow: Encodable, Sendable {
-  var ring: RingLayout
-  package var path: DMAPath
-  var direction: DMADirection
-  var bytes: Int
-  var depth: Int
-  var batch: Int
-  var placement: PlacementFigure
-  var nsPerBuffer: Estimate
-  var buffersPerSecond: Estimate
-  /// The path's time by direct's, slice by slice of the same round: 1 is the same, 2 costs twice as much.
-  ///
-  /// Of too few such rounds the times themselves are compared; `nil` when no slice of direct was kept in the class.
-  @Null var ratioToDirect: Estimate?
-  /// The same by swiotlb's; `nil` where that was not measured.
-  @Null var ratioToSwiotlb: Estimate?
-  var slicesKept: Int
-  var slicesDropped: Int
-  /// Work per buffer, by the names of ``RingKit/WorkEvent``, and figures of the path's own such as
-  /// `poolHighWaterSlots`.
-  var counters: [String: Double]
-  /// What was paid where a path has more than one price: `process` or `injected` for viommu.
-  var price: String?
-  /// Whether a price that cannot be measured here was added.
-  var injected = false
-  /// The device was another process, which had mapped the shared pages and nothing else.
-  var isolated = false
-}
-
-extension CostRow {
+extension ResultRow {
   /// A case's row in one class, `nil` of too few slices.
   ///
   /// `baseline` and `bounce` are the numbers of direct's case and swiotlb's.
@@ -40,18 +11,36 @@ extension CostRow {
     _ number: Int, _ key: CostKey, baseline: Int?, bounce: Int?, _ placement: PlacementClass, _ run: PairedRun,
     _ parameters: CostParameters
   ) {
-    guard let time = run.time(number, placement) else { return nil }
-    let slices = run.sorter.kept(number, placement)
-    let roundTrip = Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0
-    let ratio = { (base: Int?) in base == number ? .exactly(1) : base.flatMap { run.ratio(number, to: $0, placement) } }
-    self.init(
-      ring: key.ring, path: key.path, direction: key.direction, bytes: key.bytes, depth: parameters.depth,
-      batch: parameters.batch, placement: PlacementFigure(placement, roundTrip), nsPerBuffer: time,
-      buffersPerSecond: time.reciprocal(times: 1e9), ratioToDirect: ratio(baseline), ratioToSwiotlb: ratio(bounce),
-      slicesKept: slices.count,
-      slicesDropped: run.sorter.dropped[number], counters: Self.rounded(run.run.counters[number]),
-      price: parameters.iommu.price(of: key.path), injected: parameters.iommu.isInjected(key.path),
-      isolated: key.isolated)
+    self.init(.path)
+    guard setTimes(number, placement, run) else { return nil }
+    (ring, path, direction, bytes) = (key.ring, key.path, key.direction, key.bytes)
+    (depth, batch) = (parameters.depth, parameters.batch)
+    let ratio = { (base: Int?) -> Estimate? in
+      base == number ? .exactly(1) : base.flatMap { run.ratio(number, to: $0, placement) }
+    }
+    (ratioToDirect, ratioToSwiotlb) = (ratio(baseline)?.rounded, ratio(bounce)?.rounded)
+    counters = Self.rounded(run.run.counters[number])
+    price = parameters.iommu.price(of: key.path)
+    injected = parameters.iommu.isInjected(key.path)
+    isolated = key.isolated
+  }
+
+  /// The times of a case in one class with the slices behind them; false of too few.
+  mutating func setTimes(_ number: Int, _ placement: PlacementClass, _ run: PairedRun) -> Bool {
+    guard let time = run.time(number, placement) else { return false }
+    (nsPerBuffer, buffersPerSecond) = (time.rounded, time.reciprocal(times: 1e9).rounded)
+    let slices = run.sorter.all(number, placement).map { record, reason in
+      SliceSample(
+        round: record.round, nsPerBuffer: Rounded.value(record.nanosecondsPerBuffer, digits: 6),
+        roundTripNs: record.conditions.roundTripBefore > 0 && record.conditions.roundTripAfter > 0
+          ? Rounded.value(record.conditions.roundTrip) : nil, dropped: reason)
+    }
+    self.slices = slices
+    slicesKept = slices.count { $0.dropped == nil }
+    slicesDropped = slices.count { $0.dropped != nil }
+    let roundTrips = run.sorter.kept(number, placement).map(\.conditions.roundTrip)
+    self.placement = PlacementFigure(placement, Rounded.value(Percentile.median(roundTrips) ?? 0))
+    return true
   }
 
   static func rounded(_ counters: [String: Double]?) -> [String: Double] {
@@ -60,51 +49,100 @@ extension CostRow {
 }
 
 /// Everything `ringbench cost` found.
-package final class CostReport: Encodable {
-  private var schema = 1
+package struct CostReport: MeasuredReport {
   let machine: Machine
   let parameters: CostParameters
-  package let results: [CostRow]
+  package let results: [ResultRow]
   let slicesDroppedBy: [DropReason: Int]
   /// Where ring and payload lay.
   package var memory: [MemoryPlacement] = []
   /// Where hybrid's threshold comes from; nothing when it was given or is not needed.
-  private let hybridCalibration: [HybridFinding]
-  private let hybridUncalibrated: [HybridGap]
+  private let hybrid: HybridOutcome
   /// So many slices were disturbed that these had to count, too.
   let disturbed: Bool
-  /// Ended by Ctrl-C: what is here is what there was by then.
   package let interrupted: Bool
-  private(set) var answer = ""
-  /// What must be said about hybrid's rows.
-  package let hybridWarning: String?
 
   package init(
-    machine: Machine, parameters: CostParameters, rows: [CostRow], slicesDroppedBy: [DropReason: Int],
+    machine: Machine, parameters: CostParameters, rows: [ResultRow], slicesDroppedBy: [DropReason: Int],
     hybridCalibration: HybridOutcome = HybridOutcome(), disturbed: Bool = false, interrupted: Bool
   ) {
-    self.machine = machine
-    self.parameters = parameters
-    results = rows
+    (self.machine, self.parameters, results) = (machine, parameters, rows)
     self.slicesDroppedBy = DropReason.counts(slicesDroppedBy)
-    self.hybridCalibration = hybridCalibration.findings
-    hybridUncalibrated = hybridCalibration.gaps
-    self.disturbed = disturbed
-    self.interrupted = interrupted
-    hybridWarning = hybridCalibration.warning(
-      rows: rows.filter { $0.path == .hybrid }.map { ($0.ring, $0.placement.class) })
-    answer = mainClass.map { AnswerSentence.text(for: self, in: $0) } ?? AnswerSentence.nothing
+    (hybrid, self.disturbed, self.interrupted) = (hybridCalibration, disturbed, interrupted)
   }
 
-  private enum CodingKeys: CodingKey {
-    case schema, machine, parameters, results, slicesDroppedBy, memory, hybridCalibration, hybridUncalibrated, disturbed
-    case interrupted, answer
-  }
-
-  /// The class to show: the one with most slices.
-  var mainClass: PlacementClass? { PlacementClass.main(results.map { ($0.placement.class, $0.slicesKept) }) }
-
-  package var measuredClasses: [PlacementClass] { results.map(\.placement.class) }
   package var emptiness: String? { results.isEmpty ? Lines.nothing(slicesDroppedBy) : nil }
-  package var caution: String? { disturbed ? Lines.disturbed : nil }
+  package var seed: UInt64? { parameters.seed }
+
+  package func document(_ run: RunRecord) throws(BenchError) -> ResultDocument {
+    var document = ResultDocument(run: run, machine: machine)
+    document.parameters = try JSONValue.of(parameters).object ?? [:]
+    document.results = results
+    document.memory = memory
+    document.slicesDroppedBy = slicesDroppedBy
+    try document.add(hybrid, rows: results)
+    document.addCautions(disturbed: disturbed, interrupted: interrupted)
+    document.answer = Answer.sentence(document)
+    return document
+  }
+}
+
+extension ResultDocument {
+  /// Where hybrid's thresholds come from, and what must be said of its rows.
+  mutating func add(_ outcome: HybridOutcome, rows: [ResultRow]) throws(BenchError) {
+    results += outcome.findings.flatMap(\.rows)
+    if !outcome.gaps.isEmpty {
+      details = (details ?? [:]).merging(["hybridUncalibrated": try JSONValue.of(outcome.gaps)]) { $1 }
+    }
+    let hybrid = rows.filter { $0.path == .hybrid && $0.kind == .path }
+    warn(
+      .hybrid,
+      outcome.warning(
+        rows: hybrid.compactMap { row in row.ring.flatMap { ring in row.placement.map { (ring, $0.class) } } }))
+  }
+
+  /// What every measurement may have to say of its times.
+  mutating func addCautions(disturbed: Bool = false, interrupted: Bool) {
+    if interrupted { warn(.interrupted, Lines.interrupted) }
+    if disturbed { warn(.disturbed, Lines.disturbed) }
+    let injected = results.filter { $0.injected == true }.compactMap { $0.path?.name }
+    if let name = injected.first { warn(.injected, "the times of \(name) hold a price that was given, not measured") }
+    for text in MixedClass.texts(results) { warn(.mixed, text) }
+  }
+}
+
+extension HybridFinding {
+  /// What the two paths it is made of cost, a row each, with the threshold that follows.
+  fileprivate var rows: [ResultRow] {
+    calibration.samples.map { sample in
+      var row = ResultRow(.hybridCalibration)
+      (row.ring, row.direction, row.bytes) = (ring, sample.direction, sample.byteCount)
+      row.labels = ["taken": occasion.rawValue]
+      row.placement = PlacementFigure(placement, Rounded.value(roundTrip))
+      row.slicesKept = nil
+      row.figures = [
+        ResultFigure("thresholdBytes", unit: "bytes", Double(calibration.threshold[sample.direction]), digits: 12),
+        ResultFigure("shadowNs", unit: "ns", sample.copyNanoseconds, digits: 4),
+        ResultFigure("iommuStrictNs", unit: "ns", sample.mapNanoseconds, digits: 4),
+        ResultFigure("slices", unit: "1", Double(slices)),
+      ]
+      return row
+    }
+  }
+}
+
+/// A report that becomes a document once its run is over.
+package protocol MeasuredReport {
+  /// Ended by a signal: what is here is what there was by then.
+  var interrupted: Bool { get }
+  /// Why there is nothing to show, and what to change; `nil` where there is something.
+  var emptiness: String? { get }
+  /// Of everything random.
+  var seed: UInt64? { get }
+  func document(_ run: RunRecord) throws(BenchError) -> ResultDocument
+}
+
+extension MeasuredReport {
+  package var emptiness: String? { nil }
+  package var seed: UInt64? { nil }
 }

@@ -75,8 +75,7 @@ package final class DriveReport: Encodable {
     }
   }
 
-  private var schema = 1
-  let machine: Machine
+  package let machine: Machine
   let parameters: DriveParameters
   package let interrupted: Bool
   @Null package var failure: Failure?

@@ -34,8 +34,7 @@ package final class VFIOReport: Encodable {
     let read: Pass
   }
 
-  private var schema = 1
-  let machine: Machine
+  package let machine: Machine
   let parameters: VFIOParameters
   let group: Int
   let results: [Row]

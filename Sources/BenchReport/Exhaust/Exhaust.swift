@@ -115,8 +115,7 @@ package struct ExhaustRow: Encodable, Sendable {
 
 /// Everything `ringbench exhaust` found.
 package final class ExhaustReport: Encodable {
-  private var schema = 1
-  let machine: Machine
+  package let machine: Machine
   let parameters: ExhaustParameters
   package let results: [ExhaustRow]
   package let interrupted: Bool

@@ -61,8 +61,7 @@ package struct GuestRow: Encodable, Sendable {
 
 /// Everything `ringbench guest` found.
 package final class GuestReport: Encodable {
-  private var schema = 1
-  let machine: Machine
+  package let machine: Machine
   let parameters: GuestParameters
   let accelerator: GuestAccelerator
   /// Why times are missing; `nil` under KVM.

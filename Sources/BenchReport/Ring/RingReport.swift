@@ -39,102 +39,88 @@ package struct RingParameters: Encodable, Sendable {
   }
 }
 
-/// One floor beside a ring: the same lines moved with nothing around them.
-package struct FloorRow: Encodable, Sendable {
-  let name: String
-  let isReference: Bool
-  let nsPerBuffer: Estimate
-  let modes: Modes
-  /// The ring's time by this floor's, slice by slice; `nil` when no two slices lay side by side.
-  @Null var ratio: Estimate?
-
-  package init(_ kind: FloorKind, _ time: Estimate, _ modes: Modes, ratio: Estimate?) {
-    (name, isReference) = (kind.name, kind.isReference)
-    (nsPerBuffer, self.modes, self.ratio) = (time, modes, ratio)
-  }
-}
-
-/// One result: one point in one placement class.
-///
-/// Every row has the same keys, with null where there is no floor.
-package struct RingRow: Encodable, Sendable {
-  let ring: RingLayout
-  let inOrder: Bool
-  let batch: Int
-  let queueSize: Int
-  let outstanding: Int
-  let chain: Int
-  let indirect: Bool
-  let eventIdx: Bool
-  let notification: NotificationMode
-  let placement: PlacementFigure
-  let nsPerBuffer: Estimate
-  let cyclesPerBuffer: Estimate
-  let buffersPerSecond: Estimate
-  let modes: Modes
-  /// The fastest of the reference floors; chains, and ends that sleep, have none.
-  @Null var floor: String?
-  @Null var floorNsPerBuffer: Estimate?
-  @Null var floorModes: Modes?
-  @Null var ratioToFloor: Estimate?
-  /// All floors of the point.
-  let floors: [FloorRow]
-  let slicesKept: Int
-  let slicesDropped: Int
-  /// Work per buffer, by the names of ``RingKit/WorkEvent``.
-  let counters: [String: Double]
-  let notificationsPerBuffer: Double
-  /// Single round trips, where one buffer is outstanding.
-  @Null var roundTripLatencyNs: Latency?
-
-  /// `nil` of too few slices; `cycles` are ticks of the cycle counter in a nanosecond.
+extension ResultRow {
+  /// One point in one placement class, `nil` of too few slices.
+  ///
+  /// `floor` is the fastest of the reference floors; chains, and ends that sleep, have none. `cycles` are ticks of the
+  /// cycle counter in a nanosecond.
   package init?(
     _ point: RingPoint, _ number: Int, _ placement: PlacementClass, _ run: PairedRun, cycles: Double,
-    counters: [String: Double], floors: [FloorRow]
+    counters: [String: Double], floor: ResultRow?
   ) {
-    guard let time = run.time(number, placement) else { return nil }
-    let slices = run.sorter.kept(number, placement)
-    (ring, inOrder, batch, queueSize) = (point.ring, point.inOrder, point.batch, point.queueSize)
-    (outstanding, chain, indirect) = (point.outstanding, point.chain, point.indirect)
-    (eventIdx, notification) = (point.eventIndex, point.notification)
-    self.placement = PlacementFigure(placement, Percentile.median(slices.map(\.conditions.roundTrip)) ?? 0)
-    nsPerBuffer = time
-    cyclesPerBuffer = Estimate(median: time.median * cycles, low: time.low * cycles, high: time.high * cycles)
-    buffersPerSecond = time.reciprocal(times: 1e9)
-    modes = Modes.of(slices.map(\.nanosecondsPerBuffer))
-    let best = floors.filter(\.isReference).min { $0.nsPerBuffer.median < $1.nsPerBuffer.median }
-    (floor, floorNsPerBuffer, floorModes) = (best?.name, best?.nsPerBuffer, best?.modes)
-    ratioToFloor = best?.ratio
-    self.floors = floors
-    (slicesKept, slicesDropped) = (slices.count, run.sorter.dropped[number])
-    self.counters = CostRow.rounded(counters)
-    notificationsPerBuffer = counters[WorkEvent.notifications.rawValue] ?? 0
-    roundTripLatencyNs = run.run.latencies[number]
+    self.init(.ring)
+    guard setTimes(number, placement, run) else { return nil }
+    set(point)
+    if let time = nsPerBuffer {
+      figures = [
+        ResultFigure(
+          "cyclesPerBuffer", unit: "cycles",
+          Estimate(median: time.median * cycles, low: time.low * cycles, high: time.high * cycles))
+      ]
+    }
+    if let floor, let time = floor.nsPerBuffer {
+      figures = (figures ?? []) + [ResultFigure("floorNs", unit: "ns", time)]
+      note = floor.labels["floor"]
+      ratioToFloor = floor.ratioToFloor
+    }
+    self.counters = Self.rounded(counters)
+    latency = run.run.latencies[number]
+  }
+
+  /// A floor beside a point's ring: the same lines moved with nothing around them; `nil` without a slice.
+  ///
+  /// It counts with the slices it has: there is no row without its ring's.
+  package init?(
+    _ floor: FloorKind, _ number: Int, of point: RingPoint, _ ringNumber: Int, _ placement: PlacementClass,
+    _ run: PairedRun, seed: UInt64
+  ) {
+    self.init(.floor)
+    let times = run.sorter.kept(number, placement).map(\.nanosecondsPerBuffer)
+    guard let time = BootstrapInterval.median(of: times, seed: seed) else { return nil }
+    _ = setTimes(number, placement, run)
+    (nsPerBuffer, buffersPerSecond) = (time.rounded, time.reciprocal(times: 1e9).rounded)
+    modes = Modes.of(times)
+    set(point)
+    labels["floor"] = floor.name
+    note = floor.isReference ? "reference" : nil
+    ratioToFloor =
+      BootstrapInterval.medianOfRatios(
+        run.sorter.pairs(ringNumber, with: number, placement), seed: seed)?.rounded
+  }
+
+  private mutating func set(_ point: RingPoint) {
+    (ring, batch, depth) = (point.ring, point.batch, point.outstanding)
+    labels = RingLabels.of(point)
+    let kept = (slices ?? []).filter { $0.dropped == nil }
+    if modes == nil { modes = Modes.of(kept.map(\.nsPerBuffer)) }
   }
 }
 
 /// Everything `ringbench ring` found.
-package final class RingReport: Encodable {
-  private var schema = 1
+package struct RingReport: MeasuredReport {
   let machine: Machine
   let parameters: RingParameters
-  package let results: [RingRow]
+  package let results: [ResultRow]
   package let slicesDroppedBy: [DropReason: Int]
   /// So many slices were disturbed that these had to count, too.
   let disturbed: Bool
-  /// Ended by Ctrl-C: what is here is what there was by then.
   package let interrupted: Bool
 
-  package init(machine: Machine, parameters: RingParameters, rows: [RingRow], run: PairedRun) {
+  package init(machine: Machine, parameters: RingParameters, rows: [ResultRow], run: PairedRun) {
     (self.machine, self.parameters, results) = (machine, parameters, rows)
     slicesDroppedBy = DropReason.counts(run.sorter.reasons)
     (disturbed, interrupted) = (run.sorter.isDisturbed, run.run.interrupted)
   }
 
-  package var measuredClasses: [PlacementClass] { results.map(\.placement.class) }
   package var emptiness: String? { results.isEmpty ? Lines.nothing(slicesDroppedBy) : nil }
-  package var caution: String? { disturbed ? Lines.disturbed : nil }
+  package var seed: UInt64? { parameters.seed }
 
-  /// The class to show: the one with most slices.
-  package var mainClass: PlacementClass? { PlacementClass.main(results.map { ($0.placement.class, $0.slicesKept) }) }
+  package func document(_ run: RunRecord) throws(BenchError) -> ResultDocument {
+    var document = ResultDocument(run: run, machine: machine)
+    document.parameters = try JSONValue.of(parameters).object ?? [:]
+    document.results = results
+    document.slicesDroppedBy = slicesDroppedBy
+    document.addCautions(disturbed: disturbed, interrupted: interrupted)
+    return document
+  }
 }

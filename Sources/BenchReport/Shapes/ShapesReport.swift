@@ -118,8 +118,7 @@ extension ShapesReport {
 
 /// Everything `ringbench shapes` found.
 package final class ShapesReport: Encodable {
-  private var schema = 1
-  let machine: Machine
+  package let machine: Machine
   let parameters: ShapeParameters
   package let shapes: [ShapeResult]
   package let interrupted: Bool

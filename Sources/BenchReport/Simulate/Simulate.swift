@@ -85,9 +85,8 @@ package struct SimulateCheck: Encodable, Sendable {
 
 /// Everything `ringbench simulate` predicts, and what it rests on.
 package final class SimulateReport: Encodable {
-  private var schema = 1
   private var simulated = true
-  let machine: Machine
+  package let machine: Machine
   let parameters: SimulateParameters
   let primitives: PrimitiveTable
   package let results: [SimulateRow]
@@ -107,7 +106,7 @@ package final class SimulateReport: Encodable {
 extension SimulateReport {
   package func text() -> String {
     var text = "SIMULATED: virtual time, seed \(parameters.seed); no machine with so many CPUs was measured\n"
-    text += "Costs of \(machine.cpuModel), \(machine.toolchain)\n" + primitivesText
+    text += "Costs of \(machine.cpuModel), \(Version.toolchain)\n" + primitivesText
     for model in parameters.models {
       var rows: [[String]] = []
       for row in results where row.model == model {

@@ -46,7 +46,8 @@ final class SweepAnalysis {
   private let keys: [CostKey]
   private let run: PairedRun
   private var numbers: [CostKey: Int] = [:]
-  private(set) var primitiveTimes: [(key: PrimitiveKey, placement: PlacementClass, time: Estimate)] = []
+  private var primitiveTimes: [(key: PrimitiveKey, placement: PlacementClass, time: Estimate)] = []
+  private(set) var primitiveRows: [ResultRow] = []
 
   /// The run's cases are those of `keys`, then those of `primitives`.
   init(parameters: CostParameters, keys: [CostKey], primitives: [PrimitiveKey], run: PairedRun) {
@@ -56,19 +57,23 @@ final class SweepAnalysis {
     for (number, key) in keys.enumerated() { numbers[key] = number }
     for placement in PlacementClass.allCases {
       for (index, key) in primitives.enumerated() {
-        if let time = run.time(keys.count + index, placement) { primitiveTimes.append((key, placement, time)) }
+        guard let time = run.time(keys.count + index, placement) else { continue }
+        primitiveTimes.append((key, placement, time))
+        var row = ResultRow(.primitive)
+        (row.path, row.bytes, row.labels) = (key.path, key.bytes, ["primitive": key.name])
+        if row.setTimes(keys.count + index, placement, run) { primitiveRows.append(row) }
       }
     }
   }
 
   /// The rings' rows.
-  func rows() -> [SweepRow] {
-    var rows: [SweepRow] = []
+  func rows() -> [ResultRow] {
+    var rows: [ResultRow] = []
     for (number, key) in keys.enumerated() {
       for placement in PlacementClass.allCases {
-        let row = CostRow(
+        let row = ResultRow(
           number, key, baseline: numbers[key.baseline], bounce: numbers[key.bounce], placement, run, parameters)
-        if let row { rows.append(SweepRow(row)) }
+        if let row { rows.append(row) }
       }
     }
     return rows
@@ -119,7 +124,7 @@ final class SweepAnalysis {
         checks.append(
           HybridCheck(
             ring: key.ring, direction: key.direction, placement: placement, bytes: key.bytes, better: best.path,
-            ratioToBetter: ratio, within5Percent: ratio.median <= 1.05))
+            ratioToBetter: ratio))
       }
     }
     return checks

@@ -2,115 +2,136 @@ import BenchHarness
 import BenchPaths
 import RingKit
 
-/// The sweep for people: for each ring and direction times, throughput and share of direct by size, then the
-/// crossovers.
-extension SweepReport {
-  /// Shows `shownClass`, or the class with most slices when that is `nil`.
-  package func text(shownClass: PlacementClass?) -> String {
-    let caveat = Lines.caveat(interrupted: interrupted, disturbed: disturbed)
-    let dropped = DropReason.sentence(slicesDroppedBy)
-    guard let placement = shownClass ?? mainClass else { return "\(caveat)\(AnswerSentence.nothing) \(dropped)\n" }
-    let parameters = parameters
-    let rows = results.filter { $0.placement?.class == placement }
-    var text = Lines.machine(machine)
-    text += Lines.place(
-      driver: parameters.driverCPU, device: parameters.deviceCPU,
-      rows.isEmpty ? [PlacementFigure(placement, nil)] : rows.compactMap(\.placement))
-    text += "\n" + Lines.load(parameters) + parameters.iommu.text(parameters.measuredPaths)
-    for ring in parameters.rings {
-      for direction in parameters.directions {
-        text += tables(rows.filter { $0.ring == ring && $0.direction == direction }, ring, direction)
-        text += crossovers(ring, direction, placement)
+/// The sweep for people: the crossovers last, and above them, where asked for, times by size and what predicts them.
+extension ResultDocument {
+  func sweepText(_ view: TextView) -> String {
+    guard let placement = view.shownClass ?? mainClass else {
+      return
+        "\(Lines.warnings(self, width: view.width))\(Answer.nothing) \(slicesDroppedBy.map(DropReason.sentence) ?? "")\n"
+    }
+    let rows = rows(in: placement)
+    var text = headText + placeText(rows, placement)
+    text += "Queue \(number("queueSize")), \(number("depth")) outstanding, batch \(number("batch"))\n"
+    for ring in RingLayout.allCases {
+      for direction in DMADirection.allCases {
+        text += sweepTable(rows.filter { $0.ring == ring && $0.direction == direction }, ring, direction, view)
       }
     }
-    text += refusals() + primitives(placement) + hybrid(placement) + "\n\(caveat)\(dropped)"
-    text += Lines.also(results.compactMap(\.placement?.class), shown: placement)
-    return text + " " + Lines.more("sweep")
+    text +=
+      "\n"
+      + Paragraph.text(
+        "ns: from one completed buffer to the next. × direct: that time by direct's in the same round.",
+        width: view.width)
+    text += refusalsText
+    if view.isFull { text += primitivesText(placement, view) }
+    text += endText(placement, view) + hybridText(placement)
+    for ring in RingLayout.allCases {
+      for direction in DMADirection.allCases { text += crossoversText(ring, direction, placement, view) }
+    }
+    return text
   }
 
-  private func tables(_ rows: [SweepRow], _ ring: RingLayout, _ direction: DMADirection) -> String {
+  private func sweepTable(
+    _ rows: [ResultRow], _ ring: RingLayout, _ direction: DMADirection, _ view: TextView
+  ) -> String {
     guard !rows.isEmpty else { return "" }
-    var (times, rates, shares) = ([[String]](), [[String]](), [[String]]())
-    let paths = parameters.measuredPaths
-    for bytes in ascending(parameters.sizes) {
-      var (time, rate, share) = ([grouped(bytes)], [grouped(bytes)], [grouped(bytes)])
-      for path in paths {
-        let row = rows.first { $0.path == path && $0.bytes == bytes }
-        let isRefused = results.contains {
-          $0.ring == ring && $0.direction == direction && $0.path == path && $0.bytes == bytes && $0.refused != nil
-        }
-        let other = isRefused ? "refused" : "-"
-        time.append(row == nil ? other : short(row?.nsPerBuffer?.median))
-        rate.append(row == nil ? other : short(row?.bytesPerSecond.map { $0.median / 1e9 }))
-        let ratio = row?.ratioToDirect?.wrappedValue
-        share.append(row == nil ? other : fixed(ratio.map { 100 / $0.median }, path == .direct ? 0 : 1))
+    let paths = DMAPath.allCases.filter { path in rows.contains { $0.path == path } }
+    let refused = results.filter { $0.kind == .refused && $0.ring == ring && $0.direction == direction }
+    let sizes = ascending((rows + refused).compactMap(\.bytes))
+    func cells(_ text: (ResultRow) -> String) -> [[String]] {
+      sizes.map { bytes in
+        [grouped(bytes)]
+          + paths.map { path in
+            if let row = rows.first(where: { $0.path == path && $0.bytes == bytes }) { return text(row) }
+            return refused.contains { $0.path == path && $0.bytes == bytes } ? "refused" : "-"
+          }
       }
-      times.append(time)
-      rates.append(rate)
-      shares.append(share)
     }
-    let columns = paths.map { "|>\($0.name)\(parameters.iommu.isInjected($0) ? " (injected)" : "")" }
-    let titles = ">bytes" + columns.joined()
-    var text = TextTable.text(titles, times, title: "\(ring.name), \(direction.name): ns per buffer")
+    let titles =
+      ">bytes"
+      + paths.map { path in
+        "|>\(path.name)\(rows.contains { $0.path == path && $0.injected == true } ? " (injected)" : "")"
+      }.joined()
+    let place = "\(ring.name), \(direction.name)"
+    let ratios = TextTable.text(
+      titles, cells { $0.path == .direct ? "1" : $0.ratioToDirect.map { Ratio.digits($0.median) } ?? "-" },
+      title: "\(place): × direct", width: view.width)
+    guard view.isFull else { return ratios }
+    let times = TextTable.text(
+      titles, cells { short($0.nsPerBuffer?.median) }, title: "\(place): ns per buffer", width: view.width)
     // Bytes that were not touched did not move.
-    if parameters.touch == .full { text += "GB/s\n" + TextTable.text(titles, rates) }
-    return text + "% of direct's throughput\n" + TextTable.text(titles, shares)
+    guard parameters["touch"]?.string != "none" else { return times + ratios }
+    let rates = TextTable.text(
+      titles, cells { row in short(row.nsPerBuffer.map { Double(row.bytes ?? 0) / $0.median }) },
+      title: "\(place): GB/s", width: view.width)
+    return times + rates + ratios
   }
 
-  private func refusals() -> String {
+  private var refusalsText: String {
     var lines: [String] = []
-    for row in results {
-      guard let reason = row.refused else { continue }
-      let line = "  \(row.path.name), \(grouped(row.bytes)) bytes: \(reason)\n"
+    for row in results where row.kind == .refused {
+      let line = "  \(row.pathName), \(grouped(row.bytes ?? 0)) bytes: \(row.note ?? "")\n"
       if !lines.contains(line) { lines.append(line) }
     }
     return lines.isEmpty ? "" : "\nRefused\n" + lines.joined()
   }
 
-  private func crossovers(_ ring: RingLayout, _ direction: DMADirection, _ placement: PlacementClass) -> String {
+  private func crossoversText(
+    _ ring: RingLayout, _ direction: DMADirection, _ placement: PlacementClass, _ view: TextView
+  ) -> String {
     var lines: [[String]] = []
-    for pair in crossovers
+    for pair in crossovers ?? []
     where pair.ring == ring && pair.direction == direction && pair.placement == placement {
-      let name = "\(pair.paths[0].name) and \(pair.paths[1].name)"
-      let predicted = pair.predicted?.texts ?? ["", ""]
-      if pair.crossovers.isEmpty { lines.append([name, "none", ""] + predicted + [pair.sentence]) }
-      for crossover in pair.crossovers {
-        let bytes = [crossover.bytes.median, crossover.bytes.low, crossover.bytes.high].map {
-          grouped(Int($0.rounded()))
-        }
+      let predicted = pair.predicted ?? ["", ""]
+      let names = pair.paths.map(\.name)
+      if pair.meetings.isEmpty {
+        // The same at every size that tells says nothing of which is cheaper where.
+        let (below, above) =
+          pair.cheaperThroughout.map { cheaper in
+            (cheaper.name, names.first { $0 != cheaper.name } ?? "")
+          } ?? (names[0], names[1])
+        lines.append([below, above, pair.cheaperThroughout == nil ? "the same" : "always", ""] + predicted)
+      }
+      for meeting in pair.meetings {
+        let bytes = [meeting.bytes.median, meeting.bytes.low, meeting.bytes.high].map { grouped(Int($0.rounded())) }
         lines.append(
-          [name, bytes[0], "\(bytes[1])-\(bytes[2])"] + predicted
-            + ["\(crossover.cheaperBelow.name) below, \(crossover.cheaperAbove.name) above"])
+          [meeting.cheaperBelow.name, meeting.cheaperAbove.name, bytes[0], "\(bytes[1])-\(bytes[2])"] + predicted)
       }
     }
-    return TextTable.text("crossover|>S* measured|95 %|>S* predicted|>with search|", lines)
+    return TextTable.text(
+      "cheaper below|cheaper above|>S* bytes|95 %|>predicted|>with search", lines,
+      title: "\(ring.name), \(direction.name): the size S* at which one path overtakes another", width: view.width)
   }
 
   /// What the predictions stand on.
-  private func primitives(_ placement: PlacementClass) -> String {
-    let rows = primitives.filter { $0.placement == placement }
+  private func primitivesText(_ placement: PlacementClass, _ view: TextView) -> String {
+    let rows = results.filter { $0.kind == .primitive && $0.placement?.class == placement }
     var names: [String] = []
-    for row in rows where !names.contains(row.name) { names.append(row.name) }
-    let sizes = ascending(rows.map(\.bytes))
+    for name in rows.compactMap({ $0.labels["primitive"] }) where !names.contains(name) { names.append(name) }
+    let sizes = ascending(rows.compactMap(\.bytes))
     let cells = names.map { name in
       [name]
         + sizes.map { bytes in
-          rows.first { $0.name == name && $0.bytes == bytes }.map { short($0.ns.median) } ?? ""
+          rows.first { $0.labels["primitive"] == name && $0.bytes == bytes }.map { short($0.nsPerBuffer?.median) } ?? ""
         }
     }
-    return TextTable.text(
-      "ns without a ring" + sizes.map { "|>" + grouped($0) }.joined(), cells,
-      title:
-        "Measured in the same run; S* predicted = bandwidth x (t_map + t_unmap) / k, with search: less what finding a slot takes"
-    )
+    let table = TextTable.text(
+      "ns without a ring" + sizes.map { "|>" + grouped($0) }.joined(), cells, title: "Measured in the same run",
+      width: view.width)
+    return table.isEmpty
+      ? ""
+      : table
+        + Paragraph.text(
+          "S* predicted = bandwidth x (t_map + t_unmap) / k, k copies a buffer; with search: less what finding a slot takes.",
+          width: view.width)
   }
 
-  private func hybrid(_ placement: PlacementClass) -> String {
-    let checks = hybrid.filter { $0.placement == placement }
-    guard let worst = checks.max(by: { $0.ratioToBetter.median < $1.ratioToBetter.median }) else { return "" }
-    return
-      "\nhybrid is \(worst.within5Percent ? "" : "not ")within 5 % of the better path at every size: at most "
-      + "\(fixed((worst.ratioToBetter.median - 1) * 100, 1)) % dearer (\(worst.direction.name), \(grouped(worst.bytes)) "
-      + "bytes, against \(worst.better.name))\n"
+  private func hybridText(_ placement: PlacementClass) -> String {
+    let checks = results.filter { $0.kind == .hybridCheck && $0.placement?.class == placement }
+    func ratio(_ row: ResultRow) -> Double { row.figure("ratioToBetter")?.value ?? 0 }
+    guard let worst = checks.max(by: { ratio($0) < ratio($1) }) else { return "" }
+    return "\nhybrid is \(ratio(worst) <= 1.05 ? "" : "not ")within 5 % of the better path at every size: at most "
+      + "\(fixed((ratio(worst) - 1) * 100, 1)) % more expensive (\(worst.direction?.name ?? ""), "
+      + "\(grouped(worst.bytes ?? 0)) bytes, against \(worst.labels["better"] ?? ""))\n"
   }
 }

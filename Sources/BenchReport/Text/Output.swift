@@ -10,34 +10,27 @@ package enum OutputFormat: String, CaseIterable, Sendable, NamedChoice {
   package static let noun = "format"
 }
 
-/// JSON as it is committed: sorted keys, one value a line, a newline at the end.
-package enum JSONText {
-  package static func encode(_ value: some Encodable) throws(BenchError) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    do {
-      return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
-    } catch {
-      throw .check("the result cannot be written as JSON: \(error)")
-    }
-  }
-}
-
 /// A format, and a file or standard output.
 package struct ReportDestination: Sendable {
   private let format: OutputFormat
   private let file: OutputFile?
   /// Gets the text as well.
   private let textFile: OutputFile?
+  /// Whether the host's name is left out.
+  package let isAnonymous: Bool
 
-  package init(format: OutputFormat, file: OutputFile?, textFile: OutputFile?) {
-    (self.format, self.file, self.textFile) = (format, file, textFile)
+  package init(format: OutputFormat, file: OutputFile?, textFile: OutputFile?, isAnonymous: Bool = false) {
+    (self.format, self.file, self.textFile, self.isAnonymous) = (format, file, textFile, isAnonymous)
   }
 
   /// Writes the report in the format asked for, and the text beside it where that was asked for too.
-  package func write(_ report: some Encodable, text: () -> String) throws(BenchError) {
-    try textFile?.write(text())
-    let output = format == .json ? try JSONText.encode(report) : text()
+  ///
+  /// `text` is told how wide it may be: as the terminal it goes to, elsewhere ``TextWidth/standard``.
+  package func write(_ report: some Encodable, text: (_ width: Int) -> String) throws(BenchError) {
+    func fitting(_ width: Int) -> String { TextWidth.fit(text(width), width) }
+    try textFile?.write(fitting(TextWidth.standard))
+    let width = file == nil ? TextWidth.ofStandardOutput() : TextWidth.standard
+    let output = format == .json ? try JSONText.encode(report) : fitting(width)
     if let file { return try file.write(output) }
     let error = StandardStream.output.write(output)
     guard error == 0 else { throw .usage("cannot write to standard output: \(Errno.text(error))") }

@@ -1,5 +1,6 @@
 import BenchHarness
 import BenchPaths
+import Glibc
 
 // Numbers as cells of a table.
 func short(_ number: Double?) -> String { number.map { NumberText.short($0) } ?? "-" }
@@ -20,8 +21,12 @@ enum TextTable {
   /// Lines without trailing blanks; nothing without rows.
   ///
   /// `columns` are titles with bars between them; those of columns that are aligned to the right begin with `>`. A
-  /// `title` has an empty line above it.
-  static func text(_ columns: String, _ rows: [[String]], title: String? = nil, indent: Int = 2) -> String {
+  /// `title` has an empty line above it. What is wider than `width` becomes several tables, each with the first `keys`
+  /// columns.
+  static func text(
+    _ columns: String, _ rows: [[String]], title: String? = nil, indent: Int = 2, keys: Int = 1,
+    width: Int = TextWidth.standard
+  ) -> String {
     guard !rows.isEmpty else { return "" }
     var titles: [String] = []
     var areRight: [Bool] = []
@@ -33,29 +38,84 @@ enum TextTable {
     for row in rows {
       for (column, cell) in row.enumerated() { widths[column] = max(widths[column], cell.count) }
     }
-    var text = title.map { "\n\($0)\n" } ?? ""
-    for row in [titles] + rows {
-      var line = String(repeating: " ", count: indent)
-      for (column, width) in widths.enumerated() {
-        let cell = row[column]
-        let padding = String(repeating: " ", count: width - cell.count)
-        line += areRight[column] ? padding + cell : cell + padding
-        line += "  "
+    var text = title.map { "\n" + TextWidth.fit($0, width) + "\n" } ?? ""
+    for (number, block) in blocks(widths, keys: min(keys, widths.count), width: width - indent).enumerated() {
+      if number > 0 { text += "\n" }
+      for row in [titles] + rows {
+        var line = String(repeating: " ", count: indent)
+        for column in block {
+          let padding = String(repeating: " ", count: widths[column] - row[column].count)
+          line += areRight[column] ? padding + row[column] : row[column] + padding
+          line += "  "
+        }
+        while line.last == " " { line.removeLast() }
+        text += line + "\n"
       }
-      while line.last == " " { line.removeLast() }
-      text += line + "\n"
     }
     return text
+  }
+
+  /// The columns of each table: as many as fit, behind the keys.
+  private static func blocks(_ widths: [Int], keys: Int, width: Int) -> [[Int]] {
+    let first = Array(0..<keys)
+    let keysWidth = first.reduce(0) { $0 + widths[$1] + 2 }
+    var blocks: [[Int]] = []
+    var (block, used) = (first, keysWidth)
+    for column in keys..<widths.count {
+      if block.count > keys, used + widths[column] > width {
+        blocks.append(block)
+        (block, used) = (first, keysWidth)
+      }
+      block.append(column)
+      used += widths[column] + 2
+    }
+    return blocks + [block]
+  }
+}
+
+/// How wide text may be.
+package enum TextWidth {
+  /// Where there is no terminal.
+  package static let standard = 80
+  private static let narrowest = 40
+
+  /// Of the terminal that standard output is, or ``standard``.
+  package static func ofStandardOutput() -> Int {
+    var size = winsize()
+    guard unsafe ioctl(StandardStream.output.rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+      return standard
+    }
+    return max(narrowest, Int(size.ws_col))
+  }
+
+  /// The text with every line that is too long broken at blanks; what follows is indented as the line was, and by two.
+  package static func fit(_ text: String, _ width: Int) -> String {
+    text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      line.count <= width ? String(line) : broken(line, width)
+    }.joined(separator: "\n")
+  }
+
+  private static func broken(_ line: Substring, _ width: Int) -> String {
+    let indent = line.prefix { $0 == " " }
+    var (lines, current) = ([String](), String(indent))
+    for word in line.dropFirst(indent.count).split(separator: " ", omittingEmptySubsequences: false) {
+      let isFirst = current.allSatisfy { $0 == " " }
+      if !isFirst, current.count + 1 + word.count > width {
+        lines.append(current)
+        current = indent + "  " + word
+      } else {
+        current += isFirst ? String(word) : " " + word
+      }
+    }
+    return (lines + [current]).joined(separator: "\n")
   }
 }
 
 /// Running text, broken into lines.
 enum Paragraph {
-  static let width = 100
-
-  /// Lines of at most ``width`` columns, a longer word alone on its own; the first begins with `first`, the others with
+  /// Lines of at most `width` columns, a longer word alone on its own; the first begins with `first`, the others with
   /// as many blanks.
-  static func text(_ words: String, first: String = "") -> String {
+  static func text(_ words: String, first: String = "", width: Int = TextWidth.standard) -> String {
     let indent = String(repeating: " ", count: first.count)
     var text = ""
     var line = first
@@ -74,9 +134,9 @@ enum Paragraph {
 }
 
 /// Lines that several reports have.
-enum Lines {
+package enum Lines {
   static func machine(_ machine: Machine) -> String {
-    "\(machine.cpuModel), Linux \(machine.kernel), \(machine.toolchain)\n"
+    "\(machine.cpuModel), Linux \(machine.kernel), \(Version.toolchain)\n"
   }
 
   /// Where the two threads were, without the end of the line.
@@ -92,6 +152,11 @@ enum Lines {
       "Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \(touch)\n"
   }
 
+  /// What a document warns of, a paragraph each.
+  static func warnings(_ document: ResultDocument, width: Int) -> String {
+    document.warnings.map { TextWidth.fit("Note: \($0.text)", width) + "\n" }.joined()
+  }
+
   /// What a reader must know before the figures: empty, or sentences that end in a space.
   static func caveat(interrupted: Bool, disturbed: Bool = false) -> String {
     (interrupted ? "Interrupted: this is what was measured until then. " : "")
@@ -100,6 +165,8 @@ enum Lines {
         : "")
   }
 
+  static let interrupted = "interrupted: this is what was measured until then"
+  package static let debugBuild = "this is a debug build: its times say nothing (use -c release)"
   /// The same where figures are read by a program.
   static let disturbed = "disturbed slices count, because too few others came: take the times with care"
 

@@ -94,13 +94,14 @@ struct DriveCommand: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func run() throws {
+    let start = RunStart(of: "drive")
     let destination = try report.destination()
     let parameters = try parameters()
     let machine = Machine.read()
-    let report = try destination.write(timesOn: machine) { progress in
+    let report = try destination.write(start) { progress in
       try DriveMeasurement(parameters, machine, progress).run()
-    } text: {
-      $0.text()
+    } text: { report, _, _ in
+      report.text()
     }
     if let failure = report.failure { throw failure.error }
   }

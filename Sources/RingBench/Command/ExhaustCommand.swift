@@ -64,13 +64,14 @@ struct ExhaustCommand: ParsableCommand {
   private static let mostBytes = 1 << 30
 
   func run() throws {
+    let start = RunStart(of: "exhaust")
     let destination = try report.destination()
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
-    try destination.write(timesOn: nil) { progress in
+    try destination.write(start, areTimes: false) { progress in
       try ExhaustMeasurement(parameters, machine).run(progress: progress)
-    } text: {
-      $0.text()
+    } text: { report, _, _ in
+      report.text()
     }
   }
 

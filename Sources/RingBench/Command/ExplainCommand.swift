@@ -35,10 +35,10 @@ struct ExplainCommand: ParsableCommand {
     let destination = try report.destination()
     if device {
       let report = DeviceReport(devices: try DeviceExplanation.find(names))
-      try destination.write(report) { names.isEmpty ? report.overview() : report.inFull() }
+      try destination.write(report) { _ in names.isEmpty ? report.overview() : report.inFull() }
     } else {
       let report = ExplainReport(paths: try PathExplanations.find(names))
-      try destination.write(report) { names.isEmpty ? report.overview() : report.inFull() }
+      try destination.write(report) { _ in names.isEmpty ? report.overview() : report.inFull() }
     }
   }
 }

@@ -54,13 +54,14 @@ struct GuestCommand: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func run() throws {
+    let start = RunStart(of: "guest")
     let destination = try report.destination()
     let parameters = try parameters()
     let files = try GuestFiles(kernel: kernel, initramfs: initramfs)
-    try destination.write(timesOn: nil) { progress in
+    try destination.write(start, areTimes: false) { progress in
       try GuestMeasurement(parameters, Machine.read()).run(files, progress: progress)
-    } text: {
-      $0.text()
+    } text: { report, _, _ in
+      report.text()
     }
   }
 

@@ -15,6 +15,9 @@ struct ReportOptions: ParsableArguments {
   @Option(help: "Also write the text report to this file, whatever the format of the other.")
   var textOutput: String?
 
+  @Flag(help: "Leave the name of this host out of the result.")
+  var anonymous = false
+
   /// The destination, checked before anything is measured.
   func destination() throws(BenchError) -> ReportDestination {
     let format = try OutputFormat.parse(format)
@@ -25,91 +28,64 @@ struct ReportOptions: ParsableArguments {
     if let textFile, file.map({ $0.isSame(as: textFile) }) ?? textFile.isStandardOutput {
       throw .usage("--output and --text-output go to one file, \(textFile.path); name another for one of them")
     }
-    return ReportDestination(format: format, file: file, textFile: textFile)
+    return ReportDestination(format: format, file: file, textFile: textFile, isAnonymous: anonymous)
   }
 }
 
-/// Which placement class a text shows.
+/// Which placement class a text shows, and how much of it.
 struct ClassOptions: ParsableArguments {
   @Option(
     name: .customLong("class"),
     help: "\(PlacementClass.names): which one the text shows. (default: the one with most slices)")
   var placement: String?
 
+  @Flag(help: "Print every table, not only the answer.")
+  var all = false
+
   func shown() throws(BenchError) -> PlacementClass? {
     guard let placement else { return nil }
     return try PlacementClass.parse(placement)
   }
-}
 
-extension ClassOptions {
-  /// The report in the class asked for, or, where nothing was measured in that, in the one with most slices.
-  func text(of report: some ClassedReport, _ shown: PlacementClass?) -> String {
-    guard let shown, !report.measuredClasses.isEmpty, !report.measuredClasses.contains(shown) else {
-      return report.text(shownClass: shown)
+  /// The view of a document, in the class asked for, or, where nothing was measured in that, in the one with most slices.
+  func view(of document: ResultDocument, _ shown: PlacementClass?, width: Int) -> TextView {
+    let measured = document.measuredClasses
+    var view = TextView(shownClass: shown, isFull: all, width: width)
+    if let shown, !measured.isEmpty, !measured.contains(shown) {
+      Progress().warn(
+        "nothing was measured in class \(shown.name), only in \(measured.map(\.name).joined(separator: ", "))")
+      view.shownClass = nil
     }
-    let others = PlacementClass.allCases.filter { report.measuredClasses.contains($0) }.map(\.name)
-    Progress().warn("nothing was measured in class \(shown.name), only in \(others.joined(separator: ", "))")
-    return report.text(shownClass: nil)
+    return view
   }
 }
 
-/// A report whose text is about one placement class.
-protocol ClassedReport {
-  var measuredClasses: [PlacementClass] { get }
-  func text(shownClass: PlacementClass?) -> String
-}
-
-extension CostReport: ClassedReport {}
-extension RingReport: ClassedReport {}
-extension SweepReport: ClassedReport {}
-
-/// A report that a signal may have cut short.
-protocol InterruptibleReport: Encodable {
-  var interrupted: Bool { get }
-  /// Why there is nothing to show, and what to change; `nil` where there is something.
-  var emptiness: String? { get }
-  /// What has to be seen before the figures.
-  var caution: String? { get }
-}
-
-extension InterruptibleReport {
-  var emptiness: String? { nil }
-  var caution: String? { nil }
-}
-
-extension CostReport: InterruptibleReport {}
-extension DriveReport: InterruptibleReport {}
-extension ExhaustReport: InterruptibleReport {}
-extension GuestReport: InterruptibleReport {}
-extension RingReport: InterruptibleReport {}
-extension ShapesReport: InterruptibleReport {}
-extension SimulateReport: InterruptibleReport {}
-extension SweepReport: InterruptibleReport {}
-
 extension ReportDestination {
-  /// Measures, writes the report and ends an interrupted run with its exit code.
+  /// Measures, writes the document and ends an interrupted run with its exit code.
   ///
   /// - Parameters:
-  ///   - machine: where times are measured; `nil` where only counts matter, which a debug build counts as well.
+  ///   - start: when the run began, and of which command.
+  ///   - areTimes: whether times are measured; a debug build counts as well.
   ///   - measure: gets the progress line, which may warn.
   ///   - text: the report for people.
   /// - Returns: the report of a run that came to its end.
   /// - Throws: what `measure` throws, or ``BenchError`` where the report cannot be written or has nothing to show.
   @discardableResult
-  func write<Report: InterruptibleReport>(
-    timesOn machine: Machine?, _ measure: (Progress) throws -> Report, text: (Report) -> String
+  func write<Report: MeasuredReport>(
+    _ start: RunStart, areTimes: Bool = true, _ measure: (Progress) throws -> Report,
+    text: (Report, ResultDocument, _ width: Int) -> String
   ) throws -> Report {
     let progress = Progress()
-    if let machine, !machine.optimised {
-      progress.warn("this is a debug build: its times say nothing (use -c release)")
-    }
+    if areTimes, !Version.isOptimised { progress.warn(Lines.debugBuild) }
     let report = try measure(progress)
     progress.clear()
     // An interrupted run has what there was until then, which may be nothing.
     if !report.interrupted, let emptiness = report.emptiness { throw BenchError.check(emptiness) }
-    if let caution = report.caution { progress.warn(caution) }
-    try write(report) { text(report) }
+    let said = progress.warnings
+    var document = try report.document(start.record(seed: report.seed, anonymous: isAnonymous))
+    for warning in document.warnings where warning.kind != .interrupted { progress.warn(warning.text) }
+    for line in said { document.warn(line == Lines.debugBuild ? .debugBuild : .other, line) }
+    try write(document) { width in text(report, document, width) }
     if report.interrupted { Glibc.exit(Interrupt.exitCode) }
     return report
   }

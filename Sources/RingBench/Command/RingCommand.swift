@@ -71,17 +71,18 @@ struct RingCommand: ParsableCommand {
   @OptionGroup var shownClass: ClassOptions
 
   func run() throws {
+    let start = RunStart(of: "ring")
     let destination = try report.destination()
     let shown = try shownClass.shown()
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
-    try destination.write(timesOn: machine) { progress in
+    try destination.write(start) { progress in
       if parameters.impossible > 0 {
         progress.warn("\(parameters.impossible) of the combinations fit into no ring and are left out")
       }
       return try RingMeasurement(parameters, machine).run(progress: progress)
-    } text: {
-      shownClass.text(of: $0, shown)
+    } text: { _, document, width in
+      document.text(shownClass.view(of: document, shown, width: width))
     }
   }
 

@@ -52,13 +52,14 @@ struct ShapesCommand: ParsableCommand {
   var placement: String?
 
   func run() throws {
+    let start = RunStart(of: "shapes")
     let destination = try report.destination()
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
-    try destination.write(timesOn: machine) { progress in
+    try destination.write(start) { progress in
       try ShapesMeasurement(parameters, machine).run(progress: progress)
-    } text: {
-      $0.text()
+    } text: { report, _, _ in
+      report.text()
     }
   }
 

@@ -47,13 +47,14 @@ struct SimulateCommand: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func run() throws {
+    let start = RunStart(of: "simulate")
     let destination = try report.destination()
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
-    try destination.write(timesOn: machine) { progress in
+    try destination.write(start) { progress in
       try SimulationRun(parameters, machine).run(progress: progress)
-    } text: {
-      $0.text()
+    } text: { report, _, _ in
+      report.text()
     }
   }
 

@@ -25,16 +25,15 @@ struct SweepCommand: ParsableCommand {
   @OptionGroup var options: CostOptions
 
   func run() throws {
+    let start = RunStart(of: "sweep")
     let destination = try options.report.destination()
     let shown = try options.shownClass.shown()
     let machine = Machine.read()
     let parameters = try Self.parameters(options, on: machine)
-    try destination.write(timesOn: machine) { progress in
-      let report = try SweepMeasurement(parameters, machine).run(progress: progress)
-      if let warning = report.hybridWarning { progress.warn(warning) }
-      return report
-    } text: {
-      options.shownClass.text(of: $0, shown)
+    try destination.write(start) { progress in
+      try SweepMeasurement(parameters, machine).run(progress: progress)
+    } text: { _, document, width in
+      document.text(options.shownClass.view(of: document, shown, width: width))
     }
   }
 

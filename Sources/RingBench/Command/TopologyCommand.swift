@@ -17,15 +17,17 @@ struct TopologyCommand: ParsableCommand {
   var probeMs = 1_000
 
   func run() throws {
+    let start = RunStart(of: "topology")
     let destination = try report.destination()
     guard (1...60_000).contains(probeMs) else {
       throw BenchError.usage("--probe-ms is 1 to 60000, not \(probeMs)")
     }
     let machine = Machine.read()
-    let report = TopologyReport(
-      machine: machine, roundTrip: try measure(on: machine), lacks: MachineLacks.list(machine))
-    try destination.write(report) { report.text() }
-    if Interrupt.isRequested { Glibc.exit(Interrupt.exitCode) }
+    try destination.write(start, areTimes: false) { _ in
+      TopologyReport(machine: machine, roundTrip: try measure(on: machine), lacks: MachineLacks.list(machine))
+    } text: { report, _, _ in
+      report.text()
+    }
   }
 
   // A machine with one CPU still has a topology.

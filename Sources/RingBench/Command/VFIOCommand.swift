@@ -63,24 +63,24 @@ struct VFIOCommand: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func run() throws {
+    let start = RunStart(of: "vfio")
     let destination = try report.destination()
     let parameters = try parameters()
-    let progress = Progress()
-    let report: VFIOReport
-    do {
-      let (group, rows, fault) = try VFIOMeasurement(parameters).run(progress: progress)
-      report = VFIOReport(machine: .read(), parameters: parameters, group: group, rows: rows, fault: fault)
-    } catch let error as BenchError {
-      throw error
-    } catch let error as VFIOError {
-      throw BenchError.machine("\(error)")
-    } catch {
-      // The queue's, the mapper's: something did not behave as it must.
-      throw BenchError.check("\(error)")
+    let report = try destination.write(start, areTimes: false) { progress in
+      do {
+        let (group, rows, fault) = try VFIOMeasurement(parameters).run(progress: progress)
+        return VFIOReport(machine: .read(), parameters: parameters, group: group, rows: rows, fault: fault)
+      } catch let error as BenchError {
+        throw error
+      } catch let error as VFIOError {
+        throw BenchError.machine("\(error)")
+      } catch {
+        // The queue's, the mapper's: something did not behave as it must.
+        throw BenchError.check("\(error)")
+      }
+    } text: { report, _, _ in
+      report.text()
     }
-    progress.clear()
-    try destination.write(report) { report.text() }
-    if report.interrupted { Glibc.exit(Interrupt.exitCode) }
     if let fault = report.fault, !fault.isReported {
       throw BenchError.check("an access to \(fault.iova) after unmap was reported by nobody")
     }

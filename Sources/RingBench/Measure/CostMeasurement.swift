@@ -18,7 +18,7 @@ struct CostMeasurement {
 
   func run(progress: Progress) throws(BenchError) -> CostReport {
     let (run, keys, factory, tuner) = try measure(progress)
-    let report = report(run, keys, tuner?.outcome ?? HybridOutcome())
+    var report = report(run, keys, tuner?.outcome ?? HybridOutcome())
     report.memory = factory.guest.placements()
     return report
   }
@@ -112,12 +112,12 @@ struct CostMeasurement {
     let paired = PairedRun(
       run, cases: keys.count, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
       isForeign: hybrid.isForeign)
-    var rows: [CostRow] = []
+    var rows: [ResultRow] = []
     for (number, key) in keys.enumerated() {
       let baseline = keys.firstIndex(of: key.baseline)
       let bounce = keys.firstIndex(of: key.bounce)
       for placement in PlacementClass.allCases {
-        let row = CostRow(number, key, baseline: baseline, bounce: bounce, placement, paired, parameters)
+        let row = ResultRow(number, key, baseline: baseline, bounce: bounce, placement, paired, parameters)
         if let row { rows.append(row) }
       }
     }

@@ -55,29 +55,22 @@ struct RingMeasurement {
       run, cases: places.reduce(0) { $0 + 1 + $1.floors.count }, slices: parameters.slices,
       classifier: machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips),
       seed: parameters.seed)
-    var rows: [RingRow] = []
+    var rows: [ResultRow] = []
     for (index, place) in places.enumerated() {
+      let point = parameters.points[index]
       for placement in PlacementClass.allCases {
-        let row = RingRow(
-          parameters.points[index], place.ring, placement, paired, cycles: Double(cring_cycles_per_second()) / 1e9,
-          counters: run.counters[index] ?? [:], floors: floors(place, paired, placement))
-        if let row { rows.append(row) }
+        let floors = place.floors.compactMap { kind, number in
+          ResultRow(kind, number, of: point, place.ring, placement, paired, seed: parameters.seed)
+        }
+        let references = floors.filter { $0.note != nil }
+        let row = ResultRow(
+          point, place.ring, placement, paired, cycles: Double(cring_cycles_per_second()) / 1e9,
+          counters: run.counters[index] ?? [:],
+          floor: references.min { $0.nsPerBuffer?.median ?? .infinity < $1.nsPerBuffer?.median ?? .infinity })
+        if let row { rows += [row] + floors }
       }
     }
     return RingReport(machine: machine, parameters: parameters, rows: rows, run: paired)
-  }
-
-  // A floor counts with the slices it has: there is no row without its ring's.
-  private func floors(
-    _ place: (ring: Int, floors: [(kind: FloorKind, number: Int)]), _ paired: PairedRun, _ placement: PlacementClass
-  ) -> [FloorRow] {
-    place.floors.compactMap { kind, number in
-      let times = paired.sorter.kept(number, placement).map(\.nanosecondsPerBuffer)
-      guard !times.isEmpty, let time = BootstrapInterval.median(of: times, seed: parameters.seed) else { return nil }
-      let ratio = BootstrapInterval.medianOfRatios(
-        paired.sorter.pairs(place.ring, with: number, placement), seed: parameters.seed)
-      return FloorRow(kind, time, Modes.of(times), ratio: ratio)
-    }
   }
 }
 #endif

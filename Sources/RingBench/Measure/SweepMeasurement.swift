@@ -49,7 +49,7 @@ struct SweepMeasurement {
     progress.update("looking for crossovers")
     let classifier = machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips)
     let hybrid = (tuner?.outcome ?? HybridOutcome()).named(by: classifier)
-    let report = SweepReport(
+    var report = SweepReport(
       machine: machine, parameters: parameters, keys: keys, primitives: primitives.keys,
       refused: refused(refusals),
       run: PairedRun(

@@ -16,7 +16,6 @@ extension Machine {
         CacheDescription(level: 3, type: "unified", bytes: 32 << 20, cpus: [0, 1]),
         CacheDescription(level: 3, type: "unified", bytes: 32 << 20, cpus: [2, 3]),
       ],
-      hugePages: HugePages(reserved: 0, free: 0, transparent: "madvise"), numaLibrary: true, toolchain: "Swift",
-      optimised: true, ringKit: "0", commit: nil)
+      hugePages: HugePages(reserved: 0, free: 0, transparent: "madvise"), numaLibrary: true)
   }
 }
