@@ -10,7 +10,7 @@ while read -r product limit; do
   echo "public types: $product $count (at most $limit)"
   [ "$count" -le "$limit" ] || status=1
 done <<EOF
-RingKit 86
+RingKit 60
 RingIOMMU 39
 RingPlatform 27
 VhostUser 43

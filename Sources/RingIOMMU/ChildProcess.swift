@@ -1,19 +1,19 @@
 internal import CRing
-public import RingKit
+package import RingKit
 internal import Synchronization
 
 /// A child of this process that stands for a device or for what holds its translations.
 ///
 /// Any thread may ask; the answer is remembered, because the kernel tells of an end once. A child that still runs when
 /// the value goes away is killed and buried.
-public final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
   /// Its number while it runs.
-  public let processIdentifier: Int32
+  package let processIdentifier: Int32
 
   private let known = Mutex<ProcessEnd?>(nil)
 
   /// Watches a child that was started already; nobody else may wait for it.
-  public init(watching processIdentifier: Int32) { self.processIdentifier = processIdentifier }
+  package init(watching processIdentifier: Int32) { self.processIdentifier = processIdentifier }
 
   /// Starts a program with sockets at its descriptors 3, 4 and so on; of the others it has the three standard ones.
   ///
@@ -35,10 +35,10 @@ public final class ChildProcess: Sendable {
   }
 
   /// How it ended, or `nil` while it runs: one system call.
-  public var end: ProcessEnd? { known.withLock { look(&$0, waiting: false) } }
+  package var end: ProcessEnd? { known.withLock { look(&$0, waiting: false) } }
 
   /// Waits until it has ended.
-  public func wait() -> ProcessEnd { known.withLock { look(&$0, waiting: true) } ?? .unknown }
+  package func wait() -> ProcessEnd { known.withLock { look(&$0, waiting: true) } ?? .unknown }
 
   private func look(_ known: inout ProcessEnd?, waiting: Bool) -> ProcessEnd? {
     if let known { return known }

@@ -90,7 +90,7 @@ final class IsolatedRig {
     let pool = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: 1 << 20)
     let hidden = try MemoryRegion(
       at: GuestPhysicalAddress(16 << 30), byteCount: PayloadPool.stride(for: Self.bytes) * Self.depth,
-      visibility: kind.policy == nil ? .private : .shared)
+      isShared: kind.policy != nil)
     regions = [rings, pool, hidden]
     let memory = try GuestMemory(regions)
     var hiddenAllocator = RegionAllocator(hidden)

@@ -29,11 +29,11 @@ public struct FuzzGuest: @unchecked Sendable {
 
   /// Maps it; payload and tables are private where everything is bounced.
   public init(isBouncing: Bool) {
-    let hidden: Visibility = isBouncing ? .private : .shared
+    let isShared = !isBouncing
     let ring = Self.region(at: 0x10_0000, byteCount: 4096)
     let buffers = Self.region(
-      at: 0x1000_0000, byteCount: Self.bufferCount * 2 * Self.bufferByteCount, visibility: hidden)
-    let tables = Self.region(at: 0x2000_0000, byteCount: 4096, visibility: hidden)
+      at: 0x1000_0000, byteCount: Self.bufferCount * 2 * Self.bufferByteCount, isShared: isShared)
+    let tables = Self.region(at: 0x2000_0000, byteCount: 4096, isShared: isShared)
     let pool = Self.region(at: 0x8000_0000, byteCount: 262_144)
     memory = must { try GuestMemory([ring, buffers, tables, pool]) }
     ringPage = Self.all(of: ring)
@@ -80,7 +80,7 @@ public struct FuzzGuest: @unchecked Sendable {
   /// Whether a stretch lies in memory that a device may see.
   public func isShared(_ host: UInt, _ byteCount: Int) -> Bool {
     memory.regions.contains {
-      $0.visibility == .shared && host >= $0.hostBase.rawValue
+      $0.isShared && host >= $0.hostBase.rawValue
         && host - $0.hostBase.rawValue + UInt(byteCount) <= UInt($0.byteCount)
     }
   }
@@ -92,8 +92,8 @@ public struct FuzzGuest: @unchecked Sendable {
     }
   }
 
-  private static func region(at base: UInt64, byteCount: Int, visibility: Visibility = .shared) -> MemoryRegion {
-    let region = must { try MemoryRegion(at: GuestPhysicalAddress(base), byteCount: byteCount, visibility: visibility) }
+  private static func region(at base: UInt64, byteCount: Int, isShared: Bool = true) -> MemoryRegion {
+    let region = must { try MemoryRegion(at: GuestPhysicalAddress(base), byteCount: byteCount, isShared: isShared) }
     // 0x100000: MAP_FIXED_NOREPLACE. Where something else of ours lies already there is a guard too, or a region's own.
     for at in [Int(region.hostBase.rawValue) - 4096, Int(region.hostBase.rawValue) + region.byteCount] {
       _ = mmap(UnsafeMutableRawPointer(bitPattern: at), 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | 0x100000, -1, 0)

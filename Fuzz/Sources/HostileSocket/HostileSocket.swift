@@ -103,7 +103,7 @@ private func serve<Translator: DMATranslator & ~Copyable>(
   if queue.isPacked {
     let ring = try queue.packedRing(in: memory)
     var device: PackedDeviceQueue<Translator>
-    do throws(QueueConfigurationError) {
+    do throws(ConfigurationError) {
       device = try PackedDeviceQueue(queue.configuration, ring: ring, translator: translator)
     } catch { throw .ring(error) }
     guard device.resume(at: queue.position) else { throw .wrongPosition(queue.position) }
@@ -111,7 +111,7 @@ private func serve<Translator: DMATranslator & ~Copyable>(
   } else {
     let ring = try queue.splitRing(in: memory)
     var device: SplitDeviceQueue<Translator>
-    do throws(QueueConfigurationError) {
+    do throws(ConfigurationError) {
       device = try SplitDeviceQueue(queue.configuration, ring: ring, translator: translator)
     } catch { throw .ring(error) }
     guard device.resume(at: queue.position) else { throw .wrongPosition(queue.position) }

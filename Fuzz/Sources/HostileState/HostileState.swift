@@ -57,7 +57,7 @@ private func run<Mapper: ResumableMapper & ~Copyable, Translator: DMATranslator 
   let tables = configuration.queue.features.contains(.indirectDescriptors) ? guest.tables : nil
   var source = Source(configuration, guest)
   let isDriver = input.below(2) == 0
-  do throws(QueueConfigurationError) {
+  do throws(ConfigurationError) {
     if configuration.isPacked {
       let ring = must { try PackedRing(in: guest.ring(byteCount: PackedRing.byteCount(size: size)), size: size) }
       var driver = try PackedDriverQueue(configuration.queue, ring: ring, indirectTables: tables, mapper: mapper)

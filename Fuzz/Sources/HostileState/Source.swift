@@ -5,7 +5,7 @@ import RingKit
 struct Source {
   let configuration: FuzzConfiguration
   let guest: FuzzGuest
-  private var buffers: [UInt64: BufferSegments] = [:]
+  private var buffers: [UInt64: DescribedBuffer] = [:]
   private var next: UInt64 = 0
 
   init(_ configuration: FuzzConfiguration, _ guest: FuzzGuest) {
@@ -25,7 +25,7 @@ struct Source {
         case 1: driver.publish()
         case 2:
           guard let chain = try device.next() else { break }
-          held.append(HeldChain(chain, device.segments.indices.map { device.segments[$0] }))
+          held.append((chain, device.segments.indices.map { device.segments[$0] }))
         case 3:
           if held.isEmpty { break }
           let at = configuration.queue.features.contains(.inOrder) ? 0 : input.below(held.count)
@@ -61,7 +61,7 @@ struct Source {
       guest.payload.segment(at: guest.offset((Int(next) * 4 + i) % FuzzGuest.bufferCount), length: 64)
     }
     let split = segments.count - min(writable, segments.count)
-    let parts = BufferSegments(readable: Array(segments[..<split]), writable: Array(segments[split...]))
+    let parts = (readable: Array(segments[..<split]), writable: Array(segments[split...]))
     if try driver.add(readable: parts.readable.span, writable: parts.writable.span, token: next) == .added {
       buffers[next] = parts
       next += 1

@@ -198,7 +198,7 @@ package final class SlicePeer: Sendable {
   package convenience init(workers: Int = 1) throws(BenchError) {
     do throws(MemoryError) {
       self.init(
-        in: try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: Self.byteCount, visibility: .private),
+        in: try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: Self.byteCount, isShared: false),
         workers: workers)
     } catch { throw .machine("no memory for a barrier: \(error)") }
   }

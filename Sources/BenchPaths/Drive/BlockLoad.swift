@@ -203,7 +203,7 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
       try recover()
       stopped = try port.stop(0)
     }
-    let expected = UInt16(truncatingIfNeeded: driver.queue.notificationData(queue: 0).rawValue >> 16)
+    let expected = UInt16(truncatingIfNeeded: driver.queue.notificationData(queue: 0) >> 16)
     guard stopped == expected else { throw .position(vring: 0, expected: expected, got: stopped ?? 0) }
   }
 }

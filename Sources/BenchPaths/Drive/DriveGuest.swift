@@ -35,7 +35,7 @@ package struct DriveGuest {
     let isHidden = parameters.path == .swiotlb || parameters.path == .shadow
     let dataRegion = try MemoryRegion(
       at: GuestPhysicalAddress(1 << 32), byteCount: Self.dataByteCount(parameters),
-      visibility: isHidden ? .private : .shared)
+      isShared: !isHidden)
     data = GuestBuffer(whole: dataRegion)
     var regions = [control, dataRegion]
     if parameters.path == .swiotlb {

@@ -30,7 +30,7 @@ package struct DriveSession {
     switch parameters.path {
     case .direct: return try drive { _ in CalledMapper(DirectMapper(memory: guest.memory, counter: CountedWork())) }
     case .identity:
-      return try drive { _ in CalledMapper(try IdentityMapper(memory: guest.memory, counter: CountedWork())) }
+      return try drive { _ in CalledMapper(IdentityMapper(memory: guest.memory, counter: CountedWork())) }
     case .iommuStrict, .iommuLazy:
       let domain = try translated()
       let policy = parameters.path == .iommuStrict ? IOMMUPolicy.strict : .lazy

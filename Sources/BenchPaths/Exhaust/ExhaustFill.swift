@@ -21,7 +21,7 @@ package enum ExhaustFill {
     let shared = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: poolKiB << 10 + 1 << 20)
     let stride = PayloadPool.stride(for: bytes)
     let hidden = try MemoryRegion(
-      at: GuestPhysicalAddress(16 << 30), byteCount: stride * depth, visibility: .private)
+      at: GuestPhysicalAddress(16 << 30), byteCount: stride * depth, isShared: false)
     let memory = try GuestMemory([shared, hidden])
     var allocator = RegionAllocator(shared)
     let pool = try SwiotlbPool(try allocator.allocate(poolKiB << 10, alignment: 4096))

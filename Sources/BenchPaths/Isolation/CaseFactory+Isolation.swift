@@ -7,7 +7,7 @@ import RingPlatform
 extension CaseFactory {
   /// Refuses a path that does not lead there.
   func checkIsolation(_ key: CostKey) throws(BenchError) {
-    let exposes = parameters.isolation.platform.exposes(plan(key).payload.buffer.region.visibility)
+    let exposes = parameters.isolation.platform.exposes(isShared: plan(key).payload.buffer.region.isShared)
     let isHidden = key.path.handsOverAddresses && !exposes && !parameters.isolation.isForced
     let isElsewhere = key.path == .mmu || key.path == .viommu && parameters.iommu.viommuPrice != .injected
     guard !isHidden, !isElsewhere else {

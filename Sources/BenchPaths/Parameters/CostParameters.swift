@@ -23,7 +23,7 @@ package struct CostParameters: Codable, Sendable {
   /// `nil`: where the kernel puts it, which is the node of the thread that touches it first.
   @Null package var ringNode: Int?
   @Null package var payloadNode: Int?
-  package var pageSize = PageSizeRequest.small
+  package var pageSize = PageChoice.small
   /// Slices per combination.
   package var slices = 100
   package var sliceMilliseconds = 3.0
@@ -47,7 +47,7 @@ package struct CostParameters: Codable, Sendable {
   private var viommuPrice = ViommuPrice.process
   private var viommuNanoseconds = 0
   private var iommuMergeBytes = 0
-  @Null private var iommuPages: PageSizeRequest?
+  @Null private var iommuPages: PageChoice?
   /// Queues that share what their path shares: a pool, or a domain and its unit.
   package var queues = 1
   package var queueThreads = QueueThreads.pair
@@ -189,7 +189,13 @@ extension DMADirection: Codable {
   public func encode(to encoder: any Encoder) throws { try name.encode(to: encoder) }
 }
 
-extension PageSizeRequest: NamedChoice, Codable {
+/// What pages guest memory is to lie on.
+package enum PageChoice: String, Sendable, CaseIterable, NamedChoice, Codable {
+  /// 4 KiB pages.
+  case small = "4k"
+  /// 2 MiB pages where the machine has them: reserved ones, else transparent ones, else 4 KiB.
+  case huge = "2m"
+
   package static let noun = "page size"
 }
 

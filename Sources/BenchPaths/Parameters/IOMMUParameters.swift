@@ -12,7 +12,7 @@ package struct IOMMUParameters: Sendable {
   package var mergeBytes = 0
   /// The largest page of the IOMMU; `nil`: large ones under single large mappings and under hybrid's shadow
   /// buffers, and `premapped` follows the page size.
-  package var pages: PageSizeRequest?
+  package var pages: PageChoice?
 
   package init() {}
 
@@ -28,7 +28,7 @@ package struct IOMMUParameters: Sendable {
   package func isInjected(_ path: DMAPath) -> Bool { path == .viommu && viommuPrice == .injected }
 
   /// Whether a mapping made once uses 2 MiB pages.
-  package func usesLargePages(_ pageSize: PageSizeRequest) -> Bool { (pages ?? pageSize) == .huge }
+  package func usesLargePages(_ pageSize: PageChoice) -> Bool { (pages ?? pageSize) == .huge }
 
   /// Payload memory in whole units of what is mapped together.
   package func rounded(_ bytes: Int) -> Int {

@@ -40,10 +40,11 @@ package struct BenchGuest {
     do {
       let ringRegion = try MemoryRegion(
         at: GuestPhysicalAddress(1 << 28), byteCount: 2 * cases * perRing + tableBytes + 4096,
-        node: parameters.ringNode, pages: parameters.pageSize)
+        node: parameters.ringNode, usesLargePages: parameters.pageSize == .huge)
       let shared = try MemoryRegion(
         at: GuestPhysicalAddress(Self.boundary - (straddles ? UInt64(below) : 0)),
-        byteCount: straddles ? 2 * below : payloadBytes, node: parameters.payloadNode, pages: parameters.pageSize)
+        byteCount: straddles ? 2 * below : payloadBytes, node: parameters.payloadNode,
+        usesLargePages: parameters.pageSize == .huge)
       var regions = [ringRegion, shared]
       var allocator = RegionAllocator(shared)
       sharedPayload = try allocator.allocate(payloadBytes, alignment: 4096)
@@ -51,7 +52,7 @@ package struct BenchGuest {
       if parameters.measuredPaths.contains(where: \.usesShadow) {
         let region = try MemoryRegion(
           at: GuestPhysicalAddress(8 << 30), byteCount: Self.wholeLeaves(Self.shadowByteCount(parameters)),
-          node: parameters.payloadNode, pages: parameters.pageSize)
+          node: parameters.payloadNode, usesLargePages: parameters.pageSize == .huge)
         regions.append(region)
         shadow = GuestBuffer(whole: region)
       } else {
@@ -59,8 +60,8 @@ package struct BenchGuest {
       }
       if hides {
         let hidden = try MemoryRegion(
-          at: GuestPhysicalAddress(16 << 30), byteCount: payloadBytes, visibility: .private,
-          node: parameters.payloadNode, pages: parameters.pageSize)
+          at: GuestPhysicalAddress(16 << 30), byteCount: payloadBytes, isShared: false,
+          node: parameters.payloadNode, usesLargePages: parameters.pageSize == .huge)
         regions.append(hidden)
         var hiddenAllocator = RegionAllocator(hidden)
         privatePayload = try hiddenAllocator.allocate(payloadBytes, alignment: 4096)
@@ -71,7 +72,7 @@ package struct BenchGuest {
         let poolRegion = try MemoryRegion(
           at: GuestPhysicalAddress(UInt64((2 << 30) - (parameters.swiotlbMebibytes << 20))),
           byteCount: parameters.swiotlbMebibytes << 20, node: parameters.payloadNode,
-          pages: parameters.pageSize)
+          usesLargePages: parameters.pageSize == .huge)
         regions.append(poolRegion)
         var poolAllocator = RegionAllocator(poolRegion)
         pool = try SwiotlbPool(

@@ -16,7 +16,7 @@ enum RingMemory {
   case split(SplitRing)
   case packed(PackedRing)
 
-  init(_ layout: RingLayout, in buffer: GuestBuffer, size: Int) throws(QueueConfigurationError) {
+  init(_ layout: RingLayout, in buffer: GuestBuffer, size: Int) throws(ConfigurationError) {
     switch layout {
     case .split: self = .split(try SplitRing(in: buffer, size: size))
     case .packed: self = .packed(try PackedRing(in: buffer, size: size))
@@ -37,7 +37,7 @@ extension DriverEnd {
   init<Mapper: DMAMapper & ~Copyable>(
     _ plan: LoadPlan, _ configuration: QueueConfiguration, _ ring: RingMemory, tables: GuestBuffer?,
     _ mapper: consuming Mapper
-  ) throws(QueueConfigurationError) {
+  ) throws(ConfigurationError) {
     switch ring {
     case .split(let ring):
       self.init(plan, try SplitDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: mapper))
@@ -110,13 +110,13 @@ extension DeviceEnd {
     switch work {
     case .ring(let plan, let configuration, .split(let ring), let sequence, let position):
       let queue: SplitDeviceQueue<Translator>
-      do throws(QueueConfigurationError) {
+      do throws(ConfigurationError) {
         queue = try SplitDeviceQueue(configuration, ring: ring, translator: translator)
       } catch { throw .ring(error) }
       try self.init(plan, queue, from: sequence, at: position)
     case .ring(let plan, let configuration, .packed(let ring), let sequence, let position):
       let queue: PackedDeviceQueue<Translator>
-      do throws(QueueConfigurationError) {
+      do throws(ConfigurationError) {
         queue = try PackedDeviceQueue(configuration, ring: ring, translator: translator)
       } catch { throw .ring(error) }
       try self.init(plan, queue, from: sequence, at: position)

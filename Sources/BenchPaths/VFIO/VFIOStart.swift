@@ -59,16 +59,16 @@ package struct VFIOGuest {
     let base = VFIOAddressSpace.permanentBase.rawValue
     let payloadBytes = parameters.depth * parameters.blockBytes
     func region(
-      _ number: UInt64, _ bytes: Int, _ visibility: Visibility = .shared
+      _ number: UInt64, _ bytes: Int, _ isShared: Bool = true
     ) throws(MemoryError) -> MemoryRegion {
-      try MemoryRegion(at: GuestPhysicalAddress(base + number << 30), byteCount: bytes, visibility: visibility)
+      try MemoryRegion(at: GuestPhysicalAddress(base + number << 30), byteCount: bytes, isShared: isShared)
     }
     do {
       control = try region(0, 1 << 20)
       let shown = try region(1, payloadBytes)
       let poolRegion = try region(2, Self.poolBytes)
-      let hidden = try region(3, payloadBytes, .private)
-      let slots = try region(4, 1 << 16, .private)
+      let hidden = try region(3, payloadBytes, false)
+      let slots = try region(4, 1 << 16, false)
       payload = GuestBuffer(whole: shown)
       hiddenPayload = GuestBuffer(whole: hidden)
       hiddenSlots = GuestBuffer(whole: slots)

@@ -22,7 +22,7 @@ extension CostOptions {
     if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
     if !size.isEmpty { parameters.sizes = try sizes() }
     if !features.isEmpty { parameters.features = try RingFeature.parse(listOrNone: features) }
-    parameters.pageSize = try PageSizeRequest.parse(pageSize)
+    parameters.pageSize = try PageChoice.parse(pageSize)
     parameters.touch = try PayloadTouch.parse(touch)
     parameters.retpoline = retpoline
     parameters.seed = seed

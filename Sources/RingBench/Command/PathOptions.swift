@@ -33,7 +33,7 @@ struct IOMMUOptions: ParsableArguments {
     parameters.viommuPrice = try ViommuPrice.parse(viommuPrice)
     parameters.viommuNanoseconds = try exit(parameters.viommuPrice)
     parameters.mergeBytes = try fragment()
-    if let iommuPages { parameters.pages = try PageSizeRequest.parse(iommuPages) }
+    if let iommuPages { parameters.pages = try PageChoice.parse(iommuPages) }
     try parameters.check(paths: paths, sizes: sizes)
     return parameters
   }

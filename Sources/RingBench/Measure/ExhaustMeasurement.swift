@@ -37,7 +37,7 @@ struct ExhaustMeasurement {
         SplitRing.byteCount(size: parameters.queueSize), PackedRing.byteCount(size: parameters.queueSize))
       let shared = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: ringBytes + 4096)
       let hidden = try MemoryRegion(
-        at: GuestPhysicalAddress(16 << 30), byteCount: payloadBytes, visibility: .private)
+        at: GuestPhysicalAddress(16 << 30), byteCount: payloadBytes, isShared: false)
       let poolRegion = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: what.poolBytes)
       let memory = try GuestMemory([shared, hidden, poolRegion])
       var rings = RegionAllocator(shared)

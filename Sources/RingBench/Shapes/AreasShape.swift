@@ -35,7 +35,7 @@ struct AreasShape {
     // Without a high-water mark, which is one line for all areas.
     let shared = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: Self.poolBytes)
     let stride = PayloadPool.stride(for: bytes) * 128
-    let hidden = try MemoryRegion(at: GuestPhysicalAddress(16 << 30), byteCount: 2 * stride, visibility: .private)
+    let hidden = try MemoryRegion(at: GuestPhysicalAddress(16 << 30), byteCount: 2 * stride, isShared: false)
     let memory = try GuestMemory([shared, hidden])
     var allocator = RegionAllocator(shared)
     let pool = try SwiotlbPool(

@@ -59,10 +59,10 @@ public final class MMUWindow: @unchecked Sendable {
   /// From then on ``MMUMapper/poll()`` and ``MMUMapper/flush()`` tell of its end: what touches the window where nothing
   /// is shown dies of it, and the driver's queue says so. A process that was forked sees what was shown by then, in a
   /// window at the same place.
-  public func watch(_ process: ChildProcess) { device.withLock { $0 = process } }
+  package func watch(_ process: ChildProcess) { device.withLock { $0 = process } }
 
   /// How the process that is the device ended; `nil` while it runs, or when it is this one.
-  public var deviceEnd: ProcessEnd? { device.withLock { $0 }?.end }
+  package var deviceEnd: ProcessEnd? { device.withLock { $0 }?.end }
 
   /// Ranges of addresses in use, those that wait in caches for reuse included.
   public var rangesInUse: Int { core.allocator.rangesInTree }

@@ -65,10 +65,10 @@ extension ShadowMapper {
   ///   - slotByteCount: bytes of one buffer, a multiple of 64.
   ///   - window: where the device sees `buffer`; `nil` when addresses are guest-physical.
   ///   - counter: counts the work.
-  /// - Throws: ``ShadowConfigurationError``.
+  /// - Throws: ``ConfigurationError``.
   public init(
     memory: GuestMemory, buffer: GuestBuffer, slotByteCount: Int = 2048, window: PremappedBuffer?, counter: Counter
-  ) throws(ShadowConfigurationError) {
+  ) throws(ConfigurationError) {
     try self.init(
       memory: memory, buffer: buffer, slotByteCount: slotByteCount,
       mapped: window.map { ($0.buffer, $0.address, $0) }, counter: counter)

@@ -57,7 +57,7 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
 
   /// Nothing.
   @inlinable
-  public static var unmapped: NoMapping { NoMapping() }
+  public static var unmapped: Void { () }
 
   /// Finds the segment in one of the buffers and adds.
   ///
@@ -65,14 +65,14 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
-  ) throws(DMAError) -> (address: IOVA, mapping: NoMapping) {
+  ) throws(DMAError) -> (address: IOVA, mapping: Void) {
     var i = 0
     let length = UInt64(segment.length)
     while i < windowCount {
       let window = windows[i]
       let offset = segment.address.rawValue &- window.guestBase
       if offset < window.byteCount && length &- 1 < window.byteCount &- offset {
-        return (IOVA(window.iovaBase &+ offset), NoMapping())
+        return (IOVA(window.iovaBase &+ offset), ())
       }
       i &+= 1
     }
@@ -82,7 +82,7 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// Nothing to undo.
   @inlinable @inline(__always)
   public mutating func unmap(
-    _ mapping: NoMapping, _ direction: DMADirection, written: UInt32
+    _ mapping: Void, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 { 0 }
 
   /// Nothing is deferred.
@@ -121,7 +121,7 @@ extension PremappedMapper where Counter == UncountedWork {
 
 extension PremappedMapper: ResumableMapper {
   /// The segment's address in its buffer's window.
-  public func address(of mapping: NoMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
+  public func address(of mapping: Void, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     for i in 0..<windowCount {
       let window = windows[i]
       let offset = segment.address.rawValue &- window.guestBase
@@ -137,9 +137,8 @@ extension PremappedMapper: ResumableMapper {
   /// Windows get the same IOVAs in another domain when the same buffers are mapped in the same order, and first.
   public mutating func resume(
     _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
-  ) throws(DMAError) -> NoMapping {
-    let (mine, mapping) = try map(segment, direction)
+  ) throws(DMAError) {
+    let mine = try map(segment, direction).address
     guard mine == address else { throw .notResumable(segment, at: address) }
-    return mapping
   }
 }

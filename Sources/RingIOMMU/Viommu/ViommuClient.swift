@@ -112,7 +112,7 @@ public struct ViommuProcess {
   public static let deviceDescriptor: Int32 = 4
 
   /// The process itself.
-  public let process: ChildProcess
+  package let process: ChildProcess
   /// For a ``ViommuMapper``.
   public let driver: ViommuClient
   /// For a ``ViommuTranslator``.

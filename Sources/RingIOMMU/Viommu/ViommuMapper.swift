@@ -44,7 +44,7 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DrainedMappe
 
   /// Allocates an IOVA, writes entries, and tells VMM and device of them.
   ///
-  /// - Throws: ``DMAError`` as ``IOMMUMapper/map(_:_:)``, or ``DMAError/viommu(_:)``.
+  /// - Throws: ``DMAError`` as ``IOMMUMapper/map(_:_:)``, or ``DMAError/custom(_:)``.
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
@@ -83,7 +83,7 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DrainedMappe
 
   /// Clears the entries, tells VMM and device, waits for both, and frees the IOVA.
   ///
-  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/viommu(_:)`` or
+  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/custom(_:)`` or
   ///   ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range stays reserved, for the device may
   ///   still reach it.
   @inlinable @inline(__always)
@@ -103,7 +103,7 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DrainedMappe
       failure = error
     }
     try core.invalidations.invalidate(page, pages: pages, counter: &work)
-    if let failure { throw .viommu(failure) }
+    if let failure { throw .custom(failure.dmaError) }
     core.allocator.free(page, pages: pages, cpu: cpu)
     return 0
   }
@@ -124,7 +124,7 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DrainedMappe
     // Written by the call that failed, so clearing them cannot.
     try? core.pageTable.unmap(page, pages: pages, counter: &work)
     if case .refused = failure { core.giveUp(page, pages: pages, cpu: cpu, counter: &work) }
-    return .viommu(failure)
+    return .custom(failure.dmaError)
   }
 }
 

@@ -1,5 +1,5 @@
 internal import CRing
-package import RingKit
+internal import RingKit
 
 /// One end of a connection between a device's address space and the process that holds its translations.
 ///

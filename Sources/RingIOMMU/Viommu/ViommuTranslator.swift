@@ -41,7 +41,7 @@ public struct ViommuTranslator<Counter: WorkCounter>: PageWalkTranslator, ~Copya
 
   /// Looks the range up in the IOTLB, or asks; joins pages as long as they are contiguous here.
   ///
-  /// - Throws: ``DMAFault``, among it ``DMAFault/viommu(_:_:)`` when there is nobody to ask.
+  /// - Throws: ``DMAFault``, among it ``DMAFault/custom(_:_:)`` when the VMM does not answer.
   @inlinable @inline(__always)
   public mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
@@ -69,7 +69,7 @@ public struct ViommuTranslator<Counter: WorkCounter>: PageWalkTranslator, ~Copya
     work.add(.missMessages, 1)
     let leaf: (entry: PageTableEntry, level: Int)
     do throws(ViommuFailure) { leaf = try client.translation(ofPage: page) } catch {
-      throw error == .refused(.notMapped) ? .notMapped(address) : .viommu(address, error)
+      throw error == .refused(.notMapped) ? .notMapped(address) : .custom(address, error.dmaError)
     }
     return try iotlb.enter(address, for: access, leaf.entry, level: leaf.level, core.deviceTable)
   }

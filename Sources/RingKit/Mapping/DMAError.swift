@@ -31,15 +31,13 @@ public enum DMAError: Error, Equatable, Sendable {
   case deviceUnreachable
   /// The device, in another process, says that it took more of the invalidation queue than was posted, in descriptors.
   case wrongCompletion(found: UInt64, posted: UInt64)
-  /// The process that holds the translations did not do it.
-  case viommu(ViommuFailure)
   /// The segment lies in memory that cannot be shown to a device a page at a time: private, or of reserved 2 MiB pages.
   case notShareable(MemorySegment)
   /// The kernel did not change the page table, for this reason (an errno).
   case kernelRefused(errno: Int32)
-  /// The process that is the device has ended.
-  case deviceEnded(ProcessEnd)
-  /// An error of a path that is not one of this library's.
+  /// The process that is the device has ended: with this exit code, by this signal, or by something that cannot be told.
+  case deviceEnded(code: Int32?, signal: Int32?)
+  /// An error of a path that is not one of this library's, or of one that asks another process.
   case custom(CustomDMAError)
 }
 
@@ -65,11 +63,14 @@ public struct CustomDMAError: Error, Sendable, BitwiseCopyable {
     self.value = value
   }
 
+  /// The kernel did not carry a message to the other process.
+  package init(errno: Int32) { (text, value) = (0, UInt64(UInt32(bitPattern: errno))) }
+
   /// What is wrong.
   public var reason: String {
+    if text == 0 { return "the kernel refused: \(SystemError.text(Int32(truncatingIfNeeded: value))), errno" }
     // SAFETY: the text of a literal.
-    guard let start = unsafe UnsafePointer<CChar>(bitPattern: text) else { return "" }
-    return unsafe String(cString: start)
+    return unsafe UnsafePointer<CChar>(bitPattern: text).map { unsafe String(cString: $0) } ?? ""
   }
 }
 
@@ -103,11 +104,10 @@ extension DMAError: CustomStringConvertible {
     case .deviceUnreachable: "the device did not confirm that it forgot a mapping"
     case .wrongCompletion(let found, let posted):
       "the device says that it took \(found) descriptors of the invalidation queue, and \(posted) were posted"
-    case .viommu(let failure): failure.description
     case .notShareable(let segment):
       "\(segment.length) bytes at \(segment.address) are not in shared memory of small pages"
     case .kernelRefused(let errno): "the kernel did not change the page table: \(SystemError.text(errno))"
-    case .deviceEnded(let end): "the device's process \(end)"
+    case .deviceEnded(let code, let signal): "the device's process \(ProcessEnd(code: code, signal: signal))"
     case .custom(let error): error.description
     }
   }
@@ -129,8 +129,8 @@ public enum DMAFault: Error, Equatable, Sendable {
   case badTarget(IOVA, GuestPhysicalAddress)
   /// An entry of the page table, at this level, is none that a driver writes.
   case badEntry(IOVA, UInt64, level: Int)
-  /// The process that holds the translations did not say where the address leads.
-  case viommu(IOVA, ViommuFailure)
+  /// An error of a translator that is not one of this library's, or of one that asks another process.
+  case custom(IOVA, CustomDMAError)
   /// The chain up to this address needs more translations at a time than the device keeps.
   case tooManyTranslations(IOVA, limit: Int)
   /// The translation was not here and is being asked for: nothing is wrong, and the same access is tried again once it
@@ -156,7 +156,7 @@ extension DMAFault: CustomStringConvertible {
     case .badTarget(let address, let target): "\(address) translates to \(target), which is not memory"
     case .badEntry(let address, let bits, let level):
       "the page-table entry of \(address) at level \(level) cannot be 0x\(String(bits, radix: 16))"
-    case .viommu(let address, let failure): "\(address) was not translated: \(failure)"
+    case .custom(let address, let error): "\(address) was not translated: \(error)"
     case .tooManyTranslations(let address, let limit):
       "the chain with \(address) needs more than the \(limit) translations that are kept"
     case .pending(let address, _): "the translation of \(address) has not come yet"
@@ -164,88 +164,33 @@ extension DMAFault: CustomStringConvertible {
   }
 }
 
-/// Why the process that holds a device's translations did not do what was asked.
-///
-/// After any of them but ``refused(_:)`` the connection is closed for good: what the other side has done is not known.
-public enum ViommuFailure: Error, Equatable, Sendable {
-  /// The other process, or this side after an earlier failure, has closed the connection.
-  case closed
-  /// Nothing was answered within this many nanoseconds.
-  case timedOut(nanoseconds: UInt64)
-  /// A reply of this many bytes, which no reply has.
-  case wrongLength(byteCount: Int)
-  /// A reply whose first word is not that of a reply.
-  case wrongHeader(UInt64)
-  /// A reply to another request than the last.
-  case wrongSequence(expected: UInt64, found: UInt64)
-  /// A reply that is none of those that the request can have: its permissions and level, and where it leads.
-  case wrongAnswer(bits: UInt64, target: UInt64)
-  /// The answer was no.
-  case refused(ViommuStatus)
-  /// The kernel did not carry the message (an errno).
-  case system(errno: Int32)
-}
-
-extension ViommuFailure: CustomStringConvertible {
-  /// One sentence that names the value.
-  public var description: String {
-    switch self {
-    case .closed: "the connection to the VMM is closed"
-    case .timedOut(let time): "the VMM did not answer within \(time) ns"
-    case .wrongLength(let count): "the VMM answered with \(count) bytes instead of 32"
-    case .wrongHeader(let word): "the VMM's answer begins with 0x\(String(word, radix: 16)), which no answer does"
-    case .wrongSequence(let expected, let found): "the VMM answered request \(found) instead of \(expected)"
-    case .wrongAnswer(let bits, let target):
-      "the VMM's answer 0x\(String(bits, radix: 16)), 0x\(String(target, radix: 16)) is none to what was asked"
-    case .refused(let status): "the VMM refused: \(status)"
-    case .system(let errno): "the connection to the VMM failed: \(SystemError.text(errno))"
-    }
-  }
-}
-
-/// What a `ViommuServer` answers to a request.
-public enum ViommuStatus: UInt16, Sendable, CaseIterable {
-  /// Done.
-  case done = 0
-  /// The request is none that this connection may make.
-  case notAllowed = 1
-  /// A range, an address or a permission that cannot be.
-  case badRequest = 2
-  /// A page of the range is mapped already; nothing was changed.
-  case alreadyMapped = 3
-  /// A page of the range, or the page asked for, is not mapped; what else was to be unmapped is.
-  case notMapped = 4
-  /// No memory for another table; nothing was changed.
-  case exhausted = 5
-}
-
-extension ViommuStatus: CustomStringConvertible {
-  /// A few words.
-  public var description: String {
-    switch self {
-    case .done: "done"
-    case .notAllowed: "this side may not ask for that"
-    case .badRequest: "a range, address or permission that cannot be"
-    case .alreadyMapped: "a page is mapped already"
-    case .notMapped: "a page is not mapped"
-    case .exhausted: "no memory left for page tables"
-    }
-  }
-}
-
 /// How another process ended.
-public enum ProcessEnd: Equatable, Sendable {
+package enum ProcessEnd: Equatable, Sendable {
   /// By itself, with this code.
   case exited(code: Int32)
   /// By this signal; 11, SIGSEGV, when it touched memory that was not there for it.
   case killed(signal: Int32)
   /// It cannot be told how: the process is not, or not any more, a child of this one.
   case unknown
+
+  init(code: Int32?, signal: Int32?) {
+    self = code.map { .exited(code: $0) } ?? signal.map { .killed(signal: $0) } ?? .unknown
+  }
+}
+
+extension DMAError {
+  package static func deviceEnded(_ end: ProcessEnd) -> DMAError {
+    switch end {
+    case .exited(let code): .deviceEnded(code: code, signal: nil)
+    case .killed(let signal): .deviceEnded(code: nil, signal: signal)
+    case .unknown: .deviceEnded(code: nil, signal: nil)
+    }
+  }
 }
 
 extension ProcessEnd: CustomStringConvertible {
   /// A few words, to go on after a name.
-  public var description: String {
+  package var description: String {
     switch self {
     case .exited(let code): "exited with code \(code)"
     case .killed(let signal): "was killed by signal \(signal)"

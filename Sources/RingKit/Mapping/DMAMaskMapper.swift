@@ -26,21 +26,24 @@ public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~C
   ///   - memory: the driver's memory.
   ///   - pool: the slots, in memory the device sees, all of it at or below the mask.
   ///   - cpu: the CPU of the thread that will own the mapper; the calling thread's when `nil`.
-  ///   - dispatch: how the operations of the DMA API are called.
   ///   - counter: counts the work.
-  /// - Throws: ``DMAMaskConfigurationError``.
+  /// - Throws: ``ConfigurationError/poolBeyondMask(_:byteCount:limit:)``.
   public init(
-    mask: UInt64, memory: GuestMemory, pool: SwiotlbPool, cpu: Int? = nil, dispatch: IdentityDispatch = .indirect,
-    counter: Counter
-  ) throws(DMAMaskConfigurationError) {
+    mask: UInt64, memory: GuestMemory, pool: SwiotlbPool, cpu: Int? = nil, counter: Counter
+  ) throws(ConfigurationError) {
+    try self.init(mask: mask, memory: memory, pool: pool, cpu: cpu, dispatch: .indirect, counter: counter)
+  }
+
+  /// A mapper whose DMA API's operations are called in a way of one's own.
+  package init(
+    mask: UInt64, memory: GuestMemory, pool: SwiotlbPool, cpu: Int? = nil, dispatch: IdentityDispatch, counter: Counter
+  ) throws(ConfigurationError) {
     let (address, count) = (pool.buffer.address, pool.buffer.byteCount)
     // A region ends below 2^64, so the last byte's address does not wrap.
     guard address.rawValue + UInt64(count - 1) <= mask else {
       throw .poolBeyondMask(address, byteCount: count, limit: mask)
     }
-    do throws(IdentityConfigurationError) {
-      near = try IdentityMapper(memory: memory, limit: mask, dispatch: dispatch, counter: counter)
-    } catch { throw .retpolineUnavailable }
+    near = try IdentityMapper(memory: memory, limit: mask, dispatch: dispatch, counter: counter)
     far = SwiotlbMapper(memory: memory, pool: pool, cpu: cpu, counter: counter)
     self.mask = mask
     poolBase = address.rawValue
@@ -50,7 +53,7 @@ public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~C
 
   /// A mapping of no bytes.
   @inlinable
-  public static var unmapped: DMAMaskMapping { DMAMaskMapping(address: IOVA(0), byteCount: 0, serial: 0) }
+  public static var unmapped: SwiotlbMapping { SwiotlbMapping(address: IOVA(0), byteCount: 0, serial: 0) }
 
   /// Hands the segment over as it is, or takes bounce slots and copies it in.
   ///
@@ -59,14 +62,14 @@ public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~C
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
-  ) throws(DMAError) -> (address: IOVA, mapping: DMAMaskMapping) {
+  ) throws(DMAError) -> (address: IOVA, mapping: SwiotlbMapping) {
     let (last, overflow) = segment.address.rawValue.addingReportingOverflow(UInt64(segment.length) &- 1)
     // An empty segment wraps too, unless it starts at 0: both paths refuse it.
     if overflow || last > mask { return try bounce(segment, direction) }
     near.work = work
     let mapped = try near.map(segment, direction)
     work = near.work
-    return (mapped.address, DMAMaskMapping(address: mapped.address, byteCount: segment.length, serial: 0))
+    return (mapped.address, SwiotlbMapping(address: mapped.address, byteCount: segment.length, serial: 0))
   }
 
   /// Undoes what was done for the segment: nothing, or a copy back in full.
@@ -74,7 +77,7 @@ public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~C
   /// - Throws: ``DMAError/notMapped(_:)``.
   @inlinable @inline(__always)
   public mutating func unmap(
-    _ mapping: DMAMaskMapping, _ direction: DMADirection, written: UInt32
+    _ mapping: SwiotlbMapping, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 {
     // As Linux tells the two apart: by whether the address lies in the pool (`is_swiotlb_buffer`).
     if mapping.address.rawValue &- poolBase < poolByteCount {
@@ -82,7 +85,8 @@ public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~C
       return 0
     }
     near.work = work
-    try near.unmap(IdentityMapping(address: mapping.address, byteCount: mapping.byteCount), direction)
+    try near.unmap(
+      MemorySegment(GuestPhysicalAddress(mapping.address.rawValue), length: mapping.byteCount), direction)
     work = near.work
     return 0
   }
@@ -101,58 +105,18 @@ public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~C
   @inlinable
   mutating func bounce(
     _ segment: MemorySegment, _ direction: DMADirection
-  ) throws(DMAError) -> (address: IOVA, mapping: DMAMaskMapping) {
+  ) throws(DMAError) -> (address: IOVA, mapping: SwiotlbMapping) {
     far.work = work
     defer { work = far.work }
     let mapped = try far.map(segment, direction)
     far.work.add(.bounced, 1)
-    let mapping = DMAMaskMapping(
-      address: mapped.address, byteCount: mapped.mapping.byteCount, serial: mapped.mapping.serial)
-    return (mapped.address, mapping)
+    return mapped
   }
 
   @inlinable
-  mutating func unbounce(_ mapping: DMAMaskMapping, _ direction: DMADirection) throws(DMAError) {
+  mutating func unbounce(_ mapping: SwiotlbMapping, _ direction: DMADirection) throws(DMAError) {
     far.work = work
     defer { work = far.work }
-    try far.unmap(
-      SwiotlbMapping(address: mapping.address, byteCount: mapping.byteCount, serial: mapping.serial), direction)
-  }
-}
-
-/// What a mapping under a device's mask is undone by: the address the device was given tells which path it went.
-@frozen
-public struct DMAMaskMapping: BitwiseCopyable, Sendable {
-  /// The address the device was given: the segment's own, or that of a bounce slot.
-  public let address: IOVA
-  /// The mapped length in bytes; 0 where nothing is mapped.
-  public let byteCount: UInt32
-  /// Of a bounced mapping; see ``SwiotlbMapping``.
-  @usableFromInline let serial: UInt32
-
-  @inlinable
-  init(address: IOVA, byteCount: UInt32, serial: UInt32) {
-    self.address = address
-    self.byteCount = byteCount
-    self.serial = serial
-  }
-}
-
-/// Why a ``DMAMaskMapper`` cannot be made as asked.
-public enum DMAMaskConfigurationError: Error, Equatable, Sendable {
-  /// The bounce pool does not lie below the mask, so that what is bounced would be as far away as before.
-  case poolBeyondMask(GuestPhysicalAddress, byteCount: Int, limit: UInt64)
-  /// There is no retpoline for this machine's architecture.
-  case retpolineUnavailable
-}
-
-extension DMAMaskConfigurationError: CustomStringConvertible {
-  /// One sentence that names the value.
-  public var description: String {
-    switch self {
-    case .poolBeyondMask(let address, let count, let limit):
-      "a bounce pool of \(count) bytes at \(address) does not end below the device's mask 0x\(String(limit, radix: 16))"
-    case .retpolineUnavailable: IdentityConfigurationError.retpolineUnavailable.description
-    }
+    try far.unmap(mapping, direction)
   }
 }

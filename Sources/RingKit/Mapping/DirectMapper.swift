@@ -22,20 +22,20 @@ public struct DirectMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
 
   /// The empty value: the path keeps no mappings.
   @inlinable
-  public static var unmapped: NoMapping { NoMapping() }
+  public static var unmapped: Void { () }
 
   /// The segment's own address.
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
-  ) throws(DMAError) -> (address: IOVA, mapping: NoMapping) {
-    (IOVA(untranslated: segment.address), NoMapping())
+  ) throws(DMAError) -> (address: IOVA, mapping: Void) {
+    (IOVA(untranslated: segment.address), ())
   }
 
   /// Nothing to undo.
   @inlinable @inline(__always)
   public mutating func unmap(
-    _ mapping: NoMapping, _ direction: DMADirection, written: UInt32
+    _ mapping: Void, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 { 0 }
 
   /// Nothing is deferred.
@@ -54,25 +54,16 @@ extension DirectMapper where Counter == UncountedWork {
 
 extension DirectMapper: ResumableMapper {
   /// The segment's own address.
-  public func address(of mapping: NoMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
+  public func address(of mapping: Void, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     IOVA(untranslated: segment.address)
   }
 
   /// Nothing to take over but the address, which has to be the segment's own.
   public mutating func resume(
     _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
-  ) throws(DMAError) -> NoMapping {
+  ) throws(DMAError) {
     guard address == IOVA(untranslated: segment.address) else { throw .notResumable(segment, at: address) }
-    return NoMapping()
   }
-}
-
-/// What a path remembers that has nothing to undo.
-@frozen
-public struct NoMapping: BitwiseCopyable, Sendable {
-  /// The empty value.
-  @inlinable
-  public init() {}
 }
 
 /// The device's side where addresses in descriptors are guest-physical: a look-up among the regions it can see.

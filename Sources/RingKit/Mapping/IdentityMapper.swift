@@ -28,12 +28,15 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   ///   - memory: what the device's side reaches: the shared regions.
   ///   - limit: the highest address the device can put on the bus (Linux: the smaller of `dma_mask` and
   ///     `bus_dma_limit`).
-  ///   - dispatch: how the operations are called.
   ///   - counter: counts the work.
-  /// - Throws: ``IdentityConfigurationError/retpolineUnavailable``.
-  public init(
-    memory: GuestMemory, limit: UInt64 = .max, dispatch: IdentityDispatch = .indirect, counter: Counter
-  ) throws(IdentityConfigurationError) {
+  public init(memory: GuestMemory, limit: UInt64 = .max, counter: Counter) {
+    self.init(memory, limit: limit, isRetpoline: false, counter)
+  }
+
+  /// A mapper whose operations are called in a way of one's own.
+  package init(
+    memory: GuestMemory, limit: UInt64 = .max, dispatch: IdentityDispatch, counter: Counter
+  ) throws(ConfigurationError) {
     guard dispatch == .indirect || cring_has_retpoline() else { throw .retpolineUnavailable }
     self.init(memory, limit: limit, isRetpoline: dispatch == .retpoline, counter)
   }
@@ -51,14 +54,14 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   public func makeTranslator() -> RegionTranslator<Counter> { RegionTranslator(memory: memory, counter: Counter()) }
 
   /// How the operations are called.
-  public var dispatch: IdentityDispatch { isRetpoline ? .retpoline : .indirect }
+  package var dispatch: IdentityDispatch { isRetpoline ? .retpoline : .indirect }
 
   /// The highest address the device can put on the bus.
   public var limit: UInt64 { unsafe device.pointee.limit }
 
   /// A mapping of no bytes.
   @inlinable
-  public static var unmapped: IdentityMapping { IdentityMapping(address: IOVA(0), byteCount: 0) }
+  public static var unmapped: MemorySegment { MemorySegment(GuestPhysicalAddress(0), length: 0) }
 
   /// Asks the map operation, which answers with the segment's own address.
   ///
@@ -66,7 +69,7 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
-  ) throws(DMAError) -> (address: IOVA, mapping: IdentityMapping) {
+  ) throws(DMAError) -> (address: IOVA, mapping: MemorySegment) {
     let length = UInt64(segment.length)
     let code = UInt32(direction.rawValue)
     // SAFETY: the table is static and the device lives as long as its owner.
@@ -78,7 +81,7 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
       }
     guard bus != UInt64.max else { throw refusal(of: segment) }
     work.add(.maps, 1)
-    return (IOVA(bus), IdentityMapping(address: IOVA(bus), byteCount: segment.length))
+    return (IOVA(bus), MemorySegment(GuestPhysicalAddress(bus), length: segment.length))
   }
 
   /// Calls the unmap operation, which has nothing to do on a coherent platform.
@@ -86,10 +89,10 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// - Throws: ``DMAError/notMapped(_:)`` for ``unmapped``.
   @inlinable @inline(__always)
   public mutating func unmap(
-    _ mapping: IdentityMapping, _ direction: DMADirection, written: UInt32
+    _ mapping: MemorySegment, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 {
-    guard mapping.byteCount != 0 else { throw notMapped(mapping) }
-    let length = UInt64(mapping.byteCount)
+    guard mapping.length != 0 else { throw notMapped(mapping) }
+    let length = UInt64(mapping.length)
     let code = UInt32(direction.rawValue)
     // SAFETY: the table is static and the device lives as long as its owner.
     if isRetpoline {
@@ -115,7 +118,7 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   }
 
   @usableFromInline @inline(never)
-  func notMapped(_ mapping: IdentityMapping) -> DMAError { .notMapped(mapping.address) }
+  func notMapped(_ mapping: MemorySegment) -> DMAError { .notMapped(IOVA(untranslated: mapping.address)) }
 }
 
 extension IdentityMapper where Counter == UncountedWork {
@@ -127,34 +130,19 @@ extension IdentityMapper where Counter == UncountedWork {
 
 extension IdentityMapper: ResumableMapper {
   /// The segment's own address.
-  public func address(of mapping: IdentityMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
-    guard mapping.byteCount == segment.length, mapping.byteCount != 0,
-      mapping.address == IOVA(untranslated: segment.address)
-    else { throw .notMapped(mapping.address) }
-    return mapping.address
+  public func address(of mapping: MemorySegment, _ segment: MemorySegment) throws(DMAError) -> IOVA {
+    guard mapping.length == segment.length, mapping.length != 0,
+      mapping.address == segment.address
+    else { throw notMapped(mapping) }
+    return IOVA(untranslated: segment.address)
   }
 
   /// Asks the map operation once more; its answer has to be the same.
   public mutating func resume(
     _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
-  ) throws(DMAError) -> IdentityMapping {
+  ) throws(DMAError) -> MemorySegment {
     guard address == IOVA(untranslated: segment.address) else { throw .notResumable(segment, at: address) }
     return try map(segment, direction).mapping
-  }
-}
-
-/// What an identity mapping is undone by: the two arguments its unmap operation takes.
-@frozen
-public struct IdentityMapping: BitwiseCopyable, Sendable {
-  /// The address the device was given.
-  public let address: IOVA
-  /// The mapped length in bytes; 0 where nothing is mapped.
-  public let byteCount: UInt32
-
-  @inlinable
-  init(address: IOVA, byteCount: UInt32) {
-    self.address = address
-    self.byteCount = byteCount
   }
 }
 
@@ -173,24 +161,9 @@ final class IdentityDevice: @unchecked Sendable {
 }
 
 /// How ``IdentityMapper`` reaches its table of operations.
-public enum IdentityDispatch: String, Sendable, CaseIterable {
+package enum IdentityDispatch: String, Sendable, CaseIterable {
   /// A plain indirect call.
   case indirect
   /// A retpoline, as kernels use on CPUs whose indirect branches can be mistrained; built for x86-64 only.
   case retpoline
-}
-
-/// Why an ``IdentityMapper`` cannot be made as asked.
-public enum IdentityConfigurationError: Error, Equatable, Sendable {
-  /// There is no retpoline for this machine's architecture.
-  case retpolineUnavailable
-}
-
-extension IdentityConfigurationError: CustomStringConvertible {
-  /// One sentence.
-  public var description: String {
-    switch self {
-    case .retpolineUnavailable: "retpolines are built for x86-64 only"
-    }
-  }
 }

@@ -50,10 +50,10 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
   ///     alone from now on. Zeroed here.
   ///   - slotByteCount: bytes of one buffer, a multiple of 64.
   ///   - counter: counts the work.
-  /// - Throws: ``ShadowConfigurationError``.
+  /// - Throws: ``ConfigurationError``.
   public init(
     memory: GuestMemory, buffer: GuestBuffer, slotByteCount: Int = 2048, counter: Counter
-  ) throws(ShadowConfigurationError) {
+  ) throws(ConfigurationError) {
     try self.init(memory: memory, buffer: buffer, slotByteCount: slotByteCount, mapped: nil, counter: counter)
   }
 
@@ -66,24 +66,24 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
   ///   - window: memory that stays mapped for the device as long as `owner` lives, and the address of its first byte
   ///     for the device; `nil` when addresses are guest-physical.
   ///   - counter: counts the work.
-  /// - Throws: ``ShadowConfigurationError``.
+  /// - Throws: ``ConfigurationError``.
   package init(
     memory: GuestMemory, buffer: GuestBuffer, slotByteCount: Int,
     mapped window: (buffer: GuestBuffer, address: IOVA, owner: AnyObject)?, counter: Counter
-  ) throws(ShadowConfigurationError) {
+  ) throws(ConfigurationError) {
     guard slotByteCount > 0, slotByteCount % 64 == 0, slotByteCount <= 1 << 30 else {
       throw .invalidSlotSize(byteCount: slotByteCount)
     }
-    guard buffer.address.rawValue % 64 == 0 else { throw .misaligned(buffer.address) }
-    guard buffer.region.visibility == .shared else { throw .notShared(buffer.address) }
+    guard buffer.address.rawValue % 64 == 0 else { throw .misaligned(buffer.address, alignment: 64) }
+    guard buffer.region.isShared else { throw .notShared(buffer.address) }
     let stride = Self.stride(slotByteCount)
     // The last buffer needs no room behind it.
     let count = min((buffer.byteCount + stride - slotByteCount) / stride, Int(Int32.max))
     guard count > 0, buffer.byteCount >= slotByteCount else {
-      throw .tooSmall(byteCount: buffer.byteCount, slotByteCount: slotByteCount)
+      throw .memoryTooSmall(available: buffer.byteCount, needed: slotByteCount)
     }
     if let window, window.buffer.address != buffer.address || window.buffer.byteCount < buffer.byteCount {
-      throw .notWindow(buffer.address)
+      throw .notPremapped(buffer.address)
     }
     self.memory = memory
     region = buffer.region
@@ -210,7 +210,7 @@ extension ShadowMapper where Counter == UncountedWork {
   ///   - memory: the guest's memory.
   ///   - slots: how many buffers: the most segments in flight.
   ///   - slotByteCount: bytes of each, a multiple of 64: the longest segment.
-  /// - Throws: ``MemoryError``, ``ShadowConfigurationError``.
+  /// - Throws: ``MemoryError``, ``ConfigurationError``.
   public init(_ memory: GuestMemory, slots: Int = 256, slotByteCount: Int = 2048) throws {
     let buffer = try memory.allocate(Self.byteCount(slots: slots, slotByteCount: slotByteCount))
     try self.init(memory: memory, buffer: buffer, slotByteCount: slotByteCount, counter: UncountedWork())
@@ -294,32 +294,5 @@ struct ShadowSlot: BitwiseCopyable {
   @inlinable @inline(__always)
   static func isLent(_ word: UInt64, to mapping: ShadowMapping) -> Bool {
     UInt32(truncatingIfNeeded: word >> 32) == mapping.generation && word & ShadowSlot.free == 0
-  }
-}
-
-/// Why a memory range cannot serve as a queue's shadow buffers.
-public enum ShadowConfigurationError: Error, Equatable, Sendable {
-  /// A buffer's size is not a multiple of 64 bytes from 64 up to 1 GiB.
-  case invalidSlotSize(byteCount: Int)
-  /// The memory does not start on a cache line of 64 bytes.
-  case misaligned(GuestPhysicalAddress)
-  /// The memory is private, so that no device can see it.
-  case notShared(GuestPhysicalAddress)
-  /// The memory does not hold a single buffer.
-  case tooSmall(byteCount: Int, slotByteCount: Int)
-  /// The window the device has is not of this memory.
-  case notWindow(GuestPhysicalAddress)
-}
-
-extension ShadowConfigurationError: CustomStringConvertible {
-  /// One sentence that names the value.
-  public var description: String {
-    switch self {
-    case .invalidSlotSize(let count): "a shadow buffer has a multiple of 64 bytes up to 1 GiB, not \(count)"
-    case .misaligned(let address): "shadow buffers at \(address) do not start on a cache line of 64 bytes"
-    case .notShared(let address): "shadow buffers at \(address) lie in memory that no device can see"
-    case .tooSmall(let count, let slot): "\(count) bytes do not hold a shadow buffer of \(slot) bytes"
-    case .notWindow(let address): "the device's window is not that of the shadow buffers at \(address)"
-    }
   }
 }

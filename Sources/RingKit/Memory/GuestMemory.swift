@@ -9,7 +9,7 @@ public final class GuestMemory: @unchecked Sendable {
   public let regions: [MemoryRegion]
   /// Every region: what the driver can reach.
   package let driverTable: RegionTable
-  /// The regions whose ``MemoryRegion/visibility`` is shared: what a device can reach.
+  /// The regions whose ``MemoryRegion/isShared`` is true: what a device can reach.
   package let deviceTable: RegionTable
 
   // Bytes handed out of each region.
@@ -28,7 +28,7 @@ public final class GuestMemory: @unchecked Sendable {
     }
     self.regions = sorted
     allocated = Mutex([Int](repeating: 0, count: sorted.count))
-    let visible = sorted.filter { $0.visibility == .shared }
+    let visible = sorted.filter { $0.isShared }
     unsafe driverRecords = Self.records(of: sorted)
     unsafe deviceRecords = Self.records(of: visible)
     driverTable = unsafe RegionTable(records: driverRecords, count: sorted.count)
@@ -81,16 +81,16 @@ extension GuestMemory {
   /// - Parameters:
   ///   - byteCount: bytes, at least 1.
   ///   - alignment: a power of two.
-  ///   - visibility: whether the devices have to see it; the first region of that kind with room is used.
+  ///   - isShared: whether the devices have to see it; the first region of that kind with room is used.
   /// - Returns: the bytes, which nothing else is given.
   /// - Throws: ``MemoryError/exhausted(requested:available:)`` with what the roomiest region has left,
   ///   ``MemoryError/invalidSize(_:)`` or ``MemoryError/invalidAlignment(_:)``.
   public func allocate(
-    _ byteCount: Int, alignment: Int = 64, visibility: Visibility = .shared
+    _ byteCount: Int, alignment: Int = 64, isShared: Bool = true
   ) throws(MemoryError) -> GuestBuffer {
     let result = allocated.withLock { used -> Result<GuestBuffer, MemoryError> in
       var room = 0
-      for (i, region) in regions.enumerated() where region.visibility == visibility {
+      for (i, region) in regions.enumerated() where region.isShared == isShared {
         var allocator = RegionAllocator(region, from: used[i])
         do throws(MemoryError) {
           let buffer = try allocator.allocate(byteCount, alignment: alignment)
@@ -139,7 +139,7 @@ extension GuestMemory {
   /// A range of memory that a device may see, by its guest-physical address; `nil` when it is not inside one shared
   /// region.
   public func sharedBuffer(at address: GuestPhysicalAddress, byteCount: Int) -> GuestBuffer? {
-    for region in regions where region.visibility == .shared {
+    for region in regions where region.isShared {
       let offset = address.rawValue &- region.guestBase.rawValue
       guard offset < UInt64(region.byteCount), byteCount >= 0, byteCount <= region.byteCount - Int(offset) else {
         continue

@@ -15,11 +15,17 @@ public final class MemoryRegion: @unchecked Sendable {
   /// The node it was bound to, or `nil` when the kernel chose.
   public let node: Int?
   /// What pages it really got.
-  public let pageSize: PageSize
-  /// Who may see it.
-  public let visibility: Visibility
+  package let pageSize: PageSize
+  /// Whether a device in another process can map it: it is a memfd.
+  ///
+  /// Else it is anonymous memory of this process, what a
+  /// secure VM keeps from its host, and no device reaches it.
+  public let isShared: Bool
   /// Where in its file a shared region begins.
   public let fileOffset: UInt64
+
+  /// Bytes of one of its pages, as the kernel granted them: 4,096 or 2 MiB.
+  public var pageByteCount: Int { pageSize.byteCount }
 
   private var region: cring_region
 
@@ -28,20 +34,21 @@ public final class MemoryRegion: @unchecked Sendable {
   /// - Parameters:
   ///   - guestBase: the guest-physical address of its first byte.
   ///   - byteCount: bytes wanted; rounded up to whole pages.
-  ///   - visibility: shared regions are memfds, private ones are anonymous.
+  ///   - isShared: shared regions are memfds, private ones are anonymous.
   ///   - node: the NUMA node to bind to before the first touch.
-  ///   - pages: 2 MiB pages where there are any; see ``pageSize`` for what was granted.
+  ///   - usesLargePages: 2 MiB pages where the machine has them: reserved ones, else transparent ones, else 4 KiB;
+  ///     ``pageByteCount`` says what was granted.
   /// - Throws: ``MemoryError`` when the size, the node or the kernel does not allow it.
   public init(
-    at guestBase: GuestPhysicalAddress, byteCount: Int, visibility: Visibility = .shared, node: Int? = nil,
-    pages: PageSizeRequest = .small
+    at guestBase: GuestPhysicalAddress, byteCount: Int, isShared: Bool = true, node: Int? = nil,
+    usesLargePages: Bool = false
   ) throws(MemoryError) {
     guard byteCount > 0, byteCount <= 1 << 46 else { throw .invalidSize(byteCount) }
     if let node, !cring_node_exists(Int32(clamping: node)) { throw .noSuchNode(node) }
     var region = unsafe cring_region()
-    let want = pages == .huge ? CRING_WANT_2M : CRING_WANT_4K
+    let want = usesLargePages ? CRING_WANT_2M : CRING_WANT_4K
     let error = unsafe cring_region_map(
-      byteCount, want, visibility == .shared ? 1 : 0, Int32(node ?? -1), "ringkit", &region)
+      byteCount, want, isShared ? 1 : 0, Int32(node ?? -1), "ringkit", &region)
     guard error == 0 else { throw .system(operation: "mapping \(byteCount) bytes", errno: error) }
     guard guestBase.advanced(by: unsafe UInt64(region.bytes) - 1) != nil else {
       unsafe cring_region_unmap(&region)
@@ -50,7 +57,7 @@ public final class MemoryRegion: @unchecked Sendable {
     self.guestBase = guestBase
     self.byteCount = unsafe region.bytes
     self.node = node
-    self.visibility = visibility
+    self.isShared = isShared
     self.fileOffset = 0
     self.pageSize =
       switch unsafe region.pages {
@@ -87,7 +94,7 @@ public final class MemoryRegion: @unchecked Sendable {
     self.byteCount = unsafe region.bytes
     self.node = nil
     self.pageSize = .small
-    self.visibility = .shared
+    self.isShared = true
     self.fileOffset = fileOffset
     unsafe self.region = region
   }
@@ -189,16 +196,8 @@ extension MemoryRegion {
   }
 }
 
-/// Who may see a region of guest memory.
-public enum Visibility: String, Sendable {
-  /// Backed by a memfd, so that a device in another process can map it.
-  case shared
-  /// Anonymous memory of this process: what a secure VM keeps from its host. A device cannot reach it.
-  case `private`
-}
-
 /// What pages hold a region, as the kernel really granted them.
-public enum PageSize: String, Sendable, CaseIterable {
+package enum PageSize: String, Sendable, CaseIterable {
   /// 4 KiB.
   case small = "4k"
   /// 2 MiB by transparent huge pages; may be partly granted (see ``MemoryRegion/hugeByteCount``).
@@ -207,15 +206,7 @@ public enum PageSize: String, Sendable, CaseIterable {
   case reserved2M = "2m-hugetlb"
 
   /// Bytes of one page.
-  public var byteCount: Int { self == .small ? 4096 : 2 << 20 }
-}
-
-/// What pages a caller would like a region to lie on.
-public enum PageSizeRequest: String, Sendable, CaseIterable {
-  /// 4 KiB pages.
-  case small = "4k"
-  /// 2 MiB pages where the machine has them: reserved ones, else transparent ones, else 4 KiB.
-  case huge = "2m"
+  package var byteCount: Int { self == .small ? 4096 : 2 << 20 }
 }
 
 /// Why guest memory could not be made, placed or translated.

@@ -42,9 +42,10 @@ public struct DeviceChain: Sendable, BitwiseCopyable {
 
 /// The segments of a chain, lent to a device's body while it serves the chain.
 ///
-/// A single segment, which most chains have, is stored here; several are in the queue's table.
+/// It can be neither kept nor copied. A single segment, which most chains have, is stored here; several are in the
+/// queue's table.
 @frozen
-public struct ChainSegments: ~Escapable {
+public struct ChainSegments: ~Copyable, ~Escapable {
   /// How many there are; 0 for a chain without a byte.
   public let count: Int
   @usableFromInline let first: TranslatedSegment

@@ -42,7 +42,7 @@ public protocol DeviceQueue: ~Copyable {
   /// - Returns: how many were served.
   /// - Throws: ``ServeError``.
   mutating func serve<Failure: Error>(
-    atMost limit: Int, _ body: (DeviceChain, ChainSegments) throws(Failure) -> UInt32
+    atMost limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int
 
   /// Makes the completions noted so far visible to the driver, with one index or flag store.
@@ -86,7 +86,8 @@ public protocol ResumableDeviceQueue: DeviceQueue, ~Copyable {
   ///   - chains: everything fetched and not completed, in the order of fetching.
   /// - Returns: the state.
   /// - Throws: ``QueueStateError/broken``, ``QueueStateError/wrongChains(reason:)``.
-  mutating func saveState(isSecure: Bool, holding chains: [HeldChain]) throws(QueueStateError) -> QueueState
+  mutating func saveState(isSecure: Bool, holding chains: [(chain: DeviceChain, segments: [TranslatedSegment])])
+    throws(QueueStateError) -> QueueState
 }
 
 /// Why a device stopped serving in the middle of a batch.

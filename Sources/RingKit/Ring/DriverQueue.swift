@@ -47,8 +47,11 @@ public protocol DriverQueue: ~Copyable {
   /// suppression fields. Not needed by a driver that only polls.
   mutating func isNotificationDue() -> Bool
 
-  /// What the notification carries when NOTIFICATION_DATA is negotiated.
-  func notificationData(queue: UInt16) -> NotificationData
+  /// What the notification carries when NOTIFICATION_DATA is negotiated (virtio 1.2, 2.9), a little-endian word.
+  ///
+  /// Bits 0 to 15 are the queue's index. Bits 16 to 31 are the next available position: a split ring's available index,
+  /// or offset (15 bits) and wrap counter of a packed one.
+  func notificationData(queue: UInt16) -> UInt32
 
   /// The next buffer the device is done with, unmapped; `nil` when there is none.
   mutating func nextUsed() throws(QueueError) -> Completion?
@@ -98,7 +101,7 @@ public protocol ResumableDriverQueue: DriverQueue, ~Copyable {
   /// - Returns: the state.
   /// - Throws: ``QueueStateError``; the queue is as before.
   mutating func saveState(
-    isSecure: Bool, describing describe: (UInt64) -> BufferSegments?
+    isSecure: Bool, describing describe: (UInt64) -> (readable: [MemorySegment], writable: [MemorySegment])?
   ) throws(QueueStateError) -> QueueState
 }
 
@@ -127,23 +130,4 @@ public struct Completion: Equatable, Sendable, BitwiseCopyable {
     self.token = token
     self.writtenByteCount = writtenByteCount
   }
-}
-
-/// What an available-buffer notification carries under VIRTIO_F_NOTIFICATION_DATA (virtio 1.2, 2.9).
-@frozen
-public struct NotificationData: Hashable, Sendable, BitwiseCopyable {
-  /// The little-endian word: queue index in bits 0–15, position in bits 16–31.
-  public let rawValue: UInt32
-
-  /// The word of a queue whose next available position is `position`: the available index of a split ring, or offset
-  /// and wrap counter of a packed one.
-  @inlinable
-  public init(queue: UInt16, position: UInt16) { rawValue = UInt32(queue) | UInt32(position) << 16 }
-
-  /// Which queue.
-  public var queue: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
-  /// `next_off`: the low 15 bits of the position.
-  public var nextOffset: UInt16 { UInt16(truncatingIfNeeded: rawValue >> 16) & 0x7fff }
-  /// `next_wrap`: the packed ring's wrap counter, or bit 15 of the split ring's available index.
-  public var nextWrap: Bool { rawValue >> 31 != 0 }
 }

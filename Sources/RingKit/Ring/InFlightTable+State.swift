@@ -2,7 +2,7 @@ extension InFlightTable {
   /// Writes what is in flight, and which slots are free, into a state; everything added is published.
   mutating func save<Mapper: ResumableMapper & ~Copyable>(
     into state: inout QueueState, _ mapper: borrowing Mapper, tables: GuestPhysicalAddress,
-    _ describe: (UInt64) -> BufferSegments?
+    _ describe: (UInt64) -> (readable: [MemorySegment], writable: [MemorySegment])?
   ) throws(QueueStateError) where Mapper.Mapping == Mapping {
     settle()
     state.indirectCapacity = indirectCapacity
@@ -21,7 +21,8 @@ extension InFlightTable {
   }
 
   private func save<Mapper: ResumableMapper & ~Copyable>(
-    _ head: UInt16, _ described: BufferSegments, _ mapper: borrowing Mapper, tables: GuestPhysicalAddress
+    _ head: UInt16, _ described: (readable: [MemorySegment], writable: [MemorySegment]), _ mapper: borrowing Mapper,
+    tables: GuestPhysicalAddress
   ) throws(QueueStateError) -> QueueState.Buffer where Mapper.Mapping == Mapping {
     let entry = entries[head]
     let token = entry.token

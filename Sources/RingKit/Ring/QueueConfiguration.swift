@@ -22,7 +22,7 @@ public struct QueueConfiguration: Sendable, Equatable {
     features.contains(.indirectDescriptors) ? size * indirectCapacity * 16 : 0
   }
 
-  package func validate(packed: Bool) throws(QueueConfigurationError) {
+  package func validate(packed: Bool) throws(ConfigurationError) {
     guard (1...32_768).contains(size), packed || size & (size - 1) == 0 else { throw .invalidSize(size) }
     guard features.contains(.packedRing) == packed else {
       throw .features(features, reason: packed ? "a packed ring needs RING_PACKED" : "RING_PACKED is not a split ring")
@@ -38,7 +38,7 @@ public struct QueueConfiguration: Sendable, Equatable {
 
 extension QueueConfiguration {
   /// Entries per indirect table that the given memory allows: the configured number, or 0 without INDIRECT_DESC.
-  func indirectCapacity(in tables: GuestBuffer?) throws(QueueConfigurationError) -> Int {
+  func indirectCapacity(in tables: GuestBuffer?) throws(ConfigurationError) -> Int {
     guard features.contains(.indirectDescriptors), indirectCapacity > 0, let tables else { return 0 }
     guard tables.byteCount >= indirectByteCount else {
       throw .memoryTooSmall(available: tables.byteCount, needed: indirectByteCount)
@@ -47,30 +47,6 @@ extension QueueConfiguration {
       throw .misaligned(tables.address, alignment: 16)
     }
     return indirectCapacity
-  }
-}
-
-/// Why a queue cannot be set up as asked.
-public enum QueueConfigurationError: Error, Equatable, Sendable {
-  /// Split: not a power of two from 1 to 32,768. Packed: not from 1 to 32,768.
-  case invalidSize(Int)
-  /// The ring's memory is smaller than its layout, in bytes.
-  case memoryTooSmall(available: Int, needed: Int)
-  /// A ring part does not lie at a multiple of its alignment.
-  case misaligned(GuestPhysicalAddress, alignment: Int)
-  /// The features contradict the layout or each other.
-  case features(VirtioFeatures, reason: String)
-}
-
-extension QueueConfigurationError: CustomStringConvertible {
-  /// One sentence that names the value.
-  public var description: String {
-    switch self {
-    case .invalidSize(let size): "a queue of \(size) entries is not possible"
-    case .memoryTooSmall(let available, let needed): "the ring needs \(needed) bytes, \(available) were given"
-    case .misaligned(let address, let alignment): "\(address) is not a multiple of \(alignment)"
-    case .features(let features, let reason): "features \(features): \(reason)"
-    }
   }
 }
 

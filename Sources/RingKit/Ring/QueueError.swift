@@ -40,7 +40,8 @@ extension QueueError: CustomStringConvertible {
 /// What a peer wrote into a ring that the specification does not allow, with the value it wrote.
 public struct RingViolation: Error, Equatable, Sendable {
   /// What kind of value was wrong.
-  public enum Field: String, Sendable {
+  @usableFromInline
+  package enum Field: String, Sendable {
     /// The available or used index moved further than the ring allows.
     case index
     /// A head, `next` or buffer id that is outside the ring.
@@ -58,7 +59,7 @@ public struct RingViolation: Error, Equatable, Sendable {
   /// The rule that was broken.
   public let rule: RingRule
   /// Which value broke it.
-  public let field: Field
+  package let field: Field
   /// The value, as read (once) from the ring.
   public let value: UInt64
   /// What it was held against, where that is a number.

@@ -22,7 +22,7 @@ public protocol VirtqueueLayout<Path> {
   ///   - memory: where the ring and, with INDIRECT_DESC, the indirect tables are allocated.
   ///   - path: the driver's side, from now on the driver queue's own.
   /// - Returns: the two ends.
-  /// - Throws: ``MemoryError`` or ``QueueConfigurationError``.
+  /// - Throws: ``MemoryError`` or ``ConfigurationError``.
   static func makeEnds(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Path
   ) throws -> Virtqueue<Self>
@@ -102,7 +102,7 @@ public struct Virtqueue<Layout: VirtqueueLayout>: ~Copyable {
   ///   - configuration: size and features; whether the ring is packed is the layout's affair.
   ///   - memory: the guest's memory, from which the ring is allocated.
   ///   - path: how buffers reach the device.
-  /// - Throws: ``MemoryError`` when the memory has no room, ``QueueConfigurationError``.
+  /// - Throws: ``MemoryError`` when the memory has no room, ``ConfigurationError``.
   public init(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Layout.Path
   ) throws {

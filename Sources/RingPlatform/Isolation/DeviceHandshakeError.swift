@@ -25,7 +25,7 @@ public enum DeviceHandshakeError: Error, Equatable, Sendable {
   /// A region cannot be mapped: overlapping, too short a file, not sealed.
   case memory(MemoryError)
   /// The ring's parts cannot be a ring.
-  case ring(QueueConfigurationError)
+  case ring(ConfigurationError)
   /// A part of a ring, or of what belongs to it, is not in the memory that was passed.
   case outOfBounds(GuestPhysicalAddress, byteCount: Int)
   /// A mapping cannot be entered.

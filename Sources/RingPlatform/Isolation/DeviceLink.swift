@@ -1,4 +1,4 @@
-public import RingIOMMU
+package import RingIOMMU
 public import RingKit
 
 /// The driver's side of a device in another process: hands it the shared memory and the queues, and learns of its end.
@@ -8,7 +8,7 @@ public import RingKit
 /// device answers is checked; after any error but ``DeviceHandshakeError/refused(_:)`` the connection is shut.
 public final class DeviceLink: @unchecked Sendable {
   /// The process, when it was started by this one.
-  public let process: ChildProcess?
+  package let process: ChildProcess?
 
   private let socket: DeviceSocket
   // Used while the device is set up, by one thread.
@@ -19,11 +19,15 @@ public final class DeviceLink: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - socket: its other end is read by a ``DeviceEndpoint``.
-  ///   - process: kept running as long as the link lives.
   ///   - timeout: longest wait for an answer, in nanoseconds.
   /// - Throws: ``DeviceHandshakeError/system(errno:)`` when this is no socket.
-  public init(
-    _ socket: DeviceSocket, process: ChildProcess? = nil, timeout: UInt64 = 120_000_000_000
+  public convenience init(_ socket: DeviceSocket, timeout: UInt64 = 120_000_000_000) throws(DeviceHandshakeError) {
+    try self.init(socket, process: nil, timeout: timeout)
+  }
+
+  /// A link that keeps the process at its other end running as long as it lives.
+  private init(
+    _ socket: DeviceSocket, process: ChildProcess?, timeout: UInt64 = 120_000_000_000
   ) throws(DeviceHandshakeError) {
     self.socket = socket
     self.process = process
@@ -56,7 +60,7 @@ public final class DeviceLink: @unchecked Sendable {
   public func share(_ memory: GuestMemory) throws(DeviceHandshakeError) {
     var message = DeviceMessage(.memory)
     var descriptors: [Int32] = []
-    for region in memory.regions where region.visibility == .shared {
+    for region in memory.regions where region.isShared {
       // The other side maps a file from its beginning.
       guard let descriptor = region.fileDescriptor, region.fileOffset == 0 else { throw .notShared(region.guestBase) }
       guard descriptors.count < DeviceMessage.mostRegions else {

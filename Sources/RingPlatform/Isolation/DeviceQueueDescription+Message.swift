@@ -28,7 +28,7 @@ extension DeviceQueueDescription {
     self.init(
       QueueConfiguration(size: Int(words[3]), features: features, indirectCapacity: 0),
       (5...7).map { GuestPhysicalAddress(words[$0]) }, position: UInt16(words[9]))
-    do throws(QueueConfigurationError) { try configuration.validate(packed: isPacked) } catch { throw .ring(error) }
+    do throws(ConfigurationError) { try configuration.validate(packed: isPacked) } catch { throw .ring(error) }
     if isPacked, Int(position & 0x7fff) >= configuration.size { throw .wrongField("position", words[9]) }
     let expected = words[10] == 3 ? 2 : 0
     guard descriptors.count == expected else {

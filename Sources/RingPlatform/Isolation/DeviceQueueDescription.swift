@@ -57,7 +57,7 @@ extension DeviceQueueDescription {
   public func splitRing(in memory: GuestMemory) throws(DeviceHandshakeError) -> SplitRing {
     let size = configuration.size
     let parts = try parts(memory, [16 * size, 6 + 2 * size, 6 + 8 * size])
-    do throws(QueueConfigurationError) {
+    do throws(ConfigurationError) {
       return try SplitRing(descriptors: parts[0], available: parts[1], used: parts[2], size: size)
     } catch { throw .ring(error) }
   }
@@ -67,7 +67,7 @@ extension DeviceQueueDescription {
   /// - Throws: ``DeviceHandshakeError/outOfBounds(_:byteCount:)`` or ``DeviceHandshakeError/ring(_:)``.
   public func packedRing(in memory: GuestMemory) throws(DeviceHandshakeError) -> PackedRing {
     let parts = try parts(memory, [16 * configuration.size, 4, 4])
-    do throws(QueueConfigurationError) {
+    do throws(ConfigurationError) {
       return try PackedRing(
         descriptors: parts[0], driverEvent: parts[1], deviceEvent: parts[2], size: configuration.size)
     } catch { throw .ring(error) }

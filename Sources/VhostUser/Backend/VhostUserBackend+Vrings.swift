@@ -145,7 +145,7 @@ extension VhostUserBackend {
     if configuration.features.contains(.packedRing) {
       let ring: PackedRing
       let queue: PackedDeviceQueue<VhostTranslator>
-      do throws(QueueConfigurationError) {
+      do throws(ConfigurationError) {
         ring = try PackedRing(descriptors: buffers[0], driverEvent: buffers[1], deviceEvent: buffers[2], size: size)
         queue = try PackedDeviceQueue(configuration, ring: ring, translator: translator)
       } catch { throw failure(error) }
@@ -153,7 +153,7 @@ extension VhostUserBackend {
     } else {
       let ring: SplitRing
       let queue: SplitDeviceQueue<VhostTranslator>
-      do throws(QueueConfigurationError) {
+      do throws(ConfigurationError) {
         ring = try SplitRing(descriptors: buffers[0], available: buffers[1], used: buffers[2], size: size)
         queue = try SplitDeviceQueue(configuration, ring: ring, translator: translator)
       } catch { throw failure(error) }

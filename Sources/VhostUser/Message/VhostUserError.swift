@@ -55,7 +55,7 @@ public enum VhostUserError: Error, Equatable, Sendable {
   /// A vring's part that is not inside one region of memory.
   case vringAddress(index: Int, address: UInt64, byteCount: Int)
   /// A vring that cannot be set up.
-  case vring(index: Int, QueueConfigurationError)
+  case vring(index: Int, ConfigurationError)
   /// A vring whose memory stands elsewhere than the position that was given.
   case vringPosition(index: Int, UInt32)
   /// A region of the memory table is empty, overlaps another, or is not in its file.

@@ -136,7 +136,7 @@ struct HybridMapperTests {
   @Test("shadow buffers take only the window that is theirs")
   func otherWindow() throws {
     let half = shadow.slice(at: 2112, byteCount: 2112)
-    #expect(throws: ShadowConfigurationError.notWindow(half.address)) {
+    #expect(throws: ConfigurationError.notPremapped(half.address)) {
       _ = try ShadowMapper(memory: memory, buffer: half, window: window, counter: UncountedWork())
     }
   }

@@ -39,7 +39,7 @@ struct DeviceWindowTests {
   private static func guest() throws -> GuestMemory {
     try GuestMemory([
       MemoryRegion(at: shared, byteCount: 64 << 10),
-      MemoryRegion(at: hidden, byteCount: 64 << 10, visibility: .private),
+      MemoryRegion(at: hidden, byteCount: 64 << 10, isShared: false),
     ])
   }
 

@@ -81,7 +81,7 @@ struct HostileTableTests {
     var mapper = fixture.mapper()
     var addresses: [IOVA] = []
     for i in 0..<64 { addresses.append(try mapper.map(fixture.guest.segment(i * 4096, 4096), .deviceReadable).address) }
-    let shared = fixture.guest.regions.filter { $0.visibility == .shared }
+    let shared = fixture.guest.regions.filter { $0.isShared }
     var device = fixture.translator()
     let words = fixture.pair.there.tables.byteCount / 8
     var (found, faults) = (0, 0)

@@ -17,7 +17,7 @@ struct IOMMUFixture {
     regions = [
       try MemoryRegion(at: GuestPhysicalAddress(Self.base), byteCount: bytes),
       try MemoryRegion(at: GuestPhysicalAddress(Self.base + UInt64(bytes)), byteCount: bytes),
-      try MemoryRegion(at: GuestPhysicalAddress(1 << 40), byteCount: 8192, visibility: .private),
+      try MemoryRegion(at: GuestPhysicalAddress(1 << 40), byteCount: 8192, isShared: false),
     ]
     memory = try GuestMemory(regions)
     var configuration = IOMMUConfiguration()

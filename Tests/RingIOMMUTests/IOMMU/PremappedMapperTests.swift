@@ -21,13 +21,13 @@ import Testing
       let offset = Int.random(in: 0..<size, using: &random)
       let length = Int.random(in: 1...min(size - offset, 9000), using: &random)
       let address = GuestPhysicalAddress(guest.regions[1].guestBase.rawValue + UInt64(offset))
-      let (iova, mapping) = try mapper.map(MemorySegment(address, length: UInt32(length)), .deviceWritable)
+      let iova = try mapper.map(MemorySegment(address, length: UInt32(length)), .deviceWritable).address
       for access in DMADirection.allCases {
         let found = try device.translate(iova, byteCount: UInt64(length), for: access)
         #expect(
           found.host.rawValue == guest.regions[1].hostBase.rawValue + UInt(offset) && found.byteCount == UInt64(length))
       }
-      try mapper.unmap(mapping, .deviceWritable)
+      try mapper.unmap((), .deviceWritable)
     }
     #expect(mapper.work.counts == setUp)
   }

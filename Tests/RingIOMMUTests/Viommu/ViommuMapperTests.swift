@@ -109,12 +109,14 @@ struct ViommuMapperTests {
     // A message that is none ends its connection: what a dying process leaves behind.
     #expect(mine.send(UInt64(1)) == 0 && devices.send(UInt64(1)) == 0)
     vmm.join()
-    #expect(throws: DMAError.viommu(.closed)) { try mapper.map(guest.segment(8192, 64), .deviceReadable) }
-    #expect(throws: DMAFault.viommu(unknown, .closed)) {
+    #expect(throws: DMAError.custom(ViommuFailure.closed.dmaError)) {
+      try mapper.map(guest.segment(8192, 64), .deviceReadable)
+    }
+    #expect(throws: DMAFault.custom(unknown, ViommuFailure.closed.dmaError)) {
       try device.translate(unknown, byteCount: 64, for: .deviceReadable)
     }
-    #expect(throws: DMAError.viommu(.closed)) { try mapper.unmap(mapping, .deviceReadable) }
-    #expect(throws: DMAFault.viommu(known, .closed)) {
+    #expect(throws: DMAError.custom(ViommuFailure.closed.dmaError)) { try mapper.unmap(mapping, .deviceReadable) }
+    #expect(throws: DMAFault.custom(known, ViommuFailure.closed.dmaError)) {
       try device.translate(known, byteCount: 64, for: .deviceReadable)
     }
     guest.domain.core.allocator.flushCaches()
@@ -127,7 +129,9 @@ struct ViommuMapperTests {
     let vmm = try ViommuThread(ViommuServer(maximumTablePages: 1))
     var mapper = ViommuMapper(domain: guest.domain, exit: try vmm.driver(), counter: CountedWork())
     for _ in 0..<200 {
-      #expect(throws: DMAError.viommu(.refused(.exhausted))) { try mapper.map(guest.segment(0, 9000), .deviceReadable) }
+      #expect(throws: DMAError.custom(ViommuFailure.refused(.exhausted).dmaError)) {
+        try mapper.map(guest.segment(0, 9000), .deviceReadable)
+      }
     }
     guest.domain.core.allocator.flushCaches()
     #expect(guest.domain.rangesInUse == 0 && mapper.work.counts[.maps] == 0)

@@ -72,7 +72,7 @@ struct DMAMaskMapperTests {
     let seen = unsafe UnsafeMutableRawBufferPointer(rebasing: pool.buffer.bytes[offset..<offset + 100])
     #expect(unsafe isFilled(seen, with: 0x11))
     unsafe seen[0] = 0x77
-    var rest: [DMAMaskMapping] = []
+    var rest: [SwiotlbMapping] = []
     for _ in 0..<127 { rest.append(try mapper.map(driver.segment(at: 70_000, length: 1), .deviceReadable).mapping) }
     let full = #expect(throws: DMAError.self) {
       _ = try mapper.map(driver.segment(at: 70_000, length: 1), .deviceReadable)
@@ -114,7 +114,7 @@ struct DMAMaskMapperTests {
     let end = pool.buffer.address.rawValue + UInt64(pool.buffer.byteCount) - 1
     _ = try mapper(mask: end)
     #expect(
-      throws: DMAMaskConfigurationError.poolBeyondMask(
+      throws: ConfigurationError.poolBeyondMask(
         pool.buffer.address, byteCount: pool.buffer.byteCount, limit: end - 1)
     ) { _ = try mapper(mask: end - 1) }
   }

@@ -3,8 +3,8 @@ import Testing
 
 /// Guest memory: overlap, bounds at every edge, and who sees what.
 @Suite struct GuestMemoryTests {
-  private func region(_ base: UInt64, _ bytes: Int = 8192, _ visibility: Visibility = .private) throws -> MemoryRegion {
-    try MemoryRegion(at: GuestPhysicalAddress(base), byteCount: bytes, visibility: visibility)
+  private func region(_ base: UInt64, _ bytes: Int = 8192, _ isShared: Bool = false) throws -> MemoryRegion {
+    try MemoryRegion(at: GuestPhysicalAddress(base), byteCount: bytes, isShared: isShared)
   }
 
   @Test func refusesRegionsThatOverlap() throws {
@@ -80,8 +80,8 @@ import Testing
   }
 
   @Test func showsADeviceSharedRegionsOnly() throws {
-    let open = try region(0x10000, 4096, .shared)
-    let closed = try region(0x20000, 4096, .private)
+    let open = try region(0x10000, 4096, true)
+    let closed = try region(0x20000, 4096, false)
     let memory = try GuestMemory([open, closed])
     for address: UInt64 in [0x10000, 0x20000] {
       #expect(memory.driverTable.translate(GuestPhysicalAddress(address), length: 4096) != nil)

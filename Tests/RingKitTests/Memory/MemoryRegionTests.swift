@@ -22,11 +22,11 @@ import Testing
 
   @Test func onlySharedRegionsHaveADescriptor() throws {
     let shared = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 5000)
-    let hidden = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 5000, visibility: .private)
+    let hidden = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 5000, isShared: false)
     #expect(shared.fileDescriptor != nil)
     #expect(hidden.fileDescriptor == nil)
     #expect(shared.byteCount == 8192)
-    #expect(shared.visibility == .shared)
+    #expect(shared.isShared)
     #expect(shared.pageSize == .small)
     #expect(shared.hugeByteCount == 0)
   }
@@ -39,7 +39,7 @@ import Testing
 
   @Test func saysWhatPagesItGot() throws {
     let region = try MemoryRegion(
-      at: GuestPhysicalAddress(0), byteCount: 2 << 20, visibility: .private, pages: .huge)
+      at: GuestPhysicalAddress(0), byteCount: 2 << 20, isShared: false, usesLargePages: true)
     #expect((region.pageSize == .small) == (region.hugeByteCount == 0))
     #expect(region.byteCount % region.pageSize.byteCount == 0)
   }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct RegionAllocatorTests {
   private func allocator(at base: UInt64 = 0x10000, _ bytes: Int = 16384) throws -> RegionAllocator {
     RegionAllocator(
-      try MemoryRegion(at: GuestPhysicalAddress(base), byteCount: bytes, visibility: .private))
+      try MemoryRegion(at: GuestPhysicalAddress(base), byteCount: bytes, isShared: false))
   }
 
   @Test func alignsTheGuestAddress() throws {
@@ -66,7 +66,7 @@ import Testing
 
   @Test func segmentOutsideItsBufferStopsTheProgram() async {
     await #expect(processExitsWith: .failure) {
-      let region = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 4096, visibility: .private)
+      let region = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 4096, isShared: false)
       var allocator = RegionAllocator(region)
       _ = try allocator.allocate(100).segment(at: 41, length: 60)
     }

@@ -54,15 +54,15 @@ struct EndingMapper: DrainedMapper, ~Copyable {
 
   deinit { count.ends += 1 }
 
-  static var unmapped: NoMapping { NoMapping() }
+  static var unmapped: Void { () }
 
   mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
-  ) throws(DMAError) -> (address: IOVA, mapping: NoMapping) {
-    (IOVA(untranslated: segment.address), NoMapping())
+  ) throws(DMAError) -> (address: IOVA, mapping: Void) {
+    (IOVA(untranslated: segment.address), ())
   }
 
-  mutating func unmap(_ mapping: NoMapping, _ direction: DMADirection, written: UInt32) throws(DMAError) -> UInt32 { 0 }
+  mutating func unmap(_ mapping: Void, _ direction: DMADirection, written: UInt32) throws(DMAError) -> UInt32 { 0 }
 
   mutating func poll() throws(DMAError) {}
 

@@ -19,7 +19,7 @@ struct ForgedStateTests {
       size: Self.size, features: features.union(layout == .packed ? [.version1, .packedRing] : .version1),
       indirectCapacity: capacity)
     let segments = [Self.segment(0), Self.segment(1)]
-    let parts = BufferSegments(writable: segments)
+    let parts = (readable: [], writable: segments) as DescribedBuffer
     switch layout {
     case .split:
       var queue = try SplitDriverQueue(

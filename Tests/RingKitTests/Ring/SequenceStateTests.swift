@@ -22,10 +22,10 @@ struct SequenceStateTests {
     payload.segment(at: 64 * Int(token % 128), length: 64)
   }
 
-  private func describe(_ token: UInt64) -> BufferSegments {
+  private func describe(_ token: UInt64) -> DescribedBuffer {
     token < 1000
-      ? BufferSegments(readable: [segment(token)])
-      : BufferSegments(readable: [segment(token)], writable: [segment(token + 1)])
+      ? (readable: [segment(token)], writable: [])
+      : (readable: [segment(token)], writable: [segment(token + 1)])
   }
 
   private func configuration(_ features: VirtioFeatures = []) -> QueueConfiguration {

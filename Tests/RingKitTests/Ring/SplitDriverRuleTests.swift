@@ -36,7 +36,7 @@ struct SplitDriverRuleTests {
     guard size == 4 else { return }
     for (offset, alignment) in [(8, 16), (1, 2), (2, 4)] {
       let bad = buffer.slice(at: 1024 + offset, byteCount: 1024)
-      let error = QueueConfigurationError.misaligned(bad.address, alignment: alignment)
+      let error = ConfigurationError.misaligned(bad.address, alignment: alignment)
       #expect(throws: error) {
         try SplitRing(
           descriptors: alignment == 16 ? bad : parts.0, available: alignment == 2 ? bad : parts.1,

@@ -13,7 +13,7 @@ struct ShadowFixture {
 
   init(slots: Int = 8, slotByteCount: Int = 2048, driverByteCount: Int = 65_536) throws {
     let hidden = try MemoryRegion(
-      at: GuestPhysicalAddress(Self.driverBase), byteCount: driverByteCount, visibility: .private)
+      at: GuestPhysicalAddress(Self.driverBase), byteCount: driverByteCount, isShared: false)
     let region = try MemoryRegion(
       at: GuestPhysicalAddress(Self.shadowBase),
       byteCount: ShadowMapper<UncountedWork>.byteCount(slots: slots, slotByteCount: slotByteCount))

@@ -142,13 +142,13 @@ struct ShadowMapperTests {
       _ = try ShadowMapper(memory: fixture.memory, buffer: buffer, slotByteCount: slot, counter: UncountedWork())
     }
     for slot in [0, -64, 63, 100, 1 << 31] {
-      #expect(throws: ShadowConfigurationError.invalidSlotSize(byteCount: slot)) { try make(fixture.shadow, slot) }
+      #expect(throws: ConfigurationError.invalidSlotSize(byteCount: slot)) { try make(fixture.shadow, slot) }
     }
-    #expect(throws: ShadowConfigurationError.notShared(fixture.driver.address)) { try make(fixture.driver, 64) }
+    #expect(throws: ConfigurationError.notShared(fixture.driver.address)) { try make(fixture.driver, 64) }
     let odd = fixture.shadow.slice(at: 8, byteCount: 2048)
-    #expect(throws: ShadowConfigurationError.misaligned(odd.address)) { try make(odd, 64) }
+    #expect(throws: ConfigurationError.misaligned(odd.address, alignment: 64)) { try make(odd, 64) }
     let small = fixture.shadow.slice(at: 0, byteCount: 100)
-    #expect(throws: ShadowConfigurationError.tooSmall(byteCount: 100, slotByteCount: 128)) { try make(small, 128) }
+    #expect(throws: ConfigurationError.memoryTooSmall(available: 100, needed: 128)) { try make(small, 128) }
     try make(fixture.shadow.slice(at: 0, byteCount: 128), 128)
   }
 }

@@ -9,7 +9,7 @@ import Testing
   private let arena: PoisoningArena
 
   init() throws {
-    let region = try MemoryRegion(at: GuestPhysicalAddress(0x10_0000), byteCount: 8192, visibility: .private)
+    let region = try MemoryRegion(at: GuestPhysicalAddress(0x10_0000), byteCount: 8192, isShared: false)
     var allocator = RegionAllocator(region)
     driver = try allocator.allocate(8192)
     memory = try GuestMemory([region])

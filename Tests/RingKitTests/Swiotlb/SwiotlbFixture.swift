@@ -11,7 +11,7 @@ struct SwiotlbFixture {
 
   init(segments: Int, areaCount: Int = 1, tracksHighWater: Bool = false, driverByteCount: Int = 1 << 20) throws {
     let region = try MemoryRegion(
-      at: GuestPhysicalAddress(Self.driverBase), byteCount: driverByteCount, visibility: .private)
+      at: GuestPhysicalAddress(Self.driverBase), byteCount: driverByteCount, isShared: false)
     var allocator = RegionAllocator(region)
     driver = try allocator.allocate(driverByteCount)
     memory = try GuestMemory([region])
@@ -21,9 +21,9 @@ struct SwiotlbFixture {
   }
 
   static func buffer(
-    _ byteCount: Int, at base: UInt64 = poolBase, _ visibility: Visibility = .shared
+    _ byteCount: Int, at base: UInt64 = poolBase, _ isShared: Bool = true
   ) throws -> GuestBuffer {
-    let region = try MemoryRegion(at: GuestPhysicalAddress(base), byteCount: byteCount, visibility: visibility)
+    let region = try MemoryRegion(at: GuestPhysicalAddress(base), byteCount: byteCount, isShared: isShared)
     var allocator = RegionAllocator(region)
     return try allocator.allocate(byteCount, alignment: 1)
   }

@@ -16,23 +16,23 @@ import Testing
 
   @Test func refusesMemoryThatCannotBeAPool() throws {
     let small = try SwiotlbFixture.buffer(Self.segment - 4096)
-    #expect(throws: SwiotlbConfigurationError.notWholeSegments(byteCount: Self.segment - 4096)) {
+    #expect(throws: ConfigurationError.notWholeSegments(byteCount: Self.segment - 4096)) {
       try SwiotlbPool(small)
     }
     let skewed = try SwiotlbFixture.buffer(Self.segment, at: 0x4000_0800)
-    #expect(throws: SwiotlbConfigurationError.misaligned(GuestPhysicalAddress(0x4000_0800))) {
+    #expect(throws: ConfigurationError.misaligned(GuestPhysicalAddress(0x4000_0800), alignment: 4096)) {
       try SwiotlbPool(skewed)
     }
-    let hidden = try SwiotlbFixture.buffer(Self.segment, .private)
-    #expect(throws: SwiotlbConfigurationError.notShared(GuestPhysicalAddress(SwiotlbFixture.poolBase))) {
+    let hidden = try SwiotlbFixture.buffer(Self.segment, false)
+    #expect(throws: ConfigurationError.notShared(GuestPhysicalAddress(SwiotlbFixture.poolBase))) {
       try SwiotlbPool(hidden)
     }
     let three = try SwiotlbFixture.buffer(3 * Self.segment)
-    #expect(throws: SwiotlbConfigurationError.unevenAreas(segments: 3, areas: 2)) {
+    #expect(throws: ConfigurationError.unevenAreas(segments: 3, areas: 2)) {
       try SwiotlbPool(three, areaCount: 2)
     }
     for count in [0, -1, Int.min] {
-      #expect(throws: SwiotlbConfigurationError.invalidAreaCount(count)) { try SwiotlbPool(three, areaCount: count) }
+      #expect(throws: ConfigurationError.invalidAreaCount(count)) { try SwiotlbPool(three, areaCount: count) }
     }
     let largest = try SwiotlbPool(three, areaCount: 1)
     #expect(largest.areaCount == 1)

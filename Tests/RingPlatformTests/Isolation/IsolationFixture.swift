@@ -15,7 +15,7 @@ struct IsolationFixture {
 
   init() throws {
     shared = try MemoryRegion(at: Self.sharedBase, byteCount: Self.byteCount)
-    hidden = try MemoryRegion(at: Self.hiddenBase, byteCount: Self.byteCount, visibility: .private)
+    hidden = try MemoryRegion(at: Self.hiddenBase, byteCount: Self.byteCount, isShared: false)
     memory = try GuestMemory([shared, hidden])
   }
 

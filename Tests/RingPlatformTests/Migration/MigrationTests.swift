@@ -110,7 +110,7 @@ struct MigrationTests {
         try queue.fill()
         let right = try queue.driver.save()
         for buffer in right.inFlight {
-          func refused(_ change: (inout BufferSegments) -> Void) -> QueueStateError? {
+          func refused(_ change: (inout DescribedBuffer) -> Void) -> QueueStateError? {
             var spoilt = buffer.described
             change(&spoilt)
             return #expect(throws: QueueStateError.self) {
@@ -156,14 +156,18 @@ struct MigrationTests {
     for isPacked in [false, true] {
       let rig = try Rig(isPacked ? .packed : .split, size: 8)
       try Exchange(rig).offer(3)
-      var held = [HeldChain(try rig.device.fetch()), HeldChain(try rig.device.fetch())]
+      var held: [HeldChain] = []
+      for _ in 0..<2 {
+        let chain = try rig.device.fetch()
+        held.append((chain, [chain.first]))
+      }
       func refused() -> QueueStateError? {
         #expect(throws: QueueStateError.self) { try rig.device.save(holding: held) }
       }
       let all = held
       held.removeLast()
       guard case .wrongChains = refused() else { throw MovingError("one too few was taken") }
-      held = [all[0], HeldChain(all[1].chain, [])]
+      held = [all[0], (all[1].chain, [])]
       guard case .wrongChains = refused() else { throw MovingError("a chain without its segments was taken") }
       held = all
       let state = try rig.device.save(holding: held)
@@ -188,7 +192,7 @@ struct MigrationTests {
       let state = try rig.driver.save { _ in nil }
       #expect(state.inFlight.isEmpty && state.added == 20)
       try Exchange(rig).offer(1, firstToken: 77)
-      let segments = BufferSegments(writable: [rig.segment(at: 0, 64)])
+      let segments = (readable: [], writable: [rig.segment(at: 0, 64)]) as DescribedBuffer
       let error = #expect(throws: QueueStateError.self) { try rig.driver.save { _ in segments } }
       guard case .mapping(77, .notResumable) = error else { throw MovingError("\(String(describing: error))") }
       try Exchange(rig).serve(1)
@@ -206,8 +210,8 @@ struct MigrationTests {
 }
 
 extension QueueState.Buffer {
-  var described: BufferSegments {
+  var described: DescribedBuffer {
     let all = segments.map { ($0.isWritable, MemorySegment(GuestPhysicalAddress($0.address), length: $0.length)) }
-    return BufferSegments(readable: all.filter { !$0.0 }.map(\.1), writable: all.filter(\.0).map(\.1))
+    return (readable: all.filter { !$0.0 }.map(\.1), writable: all.filter(\.0).map(\.1))
   }
 }

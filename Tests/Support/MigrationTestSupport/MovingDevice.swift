@@ -110,7 +110,7 @@ final class MovingDeviceOf<Queue: ResumableDeviceQueue & ~Copyable>: MovingDevic
 
   override func next() throws -> HeldChain? {
     guard let chain = try queue.next() else { return nil }
-    return HeldChain(chain, Self.copy(queue))
+    return (chain, Self.copy(queue))
   }
 
   // A function of its own: the span may not outlive the borrow.

@@ -33,18 +33,19 @@ package class MovingDriver: @unchecked Sendable {
   func idle() throws { fatalError() }
   var inFlight: Int { fatalError() }
   /// The queue's state; what the description says of a token can be spoilt.
-  package func save(describing describe: ((UInt64) -> BufferSegments?)? = nil) throws -> QueueState { fatalError() }
+  package func save(describing describe: ((UInt64) -> DescribedBuffer?)? = nil) throws -> QueueState { fatalError() }
   /// The counts of the path.
   package var counts: WorkCounts { fatalError() }
   /// Whether the queue is broken.
   package var isBroken: Bool { fatalError() }
 
-  func describe(_ token: UInt64) -> BufferSegments? {
+  func describe(_ token: UInt64) -> DescribedBuffer? {
     guard let place = load.placeOf[token] else { return nil }
     let shape = plan.shape(of: token)
-    return BufferSegments(
+    return (
       readable: (0..<shape.readable).map { memory.segment(place, $0) },
-      writable: (0..<shape.writable).map { memory.segment(place, shape.readable + $0) })
+      writable: (0..<shape.writable).map { memory.segment(place, shape.readable + $0) }
+    )
   }
 
   /// Adds one buffer, unless there is no room.
@@ -171,7 +172,7 @@ final class MovingDriverOf<Queue: ResumableDriverQueue & ~Copyable>: MovingDrive
   override var counts: WorkCounts { queue.work.counts }
   override var isBroken: Bool { queue.isBroken }
 
-  override func save(describing describe: ((UInt64) -> BufferSegments?)?) throws -> QueueState {
+  override func save(describing describe: ((UInt64) -> DescribedBuffer?)?) throws -> QueueState {
     let own = self.describe
     return try queue.saveState(isSecure: false) { token in describe.map { $0(token) } ?? own(token) }
   }

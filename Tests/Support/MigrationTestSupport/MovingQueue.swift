@@ -110,7 +110,7 @@ private struct Maker {
   ) throws -> (MovingDevice, MovingDriver) {
     var held: [HeldChain] = []
     func keep(_ chain: DeviceChain, _ segments: borrowing ChainSegments) {
-      held.append(HeldChain(chain, segments.indices.map { segments[$0] }))
+      held.append((chain, segments.indices.map { segments[$0] }))
     }
     let configuration = plan.configuration
     let device: MovingDevice

@@ -24,7 +24,7 @@ package class DriverEnd: @unchecked Sendable {
   ) throws(QueueError) -> Int { fatalError() }
   package func publish() { fatalError() }
   package func isNotificationDue() -> Bool { fatalError() }
-  package func notificationData(queue: UInt16) -> NotificationData { fatalError() }
+  package func notificationData(queue: UInt16) -> UInt32 { fatalError() }
   package func nextUsed() throws(QueueError) -> Completion? { fatalError() }
   package func reclaim(atMost limit: Int = .max) throws(QueueError) -> [Completion] { fatalError() }
   package func enableNotifications() -> Bool { fatalError() }
@@ -32,7 +32,7 @@ package class DriverEnd: @unchecked Sendable {
   package func poll() throws(QueueError) { fatalError() }
   package func flush() throws(QueueError) { fatalError() }
   package func reset(_ abandoned: (UInt64) -> Void) throws(QueueError) { fatalError() }
-  package func save(_ describe: (UInt64) -> BufferSegments?) throws(QueueStateError) -> QueueState { fatalError() }
+  package func save(_ describe: (UInt64) -> DescribedBuffer?) throws(QueueStateError) -> QueueState { fatalError() }
 }
 
 extension DriverEnd {
@@ -92,7 +92,7 @@ package final class DriverBox<Queue: ResumableDriverQueue & ~Copyable>: DriverEn
 
   package override func publish() { queue.publish() }
   package override func isNotificationDue() -> Bool { queue.isNotificationDue() }
-  package override func notificationData(queue number: UInt16) -> NotificationData {
+  package override func notificationData(queue number: UInt16) -> UInt32 {
     queue.notificationData(queue: number)
   }
   package override func nextUsed() throws(QueueError) -> Completion? { try queue.nextUsed() }
@@ -107,7 +107,7 @@ package final class DriverBox<Queue: ResumableDriverQueue & ~Copyable>: DriverEn
   package override func poll() throws(QueueError) { try queue.poll() }
   package override func flush() throws(QueueError) { try queue.flush() }
   package override func reset(_ abandoned: (UInt64) -> Void) throws(QueueError) { try queue.reset(abandoned) }
-  package override func save(_ describe: (UInt64) -> BufferSegments?) throws(QueueStateError) -> QueueState {
+  package override func save(_ describe: (UInt64) -> DescribedBuffer?) throws(QueueStateError) -> QueueState {
     try queue.saveState(isSecure: false, describing: describe)
   }
 }

@@ -47,7 +47,7 @@ package final class Rig: @unchecked Sendable {
       at: GuestPhysicalAddress(0x10_0000), byteCount: ringBytes + 16_384)
     let room = payloadBytes + tableBytes + 8 * 4096
     let hidden = try MemoryRegion(
-      at: GuestPhysicalAddress(Self.payloadBase), byteCount: room, visibility: path.isBouncing ? .private : .shared)
+      at: GuestPhysicalAddress(Self.payloadBase), byteCount: room, isShared: !path.isBouncing)
     // Every element of a full ring's chains, and their tables, may be in the pool at a time.
     let slots = 2 * size + 64
     let shadowBytes = ShadowMapper<CountedWork>.byteCount(
@@ -56,7 +56,7 @@ package final class Rig: @unchecked Sendable {
     let arenaBytes = path == .poisoning ? (slots + size * configuration.indirectCapacity) * 512 : 4096
     let bounce = try MemoryRegion(
       at: GuestPhysicalAddress(path == .dmaMask ? 0x100_0000 : 0x8000_0000),
-      byteCount: poolBytes + arenaBytes + shadowBytes, visibility: .shared)
+      byteCount: poolBytes + arenaBytes + shadowBytes)
     memory = try GuestMemory([shared, hidden, bounce])
     var inShared = RegionAllocator(shared)
     ring = try GuardedArea(ringBytes, from: &inShared)

@@ -21,7 +21,7 @@ package struct SentinelGuest {
 
   package init(sharedByteCount: Int) throws {
     hidden = GuestBuffer(
-      whole: try MemoryRegion(at: GuestPhysicalAddress(1 << 32), byteCount: 1 << 16, visibility: .private))
+      whole: try MemoryRegion(at: GuestPhysicalAddress(1 << 32), byteCount: 1 << 16, isShared: false))
     let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: (sharedByteCount + 4095) & ~4095)
     shared = GuestBuffer(whole: region).slice(at: 0, byteCount: sharedByteCount)
     memory = try GuestMemory([hidden.region, region])

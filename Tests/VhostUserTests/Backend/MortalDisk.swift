@@ -1,5 +1,6 @@
 import RingKit
-import VhostUser
+
+@testable import VhostUser
 
 /// A disk that dies after so many requests, with at least one more fetched and not completed.
 final class MortalDisk: VhostUserDevice {
@@ -12,6 +13,8 @@ final class MortalDisk: VhostUserDevice {
 
   init(_ disk: BlockDevice, lives: Int, fetching: Int, die: @escaping () -> Void = {}) {
     (self.disk, self.lives, self.fetching, self.die) = (disk, lives, fetching, die)
+    // A step that stops in the middle of a request would take a life too.
+    disk.stepNanoseconds = .max / 2
   }
 
   var deviceFeatures: VirtioFeatures { disk.deviceFeatures }

@@ -148,7 +148,7 @@ extension SwiotlbMapper where Counter == UncountedWork {
   /// - Parameters:
   ///   - memory: the guest's memory.
   ///   - poolByteCount: bytes of the pool, a multiple of 256 KiB.
-  /// - Throws: ``MemoryError``, ``SwiotlbConfigurationError``.
+  /// - Throws: ``MemoryError``, ``ConfigurationError``.
   public init(_ memory: GuestMemory, poolByteCount: Int = 1 << 20) throws {
     let pool = try SwiotlbPool(memory.allocate(poolByteCount, alignment: 4096))
     self.init(memory: memory, pool: pool, counter: UncountedWork())
@@ -194,7 +194,8 @@ extension SwiotlbMapper: ResumableMapper {
 
 /// What a bounced mapping is undone by: the slot the device was given, and the length that was copied.
 ///
-/// Lives in the driver's private memory. Only ``SwiotlbMapper`` makes one that means anything.
+/// Lives in the driver's private memory. Only ``SwiotlbMapper`` makes one that means anything, and ``DMAMaskMapper``,
+/// whose address may be the segment's own.
 @frozen
 public struct SwiotlbMapping: BitwiseCopyable, Sendable {
   /// The address the device was given: the start of the first bounce slot.

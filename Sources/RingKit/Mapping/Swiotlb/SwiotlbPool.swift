@@ -43,18 +43,18 @@ public final class SwiotlbPool: @unchecked Sendable {
   ///     segments at most. See ``areaCount`` for what was made.
   ///   - tracksHighWater: keeps a pool-wide count of used slots, which every map and unmap then updates in one shared
   ///     cache line (Linux: only with debugfs).
-  /// - Throws: ``SwiotlbConfigurationError``.
+  /// - Throws: ``ConfigurationError``.
   public init(
     _ buffer: GuestBuffer, areaCount: Int = 1, tracksHighWater: Bool = false
-  ) throws(SwiotlbConfigurationError) {
+  ) throws(ConfigurationError) {
     guard buffer.byteCount > 0, buffer.byteCount % Self.maximumMappingByteCount == 0 else {
       throw .notWholeSegments(byteCount: buffer.byteCount)
     }
-    guard buffer.address.rawValue % 4096 == 0 else { throw .misaligned(buffer.address) }
-    guard buffer.region.visibility == .shared else { throw .notShared(buffer.address) }
+    guard buffer.address.rawValue % 4096 == 0 else { throw .misaligned(buffer.address, alignment: 4096) }
+    guard buffer.region.isShared else { throw .notShared(buffer.address) }
     guard areaCount >= 1 else { throw .invalidAreaCount(areaCount) }
     let slotCount = buffer.byteCount / Self.slotByteCount
-    guard slotCount <= 1 << 31 else { throw .tooLarge(byteCount: buffer.byteCount) }
+    guard slotCount <= 1 << 31 else { throw .poolTooLarge(byteCount: buffer.byteCount) }
     let segments = slotCount / Self.segmentSlotCount
     let areas = Self.areas(wanted: areaCount, segments: segments)
     guard segments % areas == 0 else { throw .unevenAreas(segments: segments, areas: areas) }
@@ -182,35 +182,5 @@ extension SwiotlbPool {
 
   private static func powerOfTwo(atLeast count: Int) -> Int {
     count <= 1 ? 1 : 1 << (Int.bitWidth - (count - 1).leadingZeroBitCount)
-  }
-}
-
-/// Why a memory range cannot serve as a bounce pool.
-public enum SwiotlbConfigurationError: Error, Equatable, Sendable {
-  /// The size is not a whole number of segments of 128 slots (256 KiB), or is 0, in bytes.
-  case notWholeSegments(byteCount: Int)
-  /// The pool does not start on a 4 KiB page, so slots could not keep the alignment they promise.
-  case misaligned(GuestPhysicalAddress)
-  /// The pool lies in private memory, which a device cannot see.
-  case notShared(GuestPhysicalAddress)
-  /// Fewer than one area was asked for.
-  case invalidAreaCount(Int)
-  /// The segments cannot be shared out evenly among so many areas.
-  case unevenAreas(segments: Int, areas: Int)
-  /// The pool has more slots than a slot number can tell apart.
-  case tooLarge(byteCount: Int)
-}
-
-extension SwiotlbConfigurationError: CustomStringConvertible {
-  /// One sentence that names the value.
-  public var description: String {
-    switch self {
-    case .notWholeSegments(let count): "a bounce pool of \(count) bytes is not a whole number of 256 KiB segments"
-    case .misaligned(let address): "a bounce pool at \(address) does not start on a 4 KiB page"
-    case .notShared(let address): "a bounce pool at \(address) lies in memory that no device can see"
-    case .invalidAreaCount(let count): "a bounce pool cannot have \(count) areas"
-    case .unevenAreas(let segments, let areas): "\(segments) segments cannot be divided evenly among \(areas) areas"
-    case .tooLarge(let count): "a bounce pool of \(count) bytes has more slots than can be numbered"
-    }
   }
 }

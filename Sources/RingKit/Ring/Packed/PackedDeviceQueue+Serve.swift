@@ -109,7 +109,7 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   /// Takes up to `limit` buffers, has each served on the spot, completes them and publishes.
   @inlinable @inline(__always)
   public mutating func serve<Failure: Error>(
-    atMost limit: Int, _ body: (DeviceChain, ChainSegments) throws(Failure) -> UInt32
+    atMost limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
     precondition(!isInOrder || inFlight == 0, "chains are in flight that IN_ORDER completes first")
     var count = 0
@@ -135,7 +135,7 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   /// Serves buffers of one contiguous element as long as they come, with everything the loop needs in locals.
   @inlinable @inline(__always)
   mutating func serveSingles<Failure: Error>(
-    _ limit: Int, _ body: (DeviceChain, ChainSegments) throws(Failure) -> UInt32
+    _ limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
     // Barriers for hardware cost more than all that is saved here.
     if broken || heldDescriptors != 0 || ordering.platform { return 0 }

@@ -10,7 +10,7 @@ extension PackedDeviceQueue: ResumableDeviceQueue where Translator: ~Copyable {
   /// - Returns: the state.
   /// - Throws: ``QueueStateError/broken``, ``QueueStateError/wrongChains(reason:)``.
   public mutating func saveState(
-    isSecure: Bool = false, holding chains: [HeldChain] = []
+    isSecure: Bool = false, holding chains: [(chain: DeviceChain, segments: [TranslatedSegment])] = []
   ) throws(QueueStateError) -> QueueState {
     if broken { throw .broken }
     guard chains.count == inFlightCount else {
@@ -44,7 +44,7 @@ extension PackedDeviceQueue: ResumableDeviceQueue where Translator: ~Copyable {
   /// - Throws: ``QueueStateError``.
   public static func restored(
     from state: QueueState, ring: PackedRing, translator: consuming Translator,
-    _ held: (DeviceChain, ChainSegments) -> Void
+    _ held: (DeviceChain, borrowing ChainSegments) -> Void
   ) throws(QueueStateError) -> Self {
     try state.admit(.device, .packed, size: ring.size, ring: ring.parts, tables: nil)
     var queue = Self(checked: state.configuration, ring: ring, translator: translator)
@@ -53,7 +53,7 @@ extension PackedDeviceQueue: ResumableDeviceQueue where Translator: ~Copyable {
   }
 
   private mutating func takeOver(
-    _ state: QueueState, _ held: (DeviceChain, ChainSegments) -> Void
+    _ state: QueueState, _ held: (DeviceChain, borrowing ChainSegments) -> Void
   ) throws(QueueStateError) {
     available = state.available?.counter ?? WrapCounter()
     used = state.used?.counter ?? WrapCounter()

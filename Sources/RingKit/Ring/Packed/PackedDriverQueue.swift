@@ -59,10 +59,10 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   ///   - indirectTables: ``QueueConfiguration/indirectByteCount`` bytes at a multiple of 16, needed with INDIRECT_DESC.
   ///     They may be private: they are mapped like any device-readable buffer.
   ///   - mapper: the DMA path, from now on the queue's own.
-  /// - Throws: ``QueueConfigurationError``.
+  /// - Throws: ``ConfigurationError``.
   public init(
     _ configuration: QueueConfiguration, ring: PackedRing, indirectTables: GuestBuffer? = nil, mapper: consuming Mapper
-  ) throws(QueueConfigurationError) {
+  ) throws(ConfigurationError) {
     let capacity = try Self.check(configuration, ring, indirectTables)
     ring.clear()
     self.init(configuration, ring: ring, indirectTables: indirectTables, capacity: capacity, mapper: mapper)
@@ -71,7 +71,7 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
   /// Whether such a queue can be: the entries its indirect tables have.
   static func check(
     _ configuration: QueueConfiguration, _ ring: PackedRing, _ indirectTables: GuestBuffer?
-  ) throws(QueueConfigurationError) -> Int {
+  ) throws(ConfigurationError) -> Int {
     try configuration.validate(packed: true)
     guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
     return try configuration.indirectCapacity(in: indirectTables)
@@ -179,8 +179,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   }
 
   /// Queue index, and offset and wrap counter of the next descriptor not yet available (P4).
-  public func notificationData(queue: UInt16) -> NotificationData {
-    NotificationData(queue: queue, position: published.word)
+  public func notificationData(queue: UInt16) -> UInt32 {
+    UInt32(queue) | UInt32(published.word) << 16
   }
 
   /// Asks to be notified of the next used buffer.

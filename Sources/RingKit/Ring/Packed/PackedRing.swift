@@ -24,9 +24,9 @@ public struct PackedRing: Sendable {
 
   /// Lays a ring out in one buffer.
   ///
-  /// - Throws: ``QueueConfigurationError`` for a size outside 1…32,768, too little memory or a start that is not a
+  /// - Throws: ``ConfigurationError`` for a size outside 1…32,768, too little memory or a start that is not a
   ///   multiple of 16.
-  public init(in buffer: GuestBuffer, size: Int) throws(QueueConfigurationError) {
+  public init(in buffer: GuestBuffer, size: Int) throws(ConfigurationError) {
     guard (1...32_768).contains(size) else { throw .invalidSize(size) }
     guard buffer.byteCount >= Self.byteCount(size: size) else {
       throw .memoryTooSmall(available: buffer.byteCount, needed: Self.byteCount(size: size))
@@ -39,10 +39,10 @@ public struct PackedRing: Sendable {
 
   /// Takes three parts that lie wherever the driver put them.
   ///
-  /// - Throws: ``QueueConfigurationError`` as above; the parts' alignments are 16, 4 and 4 (P1).
+  /// - Throws: ``ConfigurationError`` as above; the parts' alignments are 16, 4 and 4 (P1).
   public init(
     descriptors: GuestBuffer, driverEvent: GuestBuffer, deviceEvent: GuestBuffer, size: Int
-  ) throws(QueueConfigurationError) {
+  ) throws(ConfigurationError) {
     guard (1...32_768).contains(size) else { throw .invalidSize(size) }
     for (part, needed, alignment) in [(descriptors, 16 * size, 16), (driverEvent, 4, 4), (deviceEvent, 4, 4)] {
       guard part.byteCount >= needed else { throw .memoryTooSmall(available: part.byteCount, needed: needed) }

@@ -128,7 +128,7 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   /// Takes up to `limit` buffers, has each served on the spot, completes them and publishes.
   @inlinable @inline(__always)
   public mutating func serve<Failure: Error>(
-    atMost limit: Int, _ body: (DeviceChain, ChainSegments) throws(Failure) -> UInt32
+    atMost limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
     precondition(!isInOrder || fetched == completed, "chains are in flight that IN_ORDER completes first")
     var count = 0
@@ -154,7 +154,7 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   /// Serves buffers of one contiguous element as long as they come, with everything the loop needs in locals.
   @inlinable @inline(__always)
   mutating func serveSingles<Failure: Error>(
-    _ limit: Int, _ body: (DeviceChain, ChainSegments) throws(Failure) -> UInt32
+    _ limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
     if broken { return 0 }
     if availableSeen == fetched {

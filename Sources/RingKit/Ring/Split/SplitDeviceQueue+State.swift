@@ -10,7 +10,7 @@ extension SplitDeviceQueue: ResumableDeviceQueue where Translator: ~Copyable {
   /// - Returns: the state.
   /// - Throws: ``QueueStateError/broken``, ``QueueStateError/wrongChains(reason:)``.
   public mutating func saveState(
-    isSecure: Bool = false, holding chains: [HeldChain] = []
+    isSecure: Bool = false, holding chains: [(chain: DeviceChain, segments: [TranslatedSegment])] = []
   ) throws(QueueStateError) -> QueueState {
     if broken { throw .broken }
     guard chains.count == inFlightCount else {
@@ -39,7 +39,7 @@ extension SplitDeviceQueue: ResumableDeviceQueue where Translator: ~Copyable {
   /// - Throws: ``QueueStateError``.
   public static func restored(
     from state: QueueState, ring: SplitRing, translator: consuming Translator,
-    _ held: (DeviceChain, ChainSegments) -> Void
+    _ held: (DeviceChain, borrowing ChainSegments) -> Void
   ) throws(QueueStateError) -> Self {
     try state.admit(.device, .split, size: ring.size, ring: ring.parts, tables: nil)
     let index = ring.used.load16(SplitRing.indexOffset)
@@ -50,7 +50,7 @@ extension SplitDeviceQueue: ResumableDeviceQueue where Translator: ~Copyable {
   }
 
   private mutating func takeOver(
-    _ state: QueueState, _ held: (DeviceChain, ChainSegments) -> Void
+    _ state: QueueState, _ held: (DeviceChain, borrowing ChainSegments) -> Void
   ) throws(QueueStateError) {
     fetched = RingIndex(state.added)
     availableSeen = fetched

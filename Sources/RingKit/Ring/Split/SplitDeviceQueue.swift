@@ -48,10 +48,10 @@ public struct SplitDeviceQueue<Translator: DMATranslator & ~Copyable>: DeviceQue
   ///   - configuration: the size and features the driver has too.
   ///   - ring: the ring's memory, as this side has it mapped.
   ///   - translator: the DMA path, from now on the queue's own.
-  /// - Throws: ``QueueConfigurationError``.
-  public init(
+  /// - Throws: ``ConfigurationError``.
+  package init(
     _ configuration: QueueConfiguration, ring: SplitRing, translator: consuming Translator
-  ) throws(QueueConfigurationError) {
+  ) throws(ConfigurationError) {
     try configuration.validate(packed: false)
     guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
     self.init(checked: configuration, ring: ring, translator: translator)

@@ -11,7 +11,7 @@ extension SplitDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper &
   /// - Throws: ``QueueStateError/broken``, ``QueueStateError/undescribed(token:)``,
   ///   ``QueueStateError/misdescribed(token:reason:)``, ``QueueStateError/mapping(token:_:)``.
   public mutating func saveState(
-    isSecure: Bool = false, describing describe: (UInt64) -> BufferSegments?
+    isSecure: Bool = false, describing describe: (UInt64) -> (readable: [MemorySegment], writable: [MemorySegment])?
   ) throws(QueueStateError) -> QueueState {
     if broken { throw .broken }
     publish()

@@ -51,10 +51,10 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
   ///   - indirectTables: ``QueueConfiguration/indirectByteCount`` bytes at a multiple of 16, needed with INDIRECT_DESC.
   ///     They may be private: they are mapped like any device-readable buffer.
   ///   - mapper: the DMA path, from now on the queue's own.
-  /// - Throws: ``QueueConfigurationError``.
+  /// - Throws: ``ConfigurationError``.
   public init(
     _ configuration: QueueConfiguration, ring: SplitRing, indirectTables: GuestBuffer? = nil, mapper: consuming Mapper
-  ) throws(QueueConfigurationError) {
+  ) throws(ConfigurationError) {
     let capacity = try Self.check(configuration, ring, indirectTables)
     ring.clear()
     self.init(configuration, ring: ring, indirectTables: indirectTables, capacity: capacity, mapper: mapper)
@@ -63,7 +63,7 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
   /// Whether such a queue can be: the entries its indirect tables have.
   static func check(
     _ configuration: QueueConfiguration, _ ring: SplitRing, _ indirectTables: GuestBuffer?
-  ) throws(QueueConfigurationError) -> Int {
+  ) throws(ConfigurationError) -> Int {
     try configuration.validate(packed: false)
     guard ring.size == configuration.size else { throw .invalidSize(ring.size) }
     return try configuration.indirectCapacity(in: indirectTables)
@@ -175,8 +175,8 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   }
 
   /// Queue index and available index in one word.
-  public func notificationData(queue: UInt16) -> NotificationData {
-    NotificationData(queue: queue, position: inFlightTable.published.rawValue)
+  public func notificationData(queue: UInt16) -> UInt32 {
+    UInt32(queue) | UInt32(inFlightTable.published.rawValue) << 16
   }
 
   /// Asks to be notified of the next used buffer (S12, S13).

@@ -27,9 +27,9 @@ public struct SplitRing: Sendable {
 
   /// Lays a ring out in one buffer.
   ///
-  /// - Throws: ``QueueConfigurationError`` for a size that is not a power of two to 32,768, too little memory or a
+  /// - Throws: ``ConfigurationError`` for a size that is not a power of two to 32,768, too little memory or a
   ///   start that is not a multiple of 16.
-  public init(in buffer: GuestBuffer, size: Int) throws(QueueConfigurationError) {
+  public init(in buffer: GuestBuffer, size: Int) throws(ConfigurationError) {
     guard (1...32_768).contains(size), size & (size - 1) == 0 else { throw .invalidSize(size) }
     guard buffer.byteCount >= Self.byteCount(size: size) else {
       throw .memoryTooSmall(available: buffer.byteCount, needed: Self.byteCount(size: size))
@@ -42,10 +42,10 @@ public struct SplitRing: Sendable {
 
   /// Takes three parts that lie wherever the driver put them.
   ///
-  /// - Throws: ``QueueConfigurationError`` as above; the parts' alignments are 16, 2 and 4 (S1).
+  /// - Throws: ``ConfigurationError`` as above; the parts' alignments are 16, 2 and 4 (S1).
   public init(
     descriptors: GuestBuffer, available: GuestBuffer, used: GuestBuffer, size: Int
-  ) throws(QueueConfigurationError) {
+  ) throws(ConfigurationError) {
     guard (1...32_768).contains(size), size & (size - 1) == 0 else { throw .invalidSize(size) }
     for (part, needed, alignment) in [
       (descriptors, 16 * size, 16), (available, 6 + 2 * size, 2), (used, 6 + 8 * size, 4),

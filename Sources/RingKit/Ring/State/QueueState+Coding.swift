@@ -1,6 +1,6 @@
 extension QueueState: Codable {
   /// The fields, by their names in the encoded state.
-  public enum Field: String, CodingKey, CaseIterable, Sendable, CustomStringConvertible {
+  package enum Field: String, CodingKey, CaseIterable, Sendable, CustomStringConvertible {
     /// "ringkit-queue-state".
     case format
     /// ``QueueState/currentVersion``.
@@ -47,7 +47,7 @@ extension QueueState: Codable {
     case digests
 
     /// The name.
-    public var description: String { rawValue }
+    package var description: String { rawValue }
   }
 
   private static let format = "ringkit-queue-state"

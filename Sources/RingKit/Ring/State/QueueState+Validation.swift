@@ -205,7 +205,7 @@ extension QueueState {
     }
     // The queue has room for the tables of this many entries and no more: it is indexed by what the state says.
     let capacity: Int
-    do throws(QueueConfigurationError) { capacity = try configuration.indirectCapacity(in: tables) } catch {
+    do throws(ConfigurationError) { capacity = try configuration.indirectCapacity(in: tables) } catch {
       throw Self.error(error)
     }
     guard indirectCapacity == capacity else {
@@ -214,11 +214,11 @@ extension QueueState {
   }
 
   /// What is wrong with the field behind a configuration that a queue cannot have.
-  static func error(_ error: QueueConfigurationError) -> QueueStateError {
+  static func error(_ error: ConfigurationError) -> QueueStateError {
     switch error {
     case .invalidSize: .invalid(.size, reason: "\(error)")
-    case .memoryTooSmall, .misaligned: .invalid(.tables, reason: "\(error)")
     case .features: .invalid(.features, reason: "\(error)")
+    default: .invalid(.tables, reason: "\(error)")
     }
   }
 

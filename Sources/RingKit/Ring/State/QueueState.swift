@@ -18,7 +18,7 @@
 /// buffers that it describes itself. A party that may write states may use the guest's memory.
 public struct QueueState: Equatable, Sendable {
   /// Which end of the queue it is of.
-  public enum Role: String, Codable, Sendable {
+  package enum Role: String, Codable, Sendable {
     /// ``SplitDriverQueue`` or ``PackedDriverQueue``.
     case driver
     /// ``SplitDeviceQueue`` or ``PackedDeviceQueue``.
@@ -26,7 +26,7 @@ public struct QueueState: Equatable, Sendable {
   }
 
   /// The ring's layout.
-  public enum Layout: String, Codable, Sendable {
+  package enum Layout: String, Codable, Sendable {
     /// virtio 1.2, 2.7.
     case split
     /// virtio 1.2, 2.8.
@@ -34,95 +34,95 @@ public struct QueueState: Equatable, Sendable {
   }
 
   /// A position in a packed ring.
-  public struct Position: Codable, Equatable, Sendable {
+  package struct Position: Codable, Equatable, Sendable {
     /// The descriptor's index in the ring.
-    public var offset: UInt16
+    package var offset: UInt16
     /// The wrap counter that goes with it.
-    public var wrap: Bool
+    package var wrap: Bool
   }
 
   /// One segment of a buffer in flight.
-  public struct Segment: Codable, Equatable, Sendable {
+  package struct Segment: Codable, Equatable, Sendable {
     /// Where it is for the guest; 0 in a device's state, which does not know.
-    public var address: UInt64
+    package var address: UInt64
     /// The address the device was given.
-    public var deviceAddress: UInt64
+    package var deviceAddress: UInt64
     /// Its size in bytes.
-    public var length: UInt32
+    package var length: UInt32
     /// Whether the device writes it, else it reads it.
-    public var isWritable: Bool
+    package var isWritable: Bool
   }
 
   /// A buffer that a driver has made available and not taken back.
-  public struct Buffer: Codable, Equatable, Sendable {
+  package struct Buffer: Codable, Equatable, Sendable {
     /// The caller's token.
-    public var token: UInt64
+    package var token: UInt64
     /// Its number among all buffers ever added, modulo 65,536.
-    public var position: UInt16
+    package var position: UInt16
     /// The driver's slots it takes: split, its descriptors; packed, its id first.
-    public var slots: [UInt16]
+    package var slots: [UInt16]
     /// The device's address of its indirect table, which lies at the first slot's place among the tables; `nil`
     /// without.
-    public var table: UInt64?
+    package var table: UInt64?
     /// What it is made of.
-    public var segments: [Segment]
+    package var segments: [Segment]
   }
 
   /// A chain that a device has fetched and not completed.
-  public struct Chain: Codable, Equatable, Sendable {
+  package struct Chain: Codable, Equatable, Sendable {
     /// Split: the head; packed: the buffer id.
-    public var id: UInt16
+    package var id: UInt16
     /// Descriptors of the ring that it takes.
-    public var descriptorCount: UInt16
+    package var descriptorCount: UInt16
     /// What it is made of.
-    public var segments: [Segment]
+    package var segments: [Segment]
   }
 
   /// The version this library writes, and the only one it reads.
   public static let currentVersion = 1
 
   /// Which end it is of.
-  public var role: Role
+  package var role: Role
   /// The ring's layout.
-  public var layout: Layout
+  package var layout: Layout
   /// Descriptors in the ring.
-  public var size: Int
+  public package(set) var size: Int
   /// The negotiated features, all of them in use.
-  public var features: VirtioFeatures
+  public package(set) var features: VirtioFeatures
   /// Entries of each indirect table of a driver; 0 without tables, and in a device's state.
-  public var indirectCapacity: Int
+  package var indirectCapacity: Int
   /// Whether the source's guest memory was out of its devices' reach.
-  public var isSecure: Bool
+  public package(set) var isSecure: Bool
   /// Guest-physical addresses of the ring's three parts, descriptors first.
-  public var ring: [UInt64]
+  package var ring: [UInt64]
   /// Guest-physical address of the indirect tables; 0 without.
-  public var tables: UInt64
+  package var tables: UInt64
   /// Driver: buffers added, modulo 65,536.
   ///
   /// Device of a split ring: buffers fetched, which is its "vring base".
-  public var added: UInt16
+  package var added: UInt16
   /// Driver: buffers taken back.
   ///
   /// Device of a split ring: buffers used.
-  public var returned: UInt16
+  package var returned: UInt16
   /// Packed: where the next descriptor becomes available (driver), or is looked for (device).
-  public var available: Position?
+  package var available: Position?
   /// Packed: where the next used descriptor comes (driver), or goes (device).
-  public var used: Position?
+  package var used: Position?
   /// IN_ORDER, driver: buffers of the used entry read last that are not taken back yet.
-  public var batchRemaining: UInt16
+  package var batchRemaining: UInt16
   /// IN_ORDER, driver: the written length of the last of them.
-  public var batchLength: UInt32
+  package var batchLength: UInt32
   /// Published since the other side's wish to be notified was last looked at: buffers (split) or descriptors (packed).
-  public var unannounced: UInt64
+  package var unannounced: UInt64
   /// What this side asks of the other: the flags of its ring (split) or its event suppression word (packed).
-  public var suppression: UInt32
+  package var suppression: UInt32
   /// A driver's free slots, in the order in which they will be taken.
-  public var free: [UInt16]
+  package var free: [UInt16]
   /// What a driver has in flight, oldest first.
-  public var inFlight: [Buffer]
+  package var inFlight: [Buffer]
   /// What a device has fetched and not completed, oldest first.
-  public var held: [Chain]
+  package var held: [Chain]
 
   var configuration: QueueConfiguration {
     QueueConfiguration(size: size, features: features, indirectCapacity: indirectCapacity)
@@ -161,44 +161,17 @@ extension QueueState.Segment {
   var memory: MemorySegment { MemorySegment(GuestPhysicalAddress(address), length: length) }
 }
 
-/// What a buffer in flight is made of, as its caller added it: needed to map it again elsewhere.
+/// A buffer in flight as its caller added it: needed to map it again elsewhere.
 ///
 /// The ring cannot be asked: the device writes it too, and what stands there are the device's addresses.
-public struct BufferSegments: Equatable, Sendable {
-  /// The device-readable segments, in order.
-  public var readable: [MemorySegment]
-  /// The device-writable segments, in order.
-  public var writable: [MemorySegment]
+package typealias DescribedBuffer = (readable: [MemorySegment], writable: [MemorySegment])
 
-  /// A buffer of these segments.
-  public init(readable: [MemorySegment] = [], writable: [MemorySegment] = []) {
-    self.readable = readable
-    self.writable = writable
-  }
-}
-
-/// A chain that a device has fetched and not yet completed, with its segments.
-public struct HeldChain: Sendable {
-  /// The chain as ``DeviceQueue/next()`` returned it.
-  public let chain: DeviceChain
-  /// Its segments, in order.
-  public let segments: [TranslatedSegment]
-
-  /// A chain of one segment, or of none.
-  public init(_ chain: DeviceChain) {
-    self.init(chain, chain.segmentCount == 0 ? [] : [chain.first])
-  }
-
-  /// A chain and what ``DeviceQueue/segments`` held when it was fetched.
-  public init(_ chain: DeviceChain, _ segments: [TranslatedSegment]) {
-    self.chain = chain
-    self.segments = segments
-  }
-}
+/// A chain that a device has fetched and not completed, as ``DeviceQueue/next()`` returned it, with its segments.
+package typealias HeldChain = (chain: DeviceChain, segments: [TranslatedSegment])
 
 extension QueueState {
   /// Writes down what a device holds, as its caller says.
-  mutating func hold(_ chains: [HeldChain]) throws(QueueStateError) {
+  mutating func hold(_ chains: [(chain: DeviceChain, segments: [TranslatedSegment])]) throws(QueueStateError) {
     for held in chains {
       let chain = held.chain
       var sums: (readable: UInt64, writable: UInt64) = (0, 0)

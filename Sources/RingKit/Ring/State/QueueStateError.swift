@@ -3,13 +3,13 @@
 /// Whatever is thrown, the queue that was to be saved goes on as before.
 public enum QueueStateError: Error, Equatable, Sendable {
   /// It is not a state of this format and version.
-  case foreign(QueueState.Field, found: String, expected: String)
+  case foreign(field: String, found: String, expected: String)
   /// The field is missing, of another type, or not what was saved.
-  case damaged(QueueState.Field)
+  case damaged(field: String)
   /// The field contradicts the others, or the specification.
-  case invalid(QueueState.Field, reason: String)
+  case invalid(field: String, reason: String)
   /// The field is of another queue than the one to be made of it.
-  case mismatch(QueueState.Field, found: String, expected: String)
+  case mismatch(field: String, found: String, expected: String)
   /// The queue is broken: what is in flight cannot be told.
   case broken
   /// The caller knows no segments for a buffer that is in flight.
@@ -25,10 +25,25 @@ public enum QueueStateError: Error, Equatable, Sendable {
 }
 
 extension QueueStateError {
+  package static func foreign(_ field: QueueState.Field, found: String, expected: String) -> QueueStateError {
+    .foreign(field: field.rawValue, found: found, expected: expected)
+  }
+
+  package static func damaged(_ field: QueueState.Field) -> QueueStateError { .damaged(field: field.rawValue) }
+
+  package static func invalid(_ field: QueueState.Field, reason: String) -> QueueStateError {
+    .invalid(field: field.rawValue, reason: reason)
+  }
+
+  package static func mismatch(_ field: QueueState.Field, found: String, expected: String) -> QueueStateError {
+    .mismatch(field: field.rawValue, found: found, expected: expected)
+  }
+
   /// The field that is wrong, where it is one.
-  public var field: QueueState.Field? {
+  package var field: QueueState.Field? {
     switch self {
-    case .foreign(let field, _, _), .damaged(let field), .invalid(let field, _), .mismatch(let field, _, _): field
+    case .foreign(let field, _, _), .damaged(let field), .invalid(let field, _), .mismatch(let field, _, _):
+      QueueState.Field(rawValue: field)
     default: nil
     }
   }
