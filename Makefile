@@ -4,10 +4,10 @@ SWIFT ?= swift
 # The command line needs packages that the libraries do not: this trait brings them.
 TRAITS = --traits default,Bench
 
-.PHONY: help setup build bench test lint format model arm64 fuzz interop gate gate-update clean
+.PHONY: help setup build bench bench-compare test lint format model arm64 fuzz interop gate gate-update clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Check the toolchain; install libnuma's header when it is missing
 	@Scripts/setup.sh
@@ -17,6 +17,9 @@ build: setup ## Build everything, optimised
 
 bench: setup ## Measure what each DMA path costs on this machine (under a minute)
 	@ringbench=$$(SWIFT="$(SWIFT)" Scripts/build.sh) && echo "measuring, under a minute" >&2 && "$$ringbench" cost
+
+bench-compare: setup ## Measure this tree and COMMIT (HEAD~1) in turns; fail when a row is slower (OPTIONS for cost)
+	@SWIFT="$(SWIFT)" Scripts/bench-compare.sh $(or $(COMMIT),HEAD~1) $(OPTIONS)
 
 test: setup ## Run the tests (FILTER=regular expression), then the models of the orderings
 	@SWIFT="$(SWIFT)" Scripts/test.sh $(if $(FILTER),--filter '$(FILTER)')

@@ -75,7 +75,7 @@ package enum BootstrapInterval {
     for _ in 0..<resamples {
       for rank in drawn.indices { drawn[rank] = 0 }
       for _ in sorted.indices { drawn[Int(generator.next() % UInt64(sorted.count))] += 1 }
-      medians.append(middle(of: sorted, drawn: drawn))
+      medians.append(middle(of: sorted, drawn: drawn, count: sorted.count))
     }
     guard let low = Percentile.value(0.025, of: medians), let high = Percentile.value(0.975, of: medians) else {
       return nil
@@ -88,9 +88,10 @@ package enum BootstrapInterval {
     median(of: pairs.filter { $0.denominator > 0 }.map { $0.numerator / $0.denominator }, seed: seed)
   }
 
-  private static func middle(of sorted: [Double], drawn: [Int]) -> Double {
-    let lower = (sorted.count - 1) / 2
-    let upper = sorted.count / 2
+  /// The median of `count` values of which `drawn` says how often each of `sorted` is among them.
+  static func middle(of sorted: [Double], drawn: [Int], count: Int) -> Double {
+    let lower = (count - 1) / 2
+    let upper = count / 2
     var passed = 0
     var first: Double?
     for rank in drawn.indices where drawn[rank] > 0 {

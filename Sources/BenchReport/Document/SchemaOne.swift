@@ -123,14 +123,15 @@ extension PlacementClass {
 enum RingLabels {
   static func of(_ point: RingPoint) -> [String: String] {
     [
-      "inOrder": "\(point.inOrder)", "queueSize": "\(point.queueSize)", "chain": "\(point.chain)",
+      "batch": "\(point.batch)", "outstanding": "\(point.outstanding)", "inOrder": "\(point.inOrder)",
+      "queueSize": "\(point.queueSize)", "chain": "\(point.chain)",
       "indirect": "\(point.indirect)", "eventIdx": "\(point.eventIndex)", "notification": point.notification.name,
     ]
   }
 
   static func of(_ row: JSONValue) -> [String: String] {
     var labels: [String: String] = [:]
-    for key in ["inOrder", "queueSize", "chain", "indirect", "eventIdx", "notification"] {
+    for key in ["batch", "outstanding", "inOrder", "queueSize", "chain", "indirect", "eventIdx", "notification"] {
       labels[key] = row[key]?.text
     }
     return labels

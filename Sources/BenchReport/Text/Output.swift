@@ -23,6 +23,9 @@ package struct ReportDestination: Sendable {
     (self.format, self.file, self.textFile, self.isAnonymous) = (format, file, textFile, isAnonymous)
   }
 
+  /// Whether the text goes to standard output.
+  package var isTextOnOutput: Bool { format == .text && file == nil }
+
   /// Writes the report in the format asked for, and the text beside it where that was asked for too.
   ///
   /// `text` is told how wide it may be: as the terminal it goes to, elsewhere ``TextWidth/standard``.

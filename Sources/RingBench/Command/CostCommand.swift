@@ -26,11 +26,13 @@ struct CostCommand: ParsableCommand {
     let shown = try options.shownClass.shown()
     let machine = Machine.read()
     let parameters = try options.parameters(on: machine)
-    try destination.write(start) { progress in
+    let baselines = try options.baselines.prepare("cost", parameters)
+    let (_, document) = try destination.write(start) { progress in
       try CostMeasurement(parameters, machine).run(progress: progress)
     } text: { _, document, width in
       document.text(options.shownClass.view(of: document, shown, width: width))
     }
+    try baselines.finish(document, destination)
   }
 }
 #endif

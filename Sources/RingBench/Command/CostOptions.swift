@@ -122,5 +122,6 @@ struct CostOptions: ParsableArguments {
 
   @OptionGroup var report: ReportOptions
   @OptionGroup var shownClass: ClassOptions
+  @OptionGroup var baselines: BaselineOptions
 }
 #endif

@@ -98,7 +98,7 @@ struct DriveCommand: ParsableCommand {
     let destination = try report.destination()
     let parameters = try parameters()
     let machine = Machine.read()
-    let report = try destination.write(start) { progress in
+    let (report, _) = try destination.write(start) { progress in
       try DriveMeasurement(parameters, machine, progress).run()
     } text: { report, _, _ in
       report.text()

@@ -68,13 +68,13 @@ extension ReportDestination {
   ///   - areTimes: whether times are measured; a debug build counts as well.
   ///   - measure: gets the progress line, which may warn.
   ///   - text: the report for people.
-  /// - Returns: the report of a run that came to its end.
+  /// - Returns: the report, and its document, of a run that came to its end.
   /// - Throws: what `measure` throws, or ``BenchError`` where the report cannot be written or has nothing to show.
   @discardableResult
   func write<Report: MeasuredReport>(
     _ start: RunStart, areTimes: Bool = true, _ measure: (Progress) throws -> Report,
     text: (Report, ResultDocument, _ width: Int) -> String
-  ) throws -> Report {
+  ) throws -> (report: Report, document: ResultDocument) {
     let progress = Progress()
     if areTimes, !Version.isOptimised { progress.warn(Lines.debugBuild) }
     let report = try measure(progress)
@@ -87,7 +87,7 @@ extension ReportDestination {
     for line in said { document.warn(line == Lines.debugBuild ? .debugBuild : .other, line) }
     try write(document) { width in text(report, document, width) }
     if report.interrupted { Glibc.exit(Interrupt.exitCode) }
-    return report
+    return (report, document)
   }
 }
 #endif

@@ -17,7 +17,8 @@ struct RingBench: ParsableCommand {
     version: "ringbench \(Version.ringKit)",
     subcommands: [
       CostCommand.self, SweepCommand.self, ShapesCommand.self, RingCommand.self, ExhaustCommand.self,
-      ExplainCommand.self, SimulateCommand.self, TopologyCommand.self, DeviceCommand.self, DriveCommand.self,
+      ExplainCommand.self, SimulateCommand.self, CompareCommand.self, TopologyCommand.self, DeviceCommand.self,
+      DriveCommand.self,
       VFIOCommand.self, GuestCommand.self, LoopCommand.self, ViommuServerCommand.self,
     ],
     defaultSubcommand: CostCommand.self

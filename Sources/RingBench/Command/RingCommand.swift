@@ -69,6 +69,7 @@ struct RingCommand: ParsableCommand {
 
   @OptionGroup var report: ReportOptions
   @OptionGroup var shownClass: ClassOptions
+  @OptionGroup var baselines: BaselineOptions
 
   func run() throws {
     let start = RunStart(of: "ring")
@@ -76,7 +77,8 @@ struct RingCommand: ParsableCommand {
     let shown = try shownClass.shown()
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
-    try destination.write(start) { progress in
+    let baselines = try self.baselines.prepare("ring", parameters)
+    let (_, document) = try destination.write(start) { progress in
       if parameters.impossible > 0 {
         progress.warn("\(parameters.impossible) of the combinations fit into no ring and are left out")
       }
@@ -84,6 +86,7 @@ struct RingCommand: ParsableCommand {
     } text: { _, document, width in
       document.text(shownClass.view(of: document, shown, width: width))
     }
+    try baselines.finish(document, destination)
   }
 
   /// What the options mean on this machine, or the one reason why they mean nothing.

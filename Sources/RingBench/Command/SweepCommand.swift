@@ -30,11 +30,13 @@ struct SweepCommand: ParsableCommand {
     let shown = try options.shownClass.shown()
     let machine = Machine.read()
     let parameters = try Self.parameters(options, on: machine)
-    try destination.write(start) { progress in
+    let baselines = try options.baselines.prepare("sweep", parameters)
+    let (_, document) = try destination.write(start) { progress in
       try SweepMeasurement(parameters, machine).run(progress: progress)
     } text: { _, document, width in
       document.text(options.shownClass.view(of: document, shown, width: width))
     }
+    try baselines.finish(document, destination)
   }
 
   /// What the options mean here: cost's, over other defaults and without its refusal of sizes.

@@ -66,7 +66,7 @@ struct VFIOCommand: ParsableCommand {
     let start = RunStart(of: "vfio")
     let destination = try report.destination()
     let parameters = try parameters()
-    let report = try destination.write(start, areTimes: false) { progress in
+    let (report, _) = try destination.write(start, areTimes: false) { progress in
       do {
         let (group, rows, fault) = try VFIOMeasurement(parameters).run(progress: progress)
         return VFIOReport(machine: .read(), parameters: parameters, group: group, rows: rows, fault: fault)
