@@ -98,8 +98,20 @@ wait_socket() {
   fail "$2 did not listen at $1"
 }
 
-# value FILE EXPRESSION: what a Python expression over `it`, the JSON in FILE, comes to.
-value() { python3 -c 'import json, sys; it = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"; }
+# value FILE EXPRESSION: what a Python expression over `it`, the JSON in FILE, comes to. Of a document of results there are also
+# `details`, and `row(ring="packed", path="direct")`: the first row with these, its fields, labels and figures by their names.
+value() {
+  python3 - "$1" "$2" <<'PYTHON'
+import json, sys
+it = json.load(open(sys.argv[1]))
+details = it.get("details")
+def row(**wanted):
+    for found in it["results"]:
+        found = found | found.get("labels", {}) | {figure["name"]: figure["value"] for figure in found.get("figures", [])}
+        if all(found.get(key) == value for key, value in wanted.items()): return found
+print(eval(sys.argv[2], globals()))
+PYTHON
+}
 
 # assert FILE EXPRESSION: fails, and says what is in FILE, unless the expression over `it` holds.
 assert() {
