@@ -7,7 +7,7 @@ public import RingKit
 /// races an unmap either finds the entry cleared, or enters a translation that the invalidation behind it removes
 /// before it is acknowledged. Up to 16 translators may be attached to a domain at a time.
 @frozen
-public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, PageWalkTranslator, ~Copyable {
+public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, IOTLBTranslator, ~Copyable {
   /// What this translator and the queue around it did.
   public var work: Counter
   /// Whether every IOTLB hit is held against the page table, to count ``WorkEvent/staleHits``; only with a counter.
@@ -88,14 +88,20 @@ extension IOMMUTranslator where Counter: WorkCounter {
   }
 }
 
-/// A translator with an ``IOTLB`` of 4 KiB pages in front of whatever else it knows, which it asks for a page at a
-/// time.
+/// A translator with an ``IOTLB`` in front of what it asks on a miss: a page table in this process or another one, a VMM,
+/// or the translations that came in messages.
 ///
-/// A hit, and a range that goes on beyond its page, are the same for all of them; what a miss is each says itself.
+/// Where a miss walks a page table, a leaf of 2 MiB or more is entered in the large pages. The thread that walks also
+/// serves invalidations, so between a walk and entering its result nothing is acknowledged that the result contradicts.
 @usableFromInline
 protocol IOTLBTranslator: DMATranslator, ~Copyable {
   /// Where every look-up begins.
   var iotlb: IOTLB { get }
+
+  /// Finds what maps an address and enters it: ``translatePage(_:for:)`` where the IOTLB has no answer.
+  mutating func fill(
+    _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
 
   /// Where one byte is, and how many bytes from there on are contiguous as far as one look-up tells.
   mutating func translatePage(
@@ -143,19 +149,7 @@ extension IOTLBTranslator where Self: ~Copyable {
   }
 }
 
-/// A translator whose IOTLB has a page table behind it, in this process or another one.
-///
-/// What is walked to is entered, a leaf of 2 MiB or more in the large pages. The thread that walks also serves
-/// invalidations, so between a walk and entering its result nothing is acknowledged that the result contradicts.
-@usableFromInline
-protocol PageWalkTranslator: IOTLBTranslator, ~Copyable {
-  /// Walks to the leaf that maps an address and enters it: ``translatePage(_:for:)`` where the IOTLB has no answer.
-  mutating func fill(
-    _ address: IOVA, for access: DMADirection
-  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
-}
-
-extension PageWalkTranslator where Self: ~Copyable {
+extension IOTLBTranslator where Self: ~Copyable {
   /// Where a range is that lies in one cached 2 MiB page which permits the access.
   @inlinable @inline(__always)
   mutating func largePageHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {

@@ -15,7 +15,7 @@ public import RingKit
 ///
 /// Ordering: the release store of the tail in `flush` pairs with the acquire load in `isIdle`, `serve`: a server that
 /// sees a descriptor sees the page-table entries cleared before it. The release store of the status pairs with the
-/// acquire load in `ThreadPlaces.progress`. A request beside the tail is overwritten by the next but one, which is
+/// acquire load in `ThreadServers.progress`. A request beside the tail is overwritten by the next but one, which is
 /// posted only when the next is: a server that finds the tail unmoved after it has read one has read that one. For this
 /// the copies are stored with release and read with acquire.
 ///
@@ -136,36 +136,36 @@ extension InvalidationQueue {
   @usableFromInline @inline(never)
   func flush(_ descriptor: InvalidationDescriptor) throws(DMAError) {
     if let published = unsafe published { return try unsafe flush(descriptor, published) }
-    try flush(descriptor, through: ThreadPlaces(queue: self))
+    try flush(descriptor, through: ThreadServers(queue: self))
   }
 
   @inline(__always)
-  func flush<Places: InvalidationPlaces>(
-    _ descriptor: InvalidationDescriptor, through places: Places
+  func flush<Servers: InvalidationServers>(
+    _ descriptor: InvalidationDescriptor, through servers: Servers
   ) throws(DMAError) {
     // Taking the lock waits until the cleared entries have left this CPU, lines the device has just read; the line of
     // the tail, which it has read too, comes meanwhile. Skip the prefetch while the lock is held: the holder is about
     // to write the line.
     if unsafe cring_load_relaxed_32(block) == 0 {
-      unsafe cring_prefetch_exclusive(Self.latestCopy(0, places.requests))
+      unsafe cring_prefetch_exclusive(Self.latestCopy(0, servers.requests))
     }
     unsafe cring_lock_counting(block, waitsWord)
     var end = tail &+ 2
-    while end &- slowest(of: places) > Self.slotCount {
+    while end &- slowest(of: servers) > Self.slotCount {
       unsafe cring_unlock(block)
-      try wait(end &- Self.slotCount, for: places)
+      try wait(end &- Self.slotCount, for: servers)
       unsafe cring_lock_counting(block, waitsWord)
       end = tail &+ 2
     }
-    unsafe Self.write(descriptor, places.slots, end &- 2)
-    unsafe Self.write(.wait(end), places.slots, end &- 1)
-    let copy = unsafe Self.latestCopy(end, places.requests)
+    unsafe Self.write(descriptor, servers.slots, end &- 2)
+    unsafe Self.write(.wait(end), servers.slots, end &- 1)
+    let copy = unsafe Self.latestCopy(end, servers.requests)
     unsafe cring_store_release_64(copy, descriptor.head)
     unsafe cring_store_release_64(copy + 8, descriptor.body)
     unsafe cring_store_release_64(block + Self.tailOffset, end)
-    places.publish(end)
+    servers.publish(end)
     unsafe cring_unlock(block)
-    try wait(end, for: places)
+    try wait(end, for: servers)
   }
 
   private static func write(
@@ -177,18 +177,18 @@ extension InvalidationQueue {
   }
 
   /// How far the server has come that is furthest behind; no slot before it is read any more.
-  private func slowest<Places: InvalidationPlaces>(of places: Places) -> UInt64 {
+  private func slowest<Servers: InvalidationServers>(of servers: Servers) -> UInt64 {
     var least = tail
-    for server in 0..<serverCount { least = min(least, places.progress(server)) }
+    for server in 0..<serverCount { least = min(least, servers.progress(server)) }
     return least
   }
 
-  private func wait<Places: InvalidationPlaces>(_ end: UInt64, for places: Places) throws(DMAError) {
+  private func wait<Servers: InvalidationServers>(_ end: UInt64, for servers: Servers) throws(DMAError) {
     for server in 0..<serverCount {
       var spins = 0
       var deadline: UInt64 = 0
-      while try !places.hasServed(server, end) {
-        if servedBy == .waiter || isServedByWaiter(server) { try places.serveInPlace(server) }
+      while try !servers.hasServed(server, end) {
+        if servedBy == .waiter || isServedByWaiter(server) { try servers.serveInPlace(server) }
         spins += 1
         if spins > Self.spinsBeforePause { cring_spin_hint() }
         guard spins % Self.spinsPerClock == 0 else { continue }
@@ -205,8 +205,8 @@ extension InvalidationQueue {
 
 /// Where the servers of an invalidation queue are, as far as a request has to know.
 ///
-/// ``ThreadPlaces`` in this process, ``ProcessPlaces`` in others. Not for servers: each knows its own slot.
-protocol InvalidationPlaces {
+/// ``ThreadServers`` in this process, ``ProcessServers`` in others. Not for servers: each knows its own slot.
+protocol InvalidationServers {
   /// Where servers read the tail and, beside it, the latest requests.
   var requests: UnsafeMutableRawPointer { get }
   /// Where they read descriptors.
@@ -224,7 +224,7 @@ protocol InvalidationPlaces {
 
 /// The servers of an invalidation queue that are threads of this process: they read its own block.
 @safe
-struct ThreadPlaces: InvalidationPlaces {
+struct ThreadServers: InvalidationServers {
   let queue: InvalidationQueue
 
   var requests: UnsafeMutableRawPointer { unsafe queue.block }

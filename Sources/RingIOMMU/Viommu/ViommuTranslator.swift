@@ -7,7 +7,7 @@ public import RingKit
 /// answer nothing is acknowledged that the answer contradicts, because one thread does both. The device never looks at
 /// the guest's page table.
 @frozen
-public struct ViommuTranslator<Counter: WorkCounter>: PageWalkTranslator, ~Copyable {
+public struct ViommuTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable {
   /// What this translator and the queue around it did.
   public var work: Counter
 
