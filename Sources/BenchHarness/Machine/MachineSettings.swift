@@ -54,7 +54,7 @@ package struct MachineSettings: Codable, Equatable, Sendable {
     settings.nohzFullCPUs = text(cpu + "/nohz_full").map { CPUList.parse($0) }
     settings.clocksource = text("/sys/devices/system/clocksource/clocksource0/current_clocksource")
     settings.numaBalancing = text("/proc/sys/kernel/numa_balancing").map { $0 != "0" }
-    settings.cpuQuota = quota(root)
+    settings.cpuQuota = MachineCheck(SystemTree(root: root), cpus: []).leastQuota.flatMap { $0.isFinite ? $0 : nil }
     settings.stolenShare = stolenShare(SystemFile.lines(root + "/proc/stat"))
     return settings
   }
@@ -77,33 +77,6 @@ package struct MachineSettings: Codable, Equatable, Sendable {
       }
     }
     return governors.isEmpty ? nil : governors.sorted()
-  }
-
-  /// Of this process's control group, or of the nearest one above it that has a limit.
-  private static func quota(_ root: String) -> Double? {
-    let groups = SystemFile.lines(root + "/proc/self/cgroup")
-    if let own = groups.first(where: { $0.hasPrefix("0::") })?.dropFirst(3), let quota = unified(root, String(own)) {
-      return quota
-    }
-    let legacy = root + "/sys/fs/cgroup/cpu"
-    guard let quota = SystemFile.number("\(legacy)/cpu.cfs_quota_us"), quota > 0,
-      let period = SystemFile.number("\(legacy)/cpu.cfs_period_us"), period > 0
-    else { return nil }
-    return Double(quota) / Double(period)
-  }
-
-  private static func unified(_ root: String, _ group: String) -> Double? {
-    var (path, least) = (group, Double?.none)
-    while true {
-      // A container sees its own group as the root of the tree, whatever its name outside is.
-      let words =
-        SystemFile.text("\(root)/sys/fs/cgroup\(path == "/" ? "" : path)/cpu.max")?.split(separator: " ") ?? []
-      if words.count == 2, let quota = Double(words[0]), let period = Double(words[1]), period > 0 {
-        least = min(least ?? .infinity, quota / period)
-      }
-      guard let slash = path.lastIndex(of: "/"), path != "/" else { return least }
-      path = slash == path.startIndex ? "/" : String(path[..<slash])
-    }
   }
 
   private static func stolenShare(_ lines: [Substring]) -> Double? {

@@ -52,6 +52,19 @@ package enum SystemFile {
   package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 }
 
+/// /proc and /sys below a folder: the machine's own, or a copy of another's.
+package struct SystemTree: Sendable {
+  private let root: String
+
+  package init(root: String = "") { self.root = root }
+
+  package func text(_ path: String) -> String? { SystemFile.text(root + path) }
+  package func number(_ path: String) -> Int? { SystemFile.number(root + path) }
+  package func lines(_ path: String) -> [Substring] { SystemFile.lines(root + path) }
+  package func names(in path: String) -> [String] { SystemFile.names(in: root + path) }
+  package func exists(_ path: String) -> Bool { SystemFile.exists(root + path) }
+}
+
 /// The kernel's notation for sets of CPUs and nodes: `0-3,8`.
 package enum CPUList {
   package static func parse(_ text: some StringProtocol) -> [Int] {
