@@ -32,6 +32,15 @@ import Testing
     #expect(ProgramArguments.all == CommandLine.arguments && !ProgramArguments.all.isEmpty)
   }
 
+  @Test(
+    arguments: [
+      (0.5, 1, 99, nil, ""), (10, 0, 99, nil, ""), (10, 10, 0, nil, ""), (10, 10, 20, nil, ", 20 s left"),
+      (10, 10, 20, 5, ", 5 s left"), (10, 1, 30, nil, ", 5 min left"),
+    ] as [(Double, Int, Int, Double?, String)])
+  func theTimeLeftIsOfWhatIsDone(seconds: Double, done: Int, rest: Int, most: Double?, words: String) {
+    #expect(Progress.left(seconds: seconds, done: done, rest: rest, atMost: most) == words)
+  }
+
   @Test(arguments: [("dumb", false), ("", false), (nil, false), ("xterm-256color", true), ("linux", true)])
   func linesAreRedrawnOnlyWhereATerminalCan(kind: String?, redraws: Bool) {
     #expect(Progress.redraws(kind) == redraws)

@@ -67,7 +67,13 @@ package struct SliceSession {
       let tuning = schedule.tuning.withLock { $0 }
       // More are planned while others than those before are still wanted: never fewer than there are.
       let total = max(done, schedule.planned.load(ordering: .relaxed))
-      progress.update(tuning ?? (total == 0 ? "counting and calibrating" : "slice \(done) of \(total)"))
+      if let tuning {
+        progress.update(tuning)
+      } else if total == 0 {
+        progress.update("counting and calibrating")
+      } else {
+        progress.update("slice \(done) of \(total)", done: done, of: total, deadline: schedule.deadline)
+      }
       usleep(250_000)
     }
   }

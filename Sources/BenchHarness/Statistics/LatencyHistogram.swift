@@ -12,6 +12,11 @@ package struct Latency: Codable, Equatable, Sendable {
   package let p99: Double
   package let p999: Double
   package let max: Double
+  /// All of them, as nanoseconds, in HdrHistogram's V2 compressed form and Base64; missing in results of schema 1.
+  package var histogram: String?
+
+  /// What the histogram holds; `nil` where there is none, or none that can be read.
+  package var buckets: HistogramBuckets? { histogram.flatMap { HistogramBuckets(compressed: $0) } }
 }
 
 /// Cycles of single events, three digits of each, up to some seconds; recording allocates nothing.
@@ -29,8 +34,12 @@ package struct LatencyHistogram {
     func at(_ percentile: Double) -> Double {
       Rounded.value(Double(histogram.valueAtPercentile(percentile)) * nanoseconds)
     }
+    let values = histogram.recordedValues().map {
+      (value: Double($0.value) * nanoseconds, count: Int($0.countAddedInThisIterationStep))
+    }
     return Latency(
-      count: Int(histogram.totalCount), p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100))
+      count: Int(histogram.totalCount), p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100),
+      histogram: histogram.totalCount == 0 ? nil : HistogramBuckets(values).compressed)
   }
   #else
   // A build without the trait has no HdrHistogram, and no command that measures.

@@ -58,7 +58,9 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
       }
       try pass(.read, count, sequence)
       sequence &+= UInt64(count)
-      progress.update("\(NumberText.grouped(tally.requests)) of \(NumberText.grouped(plan.requests)) requests")
+      progress.update(
+        "\(NumberText.grouped(tally.requests)) of \(NumberText.grouped(plan.requests)) requests",
+        done: Int(tally.requests), of: Int(plan.requests))
     }
   }
 

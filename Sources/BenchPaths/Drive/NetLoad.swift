@@ -73,7 +73,9 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
       publish()
       try takeReceived()
       if tally.requests & 0x3ff == 0 {
-        progress.update("\(NumberText.grouped(tally.requests)) of \(NumberText.grouped(plan.requests)) frames")
+        progress.update(
+          "\(NumberText.grouped(tally.requests)) of \(NumberText.grouped(plan.requests)) frames",
+          done: Int(tally.requests), of: Int(plan.requests))
       }
       try rest(hasProgress: tally.requests != before)
     }

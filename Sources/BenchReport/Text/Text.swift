@@ -154,7 +154,13 @@ package enum Lines {
 
   /// What a document warns of, a paragraph each.
   static func warnings(_ document: ResultDocument, width: Int) -> String {
-    document.warnings.map { TextWidth.fit("Note: \($0.text)", width) + "\n" }.joined()
+    // What is set on the machine is told in full by `ringbench check`.
+    let environment = document.warnings.filter { $0.kind == .environment }
+    let checks = environment.map { String($0.text.prefix { $0 != ":" }) }.joined(separator: ", ")
+    let first = environment.isEmpty ? [] : ["this machine may disturb it: \(checks) ('ringbench check')"]
+    return (first + document.warnings.filter { $0.kind != .environment }.map(\.text)).map {
+      TextWidth.fit("Note: \($0)", width) + "\n"
+    }.joined()
   }
 
   /// What a reader must know before the figures: empty, or sentences that end in a space.

@@ -49,7 +49,7 @@ struct CompareCommand: ParsableCommand {
     if let failOn { failing = try FailOn.parse(failOn) }
     var file: OutputFile?
     if let output { file = try OutputFile(checking: output) }
-    let destination = ReportDestination(format: try OutputFormat.parse(format), file: file, textFile: nil)
+    let destination = ReportDestination(format: try OutputFormat.parse(ofReport: format), file: file, textFile: nil)
     let (a, b) = try sides()
     let comparison = try Comparer(a, b, threshold: threshold / 100).compare()
     let isColoured = file == nil && Comparison.isColoured

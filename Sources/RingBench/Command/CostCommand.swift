@@ -1,6 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
+import BenchPaths
 import BenchReport
 
 /// `ringbench cost`: the table that tells what each path costs.
@@ -27,10 +28,12 @@ struct CostCommand: ParsableCommand {
     let machine = Machine.read()
     let parameters = try options.parameters(on: machine)
     let baselines = try options.baselines.prepare("cost", parameters)
-    let (_, document) = try destination.write(start) { progress in
+    let (_, document) = try destination.write(
+      start, cpus: [parameters.driverCPU, parameters.deviceCPU]
+    ) { progress in
       try CostMeasurement(parameters, machine).run(progress: progress)
     } text: { _, document, width in
-      document.text(options.shownClass.view(of: document, shown, width: width))
+      document.text(options.shownClass.view(of: document, shown, width: width, isQuiet: destination.isQuiet))
     }
     try baselines.finish(document, destination)
   }

@@ -68,7 +68,7 @@ struct ExhaustCommand: ParsableCommand {
     let destination = try report.destination()
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
-    try destination.write(start, areTimes: false) { progress in
+    try destination.write(start, cpus: [parameters.driverCPU], areTimes: false) { progress in
       try ExhaustMeasurement(parameters, machine).run(progress: progress)
     } text: { report, _, _ in
       report.text()

@@ -32,7 +32,7 @@ struct ExplainCommand: ParsableCommand {
 
   func run() throws {
     Interrupt.endAtOnce()
-    let destination = try report.destination()
+    let destination = try report.destination(isResult: false)
     if device {
       let report = DeviceReport(devices: try DeviceExplanation.find(names))
       try destination.write(report) { _ in names.isEmpty ? report.overview() : report.inFull() }

@@ -6,7 +6,7 @@ import Glibc
 
 /// Where a report goes, and how it is written.
 struct ReportOptions: ParsableArguments {
-  @Option(help: "text or json.")
+  @Option(help: "\(OutputFormat.names).")
   var format = "text"
 
   @Option(help: "Write the report to this file, all of it or nothing. (default: standard output)")
@@ -15,20 +15,31 @@ struct ReportOptions: ParsableArguments {
   @Option(help: "Also write the text report to this file, whatever the format of the other.")
   var textOutput: String?
 
+  @Option(help: "Also write the percentiles of round trips to this file, as HdrHistogram's plotter reads them.")
+  var hgrm: String?
+
   @Flag(help: "Leave the name of this host out of the result.")
   var anonymous = false
 
+  @Flag(name: .shortAndLong, help: "Neither progress nor warnings on standard error; the result has the warnings.")
+  var quiet = false
+
   /// The destination, checked before anything is measured.
-  func destination() throws(BenchError) -> ReportDestination {
-    let format = try OutputFormat.parse(format)
+  ///
+  /// What is no result, `isResult` false, has no other formats than text and JSON.
+  func destination(isResult: Bool = true) throws(BenchError) -> ReportDestination {
+    let format = try isResult ? OutputFormat.parse(format) : .parse(ofReport: format)
+    guard isResult || hgrm == nil else { throw .usage("--hgrm has nothing to write here: nothing is measured") }
     // Not `map`: the checks throw a typed error.
     var (file, textFile): (OutputFile?, OutputFile?)
     if let output { file = try OutputFile(checking: output) }
     if let textOutput { textFile = try OutputFile(checking: textOutput) }
+    if let hgrm { _ = try OutputFile(checking: hgrm) }
     if let textFile, file.map({ $0.isSame(as: textFile) }) ?? textFile.isStandardOutput {
       throw .usage("--output and --text-output go to one file, \(textFile.path); name another for one of them")
     }
-    return ReportDestination(format: format, file: file, textFile: textFile, isAnonymous: anonymous)
+    return ReportDestination(
+      format: format, file: file, textFile: textFile, percentilePath: hgrm, isAnonymous: anonymous, isQuiet: quiet)
   }
 }
 
@@ -48,11 +59,11 @@ struct ClassOptions: ParsableArguments {
   }
 
   /// The view of a document, in the class asked for, or, where nothing was measured in that, in the one with most slices.
-  func view(of document: ResultDocument, _ shown: PlacementClass?, width: Int) -> TextView {
+  func view(of document: ResultDocument, _ shown: PlacementClass?, width: Int, isQuiet: Bool) -> TextView {
     let measured = document.measuredClasses
     var view = TextView(shownClass: shown, isFull: all, width: width)
     if let shown, !measured.isEmpty, !measured.contains(shown) {
-      Progress().warn(
+      Progress(isQuiet: isQuiet).warn(
         "nothing was measured in class \(shown.name), only in \(measured.map(\.name).joined(separator: ", "))")
       view.shownClass = nil
     }
@@ -65,6 +76,7 @@ extension ReportDestination {
   ///
   /// - Parameters:
   ///   - start: when the run began, and of which command.
+  ///   - cpus: those that measure; `nil` where that is not chosen.
   ///   - areTimes: whether times are measured; a debug build counts as well.
   ///   - measure: gets the progress line, which may warn.
   ///   - text: the report for people.
@@ -72,11 +84,18 @@ extension ReportDestination {
   /// - Throws: what `measure` throws, or ``BenchError`` where the report cannot be written or has nothing to show.
   @discardableResult
   func write<Report: MeasuredReport>(
-    _ start: RunStart, areTimes: Bool = true, _ measure: (Progress) throws -> Report,
+    _ start: RunStart, cpus: [Int]? = nil, areTimes: Bool = true, _ measure: (Progress) throws -> Report,
     text: (Report, ResultDocument, _ width: Int) -> String
   ) throws -> (report: Report, document: ResultDocument) {
-    let progress = Progress()
+    let progress = Progress(isQuiet: isQuiet)
     if areTimes, !Version.isOptimised { progress.warn(Lines.debugBuild) }
+    // Before anything runs: afterwards the load would be its own.
+    let findings = MachineCheck(cpus: cpus ?? Array(Machine.read().cpus.prefix(2))).findings().filter {
+      $0.weight == .disturbs
+    }
+    if !findings.isEmpty {
+      progress.note("this machine may disturb it: \(findings.map(\.check).joined(separator: ", ")) ('ringbench check')")
+    }
     let report = try measure(progress)
     progress.clear()
     // An interrupted run has what there was until then, which may be nothing.
@@ -84,8 +103,12 @@ extension ReportDestination {
     let said = progress.warnings
     var document = try report.document(start.record(seed: report.seed, anonymous: isAnonymous))
     for warning in document.warnings where warning.kind != .interrupted { progress.warn(warning.text) }
+    for finding in findings { document.warn(.environment, finding.warning) }
     for line in said { document.warn(line == Lines.debugBuild ? .debugBuild : .other, line) }
     try write(document) { width in text(report, document, width) }
+    if let percentilePath, let missing = try PercentileExport.write([document], at: percentilePath) {
+      progress.note(missing)
+    }
     if report.interrupted { Glibc.exit(Interrupt.exitCode) }
     return (report, document)
   }

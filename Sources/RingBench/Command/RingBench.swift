@@ -13,13 +13,16 @@ struct RingBench: ParsableCommand {
       Exit codes: 0 done, 1 a check failed (a wrong byte, a broken ring) or nothing could be measured, 2 the command line \
       asks for something that makes no sense, 3 this machine cannot do it, 130, 143 or 129 ended by SIGINT, SIGTERM or \
       SIGHUP (what was measured until then is printed).
+
+      @FILE stands for the arguments in a file: words between blanks and line ends, quoted as in a shell; # begins a \
+      remark.
       """,
     version: "ringbench \(Version.ringKit)",
     subcommands: [
       CostCommand.self, SweepCommand.self, ShapesCommand.self, RingCommand.self, ExhaustCommand.self,
-      ExplainCommand.self, SimulateCommand.self, CompareCommand.self, TopologyCommand.self, DeviceCommand.self,
-      DriveCommand.self,
-      VFIOCommand.self, GuestCommand.self, LoopCommand.self, ViommuServerCommand.self,
+      ExplainCommand.self, SimulateCommand.self, CompareCommand.self, ReportCommand.self, ConvertCommand.self,
+      TopologyCommand.self, CheckCommand.self, DeviceCommand.self, DriveCommand.self, VFIOCommand.self,
+      GuestCommand.self, LoopCommand.self, ViommuServerCommand.self,
     ],
     defaultSubcommand: CostCommand.self
   )
@@ -31,8 +34,8 @@ struct RingBench: ParsableCommand {
     Interrupt.install()
     // A file that may not become longer is an error of the call, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
-    let arguments = Array(ProgramArguments.all.dropFirst())
     do {
+      let arguments = try ArgumentFile.expand(Array(ProgramArguments.all.dropFirst()))
       try CommandNames.check(arguments[...], of: Self.self, named: "ringbench")
       var command = try parseAsRoot(arguments)
       try checkMemory()

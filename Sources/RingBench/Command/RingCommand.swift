@@ -78,13 +78,15 @@ struct RingCommand: ParsableCommand {
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
     let baselines = try self.baselines.prepare("ring", parameters)
-    let (_, document) = try destination.write(start) { progress in
+    let (_, document) = try destination.write(
+      start, cpus: [parameters.driverCPU, parameters.deviceCPU]
+    ) { progress in
       if parameters.impossible > 0 {
         progress.warn("\(parameters.impossible) of the combinations fit into no ring and are left out")
       }
       return try RingMeasurement(parameters, machine).run(progress: progress)
     } text: { _, document, width in
-      document.text(shownClass.view(of: document, shown, width: width))
+      document.text(shownClass.view(of: document, shown, width: width, isQuiet: destination.isQuiet))
     }
     try baselines.finish(document, destination)
   }

@@ -56,7 +56,7 @@ struct ShapesCommand: ParsableCommand {
     let destination = try report.destination()
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
-    try destination.write(start) { progress in
+    try destination.write(start, cpus: [parameters.driverCPU, parameters.deviceCPU]) { progress in
       try ShapesMeasurement(parameters, machine).run(progress: progress)
     } text: { report, _, _ in
       report.text()

@@ -51,7 +51,7 @@ struct SimulateCommand: ParsableCommand {
     let destination = try report.destination()
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
-    try destination.write(start) { progress in
+    try destination.write(start, cpus: [parameters.driverCPU, parameters.deviceCPU].compactMap { $0 }) { progress in
       try SimulationRun(parameters, machine).run(progress: progress)
     } text: { report, _, _ in
       report.text()

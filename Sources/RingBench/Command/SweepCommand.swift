@@ -31,10 +31,12 @@ struct SweepCommand: ParsableCommand {
     let machine = Machine.read()
     let parameters = try Self.parameters(options, on: machine)
     let baselines = try options.baselines.prepare("sweep", parameters)
-    let (_, document) = try destination.write(start) { progress in
+    let (_, document) = try destination.write(
+      start, cpus: [parameters.driverCPU, parameters.deviceCPU]
+    ) { progress in
       try SweepMeasurement(parameters, machine).run(progress: progress)
     } text: { _, document, width in
-      document.text(options.shownClass.view(of: document, shown, width: width))
+      document.text(options.shownClass.view(of: document, shown, width: width, isQuiet: destination.isQuiet))
     }
     try baselines.finish(document, destination)
   }

@@ -47,7 +47,8 @@ struct VhostOptions: ParsableArguments {
     guard !socket.isEmpty, socket.utf8.count <= 107 else {
       throw .usage("--socket is a path of 1 to 107 bytes, not of \(socket.utf8.count)")
     }
-    return Parameters(socket: socket, options: options, isOnce: once, format: try OutputFormat.parse(format))
+    let format = try OutputFormat.parse(ofReport: format)
+    return Parameters(socket: socket, options: options, isOnce: once, format: format)
   }
 }
 
@@ -133,10 +134,7 @@ struct VhostServer<Device: VhostUserDevice> {
     if let failure { endings.add(failure == .closed ? nil : text(failure)) }
     let did = zip(tally(), earlier).map { ($0.name, $0.count - $1.count) }
     let report = VhostReport(backend, kind, did: did, failure: failure)
-    switch parameters.format {
-    case .text: StandardStream.output.write(report.text)
-    case .json: StandardStream.output.write(try JSONText.encode(report))
-    }
+    StandardStream.output.write(parameters.format == .json ? try JSONText.encode(report) : report.text)
     return failure
   }
 

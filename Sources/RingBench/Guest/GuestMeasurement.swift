@@ -28,7 +28,8 @@ struct GuestMeasurement {
       for setting in parameters.settings {
         if Interrupt.isRequested { break outer }
         let all = parameters.rings.count * parameters.settings.count
-        progress.update("guest \(rows.count + 1) of \(all): \(setting.name), \(ring.name)")
+        progress.update(
+          "guest \(rows.count + 1) of \(all): \(setting.name), \(ring.name)", done: rows.count, of: all)
         guard let row = try run.run(setting, ring, files) else { break outer }
         rows.append(row)
       }

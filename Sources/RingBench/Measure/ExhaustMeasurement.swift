@@ -21,7 +21,7 @@ struct ExhaustMeasurement {
     var rows: [ExhaustRow] = []
     for (number, what) in cases.enumerated() {
       if Interrupt.isRequested { break }
-      progress.update("\(number + 1) of \(cases.count): \(what.label)")
+      progress.update("\(number + 1) of \(cases.count): \(what.label)", done: number, of: cases.count)
       let row = try measure(what)
       // What an interruption cut short is no result.
       if Interrupt.isRequested { break }

@@ -1,0 +1,69 @@
+import BenchHarness
+import BenchPaths
+
+/// One row of a comparison, as a picture and a table show it.
+struct ForestRow {
+  let row: ResultRow
+  /// Of the second by the first: of what each is by direct, of rings by the floor.
+  let ratio: Estimate
+  let verdict: Comparison.Verdict
+  /// Why there is no verdict.
+  let reason: String?
+
+  /// For a picture, which has little room.
+  var shortVerdict: String { verdict == .notComparable ? "" : verdict.rawValue }
+}
+
+/// Two results: what each row's ratio came to, with its verdict.
+enum ForestChart {
+  private static let left = 106.0
+  private static let right = 92.0
+
+  static func charts(_ rows: [ForestRow], name: String) -> [Chart] {
+    let ratios = rows.map(\.ratio)
+    guard let low = ratios.map(\.low).min(), let high = ratios.map(\.high).max() else { return [] }
+    let scale = Scale(
+      logarithmic: true, from: min(low, 0.97), to: max(high, 1.03), between: left, and: Chart.usualWidth - right)
+    return PanelKey.panels(rows.map(\.row)).map { key, _ in
+      chart(key, rows.filter { PanelKey($0.row) == key }, scale, name)
+    }
+  }
+
+  private static func chart(_ key: PanelKey, _ rows: [ForestRow], _ scale: Scale, _ name: String) -> Chart {
+    let step = 16.0
+    let top = 28.0
+    let bottom = top + Double(rows.count) * step
+    var chart = Chart(
+      name: "\(name)-compare-\(key.name)", title: "Second by first: \(key.title)",
+      summary: rows.map { "\(LadderCharts.name($0.row)) \(fixed($0.ratio.median, 3)), \($0.verdict.rawValue)" }
+        .joined(separator: "; ") + ".", height: bottom + 50)
+    chart.label(key.title, 4, 14, as: "t")
+    chart.horizontalAxis(
+      scale, ticks: scale.ticks(4), top: top, bottom: bottom, title: "second by first, less is faster", TickText.number)
+    chart.line(scale.at(1), top, scale.at(1), bottom, as: "r")
+    for (number, row) in rows.enumerated() {
+      let y = top + (Double(number) + 0.5) * step
+      let placement = row.row.placement?.class ?? .sameL3
+      chart.label(LadderCharts.name(row.row), 4, y + 4)
+      chart.whisker(row.ratio, on: scale, y, Look.shape(placement), Look.kind(placement))
+      chart.label("\(fixed(row.ratio.median, 3)) \(row.shortVerdict)", Chart.usualWidth - 2, y + 3.5, .end, as: "s")
+    }
+    let classes = PlacementClass.allCases.filter { placement in
+      rows.contains { $0.row.placement?.class == placement }
+    }
+    _ = chart.legend(
+      classes.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 42, width: Chart.usualWidth - 8)
+    return chart
+  }
+
+  static func table(_ rows: [ForestRow]) -> PageTable {
+    var table = PageTable(["row", ">second by first", ">95 %", "verdict"])
+    for row in rows {
+      table.rows.append([
+        row.row.name, fixed(row.ratio.median, 3), "\(fixed(row.ratio.low, 3))–\(fixed(row.ratio.high, 3))",
+        row.verdict.rawValue + (row.reason.map { ": \($0)" } ?? ""),
+      ])
+    }
+    return table
+  }
+}
