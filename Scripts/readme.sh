@@ -26,7 +26,15 @@ awk -v tables="$work/tables" '
 
 "$ringbench" report "$@" -o /dev/null --svg-dir "$work/pictures"
 mkdir -p bench-results/pictures
-picture() { cp "$(find "$work/pictures" -name "$1" | sort | head -n 1)" "bench-results/pictures/$2.svg"; }
-picture '*-ladder-split-readable-*.svg' ladder
-picture '*-crossover-split-readable-*.svg' crossover
+# picture KIND: the first of its kind, of the first result that has one.
+picture() {
+  local result found
+  for result in "${results[@]}"; do
+    found=$(find "$work/pictures" -name "$(basename "$result" .json)-$1-split-readable-*.svg" | sort | head -n 1)
+    [ -z "$found" ] || { cp "$found" "bench-results/pictures/$1.svg"; return; }
+  done
+}
+results=("$@")
+picture ladder
+picture crossover
 cp "$work/README.md" README.md

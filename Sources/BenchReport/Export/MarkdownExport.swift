@@ -7,7 +7,8 @@ enum MarkdownExport {
   static func text(_ documents: [ResultDocument]) -> String {
     var parts: [String] = []
     for document in documents {
-      if let answer = document.answer { parts.append(answer + "\n") }
+      // Those of schema 1 are as long as the table.
+      if document.schema == ResultDocument.schemaNumber, let answer = document.answer { parts.append(answer + "\n") }
       for placement in PlacementClass.allCases { parts += paths(document, placement) }
       parts += lists(document)
     }
@@ -65,7 +66,7 @@ enum MarkdownExport {
     guard let time = row.nsPerBuffer?.median else { return "-" }
     let number = fixed(time, time >= 99.5 ? 0 : 1)
     guard row.path != .direct || row.isolated == true, let ratio = row.ratioToDirect else { return number }
-    return "\(number) (\(fixed(ratio.median, 2)))"
+    return "\(number) (\(Ratio.digits(ratio.median)))"
   }
 
   /// Rows of other kinds, a list for each.

@@ -9,7 +9,7 @@ struct Chart {
   /// What it shows, for those who do not see it.
   let summary: String
   let width: Double
-  let height: Double
+  var height: Double
   var body = Markup()
 
   init(name: String, title: String, summary: String, width: Double = Chart.usualWidth, height: Double) {
@@ -174,7 +174,7 @@ extension Chart {
     var (at, row) = (x, y)
     for entry in entries {
       // Letters of this size are about this wide.
-      let need = 20 + Double(entry.name.count) * 5.9
+      let need = 24 + Double(entry.name.count) * 5.9
       if at > x, at + need > x + width { (at, row) = (x, row + 14) }
       mark(entry.shape, at + 4, row - 3, as: entry.kind)
       label(entry.name, at + 12, row, as: "s")
@@ -194,9 +194,8 @@ enum Look {
     case .direct: 0
     case .identity: 2
     case .iommuStrict: 6
-    case .iommuLazy: 1
+    case .iommuLazy, .mmu: 1
     case .viommu: 7
-    case .mmu: 4
     case .premapped: 3
     case .swiotlb: 5
     case .dmaMask: 2

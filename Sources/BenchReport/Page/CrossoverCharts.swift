@@ -84,9 +84,10 @@ enum CrossoverCharts {
     }
     let paths = DMAPath.allCases.filter { path in rows.contains { $0.path == path } }
     for path in paths { chart.curve(path, rows.filter { $0.path == path }, x, y) }
-    _ = chart.legend(
+    let end = chart.legend(
       paths.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 44, width: Chart.usualWidth - 8)
-    chart.label("shaded: measured crossover; dashed, with ′: predicted", 4, bottom + 78, as: "s")
+    chart.label("shaded: measured crossover; dashed, with ′: predicted", 4, end + 10, as: "s")
+    chart.height = end + 16
     return chart
   }
 

@@ -51,7 +51,7 @@ enum ForestChart {
     let classes = PlacementClass.allCases.filter { placement in
       rows.contains { $0.row.placement?.class == placement }
     }
-    _ = chart.legend(
+    chart.height = chart.legend(
       classes.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 42, width: Chart.usualWidth - 8)
     return chart
   }

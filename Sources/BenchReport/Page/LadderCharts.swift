@@ -77,7 +77,7 @@ enum LadderCharts {
         chart.label(fixed(ratio.median, ratio.median < 9.995 ? 2 : 0), Chart.usualWidth - 2, at + 3.5, .end, as: "s")
       }
     }
-    _ = chart.legend(
+    chart.height = chart.legend(
       classes.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, top + height + 42, width: Chart.usualWidth - 8)
     return chart
   }

@@ -130,7 +130,7 @@ enum RingCharts {
       chart.label(short(time.median), Chart.usualWidth - 2, y + 23, .end, as: "s")
     }
     let classes = PlacementClass.allCases.filter { placement in rings.contains { $0.placement?.class == placement } }
-    _ = chart.legend(
+    chart.height = chart.legend(
       classes.map { (Look.shape($0), Look.kind($0), $0.name) } + [(.cross, "c0", "floor")], 4, bottom + 42,
       width: Chart.usualWidth - 8)
     return [chart]

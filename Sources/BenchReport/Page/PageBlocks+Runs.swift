@@ -59,15 +59,15 @@ extension PageBlocks {
     return table.markup
   }
 
-  /// A few results in full; of many a line each.
+  /// Up to three results in full; of more a line each.
   static func runs(_ results: [NamedResult]) -> [PageBlock] {
-    if results.count > ReportPage.mostDrawn {
-      var table = PageTable(["result", "when", "host", "CPU", "kernel", "class", "commit", "caveats"])
+    if results.count > 3 {
+      var table = PageTable(["result", "when", "host", "CPU", "kernel", "commit", "command", "caveats and classes"])
       for result in results {
         let document = result.document
         table.rows.append([
           result.name, document.run.startedAt, document.run.host ?? "", document.machine.cpuModel,
-          document.machine.kernel, document.mainClass?.name ?? "", String(document.run.commit.prefix(12)),
+          document.machine.kernel, String(document.run.commit.prefix(12)), document.run.command,
           badges(document).map(\.words).joined(separator: ", "),
         ])
       }

@@ -30,7 +30,7 @@ enum SliceCharts {
       name: "\(name)-slices-\(key.name)", title: "Slices: \(key.title)",
       summary: "Nanoseconds a buffer in each of \(slices.count) slices, over the rounds of the run;"
         + " \(dropped) do not count and are hollow.",
-      height: bottom + 92)
+      height: bottom)
     chart.label(key.title, 4, 14, as: "t")
     chart.verticalAxis(
       y, ticks: y.ticks(6), left: left, right: Chart.usualWidth - 12, title: "ns a buffer", TickText.number)
@@ -47,6 +47,7 @@ enum SliceCharts {
       at = chart.legend(
         reasons.map { (shape($0), "h0", "dropped: \($0.words)") }, 4, at + 10, width: Chart.usualWidth - 8)
     }
+    chart.height = at + 2
     return chart
   }
 
