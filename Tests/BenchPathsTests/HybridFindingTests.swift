@@ -1,4 +1,3 @@
-import FoundationEssentials
 import RingIOMMU
 import RingKit
 import Testing
@@ -107,29 +106,17 @@ import Testing
     #expect(HybridCalibrator.ladder(upTo: .max, measured: 64, depth: 32_768).last == 8192)
   }
 
-  @Test func theJSONNamesClassThresholdAndSamples() throws {
-    struct Shape: Decodable {
-      struct Placement: Decodable { let `class`: String }
-      struct Sample: Decodable {
-        let direction: String
-        let bytes: Int
-        let shadowNs: Double
-        let iommuStrictNs: Double
-      }
-      let ring: String
-      let taken: String
-      let placement: Placement
-      let thresholdBytes: [String: Int]
-      let samples: [Sample]
-    }
-    var later = finding(.packed, .crossL3)
-    later.occasion = .later
-    let shape = try #require(try JSONDecoder().decode([Shape].self, from: JSONEncoder().encode([later])).first)
-    #expect(shape.ring == "packed" && shape.placement.class == "cross-l3" && shape.taken == "later")
-    // A direction that nobody looked at has no threshold.
-    #expect(shape.thresholdBytes == ["device-writable": 425])
-    #expect(shape.samples.map(\.bytes) == [256, 512])
-    #expect(shape.samples.map(\.shadowNs) == [10, 600] && shape.samples.map(\.iommuStrictNs) == [400, 400])
-    #expect(shape.samples.allSatisfy { $0.direction == "device-writable" })
+  /// The run's round trips name a finding only where they are those of the finding.
+  @Test func aFindingIsNotRelabelledByAClassItWasNotMeasuredIn() {
+    var outcome = HybridOutcome()
+    outcome.findings = [finding(.split, .sameL3), finding(.packed, .crossL3)]
+    outcome.findings[0].roundTrip = 110
+    outcome.findings[1].roundTrip = 480
+    let pair = CPUPair(areSiblings: false, shareLastLevelCache: true, shareNode: true)
+    let far = PlacementClassifier(pair: pair, underHypervisor: true, roundTrips: [500, 510])
+    #expect(outcome.named(by: far).findings.map(\.placement) == [.sameL3, .crossL3])
+    // What is of a group takes its name, whatever it was called when fewer round trips were known.
+    outcome.findings[0].placement = .crossL3
+    #expect(outcome.named(by: classifier).findings.map(\.placement) == [.sameL3, .crossL3])
   }
 }

@@ -25,6 +25,7 @@ import Testing
   private func run(seed: UInt64, slices: Int = 20, noise: Double = 0.02, drift: Double = 0) -> ResultDocument {
     var random = Noise(generator: SeededGenerator(seed: seed))
     var document = ResultDocument(run: .fixture(), machine: .fixture)
+    document.run.seed = "\(seed)"
     document.parameters = ["depth": .integer(128), "seed": .integer(Int(seed))]
     let speed = exp(drift * random.next())
     for ring in RingLayout.allCases {
@@ -79,12 +80,20 @@ import Testing
   /// With as few slices as ranks cannot tell anything from, too; and of direct, which every other row is compared with.
   @Test(arguments: [5, 20, 100], [0, 1, 8, 23])
   func oneSlowerRowIsFoundAndNoOther(slices: Int, number: Int) throws {
-    let before = run(seed: 7, slices: slices, noise: 0.01)
-    let comparison = try compare([before], [slowed(before, number, by: 1.1)])
+    let (before, other) = (run(seed: 7, slices: slices, noise: 0.01), run(seed: 8, slices: slices, noise: 0.01))
+    let comparison = try compare([before], [slowed(other, number, by: 1.2)])
     #expect(comparison.rows(.slower).map(\.name) == [before.results[number].name])
     #expect(comparison.rows(.same).count == 23)
-    let back = try compare([slowed(before, number, by: 1.1)], [before])
+    let back = try compare([slowed(before, number, by: 1.2)], [other])
     #expect(back.rows(.faster).map(\.name) == [before.results[number].name] && back.rows(.same).count == 23)
+  }
+
+  /// A file that was edited is of the same run: what is noise in one is the same noise in the other.
+  @Test(arguments: [1, 4])
+  func filesOfOneRunAreComparedSliceBySlice(number: Int) throws {
+    let before = run(seed: 5, slices: 5, noise: 0.5)
+    let comparison = try compare([before], [slowed(before, number, by: 1.1)])
+    #expect(comparison.rows(.slower).map(\.name) == [before.results[number].name] && comparison.rows(.same).count == 23)
   }
 
   @Test func aDifferenceBelowTheThresholdDoesNotCount() throws {

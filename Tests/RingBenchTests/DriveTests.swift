@@ -7,6 +7,7 @@ import Testing
 import VhostUser
 
 @testable import BenchHarness
+@testable import BenchReport
 
 /// `ringbench drive` and `ringbench device` as programs, at each other or at one end that misbehaves.
 @Suite(.timeLimit(.minutes(10))) struct DriveTests {
@@ -54,9 +55,11 @@ import VhostUser
     _ = device.end()
     let (end, output, errors) = drive.end()
     #expect(end == .exited(code: 1) && errors.contains("the peer closed the connection"))
-    #expect(output.contains("\"text\" : \"the peer closed the connection\"") && output.contains("\"exitCode\" : 1"))
-    #expect(output.contains("\"requests\" : ") && !output.contains("\"requests\" : 0,"))
-    #expect(output.contains("\"nsPerRequest\" : ") && !output.contains("\"nsPerRequest\" : 0,"))
+    let document = try ResultDocument.decode(output, named: "drive")
+    let failure = document.details?["failure"]
+    #expect(failure?["text"]?.string == "the peer closed the connection" && failure?["exitCode"]?.integer == 1)
+    let row = try #require(document.results.first)
+    #expect(row.figure("requests")?.value ?? 0 > 0 && row.figure("nsPerRequest")?.value ?? 0 > 0)
   }
 
   @Test func aDiskThatDoesNotTellItsNameIsDrivenAllTheSame() throws {
@@ -71,7 +74,9 @@ import VhostUser
     let backend = VhostUserBackend(try #require(connection), device: NamelessDisk())
     #expect(throws: VhostUserError.closed) { try backend.run { false } }
     let (end, output, errors) = drive.end()
-    #expect(end == .exited(code: 0) && output.contains("\"requests\" : 100,") && output.contains("\"name\" : null"))
+    let document = try ResultDocument.decode(output, named: "drive")
+    #expect(end == .exited(code: 0) && document.results.first?.figure("requests")?.value == 100)
+    #expect(document.details?["disk"]?["name"] == .null)
     #expect(errors.contains("the device does not tell its name"))
   }
 

@@ -12,8 +12,9 @@ final class ProgramRun {
   private let output: String
   private let errors: String
 
-  init(_ line: String) throws {
-    let program = try #require(RingBenchProgram.path, "there is no ringbench beside the tests")
+  /// Runs `ringbench`, or another program.
+  init(_ line: String, program: String? = RingBenchProgram.path) throws {
+    let program = try #require(program, "there is no ringbench beside the tests")
     var name = Array("/tmp/ringbench-run-XXXXXX".utf8CString)
     try #require(unsafe mkdtemp(&name) != nil)
     let folder = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

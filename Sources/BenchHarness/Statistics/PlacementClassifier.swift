@@ -29,6 +29,14 @@ package struct PlacementClassifier: Sendable {
     return measured == .crossL3 && !pair.shareNode ? .crossNode : measured
   }
 
+  /// The same of a round trip that was measured apart from the run's; `nil` where it is none that the run saw.
+  ///
+  /// The nearest of the run's groups may be far: a run in one class alone would lend its name to any round trip.
+  package func placement(around roundTrip: Double) -> PlacementClass? {
+    guard underHypervisor, clusters.isDistant(roundTrip) else { return placement(of: roundTrip) }
+    return nil
+  }
+
   /// What becomes of a slice, with what has to be put up with on a machine that has no others.
   package func verdict(_ slice: SliceConditions, tolerating: Tolerance = .nothing) -> Verdict {
     let (before, after) = (placement(of: slice.roundTripBefore), placement(of: slice.roundTripAfter))

@@ -36,6 +36,11 @@ package struct RoundTripClusters: Sendable, Equatable {
     return clusters.min { abs(log($0.centre / roundTrip)) < abs(log($1.centre / roundTrip)) }?.placement
   }
 
+  /// Whether a round trip is too far from every centre to belong to it.
+  package func isDistant(_ roundTrip: Double) -> Bool {
+    !clusters.contains { abs(log($0.centre / roundTrip)) < log(Self.distinct) }
+  }
+
   private typealias Group = (centre: Double, count: Int)
 
   private static func settle(_ logs: [Double]) -> [Group] {

@@ -30,10 +30,10 @@ package struct HybridOutcome: Sendable {
     var copy = self
     for number in findings.indices {
       copy.findings[number].placement =
-        classifier.placement(of: findings[number].roundTrip) ?? findings[number].placement
+        classifier.placement(around: findings[number].roundTrip) ?? findings[number].placement
     }
     for number in gaps.indices {
-      copy.gaps[number].placement = classifier.placement(of: gaps[number].roundTrip) ?? gaps[number].placement
+      copy.gaps[number].placement = classifier.placement(around: gaps[number].roundTrip) ?? gaps[number].placement
     }
     let named = copy
     copy.gaps.removeAll { named.knows($0.ring, $0.placement) }
@@ -79,7 +79,7 @@ package struct HybridFinding: Sendable {
   package var occasion = Occasion.start
 
   /// When it was made.
-  package enum Occasion: String, Encodable, Sendable {
+  package enum Occasion: String, Sendable {
     /// Before anything was measured.
     case start
     /// When the CPUs came to a placement that was not seen before.
@@ -91,37 +91,6 @@ package struct HybridFinding: Sendable {
     // By ratio: round trips of two classes lie a multiple apart, and those of one class some per cent.
     let distance = { (number: Int) in abs(log(max(findings[number].roundTrip, 1) / max(roundTrip, 1))) }
     return findings.indices.filter { findings[$0].ring == ring }.min { distance($0) < distance($1) }
-  }
-}
-
-extension HybridFinding: Encodable {
-  private struct Row: Encodable {
-    let ring: RingLayout
-    let placement: PlacementFigure
-    let taken: Occasion
-    let slices: Int
-    var thresholdBytes: [String: UInt32] = [:]
-    var samples: [Sample] = []
-  }
-
-  private struct Sample: Encodable {
-    let direction: DMADirection
-    let bytes: Int
-    let shadowNs: Double
-    let iommuStrictNs: Double
-  }
-
-  package func encode(to encoder: any Encoder) throws {
-    var row = Row(ring: ring, placement: PlacementFigure(placement, roundTrip), taken: occasion, slices: slices)
-    for sample in calibration.samples {
-      // Only directions that were looked at: 0 would mean that everything is mapped.
-      row.thresholdBytes[sample.direction.name] = calibration.threshold[sample.direction]
-      row.samples.append(
-        Sample(
-          direction: sample.direction, bytes: sample.byteCount, shadowNs: Rounded.value(sample.copyNanoseconds),
-          iommuStrictNs: Rounded.value(sample.mapNanoseconds)))
-    }
-    try row.encode(to: encoder)
   }
 }
 

@@ -91,7 +91,9 @@ package struct Comparer {
     guard !pairs.isEmpty else {
       throw .check("no row has times on both sides; compare runs of cost, sweep or ring with the same rings and paths")
     }
-    var samples = pairs.map { RowSamples($0, a, b) }
+    // Two files of one run have the same slices: each is compared with itself.
+    let isOneRun = a.runs.count == 1 && b.runs.count == 1 && a.runs[0].run == b.runs[0].run
+    var samples = pairs.map { RowSamples($0, a, b, isOneRun: isOneRun) }
     setSpeed(&samples)
     let tests = samples.map { $0.reason == nil ? $0.p : nil }
     let corrected = TwoSampleTest.holm(tests.compactMap { $0 })
@@ -155,13 +157,14 @@ private struct RowSamples {
   private let relativesB: [[Double]]
   private let mediansA: [Double]
   private let mediansB: [Double]
+  private let isOneRun: Bool
   let isReference: Bool
   /// B's by A's of all other rows, for what has no other reference.
   var speed = 1.0
   let reason: String?
 
-  init(_ pair: RowPair, _ a: ComparedSide, _ b: ComparedSide) {
-    self.pair = pair
+  init(_ pair: RowPair, _ a: ComparedSide, _ b: ComparedSide, isOneRun: Bool) {
+    (self.pair, self.isOneRun) = (pair, isOneRun)
     let finder = RowFinder(pair)
     isReference = finder.isReference
     (timesA, relativesA, mediansA) = finder.samples(a)
@@ -214,13 +217,16 @@ private struct RowSamples {
   /// The larger one of the tests of the times and of what they are compared with.
   var p: Double? {
     let scaled = timesB.map { $0.map { $0 / speed } }
-    guard let times = Self.test(timesA, isReference ? scaled : timesB) else { return nil }
-    return isReference ? times : Self.test(relativesA, relativesB).map { max(times, $0) }
+    guard let times = test(timesA, isReference ? scaled : timesB) else { return nil }
+    return isReference ? times : test(relativesA, relativesB).map { max(times, $0) }
   }
 
   /// By ranks, or, where there are too few for them to tell, by the means of logarithms.
-  private static func test(_ a: [[Double]], _ b: [[Double]]) -> Double? {
+  private func test(_ a: [[Double]], _ b: [[Double]]) -> Double? {
     let (a, b) = (a.flatMap { $0 }, b.flatMap { $0 })
+    if isOneRun, a.count == b.count {
+      return TwoSampleTest.welch(zip(a, b).map { log($1 / $0) }, [0, 0])
+    }
     let ranks = TwoSampleTest.mannWhitney(a, b)
     guard TwoSampleTest.leastMannWhitney(a.count, b.count) > 1e-4 else { return ranks }
     return TwoSampleTest.welch(a.map { log($0) }, b.map { log($0) }) ?? ranks
@@ -228,14 +234,13 @@ private struct RowSamples {
 
   func row(seed: UInt64, p: Double?, threshold: Double, significance: Double) -> Comparison.Row {
     let identity = pair.identity
-    var time = BootstrapInterval.ratioOfMedians(timesB, to: timesA, seed: seed)
+    var time = ratio(timesB, to: timesA, seed: seed)
     // Without slices the medians are all there is.
     if time == nil { time = plainTimeRatio.map { .exactly($0) } }
     let relative =
       isReference
       ? time.map { Estimate(median: $0.median / speed, low: $0.low / speed, high: $0.high / speed) }
-      : BootstrapInterval.ratioOfMedians(relativesB, to: relativesA, seed: seed)
-        ?? plainRelativeRatio.map { .exactly($0) }
+      : ratio(relativesB, to: relativesA, seed: seed) ?? plainRelativeRatio.map { .exactly($0) }
     var row = Comparison.Row(
       name: pair.example.name, ring: identity.ring, path: identity.path, direction: identity.direction,
       bytes: identity.bytes, isolated: identity.isolated ? true : nil, labels: identity.labels,
@@ -253,6 +258,14 @@ private struct RowSamples {
       if isFaster(time), isFaster(relative) { row.verdict = .faster }
     }
     return row
+  }
+
+  private func ratio(_ b: [[Double]], to a: [[Double]], seed: UInt64) -> Estimate? {
+    let (first, second) = (a.flatMap { $0 }, b.flatMap { $0 })
+    guard isOneRun, first.count == second.count, !first.isEmpty else {
+      return BootstrapInterval.ratioOfMedians(b, to: a, seed: seed)
+    }
+    return BootstrapInterval.median(of: zip(first, second).map { $1 / $0 }, seed: seed)
   }
 
   private static func spread(_ medians: [Double]) -> Double? {

@@ -30,13 +30,12 @@ extension Comparison {
     let hasSpread = rows.contains { $0.spreadOfA != nil || $0.spreadOfB != nil }
     let cells = rows.map { row in
       [
-        row.shortName, short(row.nsOfA), short(row.nsOfB), Ratio.text(row.relativeRatio), Ratio.text(row.timeRatio),
-        row.p.map { $0 < 0.001 ? "<0.001" : fixed($0, 3) } ?? "-",
-      ] + (hasSpread ? [Self.percent(row.spreadOfA) + " " + Self.percent(row.spreadOfB)] : [])
-        + [row.verdict.rawValue]
+        row.shortName, row.verdict.rawValue, Ratio.text(row.relativeRatio), Ratio.text(row.timeRatio),
+        row.p.map { $0 < 0.001 ? "<0.001" : fixed($0, 3) } ?? "-", short(row.nsOfA), short(row.nsOfB),
+      ] + (hasSpread ? [Self.percent(row.spreadOfA), Self.percent(row.spreadOfB)] : [])
     }
     return TextTable.text(
-      "row|>A ns|>B ns|>relative (95 %)|>time (95 %)|>p" + (hasSpread ? "|>runs A B" : "") + "|verdict", cells,
+      "row|verdict|>relative (95 %)|>time (95 %)|>p|>A ns|>B ns" + (hasSpread ? "|>runs A|>runs B" : ""), cells,
       title: title, width: width)
   }
 
@@ -82,8 +81,8 @@ extension Comparison {
   /// Lines that end in a verdict, as a terminal shows them.
   private static func coloured(_ text: String) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-      if line.hasSuffix("  slower") { return "\u{1B}[31m\(line)\u{1B}[0m" }
-      if line.hasSuffix("  faster") { return "\u{1B}[32m\(line)\u{1B}[0m" }
+      if line.contains("  slower  ") { return "\u{1B}[31m\(line)\u{1B}[0m" }
+      if line.contains("  faster  ") { return "\u{1B}[32m\(line)\u{1B}[0m" }
       return String(line)
     }.joined(separator: "\n")
   }

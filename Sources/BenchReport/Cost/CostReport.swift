@@ -121,7 +121,7 @@ extension HybridFinding {
       row.placement = PlacementFigure(placement, Rounded.value(roundTrip))
       row.slicesKept = nil
       row.figures = [
-        ResultFigure("thresholdBytes", unit: "bytes", Double(calibration.threshold[sample.direction]), digits: 12),
+        ResultFigure("thresholdBytes", unit: "bytes", exactly: Double(calibration.threshold[sample.direction])),
         ResultFigure("shadowNs", unit: "ns", sample.copyNanoseconds, digits: 4),
         ResultFigure("iommuStrictNs", unit: "ns", sample.mapNanoseconds, digits: 4),
         ResultFigure("slices", unit: "1", Double(slices)),

@@ -63,7 +63,7 @@ extension ResultRow {
 
   private mutating func add(_ key: String, _ field: JSONValue, _ dimensions: Set<String>) {
     if let number = field.number, !dimensions.contains(key) {
-      figures = (figures ?? []) + [ResultFigure(key, unit: ResultFigure.unit(of: key), number, digits: 17)]
+      figures = (figures ?? []) + [ResultFigure(key, unit: ResultFigure.unit(of: key), exactly: number)]
     } else if let object = field.object {
       for (inner, value) in object.sorted(by: { $0.key < $1.key }) where value != .null {
         add(key + inner.prefix(1).uppercased() + inner.dropFirst(), value, dimensions)

@@ -109,6 +109,11 @@ package struct ResultFigure: Codable, Equatable, Sendable {
     (self.name, self.unit, self.value) = (name, unit, Rounded.value(value, digits: digits))
   }
 
+  /// With all digits it has.
+  package init(_ name: String, unit: String, exactly value: Double) {
+    (self.name, self.unit, self.value) = (name, unit, value)
+  }
+
   package init(_ name: String, unit: String, _ estimate: Estimate) {
     self.init(name, unit: unit, estimate.median, digits: 4)
     (low, high) = (Rounded.value(estimate.low), Rounded.value(estimate.high))
