@@ -15,7 +15,12 @@ import Testing
 struct IsolatedCostTests {
   private static let short = "--ring packed --direction device-writable --size 4096 --slice-ms 2"
 
-  /// What a run says whose device is killed, without the line about a debug build.
+  /// Without what is said of the build and of a busy machine.
+  private func ofTheRun(_ errors: String) -> [Substring] {
+    errors.split(separator: "\n").filter { !$0.contains("debug build") && !$0.contains("may disturb it") }
+  }
+
+  /// What a run says whose device is killed.
   private func afterKill(_ path: String) throws -> (output: String, errors: [Substring]) {
     // So long that the kill falls into it, on any machine.
     let run = try ProgramRun("cost --isolate --path \(path) \(Self.short) --slices 100000 --time-limit 600")
@@ -29,7 +34,7 @@ struct IsolatedCostTests {
     for device in devices { kill(device, SIGKILL) }
     let (end, output, errors) = run.end()
     #expect(end == .exited(code: 1), "\(errors)")
-    return (output, errors.split(separator: "\n").filter { !$0.contains("debug build") })
+    return (output, ofTheRun(errors))
   }
 
   @Test(
@@ -88,7 +93,7 @@ struct IsolatedCostTests {
     let (end, output, errors) = run.end()
     #expect(end == .exited(code: 1), "\(errors)")
     #expect(output.isEmpty)
-    let lines = errors.split(separator: "\n").filter { !$0.contains("debug build") }
+    let lines = ofTheRun(errors)
     #expect(lines.count == 1 && errors.contains("\(path) (isolated)"), "\(errors)")
     // Where the guest's private memory begins.
     #expect(errors.contains("iova 0x400000000 are not memory the device can see"), "\(errors)")

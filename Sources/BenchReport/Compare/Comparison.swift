@@ -290,9 +290,9 @@ private struct RowFinder {
     var (times, relatives, medians) = ([[Double]](), [[Double]](), [Double]())
     for run in side.runs {
       guard let row = row(run), let median = row.nsPerBuffer?.median else { continue }
-      medians.append(median)
-      guard let slices = row.slices else { continue }
-      let kept = slices.filter { $0.dropped == nil && $0.nsPerBuffer > 0 }
+      let kept = (row.slices ?? []).filter { $0.dropped == nil && $0.nsPerBuffer > 0 }
+      medians.append(Percentile.median(kept.map(\.nsPerBuffer)) ?? median)
+      guard row.slices != nil else { continue }
       times.append(kept.map(\.nsPerBuffer))
       guard let reference = reference(run)?.slices else { continue }
       var base: [Int: Double] = [:]
