@@ -79,15 +79,23 @@ enum CrossoverCharts {
       chart.label(letter(number), at, top - 3 - Double(near) * 10, .middle, as: "s")
       if let bytes = pair.predictedBytes, x.covers(bytes) {
         chart.line(x.at(bytes), top, x.at(bytes), bottom, as: "p0")
-        chart.label(letter(number) + "′", x.at(bytes), bottom - 4 - Double(near) * 10, .end, as: "s")
+        chart.label(letter(number) + "′", x.at(bytes) - 2, bottom - 4 - Double(near) * 10, .end, as: "s")
       }
     }
     let paths = DMAPath.allCases.filter { path in rows.contains { $0.path == path } }
     for path in paths { chart.curve(path, rows.filter { $0.path == path }, x, y) }
     let end = chart.legend(
       paths.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 44, width: Chart.usualWidth - 8)
-    chart.label("shaded: measured crossover; dashed, with ′: predicted", 4, end + 10, as: "s")
-    chart.height = end + 16
+    var line = end + 10
+    for (number, pair, meeting) in meetings.prefix(4) {
+      let predicted = pair.predictedBytes.map { ", predicted \(grouped(Int($0)))" } ?? ""
+      chart.label(
+        "\(letter(number)): \(meeting.cheaperBelow.name) below, \(meeting.cheaperAbove.name) above"
+          + " \(grouped(Int(meeting.bytes.median))) bytes\(predicted)", 4, line, as: "s")
+      line += 13
+    }
+    chart.label("shaded: measured; dashed, with ′: predicted", 4, line, as: "s")
+    chart.height = line + 6
     return chart
   }
 
