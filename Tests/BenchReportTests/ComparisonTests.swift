@@ -141,6 +141,16 @@ import Testing
     #expect(other.rows(.notComparable).count == 24 && other.rows[0].reason == "CPU: Other and Test")
   }
 
+  /// CPUs that move may have been in one class in one run and in another in the next.
+  @Test func runsInDifferentClassesSayThatNothingCanBeCompared() throws {
+    let before = run(seed: 1)
+    var after = before
+    for number in after.results.indices { after.results[number].placement = PlacementFigure(.crossL3, 400) }
+    let why = try compare([before], [after]).whyNothing
+    #expect(why == "A has rows of class same-l3 alone, B of cross-l3; measure again")
+    #expect(try compare([before], [before]).whyNothing == nil)
+  }
+
   @Test func differentParametersAreRefusedInOneLine() throws {
     let before = run(seed: 1)
     var after = before

@@ -42,7 +42,7 @@ import Testing
     (other.bytes, other.ratioToDirect) = (4_096, .exactly(2.1))
     let all = try document([strict, other, row(.iommuLazy, ratio: 1.2), row(.swiotlb, ratio: 2)])
     #expect(
-      all.answer == "A forced IOMMU costs 2.1 to 2.9 times direct (lazy: 1.2) and 1.6 times swiotlb, buffer by buffer.")
+      all.answer == "A forced IOMMU costs 2.1 to 2.9 times direct (lazy: 1.2) and 1.6 times swiotlb.")
     #expect(try document([row(.premapped, ratio: 1.02)]).answer == "premapped costs 1.0 times direct.")
     strict.ratioToDirect = nil
     #expect(

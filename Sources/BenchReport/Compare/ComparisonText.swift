@@ -67,6 +67,20 @@ extension Comparison {
     return counts.map { "Not comparable: \($0.count) \($0.count == 1 ? "row" : "rows"), \($0.reason)\n" }.joined()
   }
 
+  /// Why no row could be compared; `nil` where one could.
+  package var whyNothing: String? {
+    guard rows.allSatisfy({ $0.verdict == .notComparable }) else { return nil }
+    let reasons = Set(rows.compactMap(\.reason))
+    guard reasons.count > 1, reasons.isSubset(of: ["only in A", "only in B"]) else {
+      return reasons.sorted().joined(separator: ", ")
+    }
+    func classes(_ reason: String) -> String {
+      let own = rows.filter { $0.reason == reason }.map(\.placement)
+      return PlacementClass.allCases.filter { own.contains($0) }.map(\.name).joined(separator: " and ")
+    }
+    return "A has rows of class \(classes("only in A")) alone, B of \(classes("only in B")); measure again"
+  }
+
   /// The verdict in one sentence.
   package var summary: String {
     let counts = [Verdict.slower, .faster].map { "\(rows($0).count) \($0.rawValue)" }

@@ -21,7 +21,7 @@ package enum Answer {
     guard let first = strict ?? lazy else { return others(rows, placement) }
     var text = "A forced IOMMU costs \(first) times direct\(strict == nil ? " (lazy)" : "")"
     if strict != nil, let lazy { text += " (lazy: \(lazy))" }
-    if let bounced { return text + " and \(bounced) times swiotlb, buffer by buffer." }
+    if let bounced { return text + " and \(bounced) times swiotlb." }
     return text + "; swiotlb was not measured beside it."
   }
 

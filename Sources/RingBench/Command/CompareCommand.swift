@@ -56,9 +56,7 @@ struct CompareCommand: ParsableCommand {
     try destination.write(comparison) { width in
       comparison.text(isFull: all, width: width, isColoured: isColoured)
     }
-    if comparison.rows.allSatisfy({ $0.verdict == .notComparable }) {
-      throw BenchError.check("no row can be compared: \(comparison.rows.first?.reason ?? "")")
-    }
+    if let reason = comparison.whyNothing { throw BenchError.check("no row can be compared: \(reason)") }
     if failing == .slower { try comparison.refuseSlower() }
   }
 
