@@ -83,6 +83,35 @@ extension InFlightTable {
   }
 }
 
+extension InFlightTable {
+  /// IN_ORDER: unmaps buffers of one descriptor whose slots are in a row, the oldest first, and writes their completions.
+  ///
+  /// - Parameters:
+  ///   - last: which of them, if it is among them, the used entry names; its written length is `length`.
+  ///   - done: room for `run` completions.
+  /// - Returns: how many were unmapped, and why the next one was not.
+  @inlinable @inline(__always)
+  func unmapRun<Mapper: DMAMapper & ~Copyable>(
+    _ slot: Int, _ run: Int, last: Int, written length: UInt32, into done: PrivateCells<Completion>,
+    _ mapper: inout Mapper
+  ) -> (count: Int, failure: DMAError?) where Mapper.Mapping == Mapping {
+    let (entries, mappings) = (entries.cells, mappings.cells)
+    var i = 0
+    while i < run {
+      let entry = entries[slot &+ i]
+      // The buffers that were skipped count as used completely.
+      let written = i == last ? length : entry.capacity
+      do throws(DMAError) {
+        _ = try mapper.unmap(
+          mappings[slot &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
+      } catch { return (i, error) }
+      done[i] = Completion(token: entry.token, writtenByteCount: written)
+      i &+= 1
+    }
+    return (i, nil)
+  }
+}
+
 /// Slots that come back in the order they were taken.
 ///
 /// That is what IN_ORDER promises and what most devices do without promising it. While it lasts the index in the

@@ -281,30 +281,14 @@ extension PackedDriverQueue where Mapper: ~Copyable {
 
   @inlinable @inline(__always)
   mutating func reclaimBatchInSequence(_ limit: Int) throws(QueueError) {
-    let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
     while finishedCount < limit && batchRemaining != 0 {
       let slot = Int(inFlightTable.oldestSlot)
       let run = min(limit &- finishedCount, Int(batchRemaining), ring.size &- slot)
       // These descriptors are written next.
       if run > 4 { ring.descriptors.prefetchForWriting(16 &* Int(used.offset), byteCount: 16 &* run) }
-      let (last, length) = (Int(batchRemaining) &- 1, batchLength)
-      let done = finished.cells.advanced(by: finishedCount)
-      var failure: DMAError?
-      var i = 0
-      while i < run {
-        let entry = entries[slot &+ i]
-        // The buffers that were skipped count as used completely.
-        let written = i == last ? length : entry.capacity
-        do throws(DMAError) {
-          _ = try mapper.unmap(
-            mappings[slot &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
-        } catch {
-          failure = error
-          break
-        }
-        done[i] = Completion(token: entry.token, writtenByteCount: written)
-        i &+= 1
-      }
+      let (i, failure) = inFlightTable.unmapRun(
+        slot, run, last: Int(batchRemaining) &- 1, written: batchLength,
+        into: finished.cells.advanced(by: finishedCount), &mapper)
       let count = UInt16(truncatingIfNeeded: i)
       finishedCount &+= i
       batchRemaining &-= count
