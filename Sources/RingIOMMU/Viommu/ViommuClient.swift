@@ -186,7 +186,7 @@ extension ViommuFailure {
     case .wrongSequence(_, let found): CustomDMAError("the VMM answered another request than the last, number", found)
     case .wrongAnswer(let bits, _): CustomDMAError("the VMM's answer is none to what was asked, permissions", bits)
     case .refused(let status): CustomDMAError("the VMM refused, status", UInt64(status))
-    case .system(let errno): CustomDMAError(errno: errno)
+    case .system(let errno): CustomDMAError("the connection to the VMM failed", errno: errno)
     }
   }
 

@@ -48,29 +48,35 @@ public enum DMAError: Error, Equatable, Sendable {
 ///     }
 ///     throw .custom(.overrun(slot: 3))
 ///
-/// Two words, so that an error of any path still comes back in registers.
+/// Two words and a flag, so that an error of any path still comes back in registers.
 @safe
 public struct CustomDMAError: Error, Sendable, BitwiseCopyable {
   // Of a string literal, which lives as long as the process and ends with a zero.
   private let text: UInt
   /// With which value.
   public let value: UInt64
+  // Whether the value is an error number of the kernel's, which the description says in words.
+  private let isErrorNumber: Bool
 
   /// An error with a reason, in words that the value can follow, and a value.
-  public init(_ reason: StaticString, _ value: UInt64) {
+  public init(_ reason: StaticString, _ value: UInt64) { self.init(reason, value, isErrorNumber: false) }
+
+  /// The kernel refused something, for this reason (an errno).
+  package init(_ reason: StaticString, errno: Int32) {
+    self.init(reason, UInt64(UInt32(bitPattern: errno)), isErrorNumber: true)
+  }
+
+  private init(_ reason: StaticString, _ value: UInt64, isErrorNumber: Bool) {
     precondition(reason.hasPointerRepresentation, "a reason is more than one character")
     text = unsafe UInt(bitPattern: reason.utf8Start)
     self.value = value
+    self.isErrorNumber = isErrorNumber
   }
-
-  /// The kernel did not carry a message to the other process.
-  package init(errno: Int32) { (text, value) = (0, UInt64(UInt32(bitPattern: errno))) }
 
   /// What is wrong.
   public var reason: String {
-    if text == 0 { return "the kernel refused: \(SystemError.text(Int32(truncatingIfNeeded: value))), errno" }
     // SAFETY: the text of a literal.
-    return unsafe UnsafePointer<CChar>(bitPattern: text).map { unsafe String(cString: $0) } ?? ""
+    unsafe UnsafePointer<CChar>(bitPattern: text).map { unsafe String(cString: $0) } ?? ""
   }
 }
 
@@ -79,7 +85,9 @@ extension CustomDMAError: Equatable, CustomStringConvertible {
   public static func == (a: CustomDMAError, b: CustomDMAError) -> Bool { a.description == b.description }
 
   /// The reason and the value.
-  public var description: String { "\(reason) \(value)" }
+  public var description: String {
+    isErrorNumber ? "\(reason): \(SystemError.text(Int32(truncatingIfNeeded: value)))" : "\(reason) \(value)"
+  }
 }
 
 extension DMAError: CustomStringConvertible {
