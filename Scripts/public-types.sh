@@ -14,6 +14,6 @@ RingKit 60
 RingIOMMU 39
 RingPlatform 27
 VhostUser 43
-RingKitTesting 10
+RingKitTesting 14
 EOF
 [ "${1:-}" != --check ] || exit "$status"

@@ -83,12 +83,6 @@ public struct PathFinding: Equatable, Sendable, CustomStringConvertible {
   public var description: String { "\(check.rawValue) (\(queue)): \(reason)" }
 }
 
-/// Why a check did not pass, in words.
-private struct Seen: Error, CustomStringConvertible {
-  let description: String
-  init(_ description: String) { self.description = description }
-}
-
 /// A queue over the path under test, with payload between guard bytes.
 private final class PathTrial<Layout: VirtqueueLayout> {
   private static var guardByte: UInt8 { 0xA5 }

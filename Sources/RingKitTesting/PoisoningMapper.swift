@@ -8,6 +8,9 @@ public import RingKit
 ///
 /// Slow on purpose: every map and unmap looks at a whole part. Owned by one thread.
 public struct PoisoningMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copyable {
+  /// What undoes a mapping: the address the device was given, the length (0 where nothing is mapped), and its number.
+  public typealias Mapping = (address: IOVA, byteCount: UInt32, serial: UInt64)
+
   /// What this mapper and the queue around it did.
   public var work: Counter
   /// The bounce memory and the account.
@@ -22,14 +25,14 @@ public struct PoisoningMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, 
   }
 
   /// A mapping of no bytes, which ``unmap(_:_:)`` refuses.
-  public static var unmapped: PoisoningMapping { PoisoningMapping(address: IOVA(0), byteCount: 0, serial: 0) }
+  public static var unmapped: Mapping { (address: IOVA(0), byteCount: 0, serial: 0) }
 
   /// Copies the segment into a part of the arena.
   ///
   /// - Throws: `DMAError.outOfBounds`, `.tooLarge` (more than a part) or `.bouncePoolFull`, counted in parts.
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
-  ) throws(DMAError) -> (address: IOVA, mapping: PoisoningMapping) {
+  ) throws(DMAError) -> (address: IOVA, mapping: Mapping) {
     let byteCount = Int(segment.length)
     guard byteCount > 0, let source = memory.driverTable.translate(segment.address, length: UInt64(byteCount)) else {
       throw .outOfBounds(segment)
@@ -54,14 +57,14 @@ public struct PoisoningMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, 
     work.add(.maps, 1)
     work.add(.bytesCopiedIn, UInt64(byteCount))
     let address = IOVA(arena.buffer.address.rawValue + UInt64(start))
-    return (address, PoisoningMapping(address: address, byteCount: segment.length, serial: serial))
+    return (address, (address: address, byteCount: segment.length, serial: serial))
   }
 
   /// Copies a device-writable segment back and poisons the part.
   ///
   /// - Throws: `DMAError.notMapped` for a mapping that is not the arena's, or was undone before.
   public mutating func unmap(
-    _ mapping: PoisoningMapping, _ direction: DMADirection, written: UInt32
+    _ mapping: Mapping, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 {
     let offset = mapping.address.rawValue &- arena.buffer.address.rawValue
     let part = offset / UInt64(arena.partByteCount)
@@ -97,13 +100,4 @@ public struct PoisoningMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, 
 
   /// A look-up among the shared regions, the arena's among them.
   public func makeTranslator() -> RegionTranslator<Counter> { RegionTranslator(memory: memory, counter: Counter()) }
-}
-
-/// What a ``PoisoningMapper`` undoes a mapping by.
-public struct PoisoningMapping: BitwiseCopyable, Sendable {
-  /// The address the device was given.
-  public let address: IOVA
-  /// The mapped length in bytes; 0 where nothing is mapped.
-  public let byteCount: UInt32
-  let serial: UInt64
 }

@@ -66,7 +66,7 @@ public struct RingViolation: Error, Equatable, Sendable {
   public let limit: UInt64
 
   @usableFromInline
-  init(_ rule: RingRule, _ field: Field, _ value: UInt64, limit: UInt64 = 0) {
+  package init(_ rule: RingRule, _ field: Field, _ value: UInt64, limit: UInt64 = 0) {
     self.rule = rule
     self.field = field
     self.value = value

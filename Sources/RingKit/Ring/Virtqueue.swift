@@ -90,7 +90,8 @@ public struct Virtqueue<Layout: VirtqueueLayout>: ~Copyable {
   /// The device's end: serves buffers.
   public var device: Layout.Device
 
-  init(_ driver: consuming Layout.Driver, _ device: consuming Layout.Device) {
+  /// A queue of two ends over one ring; what a layout's ``VirtqueueLayout/makeEnds(_:in:over:)`` returns.
+  public init(_ driver: consuming Layout.Driver, _ device: consuming Layout.Device) {
     self.driver = driver
     self.device = device
     self.device.shareThread(true)

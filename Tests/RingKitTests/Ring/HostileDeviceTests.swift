@@ -27,6 +27,7 @@ struct HostileDeviceTests {
     let size = layout == .split ? 1 << Int(random.next() % 5) : 1 + Int(random.next() % 17)
     let rig = try Rig(layout, .faultInjecting, size: size, features: features)
     let driver = rig.driver
+    let ring = try rig.ringMemory
     let payload = unsafe cpeer_sum(rig.payload.buffer.host.pointer.assumingMemoryBound(to: UInt8.self), 256)
     // What a model of the driver knows: capacities of what is in flight and published, and of what was added since.
     var visible: [UInt64: UInt32] = [:]
@@ -50,7 +51,7 @@ struct HostileDeviceTests {
         }
         _ = driver.isNotificationDue()
         if random.next() % 2 == 0 { _ = driver.enableNotifications() } else { driver.disableNotifications() }
-        lie(rig, &random)
+        ring.scribbleAsDevice(&random, address: rig.address(0))
         while let completion = try driver.nextUsed() {
           tally["completed", default: 0] += 1
           let capacity = visible.removeValue(forKey: completion.token)
@@ -74,37 +75,5 @@ struct HostileDeviceTests {
     #expect(try driver.reset().sorted() == (Array(visible.keys) + Array(added.keys)).sorted())
     #expect(try rig.audit() == [])
     #expect(unsafe cpeer_sum(rig.payload.buffer.host.pointer.assumingMemoryBound(to: UInt8.self), 256) == payload)
-  }
-
-  /// Mostly completions that look right, sometimes anything anywhere in the ring.
-  private func lie(_ rig: Rig, _ random: inout SeededGenerator) {
-    guard let areas = try? rig.areas else { return }
-    let size = rig.configuration.size
-    let isWild = random.next() % 12 == 0
-    for _ in 0..<Int(random.next() % 4) {
-      let value = Scribbler.word(&random, size: size, addresses: [rig.address(0)])
-      let slot = Int(random.next() % UInt64(size))
-      let length = random.next() % 6 == 0 ? value & 0xffff_ffff : 0
-      if rig.layout == .split {
-        let used = Scribbler(areas[2])
-        let index = used.load16(at: 2)
-        let at = 4 + 8 * (Int(index) % size)
-        let id = isWild ? value & 0xffff_ffff : UInt64(slot)
-        // An element starts at a multiple of four only: two stores.
-        for (n, half) in [id, length].enumerated() {
-          used.store16(UInt16(half & 0xffff), at: at + 4 * n)
-          used.store16(UInt16(half >> 16 & 0xffff), at: at + 4 * n + 2)
-        }
-        used.store16(isWild ? UInt16(truncatingIfNeeded: value) : index &+ 1, at: 2)
-        if isWild { used.store16(UInt16(truncatingIfNeeded: value >> 8), at: 4 + 8 * size) }
-      } else {
-        let lap: UInt64 = random.next() % 2 == 0 ? 0x8080 : 0
-        let flags = lap | (length > 0 ? 2 : 0)
-        let id = isWild ? value & 0xffff : random.next() % UInt64(size)
-        Scribbler(areas[0]).store(isWild ? value : length | id << 32 | flags << 48, at: 16 * slot + 8)
-        if isWild { Scribbler(areas[0]).store(value, at: 16 * slot) }
-        Scribbler(areas[2]).store16(UInt16(truncatingIfNeeded: value), at: random.next() % 2 == 0 ? 0 : 2)
-      }
-    }
   }
 }

@@ -29,14 +29,12 @@ struct HostileDriverTests {
     let size = layout == .split ? 1 << Int(random.next() % 5) : 1 + Int(random.next() % 17)
     let rig = try Rig(layout, size: size, features: features)
     let areas = try rig.areas
-    let targets = [
-      areas[0].slice(at: 0, byteCount: 16 * size), areas[1].slice(at: 0, byteCount: 4), rig.payload.buffer,
-    ]
+    let ring = try rig.ringMemory
     let addresses = [rig.address(0), rig.address(16), rig.payloadEnd, rig.ring.buffer.address.rawValue]
     let device = rig.device
     var held: [DeviceChain] = []
     for _ in 0..<40 {
-      scribble(rig, targets, areas, addresses, &random)
+      ring.scribbleAsDriver(&random, addresses: addresses, tables: rig.payload.buffer)
       do throws(QueueError) {
         for _ in 0..<Int(random.next() % 4) {
           guard let chain = try device.next() else { break }
@@ -72,49 +70,6 @@ struct HostileDriverTests {
     case .fault: "fault"
     default:
       "\(error)"
-    }
-  }
-
-  private func scribble(
-    _ rig: Rig, _ targets: [GuestBuffer], _ areas: [GuestBuffer], _ addresses: [UInt64],
-    _ random: inout SeededGenerator
-  ) {
-    let size = rig.configuration.size
-    for _ in 0..<Int(random.next() % 24) {
-      let value = Scribbler.word(&random, size: size, addresses: addresses)
-      switch random.next() % 8 {
-      case 0...4:
-        // Mostly whole descriptors that look right, so that the device gets far enough to meet the rest.
-        let slot = Int(random.next() % UInt64(size))
-        let descriptor = Scribbler(targets[0])
-        descriptor.store(addresses[Int(random.next() % 2)], at: 16 * slot)
-        if random.next() % 4 == 0 { descriptor.store(value, at: 16 * slot) }
-        descriptor.store(plausible(rig, value, &random), at: 16 * slot + 8)
-      case 5: Scribbler(rig.payload.buffer).store(value, at: Int(random.next() % 16) * 8)
-      case 6: Scribbler(areas[1]).store16(UInt16(truncatingIfNeeded: value), at: 0)
-      default: offer(rig, areas, value, &random)
-      }
-    }
-  }
-
-  private func plausible(_ rig: Rig, _ value: UInt64, _ random: inout SeededGenerator) -> UInt64 {
-    if random.next() % 4 == 0 { return value }
-    let flags = random.next() & 7 & random.next()
-    let small = random.next() % 5 * 16
-    if rig.layout == .split { return small | flags << 32 | random.next() % UInt64(rig.configuration.size) << 48 }
-    let lap: UInt64 = random.next() % 2 == 0 ? 0x80 : 0x8000
-    return small | (flags | lap) << 48
-  }
-
-  private func offer(_ rig: Rig, _ areas: [GuestBuffer], _ value: UInt64, _ random: inout SeededGenerator) {
-    guard rig.layout == .split else { return Scribbler(areas[1]).store16(UInt16(truncatingIfNeeded: value), at: 2) }
-    let available = Scribbler(areas[1])
-    let size = UInt64(rig.configuration.size)
-    let index = available.load16(at: 2)
-    available.store16(UInt16(random.next() % size), at: 4 + 2 * Int(UInt64(index) % size))
-    available.store16(random.next() % 8 == 0 ? UInt16(truncatingIfNeeded: value) : index &+ 1, at: 2)
-    if random.next() % 8 == 0 {
-      available.store16(UInt16(truncatingIfNeeded: value), at: 4 + 2 * Int(random.next() % (size + 1)))
     }
   }
 

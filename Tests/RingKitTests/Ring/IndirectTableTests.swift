@@ -60,10 +60,10 @@ struct IndirectTableTests {
 
   private func offer(_ rig: Rig, _ table: UInt64, _ byteCount: UInt32) throws {
     if rig.layout == .split {
-      try rig.split.describe(0, table, byteCount, flags: Malformed.indirect)
+      try rig.split.describe(0, table, byteCount, flags: RawRing.indirect)
       try rig.split.offer(0)
     } else {
-      try rig.packed.describe(0, table, byteCount, id: 3, flags: Malformed.indirect)
+      try rig.packed.describe(0, table, byteCount, id: 3, flags: RawRing.indirect)
     }
   }
 
@@ -77,8 +77,8 @@ struct IndirectTableTests {
     // Two entries from so many bytes before the seam on.
     let table = Seam.address - UInt64(before)
     let (request, reply) = (Seam.base + 101, Seam.address + 1003)
-    seam.store(Self.entry(layout, request, 13, Malformed.next, next: 1), at: table)
-    seam.store(Self.entry(layout, reply, 7, Malformed.write, next: 0), at: table + 16)
+    seam.store(Self.entry(layout, request, 13, RawRing.next, next: 1), at: table)
+    seam.store(Self.entry(layout, reply, 7, RawRing.write, next: 0), at: table + 16)
     try offer(rig, table, 32)
     let chain = try device.fetch()
     #expect(chain.readableByteCount == 13 && chain.writableByteCount == 7 && chain.segmentCount == 2)

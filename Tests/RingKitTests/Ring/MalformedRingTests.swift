@@ -1,31 +1,64 @@
 import CPeer
 import RingKit
+import RingKitTesting
 import RingTestSupport
 import Testing
 
 @Suite("A device's answer to a malformed ring")
 struct MalformedRingTests {
-  @Test("split: the error names rule and value, and the queue is broken", arguments: Malformed.split)
-  func split(_ what: Malformed) throws { try check(.split, what) }
+  @Test(
+    "split: the error names rule and value, and the queue is broken", arguments: Lie<DriverStage>.all(isPacked: false))
+  func split(_ lie: Lie<DriverStage>) throws { try check(.split, lie) }
 
-  @Test("packed: the error names rule and value, and the queue is broken", arguments: Malformed.packed)
-  func packed(_ what: Malformed) throws { try check(.packed, what) }
+  @Test(
+    "packed: the error names rule and value, and the queue is broken", arguments: Lie<DriverStage>.all(isPacked: true))
+  func packed(_ lie: Lie<DriverStage>) throws { try check(.packed, lie) }
 
-  @Test("an address that is not memory is a fault", arguments: RingLayout.allCases, Malformed.faults)
-  func fault(layout: RingLayout, _ what: Malformed) throws { try check(layout, what) }
+  private func check(_ layout: RingLayout, _ lie: Lie<DriverStage>) throws {
+    for variation in [0, 1, 7, 65_530, Int(Int32.max)] {
+      let rig = try Rig(layout, size: 4, features: lie.features)
+      let expected = lie.tell(try rig.driverStage(for: lie, variation: variation))
+      #expect(rig.device.failure() == expected)
+      #expect(rig.device.isBroken)
+      #expect(rig.device.failure() == .broken)
+      #expect(try rig.audit().isEmpty)
+      // After a reset of both ends the queue is as good as new.
+      rig.device.reset()
+      #expect(try rig.driver.reset().isEmpty)
+      #expect(!rig.device.isBroken)
+      try Exchange(rig).run(9)
+    }
+  }
 
-  private func check(_ layout: RingLayout, _ what: Malformed) throws {
-    let rig = try Rig(layout, size: 4, features: what.features)
-    try what.write(rig)
-    #expect(rig.device.failure() == what.expected(rig))
-    #expect(rig.device.isBroken)
-    #expect(rig.device.failure() == .broken)
-    #expect(try rig.audit().isEmpty)
-    // After a reset of both ends the queue is as good as new.
-    rig.device.reset()
-    #expect(try rig.driver.reset().isEmpty)
-    #expect(!rig.device.isBroken)
-    try Exchange(rig).run(9)
+  @Test("what a hostile peer writes lies where linux/virtio_ring.h has it", arguments: RingLayout.allCases)
+  func offsets(layout: RingLayout) throws {
+    let rig = try Rig(layout, size: 4)
+    let ring = try rig.ringMemory
+    let whole = RingMemory(in: rig.ring.buffer, isPacked: layout == .packed, size: 4)
+    for (one, other) in [
+      (whole.descriptors, ring.descriptors), (whole.driverArea, ring.driverArea), (whole.deviceArea, ring.deviceArea),
+    ] { #expect(one.address == other.address) }
+    ring[3] = RawDescriptor(0x1122_3344_5566_7788, 0x99aa_bbcc, flags: 0x8083, link: 0xddee)
+    guard layout == .split else {
+      let found = try rig.packed[descriptor: 3]
+      #expect(found.addr == 0x1122_3344_5566_7788 && found.len == 0x99aa_bbcc)
+      #expect(found.flags == 0x8083 && found.id == 0xddee)
+      return
+    }
+    let view = try rig.split
+    #expect(view[descriptor: 3].addr == 0x1122_3344_5566_7788 && view[descriptor: 3].len == 0x99aa_bbcc)
+    #expect(view[descriptor: 3].flags == 0x8083 && view[descriptor: 3].next == 0xddee)
+    ring.availableFlags = 1
+    ring.availableIndex = 6
+    ring.offer(3)
+    ring.usedEvent = 8
+    #expect(view.availableFlags == 1 && view.availableIndex == 7 && view[available: 2] == 3 && view.usedEvent == 8)
+    ring.usedFlags = 2
+    ring.usedIndex = 9
+    ring.setUsedEntry(at: 5, id: 0x1_0002, length: 0x3_0004)
+    ring.availableEvent = 10
+    #expect(view.usedFlags == 2 && view.usedIndex == 9 && view.availableEvent == 10)
+    #expect(view[used: 1].id == 0x1_0002 && view[used: 1].len == 0x3_0004)
   }
 
   @Test("S11: the available index goes back behind what was fetched")
@@ -54,8 +87,8 @@ struct MalformedRingTests {
     view.describe(0, rig.address(0), 16)
     view.describe(1, rig.address(0), 16)
     #expect(try rig.device.fetchAll().count == 2)
-    view.describe(2, rig.address(0), 16, flags: Malformed.next)
-    view.describe(3, rig.address(0), 16, flags: Malformed.next)
+    view.describe(2, rig.address(0), 16, flags: RawRing.next)
+    view.describe(3, rig.address(0), 16, flags: RawRing.next)
     #expect(rig.device.failure() == .violation(violation(.p6, .count, 5, limit: 4)))
   }
 
@@ -64,7 +97,7 @@ struct MalformedRingTests {
     let rig = try Rig(layout, size: 4)
     // Zero-length elements count as descriptors and touch no memory.
     for slot in 0..<4 {
-      let flags = slot < 3 ? Malformed.next : 0
+      let flags = slot < 3 ? RawRing.next : 0
       if layout == .split {
         try rig.split.describe(slot, .max, 0, flags: flags, next: UInt16(slot + 1))
       } else {

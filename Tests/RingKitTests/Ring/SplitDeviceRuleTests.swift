@@ -56,8 +56,8 @@ struct SplitDeviceRuleTests {
   @Test("S24: WRITE on the descriptor of a table is ignored", arguments: RingLayout.allCases)
   func s24(layout: RingLayout) throws {
     let rig = try Rig(layout, size: 4, features: .indirectDescriptors)
-    Malformed.table(rig, [(16, 0, 0)])
-    let flags = Malformed.indirect | Malformed.write
+    RawRing.table(rig, [(16, 0, 0)])
+    let flags = RawRing.indirect | RawRing.write
     if layout == .split {
       try rig.split.describe(0, rig.address(0), 16, flags: flags)
       try rig.split.offer(0)
@@ -71,11 +71,11 @@ struct SplitDeviceRuleTests {
   @Test("S25: a chain of descriptors that ends in a table")
   func s25() throws {
     let rig = try Rig(.split, size: 8, features: .indirectDescriptors)
-    Malformed.table(rig, [(24, Malformed.next, 1), (32, Malformed.write, 0)])
+    RawRing.table(rig, [(24, RawRing.next, 1), (32, RawRing.write, 0)])
     let view = try rig.split
-    view.describe(3, rig.address(512), 8, flags: Malformed.next, next: 5)
-    view.describe(5, rig.address(600), 16, flags: Malformed.next, next: 1)
-    view.describe(1, rig.address(0), 32, flags: Malformed.indirect)
+    view.describe(3, rig.address(512), 8, flags: RawRing.next, next: 5)
+    view.describe(5, rig.address(600), 16, flags: RawRing.next, next: 1)
+    view.describe(1, rig.address(0), 32, flags: RawRing.indirect)
     view.offer(3)
     let chain = try rig.device.fetch()
     #expect(chain.id == 3 && chain.readableByteCount == 48 && chain.writableByteCount == 32)

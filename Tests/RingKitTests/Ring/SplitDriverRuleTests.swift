@@ -15,7 +15,7 @@ struct SplitDriverRuleTests {
   /// The slots of a chain from its head on, as a device would walk them.
   private func slots(_ view: SplitView, from head: UInt16) -> [UInt16] {
     var slots = [head]
-    while view[descriptor: Int(slots[slots.count - 1])].flags & UInt16(Malformed.next) != 0, slots.count < 100 {
+    while view[descriptor: Int(slots[slots.count - 1])].flags & UInt16(RawRing.next) != 0, slots.count < 100 {
       slots.append(view[descriptor: Int(slots[slots.count - 1])].next)
     }
     return slots
