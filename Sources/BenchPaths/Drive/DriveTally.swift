@@ -90,7 +90,7 @@ extension FrontendError {
     case .missingFeatures(let features, let offered):
       .machine(
         "the device does not offer \(kind.featureNames(features)); it offers \(kind.featureNames(offered))")
-    case .missingProtocolFeatures, .tooFewQueues, .connection(.system): .machine(description)
+    case .missingProtocolFeatures, .negotiation, .tooFewQueues, .connection(.system): .machine(description)
     default: .check(description)
     }
   }

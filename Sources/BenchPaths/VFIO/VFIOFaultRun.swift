@@ -19,10 +19,10 @@ package struct VFIOFaultRun {
   package func run(_ vfio: VFIODevice, _ guest: VFIOGuest) throws -> VFIOFault {
     let space = VFIOAddressSpace(device: vfio, memory: guest.memory)
     try space.showForGood(guest.control)
-    let device = try VirtioPCIDevice(vfio)
-    let start = try VFIOStart(device, .split, parameters, guest)
+    var session = try VirtioPCIDevice.session(vfio)
+    let start = try VFIOStart(&session, .split, parameters, guest)
     let ring = try SplitRing(in: start.ring, size: start.configuration.size)
-    let doorbell = try device.start(size: ring.size, ring.addresses)
+    let doorbell = try session.start(size: ring.size, ring.addresses)
     var driver = BlockDriver(
       try SplitDriverQueue(
         start.configuration, ring: ring, mapper: DirectMapper(memory: guest.memory, counter: UncountedWork())),
@@ -31,7 +31,7 @@ package struct VFIOFaultRun {
     let target = MemorySegment(GuestPhysicalAddress(Self.iova.rawValue), length: 512)
 
     try vfio.show(guest.payload.host, at: Self.iova, byteCount: 4096)
-    let first = try ask(&driver, doorbell, device, target)
+    let first = try ask(&driver, doorbell, &session, target)
     guard first == .done else {
       throw BenchError.check("the device cannot read into a page that it sees: \(first.map { "\($0)" } ?? "no answer")")
     }
@@ -39,25 +39,26 @@ package struct VFIOFaultRun {
 
     for offset in stride(from: 0, to: 4096, by: 8) { page.store64(Self.mark, offset) }
     let log = KernelLog()
-    let second = try ask(&driver, doorbell, device, target)
+    let second = try ask(&driver, doorbell, &session, target)
     // The interrupt that tells of the fault may come after the device's answer.
     usleep(300_000)
-    let status = try device.status
-    try device.reset()
+    let status = try session.transport.status()
+    do throws(NegotiationError) { try session.end() } catch { throw session.refusal(error) }
     for offset in stride(from: 0, to: 4096, by: 8) where page.load64(offset) != Self.mark {
       throw BenchError.check("the device wrote to \(Self.iova) after it was taken away, at byte \(offset)")
     }
     // As Intel's and AMD's drivers word it; lines around it that say less are left out.
     let messages = log.messages().filter { $0.contains("fault addr") || $0.contains("PAGE_FAULT") }
     return VFIOFault(
-      iova: "\(Self.iova)", deviceNeedsReset: status & 0x40 != 0, deviceStatus: status,
+      iova: "\(Self.iova)", deviceNeedsReset: status.contains(.needsReset),
+      deviceStatus: UInt32(status.rawValue),
       requestStatus: second.map { "\($0)" }, kernelMessages: log.isReadable ? messages : nil)
   }
 
   /// What the device says of a read of the first sector; `nil` when it says nothing, or that it needs a reset.
   private func ask(
     _ driver: inout BlockDriver<SplitDriverQueue<DirectMapper<UncountedWork>>>, _ doorbell: borrowing VFIODoorbell,
-    _ device: VirtioPCIDevice, _ target: MemorySegment
+    _ session: inout DeviceSession<VirtioPCIDevice>, _ target: MemorySegment
   ) throws -> BlockStatus? {
     guard try driver.submit(.read, sector: 0, data: target, token: 0) == .added else { return nil }
     driver.queue.publish()
@@ -65,7 +66,10 @@ package struct VFIOFaultRun {
     let late = cring_nanoseconds() &+ UInt64(Self.secondsToAnswer * 1e9)
     while cring_nanoseconds() < late {
       if let completion = try driver.next() { return completion.status }
-      if try device.status & 0x40 != 0 { return nil }
+      do throws(NegotiationError) { try session.check() } catch {
+        if error == .needsReset { return nil }
+        throw session.refusal(error)
+      }
       usleep(1_000)
     }
     return nil

@@ -32,34 +32,34 @@ package struct VFIOMeasurement {
   private func run(
     _ path: VFIOPath, _ ring: RingLayout, _ guest: VFIOGuest, _ space: VFIOAddressSpace, _ sums: inout [UInt64]
   ) throws -> VFIORow {
-    let device = try VirtioPCIDevice(space.device)
-    let start = try VFIOStart(device, ring, parameters, guest)
+    var session = try VirtioPCIDevice.session(space.device)
+    let start = try VFIOStart(&session, ring, parameters, guest)
     let work: (VFIORow.Pass?, VFIORow.Pass)
     switch path {
     case .premapped:
       try space.showForGood(guest.payload.region)
       // What is shown for good lies at its own address, so that nothing is left to do for a buffer.
       work = try passes(
-        start, device, DirectMapper(memory: guest.memory, counter: CountedWork()), slots: start.slots,
+        start, &session, DirectMapper(memory: guest.memory, counter: CountedWork()), slots: start.slots,
         payload: guest.payload, &sums)
     case .iommuReal:
       work = try passes(
-        start, device, VFIOMapper(space: space, counter: CountedWork()), slots: guest.hiddenSlots,
+        start, &session, VFIOMapper(space: space, counter: CountedWork()), slots: guest.hiddenSlots,
         payload: guest.hiddenPayload, &sums)
     case .swiotlb:
       try space.showForGood(guest.pool.buffer.region)
       work = try passes(
-        start, device, SwiotlbMapper(memory: guest.memory, pool: guest.pool, counter: CountedWork()),
+        start, &session, SwiotlbMapper(memory: guest.memory, pool: guest.pool, counter: CountedWork()),
         slots: guest.hiddenSlots, payload: guest.hiddenPayload, &sums)
     }
     // Nothing may be taken away while the device still runs.
-    try device.reset()
+    do throws(NegotiationError) { try session.end() } catch { throw session.refusal(error) }
     return VFIORow(
       path: path, ring: ring, features: start.configuration.features, limits: start.limits, write: work.0, read: work.1)
   }
 
   private func passes<Mapper: DMAMapper & ~Copyable>(
-    _ start: VFIOStart, _ device: VirtioPCIDevice, _ mapper: consuming Mapper, slots: GuestBuffer,
+    _ start: VFIOStart, _ session: inout DeviceSession<VirtioPCIDevice>, _ mapper: consuming Mapper, slots: GuestBuffer,
     payload: GuestBuffer, _ sums: inout [UInt64]
   ) throws -> (VFIORow.Pass?, VFIORow.Pass) {
     // The device is a real one: beside its price that of a call does not show, so one queue type serves all paths.
@@ -70,11 +70,11 @@ package struct VFIOMeasurement {
     {
     case .packed(let ring):
       let queue = try PackedDriverQueue(start.configuration, ring: ring, mapper: mapper)
-      let doorbell = try device.start(size: ring.size, ring.addresses)
+      let doorbell = try session.start(size: ring.size, ring.addresses)
       return try passes(queue, doorbell, start, slots: slots, payload: payload, &sums)
     case .split(let ring):
       let queue = try SplitDriverQueue(start.configuration, ring: ring, mapper: mapper)
-      let doorbell = try device.start(size: ring.size, ring.addresses)
+      let doorbell = try session.start(size: ring.size, ring.addresses)
       return try passes(queue, doorbell, start, slots: slots, payload: payload, &sums)
     }
   }

@@ -13,17 +13,21 @@ package struct VFIOStart {
   /// Headers and status bytes, in memory the device sees.
   package let slots: GuestBuffer
 
+  /// Begins a session and agrees on features.
+  ///
   /// - Throws: ``BenchError`` when the device offers no such ring, or is too small.
   package init(
-    _ device: VirtioPCIDevice, _ layout: RingLayout, _ parameters: VFIOParameters, _ guest: VFIOGuest
+    _ session: inout DeviceSession<VirtioPCIDevice>, _ layout: RingLayout, _ parameters: VFIOParameters,
+    _ guest: VFIOGuest
   ) throws {
-    var wanted: VirtioFeatures = [.version1, .accessPlatform]
-    wanted.formUnion(BlockLimits.features)
-    if layout == .packed { wanted.insert(.packedRing) }
-    features = try device.negotiate(wanted)
-    guard layout == .split || features.contains(.packedRing) else {
-      throw BenchError.machine("the device offers no packed ring (QEMU: packed=on); choose --ring split")
-    }
+    let required: VirtioFeatures = layout == .packed ? [.accessPlatform, .packedRing] : .accessPlatform
+    do throws(NegotiationError) {
+      try session.begin()
+      features = try session.negotiate(
+        FeatureRequest(understood: BlockLimits.features, required: required)
+      ).accepted
+    } catch { throw session.refusal(error) }
+    let device = session.transport
     limits = BlockLimits(try device.configuration(BlockLimits.byteCount), features: features)
     guard limits.sectorCount >= UInt64(parameters.blockBytes / 512) else {
       throw BenchError.machine("the device has \(limits.sectorCount) sectors, less than a block of --size")

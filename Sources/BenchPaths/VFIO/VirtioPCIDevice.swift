@@ -3,8 +3,9 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// A virtio device behind PCI, as virtio 1.2, 4.1 has it: capabilities that lead to registers, and the steps of its
-/// initialisation (3.1.1).
+/// A virtio device behind PCI, as virtio 1.2, 4.1 has it: capabilities that lead to registers.
+///
+/// What is negotiated over them, and which status is written, is for a ``DeviceSession``.
 ///
 /// Registers are reached with system calls, the notification apart: nothing but that is on the way of a buffer.
 package struct VirtioPCIDevice {
@@ -21,7 +22,7 @@ package struct VirtioPCIDevice {
   private var notifyByteCount: UInt64 = 0
   private var specific: UInt64 = 0
 
-  /// Finds the registers, switches them on and resets the device.
+  /// Finds the registers and switches them on.
   package init(_ vfio: VFIODevice) throws {
     self.vfio = vfio
     config = try vfio.region(7).offset
@@ -36,7 +37,13 @@ package struct VirtioPCIDevice {
     guard common != 0, notify != 0, specific != 0 else {
       throw BenchError.machine("\(vfio.address) has no modern virtio registers; start it with disable-legacy=on")
     }
-    try reset()
+  }
+
+  /// A session with a device that nothing was said to yet.
+  package static func session(_ vfio: VFIODevice) throws -> DeviceSession<VirtioPCIDevice> {
+    // The IOMMU is what keeps memory out of the device's reach: VFIOStart requires ACCESS_PLATFORM.
+    DeviceSession(
+      try VirtioPCIDevice(vfio), kind: .block, platform: Platform(secure: false), resetPolls: 1_000_000)
   }
 
   private mutating func findCapabilities() throws {
@@ -67,45 +74,6 @@ package struct VirtioPCIDevice {
     }
   }
 
-  /// The device's status (2.1).
-  package var status: UInt32 {
-    get throws { try vfio.read(common + 20, byteCount: 1) }
-  }
-
-  /// 4.1.4.3.2: reset is done when the status reads 0.
-  package func reset() throws {
-    try vfio.write(0, common + 20, byteCount: 1)
-    for _ in 0..<1_000_000 where try status == 0 { return }
-    throw BenchError.check("\(vfio.address) does not finish its reset")
-  }
-
-  /// Agrees on as much of `wanted` as the device offers.
-  package func negotiate(_ wanted: VirtioFeatures) throws -> VirtioFeatures {
-    // ACKNOWLEDGE, DRIVER.
-    try vfio.write(3, common + 20, byteCount: 1)
-    var offered: UInt64 = 0
-    for half in 0..<UInt32(2) {
-      try vfio.write(half, common, byteCount: 4)
-      offered |= UInt64(try vfio.read(common + 4, byteCount: 4)) << (32 * UInt64(half))
-    }
-    // Without it the device would take guest-physical addresses past the IOMMU, or none at all.
-    guard VirtioFeatures(rawValue: offered).isSuperset(of: [.version1, .accessPlatform]) else {
-      throw BenchError.machine(
-        "\(vfio.address) does not offer ACCESS_PLATFORM: it would not go through the IOMMU (QEMU: iommu_platform=on)"
-      )
-    }
-    let agreed = VirtioFeatures(rawValue: offered).intersection(wanted)
-    for half in 0..<UInt32(2) {
-      try vfio.write(half, common + 8, byteCount: 4)
-      try vfio.write(UInt32(truncatingIfNeeded: agreed.rawValue >> (32 * UInt64(half))), common + 12, byteCount: 4)
-    }
-    try vfio.write(0xb, common + 20, byteCount: 1)
-    guard try status & 8 != 0 else {
-      throw BenchError.check("\(vfio.address) does not accept the features \(agreed)")
-    }
-    return agreed
-  }
-
   /// Bytes of the device's own configuration.
   package func configuration(_ byteCount: Int) throws -> [UInt8] {
     try (0..<UInt64(byteCount)).map { UInt8(truncatingIfNeeded: try vfio.read(specific + $0, byteCount: 1)) }
@@ -117,8 +85,8 @@ package struct VirtioPCIDevice {
     return Int(try vfio.read(common + 24, byteCount: 2))
   }
 
-  /// Hands queue 0 over and sets DRIVER_OK; the doorbell's store tells the device of new buffers.
-  package func start(
+  /// Hands queue 0 over; the doorbell's store tells the device of new buffers.
+  fileprivate func enable(
     size: Int, _ parts: (GuestPhysicalAddress, GuestPhysicalAddress, GuestPhysicalAddress)
   ) throws -> VFIODoorbell {
     try vfio.write(0, common + 22, byteCount: 2)
@@ -135,7 +103,78 @@ package struct VirtioPCIDevice {
     }
     let doorbell = try vfio.doorbell(at: notify + place)
     try vfio.write(1, common + 28, byteCount: 2)
-    try vfio.write(0xf, common + 20, byteCount: 1)
     return doorbell
+  }
+}
+
+extension VirtioPCIDevice: DeviceTransport {
+  /// Reads both halves of the device's features (4.1.4.3).
+  package func offeredFeatures() throws(TransportError) -> VirtioFeatures {
+    try access("reading the features") { () throws(VFIOError) in
+      var offered: UInt64 = 0
+      for half in 0..<UInt32(2) {
+        try vfio.write(half, common, byteCount: 4)
+        offered |= UInt64(try vfio.read(common + 4, byteCount: 4)) << (32 * UInt64(half))
+      }
+      return VirtioFeatures(rawValue: offered)
+    }
+  }
+
+  /// Writes both halves of the driver's features.
+  package func writeAcceptedFeatures(_ features: VirtioFeatures) throws(TransportError) {
+    try access("writing the features") { () throws(VFIOError) in
+      for half in 0..<UInt32(2) {
+        try vfio.write(half, common + 8, byteCount: 4)
+        try vfio.write(UInt32(truncatingIfNeeded: features.rawValue >> (32 * UInt64(half))), common + 12, byteCount: 4)
+      }
+    }
+  }
+
+  /// Reads the device's status (2.1).
+  package func status() throws(TransportError) -> DeviceStatus {
+    try access("reading the status") { () throws(VFIOError) in
+      DeviceStatus(rawValue: UInt8(truncatingIfNeeded: try vfio.read(common + 20, byteCount: 1)))
+    }
+  }
+
+  /// Writes the device's status; 0 resets it (4.1.4.3.2).
+  package func writeStatus(_ status: DeviceStatus) throws(TransportError) {
+    try access("writing the status") { () throws(VFIOError) in
+      try vfio.write(UInt32(status.rawValue), common + 20, byteCount: 1)
+    }
+  }
+
+  private func access<Value>(
+    _ operation: String, _ body: () throws(VFIOError) -> Value
+  ) throws(TransportError) -> Value {
+    do throws(VFIOError) { return try body() } catch {
+      throw TransportError(operation: operation, reason: "\(error)")
+    }
+  }
+}
+
+extension DeviceSession<VirtioPCIDevice> {
+  /// Hands queue 0 over and sets DRIVER_OK.
+  package mutating func start(
+    size: Int, _ parts: (GuestPhysicalAddress, GuestPhysicalAddress, GuestPhysicalAddress)
+  ) throws -> VFIODoorbell {
+    let doorbell = try transport.enable(size: size, parts)
+    do throws(NegotiationError) { try start() } catch { throw refusal(error) }
+    return doorbell
+  }
+
+  /// What a step that failed means for a run: something that this machine's device cannot do, or a check that failed.
+  package func refusal(_ error: NegotiationError) -> BenchError {
+    let address = transport.vfio.address
+    return switch error {
+    // Without it the device would take guest-physical addresses past the IOMMU, or none at all.
+    case .notOffered(.accessPlatform, _):
+      .machine(
+        "\(address) does not offer ACCESS_PLATFORM: it would not go through the IOMMU (QEMU: iommu_platform=on)")
+    case .notOffered(.packedRing, _):
+      .machine("the device offers no packed ring (QEMU: packed=on); choose --ring split")
+    case .notOffered: .machine("\(address): \(error)")
+    default: .check("\(address): \(error)")
+    }
   }
 }

@@ -4,6 +4,7 @@ import BenchPaths
 import BenchReport
 import RingIOMMU
 import RingKit
+import RingPlatform
 import VhostUser
 
 /// One run of `ringbench drive`: connects, negotiates, lays memory out, and hands the load its queues.
@@ -80,7 +81,8 @@ struct DriveMeasurement {
   private func negotiate(_ frontend: VhostUserFrontend, _ wanted: VirtioFeatures) throws -> [UInt8] {
     let isBlock = parameters.device == .block
     try frontend.negotiate(
-      wanted, required: parameters.requiredFeatures, protocolFeatures: isBlock ? .config : [],
+      wanted, required: parameters.requiredFeatures, of: isBlock ? .block : .network,
+      protocolFeatures: isBlock ? .config : [],
       optional: parameters.reconnects ? .inflight : [], queues: isBlock ? 1 : 2)
     return isBlock ? try frontend.config(offset: 0, byteCount: BlockLimits.byteCount) : []
   }

@@ -2,8 +2,8 @@ public import RingKit
 
 /// A driver's way to a live device: reset, features, status (virtio 1.4, "Device Initialization").
 ///
-/// In order: ``begin()``, ``negotiate(_:)``, then the queues are set up with what was agreed, then ``start()``. A step
-/// that fails leaves FAILED in the device's status, and only ``begin()`` leads on from there. What the device answers
+/// In order: ``begin()``, ``negotiate(_:)``, then the queues are set up with what was agreed, then ``start()``, and at
+/// last ``end()``. A step that fails leaves FAILED in the device's status, and only ``begin()`` leads on from there. What the device answers
 /// is checked at each step: it may refuse, it may not change its mind. Owned by one thread.
 public struct DeviceSession<Transport: DeviceTransport & ~Copyable>: ~Copyable {
   /// The device's registers.
@@ -39,17 +39,7 @@ public struct DeviceSession<Transport: DeviceTransport & ~Copyable>: ~Copyable {
   ///
   /// - Throws: ``NegotiationError/resetIncomplete(_:)``; as ``check()``.
   public mutating func begin() throws(NegotiationError) {
-    negotiated = nil
-    status = []
-    do throws(TransportError) { try transport.writeStatus([]) } catch { throw .transport(error) }
-    var found = try read()
-    var polls = resetPolls
-    // A reset is complete when the status reads 0 (virtio 1.4, "Device Reset").
-    while !found.isEmpty, polls > 0 {
-      found = try read()
-      polls -= 1
-    }
-    guard found.isEmpty else { throw .resetIncomplete(found) }
+    try end()
     do throws(NegotiationError) {
       try set(.acknowledge)
       try set(.driver)
@@ -99,6 +89,23 @@ public struct DeviceSession<Transport: DeviceTransport & ~Copyable>: ~Copyable {
       giveUp()
       throw error
     }
+  }
+
+  /// Resets the device and waits until it is: from then on it works on no queue and touches no memory.
+  ///
+  /// - Throws: ``NegotiationError/resetIncomplete(_:)``, ``NegotiationError/transport(_:)``.
+  public mutating func end() throws(NegotiationError) {
+    negotiated = nil
+    status = []
+    do throws(TransportError) { try transport.writeStatus([]) } catch { throw .transport(error) }
+    var found = try read()
+    var polls = resetPolls
+    // A reset is complete when the status reads 0 (virtio 1.4, "Device Reset").
+    while !found.isEmpty, polls > 0 {
+      found = try read()
+      polls -= 1
+    }
+    guard found.isEmpty else { throw .resetIncomplete(found) }
   }
 
   /// Holds the device's status against what was written; for whenever a queue stalls or breaks.

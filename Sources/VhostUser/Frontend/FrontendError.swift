@@ -1,5 +1,6 @@
 internal import RingIOMMU
 public import RingKit
+public import RingPlatform
 
 /// Why a front-end could not go on.
 public enum FrontendError: Error, Equatable, Sendable {
@@ -13,6 +14,8 @@ public enum FrontendError: Error, Equatable, Sendable {
   case wrongReply(expected: FrontendRequest, request: UInt32, flags: UInt32)
   /// The back-end does not offer what is needed.
   case missingFeatures(VirtioFeatures, offered: VirtioFeatures)
+  /// What the device offers cannot be agreed on: a feature without one that it needs.
+  case negotiation(NegotiationError)
   /// The back-end does not offer these extensions, which what is wanted cannot do without.
   case missingProtocolFeatures(ProtocolFeatures, offered: ProtocolFeatures)
   /// The back-end has fewer queues than are wanted.
@@ -43,6 +46,7 @@ extension FrontendError: CustomStringConvertible {
     case .wrongReply(let expected, let request, let flags):
       "request \(request) with flags 0x\(String(flags, radix: 16)) came where the reply to \(expected) was due"
     case .missingFeatures(let features, let offered): "the device does not offer \(features); it offers \(offered)"
+    case .negotiation(let error): error.description
     case .missingProtocolFeatures(let features, let offered):
       "the back-end does not offer the protocol features \(features); it offers \(offered)"
     case .tooFewQueues(let wanted, let offered): "\(wanted) queues are wanted; the back-end has \(offered)"

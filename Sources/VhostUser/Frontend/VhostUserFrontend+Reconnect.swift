@@ -57,7 +57,8 @@ extension VhostUserFrontend {
     (protocolFeatures, failure) = ([], nil)
     counts.reconnections &+= 1
     try negotiate(
-      agreed.features, required: agreed.features, protocolFeatures: agreed.protocolFeatures, queues: agreed.queues)
+      agreed.features, required: agreed.features, of: agreed.kind, protocolFeatures: agreed.protocolFeatures,
+      queues: agreed.queues)
     if let memory { try share(memory) }
     if let inflight { try order(.setInflight(inflight.description, inflight.file)) }
   }

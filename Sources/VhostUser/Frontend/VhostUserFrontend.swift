@@ -1,6 +1,7 @@
 internal import CRing
 internal import RingIOMMU
 public import RingKit
+public import RingPlatform
 
 /// The driver's side of a vhost-user connection: hands a device in another process memory, rings and, behind an IOMMU,
 /// translations.
@@ -9,7 +10,7 @@ public import RingKit
 /// reply is held against what was asked, in order; a wrong one ends the session. Requests wait up to ``timeout``, and
 /// misses are answered meanwhile. It does not touch the rings: that is for a `DriverQueue` over the same memory.
 ///
-/// The order of calls: ``negotiate(_:required:protocolFeatures:queues:)``, ``config(offset:byteCount:)`` as wanted,
+/// The order of calls: ``negotiate(_:required:of:protocolFeatures:optional:queues:)``, ``config(offset:byteCount:)`` as wanted,
 /// ``share(_:)``, ``trackInflight(queues:size:)`` as wanted, ``attach(_:)`` with ACCESS_PLATFORM, ``start(_:_:)`` for
 /// each vring, and ``stop(_:)`` at the end. A back-end that went (``hasLostBackend``) is replaced by ``reconnect(_:)``
 /// and ``resume(_:at:)``.
@@ -42,7 +43,7 @@ public final class VhostUserFrontend {
   var remote: RemoteIOTLB?
   var memory: GuestMemory?
   /// What a successor has to agree on, and what it is handed.
-  var agreed: (features: VirtioFeatures, protocolFeatures: ProtocolFeatures, queues: Int)?
+  var agreed: (kind: DeviceKind, features: VirtioFeatures, protocolFeatures: ProtocolFeatures, queues: Int)?
   var vrings: [Int: VringSetup] = [:]
   var inflight: KeptInflight?
   /// Requests whose replies have not come, oldest first, and the number of the first of them.
@@ -70,30 +71,49 @@ public final class VhostUserFrontend {
   /// - Parameters:
   ///   - wanted: features to agree on where the device offers them.
   ///   - required: features without which there is no session; VERSION_1 is always one.
+  ///   - kind: what device it is, which says which of its own features need which.
   ///   - needed: extensions that the caller cannot do without.
   ///   - optional: extensions to agree on where the back-end offers them.
   ///   - queues: vrings that will be used.
   /// - Throws: ``FrontendError``.
   public func negotiate(
-    _ wanted: VirtioFeatures, required: VirtioFeatures, protocolFeatures needed: ProtocolFeatures = [],
-    optional: ProtocolFeatures = [], queues: Int
+    _ wanted: VirtioFeatures, required: VirtioFeatures, of kind: DeviceKind = .block,
+    protocolFeatures needed: ProtocolFeatures = [], optional: ProtocolFeatures = [], queues: Int
   ) throws(FrontendError) {
-    let required = required.union(.version1)
-    let bit = VirtioFeatures(rawValue: ProtocolFeatures.deviceBit)
     let offered = VirtioFeatures(rawValue: try number(.getFeatures))
+    let bit = VirtioFeatures(rawValue: ProtocolFeatures.deviceBit)
     offeredFeatures = offered.subtracting(bit)
-    guard offered.isSuperset(of: required) else {
-      throw fail(.missingFeatures(required.subtracting(offered), offered: offeredFeatures))
+    hasProtocolFeatures = offered.contains(bit)
+    let transport = FrontendTransport { accepted throws(FrontendError) in
+      try self.agree(accepted, needed: needed, optional: optional, queues: queues)
+    } offering: {
+      self.offeredFeatures
     }
-    let chosen = offeredFeatures.intersection(wanted.union(required))
+    var session = DeviceSession(transport, kind: kind, platform: Platform(secure: false))
+    do throws(NegotiationError) {
+      try session.begin()
+      features = try session.negotiate(FeatureRequest(understood: wanted, required: required)).accepted
+    } catch {
+      // What the connection or the back-end did wrong stands there already.
+      if let failure { throw failure }
+      let missing = required.union(.version1).subtracting(offered)
+      throw fail(missing.isEmpty ? .negotiation(error) : .missingFeatures(missing, offered: offeredFeatures))
+    }
+    if protocolFeatures.contains(.backendRequests) { try openChannel() }
+    agreed = agreed ?? (kind, features, protocolFeatures, queues)
+  }
+
+  /// Agrees on extensions with the back-end, and tells it the features that were accepted.
+  private func agree(
+    _ accepted: VirtioFeatures, needed: ProtocolFeatures, optional: ProtocolFeatures, queues: Int
+  ) throws(FrontendError) {
     var needed = needed
-    if chosen.contains(.accessPlatform) { needed.formUnion([.replyAck, .backendRequests]) }
-    let extensions = offered.contains(bit) ? ProtocolFeatures(rawValue: try number(.getProtocolFeatures)) : []
+    if accepted.contains(.accessPlatform) { needed.formUnion([.replyAck, .backendRequests]) }
+    let extensions = hasProtocolFeatures ? ProtocolFeatures(rawValue: try number(.getProtocolFeatures)) : []
     guard extensions.isSuperset(of: needed) else {
       throw fail(.missingProtocolFeatures(needed.subtracting(extensions), offered: extensions))
     }
     let agreed = extensions.intersection(needed.union(optional).union([.queueCount, .replyAck]))
-    hasProtocolFeatures = offered.contains(bit)
     if hasProtocolFeatures {
       // Whether it is answered is what it decides.
       try send(.setProtocolFeatures(agreed), needsReply: false)
@@ -104,10 +124,8 @@ public final class VhostUserFrontend {
       let count = try number(.getQueueCount)
       guard count >= UInt64(queues) else { throw fail(.tooFewQueues(wanted: queues, offered: count)) }
     }
-    try order(.setFeatures(offered.contains(bit) ? chosen.union(bit) : chosen))
-    features = chosen
-    if agreed.contains(.backendRequests) { try openChannel() }
-    self.agreed = self.agreed ?? (chosen, agreed, queues)
+    let bit = VirtioFeatures(rawValue: ProtocolFeatures.deviceBit)
+    try order(.setFeatures(hasProtocolFeatures ? accepted.union(bit) : accepted))
   }
 
   private func openChannel() throws(FrontendError) {
@@ -163,6 +181,35 @@ public final class VhostUserFrontend {
   ) throws(FrontendError) -> Value {
     do throws(VhostUserError) { return try body() } catch { throw fail(.connection(error)) }
   }
+}
+
+/// A vhost-user connection as a device's registers.
+///
+/// There is no status in the protocol without its extension STATUS, which is not agreed on here: what is written is
+/// what is read. The features are asked for once, because a back-end has one answer for a connection.
+private struct FrontendTransport: DeviceTransport {
+  let accept: (VirtioFeatures) throws(FrontendError) -> Void
+  let offer: () -> VirtioFeatures
+  private var written: DeviceStatus = []
+
+  init(
+    accepting accept: @escaping (VirtioFeatures) throws(FrontendError) -> Void,
+    offering offer: @escaping () -> VirtioFeatures
+  ) {
+    (self.accept, self.offer) = (accept, offer)
+  }
+
+  func offeredFeatures() throws(TransportError) -> VirtioFeatures { offer() }
+
+  func writeAcceptedFeatures(_ features: VirtioFeatures) throws(TransportError) {
+    do throws(FrontendError) { try accept(features) } catch {
+      throw TransportError(operation: "telling the back-end its features", reason: "\(error)")
+    }
+  }
+
+  func status() throws(TransportError) -> DeviceStatus { written }
+
+  mutating func writeStatus(_ status: DeviceStatus) throws(TransportError) { written = status }
 }
 
 /// How often a front-end did what.

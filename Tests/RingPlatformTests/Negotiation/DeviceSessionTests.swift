@@ -180,6 +180,24 @@ struct DeviceSessionTests {
     #expect(device.status == [.acknowledge, .driver, .featuresOK, .driverOK])
   }
 
+  @Test("end() resets a live device and waits until it is; a device that does not is named")
+  func end() throws {
+    let device = ScriptedDevice(Self.modern)
+    var session = DeviceSession(
+      ScriptedTransport(device: device), kind: .block, platform: Platform(secure: false), resetPolls: 10)
+    try session.begin()
+    _ = try session.negotiate()
+    try session.start()
+    device.slowReset = 5
+    try session.end()
+    #expect(device.status.isEmpty && device.slowReset == 0)
+    #expect(session.status.isEmpty && session.negotiated == nil)
+    device.slowReset = 100
+    var seen: NegotiationError?
+    do throws(NegotiationError) { try session.end() } catch { seen = error }
+    #expect(seen == .resetIncomplete(.needsReset))
+  }
+
   @Test("a queue is configured with the ring's features and none of the kind's")
   func configuration() throws {
     let offer = Self.modern.union([.packedRing, .eventIndex, VirtioFeatures(bits: 0, 5)])

@@ -1,4 +1,5 @@
 import RingKit
+import RingPlatform
 import Testing
 
 @testable import VhostUser
@@ -45,6 +46,24 @@ import Testing
         return []
       }, throws: .missingFeatures(.inOrder, offered: offered),
       { frontend throws(FrontendError) in try frontend.negotiate([], required: .inOrder, queues: 1) })
+  }
+
+  @Test func aFeatureWithoutTheOneItNeedsIsLeftOutOrEndsTheSession() throws {
+    // virtio 1.4, "Network Device: Feature bit requirements": MQ needs CTRL_VQ.
+    let (mq, mac) = (VirtioFeatures(rawValue: 1 << 22), VirtioFeatures(rawValue: 1 << 5))
+    let offered: VirtioFeatures = [.version1, mq, mac]
+    let script: ScriptedBackend.Script = { request, message in
+      if case .getFeatures = request { return [message.reply(offered.rawValue)] }
+      return []
+    }
+    let backend = try ScriptedBackend(timeout: 60_000, script)
+    backend.start()
+    try backend.frontend.negotiate([mq, mac], required: [], of: .network, queues: 1)
+    backend.stop()
+    #expect(backend.frontend.features == [.version1, mac])
+    try check(
+      script, throws: .negotiation(.unmetDependency(mq, needs: [VirtioFeatures(rawValue: 1 << 17)])),
+      { frontend throws(FrontendError) in try frontend.negotiate([], required: mq, of: .network, queues: 1) })
   }
 
   @Test func accessPlatformNeedsAnswersAndAChannel() throws {
