@@ -13,9 +13,9 @@ libxml2-utils xmllint
 chromium chromium
 PACKAGES
 
-modules=(prometheus_client duckdb jsonschema hdrhistogram)
+modules=(prometheus_client duckdb hdrhistogram)
 venv=.build/consumers
-if ! "$venv/bin/python3" -c "import prometheus_client, duckdb, jsonschema, hdrh" 2>/dev/null; then
+if ! "$venv/bin/python3" -c "import prometheus_client, duckdb, hdrh" 2>/dev/null; then
   echo "consumers: installing ${modules[*]}" >&2
   rm -rf "$venv"
   python3 -m venv "$venv" 2>/dev/null || {
