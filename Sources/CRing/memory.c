@@ -26,7 +26,7 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-static const size_t small_page = 4096, huge_page = 2u << 20;
+static const size_t small_page = 4096, huge_page = 2u << 20, populated_at_a_time = 64u << 20;
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -69,13 +69,30 @@ static int bind_region(void *base, size_t bytes, int node) {
 #define MADV_POPULATE_WRITE 23
 #endif
 
-int cring_region_populate(void *base, size_t bytes, size_t page) {
+static bool (*populate_is_over)(void);
+
+void cring_populate_until(bool (*is_over)(void)) { __atomic_store_n(&populate_is_over, is_over, __ATOMIC_RELAXED); }
+
+static int populate_part(void *base, size_t bytes, size_t page) {
   if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0) return 0;
   // EFAULT stands for the SIGBUS that a store would have been.
   if (errno != EINVAL && errno != ENOSYS) return errno == EFAULT ? ENOMEM : errno;
   // Before Linux 5.14 a store is the only way, and of a reserved page that cannot be had it is a SIGBUS.
   if (page != small_page) return EOPNOTSUPP;
   for (size_t i = 0; i < bytes; i += page) ((volatile char *)base)[i] = 0;
+  return 0;
+}
+
+int cring_region_populate(void *base, size_t bytes, size_t page) {
+  bool (*is_over)(void) = __atomic_load_n(&populate_is_over, __ATOMIC_RELAXED);
+  for (size_t at = 0; at < bytes;) {
+    // A signal does not interrupt the kernel in this.
+    if (is_over && is_over()) return 0;
+    size_t part = bytes - at < populated_at_a_time ? bytes - at : populated_at_a_time;
+    int e = populate_part((char *)base + at, part, page);
+    if (e) return e;
+    at += part;
+  }
   return 0;
 }
 
@@ -188,6 +205,9 @@ int cring_region_map_published(size_t bytes, const char *name, struct cring_regi
   return 0;
 }
 
+// EPERM is what a file says that is sealed against writing; here it stands for one that is not sealed against shrinking.
+static int mapping_error(void) { return errno == EPERM ? EACCES : errno; }
+
 // The descriptor stays the caller's where this fails.
 static int watch_attached(struct cring_region *region) {
   int e = watch_region(region);
@@ -209,7 +229,7 @@ int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region 
   // Without the seal the other side could truncate the file under us and turn our next access into a SIGBUS.
   if (seals < 0 || !(seals & F_SEAL_SHRINK)) return EPERM;
   void *base = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
-  if (base == MAP_FAILED) return errno;
+  if (base == MAP_FAILED) return mapping_error();
   *out = (struct cring_region){.base = base, .bytes = bytes, .fd = fd, .pages = CRING_PAGES_4K};
   return watch_attached(out);
 }
@@ -232,7 +252,7 @@ int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sea
   // Without a reservation the first access to a huge page may find that there is none.
   int flags = MAP_SHARED | (must_be_sealed ? 0 : MAP_NORESERVE);
   char *at = mmap(NULL, mapped, PROT_READ | PROT_WRITE, flags, fd, (off_t)(offset - lead));
-  if (at == MAP_FAILED) return errno;
+  if (at == MAP_FAILED) return mapping_error();
   *out = (struct cring_region){
       .base = at + lead, .bytes = bytes, .fd = fd, .pages = CRING_PAGES_4K, .lead = lead, .mapped = mapped};
   return watch_attached(out);

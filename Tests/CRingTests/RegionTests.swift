@@ -137,6 +137,29 @@ import Testing
     #expect(unsafe region.base == nil)
   }
 
+  /// A program that is to end maps what it was about to map, and leaves its pages to their first use.
+  @Test func populatingEndsWhenTheProgramIsTo() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      func resident() -> Int {
+        var region = unsafe cring_region()
+        guard unsafe cring_region_map(192 << 20, CRING_WANT_4K, 0, -1, "ringkit-test", &region) == 0 else { exit(2) }
+        var pages = [UInt8](repeating: 0, count: unsafe region.bytes / 4096)
+        guard unsafe mincore(region.base, region.bytes, &pages) == 0 else { exit(3) }
+        unsafe cring_region_unmap(&region)
+        return pages.count { $0 & 1 != 0 }
+      }
+      guard resident() == 192 << 8 else { exit(4) }
+      cring_populate_until {
+        defer { unsafe asked += 1 }
+        return unsafe asked > 0
+      }
+      // One part of 64 MiB, and no other.
+      guard resident() == 64 << 8, unsafe asked == 2 else { exit(5) }
+      cring_populate_until(nil)
+      exit(resident() == 192 << 8 ? 0 : 6)
+    }
+  }
+
   /// What a store would end the process for is an error: here pages behind the end of a file, as with reserved pages of
   /// 2 MiB that the node of a binding has no more of.
   @Test func populatingWhatCannotBeHadIsAnErrorAndNoSignal() async {
@@ -153,3 +176,6 @@ import Testing
     }
   }
 }
+
+/// How often a program was asked whether it is to end; of a process of its own.
+nonisolated(unsafe) private var asked = 0

@@ -1,3 +1,4 @@
+import CRing
 import CRingBench
 import Glibc
 
@@ -27,6 +28,8 @@ package enum BenchError: Error, Equatable {
   /// Says it in one line on standard error and ends the process.
   package func exit() -> Never {
     StandardStream.error.write("ringbench: \(message)\n")
+    // What was given up for a signal is no matter of the machine.
+    if case .machine = self, Interrupt.isRequested { Glibc.exit(Interrupt.exitCode) }
     Glibc.exit(exitCode)
   }
 }
@@ -42,7 +45,11 @@ package enum Errno {
 /// Ctrl-C, SIGTERM and SIGHUP: the first asks the run to end with what it has, the second ends the process.
 package enum Interrupt {
   /// Called first of all, before threads are started.
-  package static func install() { crb_interrupt_install() }
+  package static func install() {
+    crb_interrupt_install()
+    // Memory of gibibytes is populated for longer than one may wait.
+    cring_populate_until(crb_interrupted)
+  }
 
   /// For a command that has nothing to end with: from now on the first signal ends the process.
   package static func endAtOnce() { crb_interrupt_end_at_once() }

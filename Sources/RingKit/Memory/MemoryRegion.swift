@@ -74,7 +74,7 @@ public final class MemoryRegion: @unchecked Sendable {
   ///   - fileDescriptor: taken over: closed with the region, or by the caller when this throws.
   ///   - byteCount: bytes to map; the file must be at least that long and sealed against shrinking.
   ///   - guestBase: the guest-physical address of its first byte.
-  /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short) or EPERM (not sealed).
+  /// - Throws: ``MemoryError/notSealed(byteCount:)``, ``MemoryError/system(operation:errno:)`` with EINVAL (too short).
   public convenience init(
     attaching fileDescriptor: Int32, byteCount: Int, at guestBase: GuestPhysicalAddress
   ) throws(MemoryError) {
@@ -84,6 +84,7 @@ public final class MemoryRegion: @unchecked Sendable {
     }
     var region = unsafe cring_region()
     let error = unsafe cring_region_attach(fileDescriptor, byteCount, 1, &region)
+    guard error != EPERM else { throw .notSealed(byteCount: byteCount) }
     guard error == 0 else { throw .system(operation: "attaching \(byteCount) bytes of shared memory", errno: error) }
     unsafe self.init(mapped: region, at: guestBase)
   }
@@ -148,8 +149,8 @@ extension MemoryRegion {
   ///   - guestBase: the guest-physical address of its first byte.
   ///   - mustBeSealed: whether the file must be sealed against shrinking, and huge pages be there. Of one that is not,
   ///     its owner can take pages away at any time (``isLost``).
-  /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short), EPERM (not sealed) or ENOMEM (huge
-  ///   pages that the machine does not have).
+  /// - Throws: ``MemoryError/notSealed(byteCount:)``, ``MemoryError/system(operation:errno:)`` with EINVAL (too short),
+  ///   EACCES (it may not be written) or ENOMEM (huge pages that the machine does not have).
   public convenience init(
     mapping fileDescriptor: Int32, fileOffset: UInt64, byteCount: Int, at guestBase: GuestPhysicalAddress,
     mustBeSealed: Bool = false
@@ -160,6 +161,7 @@ extension MemoryRegion {
     }
     var region = unsafe cring_region()
     let error = unsafe cring_region_map_file(fileDescriptor, fileOffset, byteCount, mustBeSealed ? 1 : 0, &region)
+    guard error != EPERM else { throw .notSealed(byteCount: byteCount) }
     guard error == 0 else { throw .system(operation: "mapping \(byteCount) bytes of a file", errno: error) }
     unsafe self.init(mapped: region, at: guestBase, fileOffset: fileOffset)
   }
@@ -186,11 +188,12 @@ extension MemoryRegion {
   /// - Parameters:
   ///   - fileDescriptor: taken over: closed with the region, or by the caller when this throws.
   ///   - byteCount: bytes to map; the file must be at least that long and sealed against shrinking.
-  /// - Throws: ``MemoryError/system(operation:errno:)`` with EINVAL (too short) or EPERM (not sealed).
+  /// - Throws: ``MemoryError/notSealed(byteCount:)``, ``MemoryError/system(operation:errno:)`` with EINVAL (too short).
   package convenience init(reading fileDescriptor: Int32, byteCount: Int) throws(MemoryError) {
     guard byteCount > 0, byteCount <= 1 << 46 else { throw .invalidSize(byteCount) }
     var region = unsafe cring_region()
     let error = unsafe cring_region_attach(fileDescriptor, byteCount, 0, &region)
+    guard error != EPERM else { throw .notSealed(byteCount: byteCount) }
     guard error == 0 else { throw .system(operation: "reading \(byteCount) bytes of shared memory", errno: error) }
     unsafe self.init(mapped: region, at: GuestPhysicalAddress(0))
   }
@@ -227,6 +230,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case exhausted(requested: Int, available: Int)
   /// An alignment that is not a power of two, in bytes.
   case invalidAlignment(Int)
+  /// So many bytes are in a file that its owner can shrink.
+  case notSealed(byteCount: Int)
   /// Another process took pages of a region away (``MemoryRegion/isLost``).
   case lost(GuestPhysicalAddress, byteCount: Int)
 }
@@ -243,6 +248,8 @@ extension MemoryError: CustomStringConvertible {
     case .outOfBounds(let segment): "\(segment.length) bytes at \(segment.address) are not inside one region"
     case .exhausted(let requested, let available): "\(requested) bytes asked for, \(available) left in the region"
     case .invalidAlignment(let alignment): "an alignment of \(alignment) is not a power of two"
+    case .notSealed(let count):
+      "\(count) bytes are in a file that its owner can shrink; a memfd that is sealed against that is taken (F_SEAL_SHRINK)"
     case .lost(let address, let count):
       "pages of the \(count) bytes at \(address) were taken away by another process that has their file"
     }

@@ -2,6 +2,7 @@
 #ifndef CRING_MEMORY_H
 #define CRING_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,10 @@ enum cring_page_want {
 // node it is bound to or in the container; EOPNOTSUPP where the kernel (before Linux 5.14) cannot say so of such pages.
 int cring_region_populate(void *base, size_t bytes, size_t page);
 
+// Asked while pages are populated, between every 64 MiB: true leaves the rest to their first use. For a program that is to
+// end, and has gibibytes to map before it could.
+void cring_populate_until(bool (*is_over)(void));
+
 // Maps `bytes` of zeroed memory. `shared` != 0 backs it with a sealed memfd named `name`; otherwise it is anonymous.
 // `node` >= 0 binds it before the first touch. Pages are touched, so that placement is decided here. Returns 0 or
 // errno.
@@ -55,7 +60,7 @@ int cring_region_map_published(size_t bytes, const char *name, struct cring_regi
 int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out);
 
 // Maps `bytes` of a file from `offset` on, which need not lie on a page boundary of the file's own page size. Takes the
-// descriptor over when it succeeds. EINVAL: the file is shorter. With `must_be_sealed` EPERM: it is not sealed against
+// descriptor over when it succeeds. EINVAL: the file is shorter; EACCES: it may not be written. With `must_be_sealed` EPERM: it is not sealed against
 // shrinking; ENOMEM: it is of huge pages that the machine does not have.
 int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sealed, struct cring_region *out);
 

@@ -9,6 +9,7 @@
 
 // The errno values that have a meaning of their own here: nothing came or went in time; the other end is gone.
 static const int CRING_CHANNEL_TIMED_OUT = EAGAIN;
+static const int CRING_CHANNEL_INTERRUPTED = EINTR;
 static const int CRING_CHANNEL_GONE = EPIPE;
 static const int CRING_CHANNEL_RESET = ECONNRESET;
 
