@@ -28,7 +28,10 @@ before=$(cd "$tree" && Scripts/build.sh)
 measure() { # measure PROGRAM NAME [OPTION...]
   program=$1 name=$2
   shift 2
-  "$program" cost --slices 20 --time-limit 12 "$@" --format json --output "$results/$name.json"
+  # An option with one value is given once.
+  case " $*" in *" --slices"[\ =]*) ;; *) set -- --slices 20 "$@" ;; esac
+  case " $*" in *" --time-limit"[\ =]*) ;; *) set -- --time-limit 12 "$@" ;; esac
+  "$program" cost "$@" --format json --output "$results/$name.json"
 }
 for run in $(seq "$runs"); do
   echo "bench-compare: run $run of $runs" >&2

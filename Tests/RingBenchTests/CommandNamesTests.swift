@@ -35,6 +35,25 @@ import Testing
   ])
   func isNotLookedForElsewhere(_ line: String) { #expect(refusal(line) == nil) }
 
+  @Test(
+    arguments: [
+      ("--depth 4 --depth 8", "--depth takes one value, and is given 2 times"),
+      ("cost --seed=1 --seed 2 --seed=3", "--seed takes one value, and is given 3 times"),
+      ("device net --pairs 1 --pairs 1", "--pairs takes one value, and is given 2 times"),
+      ("drive blk --socket a --socket b", "--socket takes one value, and is given 2 times"),
+      // Lists are repeated, flags say the same again, and a depth is a list elsewhere.
+      ("--path direct --path swiotlb --size 1 --size 2", nil),
+      ("device blk --sealed --sealed --offer a --offer b", nil),
+      ("exhaust --depth 4 --depth 8", nil), ("help cost", nil), ("", nil), ("--bogus 1 --bogus 2", nil),
+    ] as [(String, String?)])
+  func anOptionWithOneValueIsGivenOnce(line: String, refusal: String?) {
+    var error: BenchError?
+    do throws(BenchError) {
+      try SingleOptions.check(line.split(separator: " ").map(String.init)[...], of: RingBench.self)
+    } catch let thrown { error = thrown }
+    #expect(error?.message == refusal && error?.exitCode == refusal.map { _ in 2 })
+  }
+
   @Test(arguments: [
     ("cost", "cost", 0), ("cots", "cost", 1), ("ost", "cost", 1), ("coast", "cost", 1), ("", "ring", 4),
   ])

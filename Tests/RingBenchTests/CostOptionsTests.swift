@@ -6,6 +6,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchReport
 @testable import RingBench
 
 @Suite struct CostOptionsTests {
@@ -23,6 +24,27 @@ import Testing
     #expect(parameters.depth == 128)
     #expect(parameters.batch == 32)
     #expect((parameters.driverCPU, parameters.deviceCPU) == (0, 1))
+  }
+
+  /// One that was not measured is never shown: another is, and standard error says so.
+  @Test func theClassThatIsShownWasMeasured() throws {
+    let options = try ClassOptions.parse(["--class", "smt"])
+    #expect(try options.shown() == .smt)
+    func document(_ classes: PlacementClass...) -> ResultDocument {
+      var document = ResultDocument(
+        run: RunStart(of: "cost").record(seed: nil, anonymous: true), machine: .fixture)
+      document.results = classes.map { placement in
+        var row = ResultRow(.path)
+        (row.placement, row.slicesKept) = (PlacementFigure(placement, nil), 1)
+        return row
+      }
+      return document
+    }
+    #expect(options.view(of: document(.smt, .sameL3), .smt, width: 80, isQuiet: false).shownClass == .smt)
+    #expect(options.view(of: document(.sameL3), .smt, width: 80, isQuiet: false).shownClass == nil)
+    #expect(options.view(of: document(.sameL3), nil, width: 80, isQuiet: false).shownClass == nil)
+    #expect(throws: BenchError.self) { try ClassOptions.parse(["--class", "bogus"]).shown() }
+    #expect(try ClassOptions.parse([]).shown() == nil)
   }
 
   @Test func listsComeWithCommasOrRepeated() throws {

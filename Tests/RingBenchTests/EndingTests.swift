@@ -74,7 +74,8 @@ import Testing
     "--output /tmp/ringbench-one --text-output /tmp/../tmp/ringbench-one", "shapes A --time-limit 0.001",
     "drive blk --socket x --features none,indirect", "explain direct,,swiotlb", "exhaust --depth 1,,2",
     "ring --batch 1,1", "ring --outstanding 1,,full", "simulate --primitive copy=1,,serve=1",
-    "vfio --device x --depth 30",
+    "vfio --device x --depth 30", "--depth 4 --depth 8", "cost --time-limit=1 --path direct --time-limit 2",
+    "device blk --socket a --file b --socket a", "exhaust --batch 1 --batch 1", "--output a --output b",
   ])
   func nonsenseIsOneLineAndTwo(_ line: String) throws {
     let (end, output, errors) = try ProgramRun(line).end()

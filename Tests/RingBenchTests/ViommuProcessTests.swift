@@ -1,4 +1,5 @@
 #if Bench
+import FoundationEssentials
 import Glibc
 import RingIOMMU
 import RingKit
@@ -8,6 +9,11 @@ import Testing
 
 /// `ringbench viommu-server` as a process, from outside.
 @Suite struct ViommuProcessTests {
+  private struct Document: Decodable {
+    struct Row: Decodable { let path: String? }
+    let results: [Row]
+  }
+
   private static func start(timeout: UInt64 = 120_000_000_000) throws -> ViommuProcess {
     let program = try #require(RingBenchProgram.path, "there is no ringbench beside the tests")
     return try ViommuProcess(
@@ -54,6 +60,22 @@ import Testing
     #expect(vmm.process.wait() == .killed(signal: SIGKILL))
     #expect(throws: ViommuFailure.closed) { try vmm.driver.unmapped(IOVA(0x1000), pages: 1) }
     #expect(vmm.driver.isClosed)
+  }
+
+  /// Started by the dynamic linker, the program finds that instead of itself, and what it starts ends at once.
+  @Test func aDefaultRunWithoutItLeavesThePathOut() throws {
+    let linkers = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"]
+    let linker = try #require(linkers.first { unsafe access($0, X_OK) == 0 }, "no dynamic linker is known here")
+    let program = try #require(RingBenchProgram.path, "there is no ringbench beside the tests")
+    let line =
+      "\(program) cost --ring split --size 64 --direction device-readable --slices 2 --slice-ms 2 --time-limit 60"
+    let (end, output, errors) = try ProgramRun("\(line) --format json", program: linker).end()
+    #expect(end == .exited(code: 0), "\(errors)")
+    #expect(errors.contains("ringbench: viommu is left out: the process that holds the translations"), "\(errors)")
+    let paths = try JSONDecoder().decode(Document.self, from: Data(output.utf8)).results.compactMap(\.path)
+    #expect(Set(paths).isSuperset(of: ["direct", "swiotlb", "iommu-strict", "mmu"]) && !paths.contains("viommu"))
+    let asked = try ProgramRun("\(line) --path viommu", program: linker).end()
+    #expect(asked.end == .exited(code: 3) && asked.output.isEmpty, "\(asked.errors)")
   }
 
   @Test func aProgramThatIsNotThereIsRefused() {

@@ -29,7 +29,7 @@ package final class IsolatedDevice: Sendable {
     let link: DeviceLink
     do throws(DeviceHandshakeError) {
       if let path = parameters.isolation.socketPath {
-        link = try DeviceLink(try DeviceSocket.connect(to: path))
+        link = try DeviceLink(try DeviceSocket.connect(to: path, until: { Interrupt.isRequested }))
       } else {
         link = try DeviceLink(
           starting: ProgramArguments.ownPath, [BenchProcess.device, "--parent", "\(getpid())"])

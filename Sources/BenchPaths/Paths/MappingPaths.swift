@@ -94,7 +94,12 @@ extension CaseFactory {
     ]
     if parameters.iommu.pages == .small { arguments.append("--small-pages") }
     do throws(ViommuFailure) {
-      return try ViommuProcess(executable: ProgramArguments.ownPath, arguments: arguments)
+      let process = try ViommuProcess(executable: ProgramArguments.ownPath, arguments: arguments)
+      // One that cannot run has ended by now, or does; of one that runs the answer to this is known.
+      do throws(ViommuFailure) { try process.driver.unmapped(IOVA(0x1000), pages: 1) } catch {
+        guard error == .refused(.notMapped) else { throw error }
+      }
+      return process
     } catch {
       throw .machine("the process that holds the translations of viommu cannot be started: \(error)")
     }

@@ -1,6 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
+import FoundationEssentials
 import Glibc
 
 /// The command line: what each DMA path costs on one ring with one payload.
@@ -37,6 +38,7 @@ struct RingBench: ParsableCommand {
     do {
       let arguments = try ArgumentFile.expand(Array(ProgramArguments.all.dropFirst()))
       try CommandNames.check(arguments[...], of: Self.self, named: "ringbench")
+      try SingleOptions.check(arguments[...], of: Self.self)
       var command = try parseAsRoot(arguments)
       try checkMemory()
       try command.run()
@@ -117,6 +119,54 @@ enum CommandNames {
       rows.append(row)
     }
     return rows[a.count][b.count]
+  }
+}
+
+/// Options with one value that are given several times: the parser takes the last one, and says nothing.
+enum SingleOptions {
+  /// What the parser says of a command.
+  private struct Dump: Decodable {
+    struct Command: Decodable { let arguments: [Argument]? }
+
+    struct Argument: Decodable {
+      struct Name: Decodable { let name: String }
+      let kind: String
+      let isRepeating: Bool
+      let names: [Name]?
+    }
+
+    let command: Command
+  }
+
+  /// Refuses the first of them.
+  ///
+  /// - Throws: ``BenchError/usage(_:)``.
+  static func check(_ words: ArraySlice<String>, of root: any ParsableCommand.Type) throws(BenchError) {
+    let given = words.filter { $0.hasPrefix("--") }.map { String($0.dropFirst(2).prefix { $0 != "=" }) }
+    let counts = given.reduce(into: [:]) { $0[$1, default: 0] += 1 }
+    let repeated = given.filter { counts[$0, default: 0] > 1 }
+    guard !repeated.isEmpty else { return }
+    let single = singles(of: command(words, root))
+    if let name = repeated.first(where: single.contains) {
+      throw .usage("--\(name) takes one value, and is given \(counts[name, default: 0]) times")
+    }
+  }
+
+  /// The command that the words lead to.
+  private static func command(
+    _ words: ArraySlice<String>, _ root: any ParsableCommand.Type
+  ) -> any ParsableCommand.Type {
+    let (configuration, word) = (root.configuration, words.first)
+    if let next = configuration.subcommands.first(where: { $0._commandName == word }) {
+      return command(words.dropFirst(), next)
+    }
+    return configuration.defaultSubcommand.map { command(words, $0) } ?? root
+  }
+
+  private static func singles(of command: any ParsableCommand.Type) -> Set<String> {
+    guard let dump = try? JSONDecoder().decode(Dump.self, from: Data(command._dumpHelp().utf8)) else { return [] }
+    let single = (dump.command.arguments ?? []).filter { $0.kind == "option" && !$0.isRepeating }
+    return Set(single.flatMap { $0.names ?? [] }.map(\.name))
   }
 }
 #endif

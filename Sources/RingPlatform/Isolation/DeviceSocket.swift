@@ -39,13 +39,20 @@ public final class DeviceSocket: Sendable {
 
   /// Connects to a device that waits at a path.
   ///
-  /// - Throws: ``DeviceHandshakeError/system(errno:)``; ``DeviceHandshakeError/timedOut`` when it accepts nobody for
-  ///   ten seconds.
-  public static func connect(to path: String) throws(DeviceHandshakeError) -> DeviceSocket {
+  /// - Parameters:
+  ///   - path: the socket's.
+  ///   - isOver: asked every few milliseconds while as many wait there as may; true ends that.
+  /// - Returns: the connection.
+  /// - Throws: ``DeviceHandshakeError/system(errno:)``, with EINTR when `isOver` said so;
+  ///   ``DeviceHandshakeError/timedOut`` when it accepts none for ten seconds.
+  public static func connect(
+    to path: String, until isOver: () -> Bool = { false }
+  ) throws(DeviceHandshakeError) -> DeviceSocket {
     let deadline = cring_nanoseconds() &+ 10_000_000_000
     var connected: Int32 = -1
     var error = unsafe cring_socket_connect(path, &connected)
     while error == CRING_CHANNEL_TIMED_OUT, cring_nanoseconds() < deadline {
+      if isOver() { throw .system(errno: CRING_CHANNEL_INTERRUPTED) }
       // As many wait as may; nothing tells when one was accepted.
       _ = cring_watch_wait(nil, 0, 10)
       error = unsafe cring_socket_connect(path, &connected)

@@ -170,6 +170,21 @@ import Testing
     #expect(try look(known, 9 * Self.page) != nil)
   }
 
+  /// A chain over as many pages as are kept by default is translated whole; the next page empties the table.
+  @Test func thereIsRoomFor65536Pages() throws {
+    let (known, pages) = (DeviceIOTLB(), 65_536 as UInt64)
+    #expect(known.limit == pages)
+    func give(_ page: UInt64) {
+      let host = unsafe HostAddress(rawValue: Self.host.rawValue + UInt(page * Self.page))
+      known.insert(IOVA(page * Self.page), byteCount: Self.page, host: host, canRead: true, canWrite: true)
+    }
+    for page in 0..<pages { give(page) }
+    let found = try #require(try look(known, 0, pages * Self.page))
+    #expect(found.host == Self.host.rawValue && found.byteCount == pages * Self.page)
+    give(pages)
+    #expect(known.count == 1)
+  }
+
   @Test func hitsAndMissesAreCountedOnceEach() throws {
     let known = DeviceIOTLB()
     var translator = DeviceIOTLBTranslator(known, counter: CountedWork())

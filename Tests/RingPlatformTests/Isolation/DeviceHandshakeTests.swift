@@ -166,4 +166,37 @@ struct DeviceHandshakeTests {
     let memory = try GuestMemory(regions)
     #expect(throws: DeviceHandshakeError.tooManyDescriptors(limit: 8)) { try link.share(memory) }
   }
+  @Test("a wait for a device that accepts nobody ends when the caller says so")
+  func interrupted() throws {
+    var name = Array("/tmp/ringkit-connect-XXXXXX".utf8CString)
+    try #require(unsafe mkdtemp(&name) != nil)
+    let path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) + "/socket"
+    let listener = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
+    defer {
+      close(listener)
+      unsafe unlink(path)
+      unsafe rmdir(String(path.dropLast("/socket".count)))
+    }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
+    let isBound = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(isBound == 0 && listen(listener, 0) == 0)
+    // As many as it lets wait, and one more.
+    var (waiting, asked) = ([] as [DeviceSocket], 0)
+    #expect(throws: DeviceHandshakeError.system(errno: EINTR)) {
+      while waiting.count < 64 {
+        waiting.append(
+          try DeviceSocket.connect(to: path) {
+            asked += 1
+            return asked == 3
+          })
+      }
+    }
+    #expect(!waiting.isEmpty && asked == 3)
+  }
 }

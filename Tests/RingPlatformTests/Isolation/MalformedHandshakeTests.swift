@@ -200,7 +200,7 @@ struct MalformedHandshakeTests {
     try here.send(Self.memory(), descriptors: [file])
     thread.join()
     close(file)
-    #expect(device.error == .memory(.system(operation: "attaching 65536 bytes of shared memory", errno: EPERM)))
+    #expect(device.error == .memory(.notSealed(byteCount: 65536)))
   }
 
   @Test("random words never get further than a typed error")
