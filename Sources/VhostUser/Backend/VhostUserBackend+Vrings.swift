@@ -95,20 +95,17 @@ extension VhostUserBackend {
       switch error {
       case .translation(let address, let access): return try ask(for: address, access, vring)
       case .memory(let part):
-        let error = VhostUserError.vringAddress(
-          index: vring.index, address: part.address, byteCount: part.byteCount)
-        // A user address is the front-end's word, an IOVA the guest's.
-        if isTranslating { return refuse(vring, error) }
-        throw error
+        return refuse(
+          vring, .vringAddress(index: vring.index, address: part.address, byteCount: part.byteCount))
       }
     }
     // A driver of a time before VERSION_1 lays a split ring out in the same way, on a machine of this byte order.
     do throws(VhostUserError) {
       try makeQueue(vring, QueueConfiguration(size: size, features: features.union(.version1)), buffers, memory)
     } catch {
-      // What the guest writes decides about these: its ring is the only one that stops.
+      // What the guest writes decides about these, or what the front-end made of it: that ring is the only one that stops.
       switch error {
-      case .vring, .vringPosition, .inflight: return refuse(vring, error)
+      case .vring, .vringPosition, .vringBase, .inflight: return refuse(vring, error)
       default: throw error
       }
     }

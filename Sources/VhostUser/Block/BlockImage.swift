@@ -15,6 +15,8 @@ final class BlockImage {
   /// Times it was made stable.
   private(set) var flushCount = 0
   private let fileDescriptor: Int32
+  /// Makes the file behind a descriptor stable: 0, or an errno.
+  var synchronize: (Int32) -> Int32 = cring_file_sync
   private lazy var zeros = [UInt8](repeating: 0, count: 1 << 16)
 
   init(path: String, isReadOnly: Bool) throws(BlockImageError) {
@@ -82,7 +84,7 @@ final class BlockImage {
   /// Makes what was written stable.
   func flush() throws(BlockImageError) {
     flushCount += 1
-    let error = cring_file_sync(fileDescriptor)
+    let error = synchronize(fileDescriptor)
     guard error == 0 else { throw .system(operation: "flushing the image", errno: error) }
   }
 

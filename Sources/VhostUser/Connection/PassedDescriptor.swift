@@ -31,6 +31,21 @@ public final class PassedDescriptor: Sendable {
   }
 }
 
+/// What waits go by: the machine's clock, or one that a test advances.
+package struct WaitClock {
+  /// Nanoseconds from some point on.
+  package var now: () -> UInt64 = { cring_nanoseconds() }
+  /// Sleeps until a descriptor is ready, for so many milliseconds at most.
+  package var sleep: (inout PollSet, Int32) throws(VhostUserError) -> Void = Self.poll
+
+  /// The machine's.
+  package init() {}
+
+  private static func poll(_ set: inout PollSet, _ milliseconds: Int32) throws(VhostUserError) {
+    _ = try set.wait(milliseconds: milliseconds)
+  }
+}
+
 /// Descriptors to wait for, each at the place it was added at.
 public struct PollSet {
   private var watches: [cring_watch] = []

@@ -1,4 +1,3 @@
-internal import CRing
 internal import RingKit
 
 extension VhostUserFrontend {
@@ -26,12 +25,12 @@ extension VhostUserFrontend {
     let number = try send(message, needsReply: true)
     // Nil until it has come.
     replies.updateValue(Self.pending, forKey: number)
-    let deadline = cring_nanoseconds() &+ UInt64(timeout) &* 1_000_000
+    let deadline = clock.now() &+ UInt64(timeout) &* 1_000_000
     while true {
       try receiveReplies()
       if answeredCount > number, let reply = replies.removeValue(forKey: number) { return reply }
       try serveChannel()
-      let now = cring_nanoseconds()
+      let now = clock.now()
       guard now < deadline else { throw fail(.unanswered(message.request, milliseconds: timeout)) }
       try wait(milliseconds: Int32(min((deadline - now) / 1_000_000 + 1, 1000)))
     }
@@ -90,7 +89,7 @@ extension VhostUserFrontend {
     var set = PollSet()
     set.add(connection.fileDescriptor, writable: connection.isSending)
     if let channel { set.add(channel.fileDescriptor, writable: channel.isSending) }
-    _ = try carrying { () throws(VhostUserError) in try set.wait(milliseconds: milliseconds) }
+    try carrying { () throws(VhostUserError) in try clock.sleep(&set, milliseconds) }
     try carrying { () throws(VhostUserError) in try connection.flush() }
   }
 }

@@ -43,11 +43,17 @@ extension VhostUserFrontend {
   public func stop(_ index: Int) throws(FrontendError) -> UInt32 {
     let reply = try request(.getVringBase(VringState(index: UInt32(index), value: 0)))
     let state = try carrying { () throws(VhostUserError) in try reply.vringState() }
-    guard state.index == UInt32(index), features.contains(.packedRing) || state.value <= 0xffff else {
+    guard state.index == UInt32(index), isPosition(state.value, vrings[index]?.size ?? 32_768) else {
       throw fail(.vringBase(index: index, state.value))
     }
     vrings[index] = nil
     return state.value
+  }
+
+  /// Whether a ring of `size` can stop there: a split one anywhere, a packed one at two entries, each with a wrap counter.
+  private func isPosition(_ value: UInt32, _ size: Int) -> Bool {
+    guard features.contains(.packedRing) else { return value <= 0xffff }
+    return value & 0x7fff < UInt32(size) && value >> 16 & 0x7fff < UInt32(size)
   }
 
   /// What a vring's part is called towards the back-end: an IOVA, or where it is mapped here.

@@ -34,6 +34,8 @@ public final class VhostUserFrontend {
   public var awaitsSuccessor = false
   /// How long a request waits for its answer, in milliseconds.
   public let timeout: Int
+  /// What that is measured by.
+  package var clock = WaitClock()
 
   /// Whether the device has feature bit 30, with which vrings are enabled one by one.
   var hasProtocolFeatures = false

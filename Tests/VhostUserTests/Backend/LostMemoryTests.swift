@@ -83,7 +83,7 @@ import Testing
 
   @Test func sealedMemoryAloneIsTakenWhereThatIsAskedFor() throws {
     let session = try Session(sealed: true)
-    let refused = MemoryError.system(operation: "mapping \(1 << 20) bytes of a file", errno: EPERM)
+    let refused = MemoryError.notSealed(byteCount: 1 << 20)
     #expect(try session.failure(session.table(session.guest)) == .memory(refused))
   }
 
@@ -99,7 +99,7 @@ import Testing
     let notes = unsafe cvhost_file("notes", 8192)
     defer { close(notes) }
     let description = InflightDescription(byteCount: 8192, queueCount: 1, queueSize: 16)
-    let refused = MemoryError.system(operation: "mapping 8192 bytes of a file", errno: EPERM)
+    let refused = MemoryError.notSealed(byteCount: 8192)
     #expect(
       try session.failure(.setInflight(description, PassedDescriptor(borrowing: notes))) == .memory(refused))
   }

@@ -1,3 +1,4 @@
+import Glibc
 import RingKit
 import Testing
 
@@ -47,6 +48,38 @@ import Testing
       #expect(driver.result(room: 0, token: token).status == 0)
     }
     #expect(driver.frontend.backend.device.image.flushCount == 1)
+  }
+
+  /// What cannot be made stable is not done: each write of a step without FLUSH, and a flush, end with IOERR.
+  @Test(arguments: [VirtioFeatures(), .packedRing, .inOrder])
+  func whatCannotBeMadeStableIsAnError(layout: VirtioFeatures) throws {
+    let file = ScratchFile(sectors: 8)
+    let sector = [UInt8](repeating: 7, count: 512)
+    let through = try driver(file, layout.union(.version1))
+    let device = through.frontend.backend.device
+    device.image.synchronize = { _ in ENOSPC }
+    #expect(try through.perform(1, sector: 1, sent: sector).status == 1)
+    #expect(try through.perform(13, sector: 0, sent: range(2)).status == 1)
+    #expect(device.done == 0 && device.failed == 2)
+    // A read needs nothing of that.
+    #expect(try through.perform(0, sector: 1, room: 512).status == 0)
+    device.stepNanoseconds = .max / 2
+    for token in 0..<3 as Range<UInt64> {
+      let isRead = token == 1
+      try through.add(
+        isRead ? 0 : 1, sector: token, sent: isRead ? [] : sector, room: isRead ? 512 : 0, token: token)
+    }
+    through.frontend.kick.ring()
+    try through.frontend.settle()
+    for token in 0..<3 as Range<UInt64> {
+      #expect(try through.nextUsed()?.token == token)
+      #expect(through.result(room: token == 1 ? 512 : 0, token: token).status == (token == 1 ? 0 : 1))
+    }
+    let other = ScratchFile(sectors: 8)
+    let behind = try driver(other, layout.union([.version1, Self.flush]))
+    behind.frontend.backend.device.image.synchronize = { _ in EIO }
+    #expect(try behind.perform(1, sector: 1, sent: sector).status == 0)
+    #expect(try behind.perform(4, sector: 0).status == 1)
   }
 
   @Test func aDriverWithFlushAsksForIt() throws {

@@ -164,6 +164,27 @@ import Testing
       })
   }
 
+  /// Both halves of a packed ring's position are entries of the ring.
+  @Test(arguments: [0x8000_8010, 0x8010_8000, 0x7fff_0000] as [UInt32]) func aPackedPositionBehindTheRingEndsTheSession(
+    position: UInt32
+  ) throws {
+    let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 4096)
+    let memory = try GuestMemory([region])
+    let ring = try PackedRing(in: GuestBuffer(whole: region), size: 16)
+    let doorbell = try EventDoorbell()
+    try check(
+      { request, message in
+        guard case .getVringBase = request else { return [] }
+        return [message.reply(VringState(index: 0, value: position).payload)]
+      }, throws: .vringBase(index: 0, position),
+      { frontend throws(FrontendError) in
+        try frontend.negotiate(.packedRing, required: .packedRing, queues: 1)
+        try frontend.share(memory)
+        try frontend.start(0, VringSetup(ring, kick: doorbell, call: doorbell))
+        _ = try frontend.stop(0)
+      })
+  }
+
   @Test func aRegionIsSharedFromWhereItLiesInItsFile() throws {
     let file = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 16 * 4096)
     let copy = try PassedDescriptor(borrowing: #require(file.fileDescriptor)).duplicate()
