@@ -38,16 +38,20 @@ final class BackendPeer: @unchecked Sendable {
   private var input: FuzzInput
   private var pending: [UInt8] = []
   private var wanted: UInt64
+  private var isPacked: Bool
   private var expected: Notes?
   private var file: (inode: UInt64, byteCount: Int)?
   private let extensions: UInt64
 
   /// Answers with what `input` says, until the other end is gone; one that comes after others knows what these were
   /// sent and handed.
-  init(_ socket: CInt, extensions: UInt64, after messages: UInt64 = 0, notes: Notes? = nil, _ input: FuzzInput) {
+  init(
+    _ socket: CInt, extensions: UInt64, after messages: UInt64 = 0, notes: Notes? = nil, isPacked: Bool = false,
+    _ input: FuzzInput
+  ) {
     own = socket
     heard = Mutex(Heard(messages: messages))
-    (expected, wanted) = (notes, notes?.shape ?? 0)
+    (expected, wanted, self.isPacked) = (notes, notes?.shape ?? 0, isPacked)
     self.input = input
     self.extensions = extensions
     let me = Unmanaged.passRetained(self).toOpaque()
@@ -95,7 +99,12 @@ final class BackendPeer: @unchecked Sendable {
     case 1: answer(1, [0xf_7000_0000])
     case 15: answer(15, [extensions])
     case 17: answer(17, [16])
-    case 11: answer(11, [word(0) & 0xffff_ffff | UInt64(input.word16()) << 32])
+    case 2:
+      isPacked = word(0) & 1 << 34 != 0
+      if flags & 8 != 0 { answer(2, [0]) }
+    case 11:
+      let used = isPacked ? UInt64(input.word16()) << 48 : 0
+      answer(11, [word(0) & 0xffff_ffff | UInt64(input.word16()) << 32 | used])
     case 24: answer(24, [word(0), 0] + [UInt64](repeating: 7, count: 32), count: payload.count)
     case 31:
       (wanted, expected) = (word(2), nil)
@@ -122,7 +131,8 @@ final class BackendPeer: @unchecked Sendable {
   /// What is handed back is this end's file, of the shape that was asked for, and as long as a successor needs it.
   private func checkNotes(_ byteCount: UInt64, _ offset: UInt64, _ shape: UInt64) {
     let (queues, size) = (wanted & 0xffff, wanted >> 16 & 0xffff)
-    let needed = queues * ((16 + 16 * size + 63) / 64 * 64)
+    let entry: UInt64 = isPacked ? 32 : 16
+    let needed = queues * ((entry + entry * size + 63) / 64 * 64)
     check(shape & 0xffff_ffff == wanted & 0xffff_ffff, "notes of another shape: \(shape) for \(wanted)")
     check(byteCount >= needed, "\(byteCount) bytes of notes, and \(queues) queues of \(size) need \(needed)")
     check(offset % 8 == 0, "notes at \(offset)")
@@ -142,6 +152,7 @@ final class BackendPeer: @unchecked Sendable {
     var claimed: Int?
     let choice = input.byte()
     switch choice {
+    case 0xd8...0xdf: flood()
     case 0xe0: return
     case 0xe1: request = UInt32(input.byte())
     case 0xe2: flags = UInt32(input.byte())
@@ -180,6 +191,30 @@ final class BackendPeer: @unchecked Sendable {
     let payload = request == 2 ? [] : words.withUnsafeBytes { [UInt8]($0) }
     sendRaw(
       channel, Self.header(request, choice & 0x80 == 0 ? 1 : 9, payload.count) + payload, choice == 0x5e ? [own] : [])
+  }
+
+  /// Misses, for as long as the front-end takes them, and for more turns than it may wait in.
+  private func flood() {
+    // Its own: the other thread may close the channel meanwhile.
+    let channel = heard.withLock { $0.channel < 0 ? -1 : dup($0.channel) }
+    if channel < 0 { return }
+    defer { Glibc.close(channel) }
+    let miss = [0, 0, 0, 1 << 8 | 1].withUnsafeBytes { [UInt8]($0) }
+    let some = [[UInt8]](repeating: Self.header(1, 1, 32) + miss, count: 64).flatMap { $0 }
+    var (at, pauses, rounds) = (0, 0, 0)
+    while rounds < 64, pauses < 8 {
+      let sent = some[at...].withUnsafeBytes {
+        send(channel, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL | MSG_DONTWAIT))
+      }
+      if sent < 0 {
+        if errno != EAGAIN { return }
+        var room = pollfd(fd: channel, events: Int16(POLLOUT), revents: 0)
+        pauses += poll(&room, 1, 1) == 0 ? 1 : 0
+        continue
+      }
+      at += sent
+      if at == some.count { (at, rounds) = (0, rounds + 1) }
+    }
   }
 
   func closeChannel() {

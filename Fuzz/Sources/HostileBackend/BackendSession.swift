@@ -24,7 +24,13 @@ final class BackendSession {
   private var notes: BackendPeer.Notes?
   private let kick = must { try EventDoorbell() }
 
+  /// Milliseconds of the front-end's clock, which goes on by one in each turn of a wait.
+  private var milliseconds: UInt64 = 0
+  private static let patience = 20
+  private var looked: (milliseconds: UInt64, requests: UInt64) = (0, 0)
+
   private var isTranslating: Bool { bits & 1 != 0 }
+  private var isPacked: Bool { agreed?.features.contains(.packedRing) ?? false }
   init(_ memory: GuestMemory, _ input: inout FuzzInput) {
     bits = input.byte()
     self.memory = memory
@@ -36,7 +42,12 @@ final class BackendSession {
     let isTranslating = bits & 1 != 0
     let answers = input.take(input.below(64))
     peer = BackendPeer(pair[0], extensions: bits & 8 == 0 ? 0x1229 : isTranslating ? 0x229 : 0x201, answers)
-    frontend = VhostUserFrontend(must { try VhostUserConnection(attaching: pair[1]) }, timeout: 20)
+    frontend = VhostUserFrontend(must { try VhostUserConnection(attaching: pair[1]) }, timeout: Self.patience)
+    frontend?.clock.now = { [unowned self] in milliseconds * 1_000_000 }
+    frontend?.clock.sleep = { [unowned self] set, _ throws(VhostUserError) in
+      milliseconds += 1
+      _ = try set.wait(milliseconds: 1)
+    }
     frontend?.grantsReadWithWrite = bits & 2 != 0
     frontend?.awaitsSuccessor = bits & 16 != 0
   }
@@ -71,6 +82,7 @@ final class BackendSession {
 
   private func attempt(_ body: () throws(FrontendError) -> Void) {
     do throws(FrontendError) { try body() } catch {
+      checkTime()
       check(!error.description.isEmpty, "an error without a word")
       // The first reason stays, and nothing is sent any more.
       guard let frontend else { return }
@@ -87,7 +99,8 @@ final class BackendSession {
   private func begin() throws(FrontendError) {
     guard let frontend else { return }
     try frontend.negotiate(
-      [.indirectDescriptors, .eventIndex], required: isTranslating ? .accessPlatform : [], protocolFeatures: .config,
+      bits & 32 == 0 ? [.indirectDescriptors, .eventIndex] : [.indirectDescriptors, .eventIndex, .packedRing],
+      required: isTranslating ? .accessPlatform : [], protocolFeatures: .config,
       optional: .inflight, queues: 2)
     check(frontend.features.contains(.version1), "agreed on \(frontend.features)")
     agreed = (frontend.features, frontend.protocolFeatures)
@@ -104,7 +117,8 @@ final class BackendSession {
     predecessors.append(peer)
     let answers = input.take(input.below(64))
     peer = BackendPeer(
-      pair[0], extensions: choice & 8 == 0 ? 0x1229 : 0x229, after: frontend.counts.messages, notes: notes, answers)
+      pair[0], extensions: choice & 8 == 0 ? 0x1229 : 0x229, after: frontend.counts.messages, notes: notes,
+      isPacked: isPacked, answers)
     try frontend.reconnect(must { try VhostUserConnection(attaching: pair[1]) })
     look()
     // These the front-end takes from anybody who has them.
@@ -122,6 +136,7 @@ final class BackendSession {
     _ mapper: inout IOMMUMapper<UncountedWork>, _ input: inout FuzzInput
   ) throws(FrontendError) {
     guard let frontend else { return }
+    checkTime()
     var steps = 0
     while !input.isEmpty && steps < 32 {
       steps += 1
@@ -132,7 +147,12 @@ final class BackendSession {
         _ = try frontend.config(offset: Int(choice >> 4), byteCount: 1 + input.below(64))
       case 2: try start(frontend, Int(choice >> 4))
       case 3:
-        _ = try frontend.stop(Int(choice >> 4))
+        let position = try frontend.stop(Int(choice >> 4))
+        // Behind a ring that never began is any that there can be.
+        let last: UInt32 = started.contains(Int(choice >> 4)) ? 15 : 0x7fff
+        check(
+          isPacked ? position & 0x7fff <= last && position >> 16 & 0x7fff <= last : position <= 0xffff,
+          "stopped at \(position)")
         started.remove(Int(choice >> 4))
       case 4, 5: map(&mapper, choice >> 4, &input)
       case 6, 7: unmap(&mapper, Int(choice >> 4))
@@ -144,12 +164,23 @@ final class BackendSession {
       default: try frontend.service()
       }
       look()
+      checkTime()
     }
+  }
+
+  /// Of the front-end's clock has passed since the last look what its requests may wait, whatever was received
+  /// meanwhile.
+  private func checkTime() {
+    guard let frontend else { return }
+    // Answers to misses are sent and not waited for.
+    let requests = frontend.counts.messages - frontend.counts.updates
+    let (passed, sent) = (milliseconds - looked.milliseconds, requests - looked.requests)
+    looked = (milliseconds, requests)
+    check(passed <= sent * UInt64(Self.patience), "\(passed) ms for \(sent) requests")
   }
 
   private func start(_ frontend: VhostUserFrontend, _ index: Int) throws(FrontendError) {
     let all = GuestBuffer(whole: memory.regions[0])
-    let ring = must { try SplitRing(in: all.slice(at: 0, byteCount: SplitRing.byteCount(size: 16)), size: 16) }
     var window: PremappedBuffer?
     if isTranslating {
       let made = must { try PremappedBuffer(all.slice(at: 0, byteCount: 4096), domain: domain) }
@@ -158,7 +189,13 @@ final class BackendSession {
       window = made
     }
     started.insert(index)
-    try frontend.start(index, VringSetup(ring, window: window, kick: kick, call: kick))
+    if isPacked {
+      let ring = must { try PackedRing(in: all.slice(at: 0, byteCount: PackedRing.byteCount(size: 16)), size: 16) }
+      try frontend.start(index, VringSetup(ring, window: window, kick: kick, call: kick))
+    } else {
+      let ring = must { try SplitRing(in: all.slice(at: 0, byteCount: SplitRing.byteCount(size: 16)), size: 16) }
+      try frontend.start(index, VringSetup(ring, window: window, kick: kick, call: kick))
+    }
   }
 
   // MARK: translations
