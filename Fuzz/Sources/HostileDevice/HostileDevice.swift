@@ -2,6 +2,7 @@ import FuzzSupport
 import Glibc
 import RingIOMMU
 import RingKit
+import RingKitTesting
 
 /// A device that writes anything anywhere it can, at any time between two calls of our driver.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -66,8 +67,8 @@ private struct Attack {
   let configuration: FuzzConfiguration
   let guest: FuzzGuest
   let ring: GuestBuffer
+  let view: RingMemory
   let size: Int
-  let usedOffset: Int
   var visible: [UInt64: UInt32] = [:]
   var added: [UInt64: UInt32] = [:]
   /// Whether nothing but the library wrote the ring since the last reset.
@@ -81,8 +82,7 @@ private struct Attack {
     self.guest = guest
     self.ring = ring
     size = configuration.queue.size
-    // virtio 1.2, 2.7, and the 128 bytes each part starts at a multiple of.
-    usedOffset = ((16 * size + 127) & ~127) + 6 + 2 * size + 127 & ~127
+    view = RingMemory(in: ring, isPacked: configuration.isPacked, size: size)
   }
 
   mutating func run<Driver: DriverQueue & ~Copyable, Device: DeviceQueue & ~Copyable>(
@@ -298,17 +298,14 @@ private struct Attack {
     isHonest = false
     let (bits, slot, id) = (input.byte(), input.below(size), UInt16(input.below(size + 1)))
     let length: UInt32 = bits & 1 != 0 ? 0 : UInt32(input.byte())
-    let start = ring.host.pointer
     if configuration.isPacked {
-      let flags: UInt64 = (bits & 2 != 0 ? 0x8080 : 0) | (length != 0 ? 2 : 0)
-      start.storeBytes(
-        of: UInt64(length) | UInt64(id) << 32 | flags << 48, toByteOffset: 16 * slot + 8, as: UInt64.self)
+      let lap = bits & 2 != 0 ? RawDescriptor.available | RawDescriptor.used : 0
+      let flags = lap | (length != 0 ? RawDescriptor.write : 0)
+      view[slot] = RawDescriptor(view[slot].address, length, flags: flags, link: id)
     } else {
-      let index = start.load(fromByteOffset: usedOffset + 2, as: UInt16.self)
-      let at = usedOffset + 4 + 8 * (Int(index) % size)
-      start.storeBytes(of: UInt32(id), toByteOffset: at, as: UInt32.self)
-      start.storeBytes(of: length, toByteOffset: at + 4, as: UInt32.self)
-      start.storeBytes(of: index &+ 1 &+ UInt16(bits >> 6), toByteOffset: usedOffset + 2, as: UInt16.self)
+      let index = view.usedIndex
+      view.setUsedEntry(at: index, id: UInt32(id), length: length)
+      view.usedIndex = index &+ 1 &+ UInt16(bits >> 6)
     }
   }
 }

@@ -2,6 +2,7 @@ import FuzzSupport
 import Glibc
 import RingIOMMU
 import RingKit
+import RingKitTesting
 
 /// A driver that writes anything anywhere it can, at any time between two calls of our device.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -71,8 +72,8 @@ private struct Attack {
   let guest: FuzzGuest
   let ring: GuestBuffer
   let addresses: [UInt64]
+  let view: RingMemory
   let size: Int
-  let availableOffset: Int
   var held: [DeviceChain] = []
   /// Where the next plausible descriptor goes, and the lap of a packed ring.
   var position = 0
@@ -84,7 +85,7 @@ private struct Attack {
     self.ring = ring
     self.addresses = addresses
     size = configuration.queue.size
-    availableOffset = (16 * size + 127) & ~127
+    view = RingMemory(in: ring, isPacked: configuration.isPacked, size: size)
   }
 
   mutating func run<Device: DeviceQueue & ~Copyable>(_ device: inout Device, _ input: inout FuzzInput) {
@@ -122,18 +123,16 @@ private struct Attack {
     let (choice, flags, length, id) = (
       input.byte(), UInt64(input.byte()), UInt64(input.byte()), UInt64(input.below(17))
     )
-    let start = ring.host.pointer + 16 * position
-    start.storeBytes(of: address(choice), as: UInt64.self)
-    let bytes = flags & 8 != 0 ? length << 24 : length * 16
-    let kind = flags & 7
-    let word: UInt64
+    let bytes = UInt32(truncatingIfNeeded: flags & 8 != 0 ? length << 24 : length * 16)
+    let kind = UInt16(flags & 7)
     if configuration.isPacked {
-      word = bytes & 0xffff_ffff | id << 32 | (kind | (lap ? 0x80 : 0x8000)) << 48
+      view[position] = RawDescriptor(
+        address(choice), bytes, flags: kind | (lap ? RawDescriptor.available : RawDescriptor.used), link: UInt16(id))
     } else {
       // Mostly the descriptor behind this one.
-      word = bytes & 0xffff_ffff | kind << 32 | (flags & 16 != 0 ? id : UInt64((position + 1) % size)) << 48
+      let next = flags & 16 != 0 ? UInt16(id) : UInt16((position + 1) % size)
+      view[position] = RawDescriptor(address(choice), bytes, flags: kind, link: next)
     }
-    start.storeBytes(of: word, toByteOffset: 8, as: UInt64.self)
     position += 1
     if position == size { (position, lap) = (0, !lap) }
   }
@@ -144,10 +143,8 @@ private struct Attack {
       if bits & 1 != 0 { (position, lap) = (0, bits & 2 != 0) }
       return
     }
-    let start = ring.host.pointer + availableOffset
-    let index = start.load(fromByteOffset: 2, as: UInt16.self)
-    start.storeBytes(of: UInt16(bits) % UInt16(size), toByteOffset: 4 + 2 * (Int(index) % size), as: UInt16.self)
-    start.storeBytes(of: index &+ 1 &+ UInt16(bits >> 6), toByteOffset: 2, as: UInt16.self)
+    view.offer(UInt16(bits) % UInt16(size))
+    view.availableIndex &+= UInt16(bits >> 6)
   }
 
   private func write(_ buffer: GuestBuffer, _ input: inout FuzzInput) {
