@@ -146,8 +146,12 @@ package struct Crossover: Codable, Equatable, Sendable {
 
 extension ResultDocument {
   /// The document that a file or standard input holds; of schema 1 as much as that had.
-  package static func decode(_ text: String, named name: String) throws(BenchError) -> ResultDocument {
-    let data = Data(text.utf8)
+  ///
+  /// Without `keepingSlices` rows have none: of many results side by side they would be most of the time and memory.
+  package static func decode(
+    _ text: String, named name: String, keepingSlices: Bool = true
+  ) throws(BenchError) -> ResultDocument {
+    let data = keepingSlices ? Data(text.utf8) : Data(SliceStripper.strip(Array(text.utf8)))
     do {
       let schema = try JSONDecoder().decode(SchemaNumber.self, from: data).schema
       switch schema {

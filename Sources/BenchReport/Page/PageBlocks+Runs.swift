@@ -104,7 +104,10 @@ extension PageBlocks {
       ("2 MiB pages", "\(machine.hugePages.reserved) reserved; transparent: \(machine.hugePages.transparent)"),
     ]
     if let settings = (try? JSONValue.of(machine.settings))?.object {
-      for key in settings.keys.sorted() { facts.append((key, settings[key]?.text ?? "")) }
+      for key in settings.keys.sorted() {
+        // Lists may be broken where a word ends.
+        facts.append((key, (settings[key]?.text ?? "").split(separator: ",").joined(separator: ", ")))
+      }
     }
     return facts
   }

@@ -18,7 +18,7 @@ package struct ReportPage {
   let incomparable: String?
 
   /// More results than this are put side by side, without pictures of each.
-  static let mostDrawn = 8
+  package static let mostDrawn = 8
 
   /// A page of these results, in this order.
   package init(_ results: [NamedResult]) {

@@ -86,14 +86,16 @@ enum ResultInput {
 
   /// The documents in these files, in this order.
   ///
-  /// Of several, what is JSON but no result is left out with a warning: a folder of results may hold other records.
+  /// Slices are kept where pictures show them. Of several, what is JSON but no result is left out with a warning: a folder of results may hold other records.
   static func read(_ paths: [String]) throws(BenchError) -> [NamedResult] {
     var found: [NamedResult] = []
     var refusals: [BenchError] = []
     for path in paths {
       let text = try text(path)
       do throws(BenchError) {
-        found.append(NamedResult(name: name(path), document: try ResultDocument.decode(text, named: path)))
+        let document = try ResultDocument.decode(
+          text, named: path, keepingSlices: paths.count <= ReportPage.mostDrawn)
+        found.append(NamedResult(name: name(path), document: document))
       } catch {
         guard paths.count > 1, isRecord(text) else { throw error }
         refusals.append(error)
