@@ -11,7 +11,7 @@ while read -r product limit; do
   [ "$count" -le "$limit" ] || status=1
 done <<EOF
 RingKit 60
-RingIOMMU 39
+RingIOMMU 38
 RingPlatform 27
 VhostUser 43
 RingKitTesting 14

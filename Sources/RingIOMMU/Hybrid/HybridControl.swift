@@ -66,11 +66,11 @@ public struct HybridThreshold: Equatable, Sendable {
 /// Whoever measures the samples does it with what the threshold is for: both ends, on their CPUs, with the payload
 /// touched as it will be. The driver's time for map and unmap alone does not tell: a copy warms the payload for who
 /// reads it next, and takes it away from the device's cache.
-public struct HybridCalibration: Equatable, Sendable {
+package struct HybridCalibration: Equatable, Sendable {
   /// What was measured, by direction and size.
-  public let samples: [HybridSample]
+  package let samples: [HybridSample]
   /// Below which length a segment is copied.
-  public let threshold: HybridThreshold
+  package let threshold: HybridThreshold
 
   /// The threshold that samples lead to.
   ///
@@ -78,7 +78,7 @@ public struct HybridCalibration: Equatable, Sendable {
   /// and everything above it mapped, each loss relative to the better path; so one disturbed sample does not decide.
   /// Between the two sizes costs are taken to grow evenly. Where copying wins to the last, the threshold is one more
   /// than the largest size.
-  public init(samples: [HybridSample]) {
+  package init(samples: [HybridSample]) {
     self.samples = samples
     var threshold = HybridThreshold(0)
     for direction in DMADirection.allCases {
@@ -109,18 +109,18 @@ public struct HybridCalibration: Equatable, Sendable {
 }
 
 /// What one buffer of a size costs on either path.
-public struct HybridSample: Equatable, Sendable {
+package struct HybridSample: Equatable, Sendable {
   /// Which way its bytes went.
-  public let direction: DMADirection
+  package let direction: DMADirection
   /// Its length in bytes.
-  public let byteCount: Int
+  package let byteCount: Int
   /// The median when it is copied, in nanoseconds.
-  public let copyNanoseconds: Double
+  package let copyNanoseconds: Double
   /// The median when it is mapped.
-  public let mapNanoseconds: Double
+  package let mapNanoseconds: Double
 
   /// A sample.
-  public init(direction: DMADirection, byteCount: Int, copyNanoseconds: Double, mapNanoseconds: Double) {
+  package init(direction: DMADirection, byteCount: Int, copyNanoseconds: Double, mapNanoseconds: Double) {
     self.direction = direction
     self.byteCount = byteCount
     self.copyNanoseconds = copyNanoseconds

@@ -57,7 +57,7 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
 
   /// Nothing.
   @inlinable
-  public static var unmapped: Void { () }
+  public static var unmapped: PremappedMapping { PremappedMapping() }
 
   /// Finds the segment in one of the buffers and adds.
   ///
@@ -65,14 +65,14 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
-  ) throws(DMAError) -> (address: IOVA, mapping: Void) {
+  ) throws(DMAError) -> (address: IOVA, mapping: PremappedMapping) {
     var i = 0
     let length = UInt64(segment.length)
     while i < windowCount {
       let window = windows[i]
       let offset = segment.address.rawValue &- window.guestBase
       if offset < window.byteCount && length &- 1 < window.byteCount &- offset {
-        return (IOVA(window.iovaBase &+ offset), ())
+        return (IOVA(window.iovaBase &+ offset), PremappedMapping())
       }
       i &+= 1
     }
@@ -82,7 +82,7 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// Nothing to undo.
   @inlinable @inline(__always)
   public mutating func unmap(
-    _ mapping: Void, _ direction: DMADirection, written: UInt32
+    _ mapping: PremappedMapping, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 { 0 }
 
   /// Nothing is deferred.
@@ -121,7 +121,7 @@ extension PremappedMapper where Counter == UncountedWork {
 
 extension PremappedMapper: ResumableMapper {
   /// The segment's address in its buffer's window.
-  public func address(of mapping: Void, _ segment: MemorySegment) throws(DMAError) -> IOVA {
+  public func address(of mapping: PremappedMapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     for i in 0..<windowCount {
       let window = windows[i]
       let offset = segment.address.rawValue &- window.guestBase
@@ -137,8 +137,18 @@ extension PremappedMapper: ResumableMapper {
   /// Windows get the same IOVAs in another domain when the same buffers are mapped in the same order, and first.
   public mutating func resume(
     _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
-  ) throws(DMAError) {
+  ) throws(DMAError) -> PremappedMapping {
     let mine = try map(segment, direction).address
     guard mine == address else { throw .notResumable(segment, at: address) }
+    return PremappedMapping()
   }
+}
+
+/// What a mapping by ``PremappedMapper`` is undone by: nothing.
+///
+/// A type of its own, because the add loop takes two instructions a buffer more with `Void`.
+@frozen
+public struct PremappedMapping: BitwiseCopyable, Sendable {
+  @inlinable
+  init() {}
 }

@@ -86,10 +86,8 @@ extension InFlightTable {
 extension InFlightTable {
   /// IN_ORDER: unmaps buffers of one descriptor whose slots are in a row, the oldest first, and writes their completions.
   ///
-  /// - Parameters:
-  ///   - last: which of them, if it is among them, the used entry names; its written length is `length`.
-  ///   - done: room for `run` completions.
-  /// - Returns: how many were unmapped, and why the next one was not.
+  /// Of them, the one with the number `last`, if it is there, is the one that the used entry names, with its written
+  /// length; the buffers before it count as used completely. Returns how many were unmapped, and why the next was not.
   @inlinable @inline(__always)
   func unmapRun<Mapper: DMAMapper & ~Copyable>(
     _ slot: Int, _ run: Int, last: Int, written length: UInt32, into done: PrivateCells<Completion>,

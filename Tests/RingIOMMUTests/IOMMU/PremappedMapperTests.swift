@@ -27,7 +27,7 @@ import Testing
         #expect(
           found.host.rawValue == guest.regions[1].hostBase.rawValue + UInt(offset) && found.byteCount == UInt64(length))
       }
-      try mapper.unmap((), .deviceWritable)
+      try mapper.unmap(PremappedMapper<CountedWork>.unmapped, .deviceWritable)
     }
     #expect(mapper.work.counts == setUp)
   }
