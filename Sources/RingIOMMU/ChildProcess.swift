@@ -12,7 +12,7 @@ package final class ChildProcess: Sendable {
 
   private let known = Mutex<ProcessEnd?>(nil)
 
-  /// Watches a child that was started already; nobody else may wait for it.
+  /// Watches a child that was started already; no other part of the program may wait for it.
   package init(watching processIdentifier: Int32) { self.processIdentifier = processIdentifier }
 
   /// Starts a program with sockets at its descriptors 3, 4 and so on; of the others it has the three standard ones.

@@ -21,7 +21,7 @@ public final class PoisoningArena: @unchecked Sendable {
   /// Parts in which someone wrote after they were unmapped, or before they were mapped.
   public internal(set) var writesWhileUnmapped = 0
 
-  // Parts nobody has, the one that has been free for longest first.
+  // Free parts, the one that has been free for longest first.
   var free: [Int]
   // The serial number of the mapping in each part; 0 for none.
   var serials: [UInt64]

@@ -1,6 +1,6 @@
 /// A rule of `Documentation/rules.md` that ``QueueChecks`` can hold a queue to from outside.
 ///
-/// Not among them: S1 and P1 (whoever sets a ring up says where its parts lie; `SplitRing` and `PackedRing` refuse), the
+/// Not among them: S1 and P1 (the code that sets a ring up says where its parts lie; `SplitRing` and `PackedRing` refuse), the
 /// barriers S19, S20, P15 and P16 (they show in no single thread: run your queue between two threads under the thread
 /// sanitizer), and P23, which permits a device a limit and demands nothing.
 public enum QueueRule: String, CaseIterable, Sendable {

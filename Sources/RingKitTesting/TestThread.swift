@@ -21,7 +21,7 @@ package final class TestThread: Sendable {
     let error = unsafe pthread_create(
       &handle, nil,
       { argument in
-        // SAFETY: the argument is the Body retained by whoever started the thread, released here and nowhere else.
+        // SAFETY: the argument is the Body retained where the thread was started, released here and nowhere else.
         if let argument = unsafe argument { unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
         return nil
       }, argument)

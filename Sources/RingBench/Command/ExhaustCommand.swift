@@ -105,7 +105,7 @@ struct ExhaustCommand: ParsableCommand {
     }
     parameters.queueSize = try SizeLimits.queueSize(queueSize, for: parameters.rings)
     if depth.isEmpty {
-      // What nobody asked for fits the queue that somebody did.
+      // Defaults fit the queue size that was given.
       let fitting = parameters.depths.filter { $0 <= queueSize }
       parameters.depths = fitting.isEmpty ? [queueSize] : fitting
     }

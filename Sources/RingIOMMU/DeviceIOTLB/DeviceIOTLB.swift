@@ -1,6 +1,6 @@
 public import RingKit
 
-/// Translations that a device is told, where nobody lets it walk a page table: what IOTLB messages of vhost fill and
+/// Translations that a device is told, where it cannot walk a page table: what IOTLB messages of vhost fill and
 /// empty.
 ///
 /// Behind the cache that the data path looks into lies every range it was given, so that a buffer of many pages finds
@@ -141,7 +141,7 @@ struct DeviceIOTLBRange: Sendable {
 
 /// The device's side where translations come in messages: what is not known is not waited for.
 ///
-/// A miss is ``DMAFault/pending(_:_:)``, which leaves the queue as it was; whoever owns the connection asks for the
+/// A miss is ``DMAFault/pending(_:_:)``, which leaves the queue as it was; the owner of the connection asks for the
 /// translation and lets the queue try again when it has come. So no thread sleeps between a question and its answer,
 /// and the peer can go on to say other things.
 @frozen

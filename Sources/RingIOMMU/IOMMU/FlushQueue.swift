@@ -4,7 +4,7 @@ public import RingKit
 
 /// Unmapped ranges that wait for the next flush of the whole domain (Linux: `iova_fq` in drivers/iommu/dma-iommu.c).
 ///
-/// A ring of 256 entries, full at 255. Whoever finds it full, or its timer expired, flushes the domain once and frees
+/// A ring of 256 entries, full at 255. A CPU that finds it full, or its timer expired, flushes the domain once and frees
 /// what was queued before. Flushes are numbered for the whole domain, so one mapper's flush also frees what others had
 /// queued by then. Owned by one mapper's thread. The timer is that mapper's own: it starts with the first entry after
 /// it was last idle and is looked at when the mapper polls and at every 16th unmap, since a look costs more than an

@@ -2,7 +2,7 @@ internal import CRing
 
 /// Zeroed memory in whole cache-line pairs, for state that several threads share behind a raw pointer.
 ///
-/// An owner that is a class would be retained and released on every use of the hot path; whoever holds a pointer into a
+/// An owner that is a class would be retained and released on every use of the hot path; a holder of a pointer into a
 /// block holds the owner too, and touches the owner only to keep it alive.
 enum RawBlock {
   /// Memory for `byteCount` bytes, or `nil` when there is none.

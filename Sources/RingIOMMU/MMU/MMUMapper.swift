@@ -97,7 +97,7 @@ public struct MMUMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copya
     let pages = mapping.pageCount
     if mapping.length == 0 || core.permission(page) == 0 { throw .notMapped(mapping.address) }
     core.setPermission(page, pages: pages, 0)
-    // SAFETY: the pages were shown by a map and belong to nobody else until they are freed below.
+    // SAFETY: the pages were shown by a map and are this mapper's until they are freed below.
     let error = unsafe cring_window_hide(core.host(page), Int(pages << IOMMUPage.shift))
     work.add(.systemCalls, 1)
     work.add(.unmaps, 1)

@@ -70,7 +70,7 @@ public final class MMUWindow: @unchecked Sendable {
 
 /// The parts of a window as its hot paths hold them: pointers and numbers, nothing counted.
 ///
-/// Whoever holds one holds the ``MMUWindow`` too.
+/// Its holder holds the ``MMUWindow`` too.
 @frozen @safe
 @usableFromInline
 struct MMUCore: @unchecked Sendable {

@@ -4,7 +4,7 @@ internal import Synchronization
 /// A buffer that a device behind an IOMMU sees for good, for mappers that keep memory of their own there.
 ///
 /// Mapped for both directions when it is made. It stays mapped as long as the domain lives, unless ``release()`` is
-/// called: the last reference may go away on a thread, or at a time, that nobody serves the IOMMU for. Safe to share
+/// called: the last reference may go away on a thread, or at a time, when the IOMMU is not served. Safe to share
 /// between threads.
 public final class PremappedBuffer: Sendable {
   /// What is mapped.
@@ -28,7 +28,7 @@ public final class PremappedBuffer: Sendable {
     _ buffer: GuestBuffer, domain: IOMMUDomain, largePages: Bool = false, cpu: Int = 0
   ) throws(DMAError) {
     precondition(cpu >= 0 && cpu < domain.configuration.cpuCount, "the domain has no IOVA caches for CPU \(cpu)")
-    // Once for the buffer's life, so nobody's work. It counts, because a variable of no size has no address of its own,
+    // Once for the buffer's life, so no queue's work. It counts, because a variable of no size has no address of its own,
     // and the thread sanitizer takes those of two threads for one.
     var unseen = CountedWork()
     let window = try domain.core.premap(

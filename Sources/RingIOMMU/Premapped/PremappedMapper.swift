@@ -50,7 +50,7 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   }
 
   deinit {
-    // Nobody is left to be told; a range that could not be invalidated stays reserved.
+    // The error cannot be reported: a range that could not be invalidated stays reserved.
     var unseen = Counter()
     for i in 0..<windowCount { try? domain.core.release(windows[i], cpu: cpu, counter: &unseen) }
   }

@@ -52,7 +52,7 @@ extension InvalidationQueue {
     unsafe (status(server) + 16).storeBytes(of: UInt(bitPattern: iotlb.words), as: UInt.self)
   }
 
-  /// Has whoever waits for a place, now or later, told that nobody is there.
+  /// Fails every wait for a place, now or later: its device is gone.
   func end(_ server: Int) {
     unsafe cring_lock(block)
     defer { unsafe cring_unlock(block) }
@@ -78,7 +78,7 @@ struct ProcessServers: InvalidationServers {
 
   var slots: UnsafeMutableRawPointer { unsafe requests + SharedDomainLayout.slotOffset }
 
-  /// Behind this process's own tail: whoever sees a device's answer sees that it was asked.
+  /// Behind this process's own tail: a thread that sees a device's answer sees that it was asked.
   func publish(_ end: UInt64) { unsafe cring_store_release_64(requests + SharedDomainLayout.tailOffset, end) }
 
   /// One that ended reads nothing any more.
@@ -158,7 +158,7 @@ public final class DomainAttachment: Sendable {
     }
   }
 
-  /// The device's process is gone, or not listened to any more: whoever waits for it, now or until ``detach()``, gets
+  /// The device's process is gone, or not listened to any more: a driver that waits for it, now or until ``detach()``, gets
   /// ``DMAError/deviceUnreachable``.
   public func processEnded() {
     server.withLock { server in

@@ -90,7 +90,7 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
 /// A page table that a driver in another process keeps, as the device walks it.
 ///
 /// Each entry is read once, and followed only to a page of the memory that the table was passed in; what no driver
-/// writes is a typed fault. Where a leaf leads is looked up in the device's own regions by whoever asked.
+/// writes is a typed fault. Where a leaf leads is looked up in the device's own regions by the caller.
 @frozen @safe
 @usableFromInline
 struct PageTableView: @unchecked Sendable {
@@ -131,7 +131,7 @@ struct PageTableView: @unchecked Sendable {
   private func isSound(_ entry: PageTableEntry, _ level: Int) -> Bool {
     if level == 1 { return !entry.isLarge }
     if entry.isLarge { return level <= 3 && entry.address & (PageTable.span(level) << IOMMUPage.shift - 1) == 0 }
-    // The root is nobody's lower table.
+    // The root is not a lower table.
     return entry.isTable && entry.address > 0 && entry.address <= byteCount - 4096
   }
 }

@@ -108,7 +108,7 @@ struct SharedRequests: @unchecked Sendable {
   @usableFromInline let requests: UnsafeMutableRawPointer
   @usableFromInline let completion: UnsafeMutableRawPointer
 
-  /// Whether there is nothing to take: one load of a line that nobody writes until something is posted.
+  /// Whether there is nothing to take: one load of a line that is not written until something is posted.
   @inlinable @inline(__always)
   func isIdle(_ iotlb: IOTLB) -> Bool {
     unsafe cring_load_acquire_64(requests + InvalidationQueue.tailOffset) == iotlb.served

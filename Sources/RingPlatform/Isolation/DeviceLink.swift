@@ -15,7 +15,7 @@ public final class DeviceLink: @unchecked Sendable {
   private var sent: UInt64 = 0
   private var received: UInt64 = 0
 
-  /// A link to whoever is at the other end of a socket.
+  /// A link to the device at the other end of a socket.
   ///
   /// - Parameters:
   ///   - socket: its other end is read by a ``DeviceEndpoint``.

@@ -137,7 +137,7 @@ public struct DeviceDemand: Equatable, Sendable {
     case restricted
     /// It cannot do its work there.
     case refused
-    /// The specification only numbers it; refused as long as nobody vouches for it.
+    /// The specification only numbers it; refused, because its demands are not specified.
     case unspecified
   }
 

@@ -19,7 +19,7 @@ public struct DeviceSession<Transport: DeviceTransport & ~Copyable>: ~Copyable {
 
   private let resetPolls: Int
 
-  /// A session with a device nobody has talked to yet.
+  /// A session with a device that was not talked to yet.
   ///
   /// - Parameters:
   ///   - transport: the device's registers, from now on the session's own.
@@ -120,7 +120,7 @@ public struct DeviceSession<Transport: DeviceTransport & ~Copyable>: ~Copyable {
 
   /// Sets FAILED: the driver has given up on the device until the next ``begin()``.
   ///
-  /// Nobody is told when the transport fails too: there is nothing left to give up.
+  /// A failure of the transport is ignored: there is nothing left to give up.
   public mutating func giveUp() {
     negotiated = nil
     status.insert(.failed)

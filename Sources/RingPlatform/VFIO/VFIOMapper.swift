@@ -108,7 +108,7 @@ public final class VFIOAddressSpace: @unchecked Sendable {
 
   deinit {
     for region in permanent {
-      // Nobody is left to be told; what cannot be taken away goes with the device's file.
+      // The error cannot be reported: what cannot be taken away goes with the device's file.
       try? device.hide(IOVA(region.guestBase.rawValue), byteCount: region.byteCount)
     }
     allocator.deallocate()

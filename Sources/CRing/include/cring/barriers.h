@@ -71,7 +71,7 @@ static inline void cring_prefetch_read(const void *p) { __builtin_prefetch(p, 0,
 // tried, and on Zen a line taken for writing ahead of time cost half again of what the ring took with it only fetched.
 static inline void cring_prefetch_write(const void *p) { __builtin_prefetch(p, 1, 3); }
 
-// Takes a line that is written at once, from whoever has it, without waiting for it.
+// Takes a line that is written at once, from the CPU that has it, without waiting for it.
 static inline void cring_prefetch_exclusive(const void *p) {
 #if defined(__x86_64__)
   __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)p));

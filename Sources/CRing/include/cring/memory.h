@@ -51,7 +51,8 @@ void cring_populate_until(bool (*is_over)(void));
 int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int node, const char *name,
                      struct cring_region *out);
 
-// Maps `bytes` of zeroed memory behind a memfd that nobody else can ever write, not even who is passed its descriptor.
+// Maps `bytes` of zeroed memory behind a memfd that no other process can ever write, not
+// even one that is passed its descriptor.
 // EINVAL where the kernel has no such seal (before Linux 5.1).
 int cring_region_map_published(size_t bytes, const char *name, struct cring_region *out);
 

@@ -14,7 +14,7 @@ static inline void cring_lock(void *word) {
   }
 }
 
-// The same, counting in a word that the lock guards how often it was held by another. As fast while nobody else holds
+// The same, counting in a word that the lock guards how often it was held by another. As fast while no other thread holds
 // it.
 static inline void cring_lock_counting(void *word, uint64_t *waits) {
   if (!__atomic_exchange_n((uint32_t *)word, 1u, __ATOMIC_ACQUIRE)) return;

@@ -15,7 +15,7 @@ void crb_probe_reset(uint64_t *line);
 // Both sides must be called with the same number of exchanges.
 double crb_probe_ping(uint64_t *line, uint64_t exchanges, uint64_t timeout_ns);
 
-// The answering side. Returns 0, or ETIMEDOUT when nobody asked for `timeout_ns`.
+// The answering side. Returns 0, or ETIMEDOUT when no question came for `timeout_ns`.
 int crb_probe_pong(uint64_t *line, uint64_t exchanges, uint64_t timeout_ns);
 
 #endif
