@@ -62,7 +62,7 @@ size_t crb_first_wrong_byte(const void *source, size_t bytes, uint64_t sequence)
   return bytes;
 }
 
-// Word-wise where the piece starts on a word of the whole, which is how the benchmark cuts; else byte by byte.
+// Word-wise where the part starts on a word of the whole, which is how the benchmark cuts; else byte by byte.
 void crb_fill_part(void *destination, size_t bytes, size_t offset, uint64_t sequence) {
   unsigned char *to = destination;
   uint64_t first = mix(sequence);

@@ -173,7 +173,7 @@ import Testing
     send(pair.0, [message[19]], descriptors: [file])
     let came = try #require(try connection.receive())
     #expect(came.descriptors.count == 1 && cvhost_open_descriptors(file) == 2)
-    // One came with each of 20 pieces; other tests may have some too.
+    // One came with each of 20 parts; other tests may have some too.
     #expect(pidDescriptors() < before + 10)
     cring_channel_close(file)
     cring_channel_close(pair.0)

@@ -77,7 +77,7 @@ public struct FuzzGuest: @unchecked Sendable {
     check(memchr(pool.host.pointer, Int32(Self.sentinel), pool.byteCount) == nil, "a private byte in the bounce pool")
   }
 
-  /// Whether a stretch lies in memory that a device may see.
+  /// Whether a segment lies in memory that a device may see.
   public func isShared(_ host: UInt, _ byteCount: Int) -> Bool {
     memory.regions.contains {
       $0.isShared && host >= $0.hostBase.rawValue

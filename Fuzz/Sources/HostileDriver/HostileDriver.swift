@@ -177,7 +177,7 @@ private struct Attack {
         guard let chain = try device.next() else { return }
         var bytes: UInt64 = 0
         for i in device.segments.indices { bytes += inside(device.segments[i]) }
-        check(device.segments.count == chain.segmentCount, "\(chain.segmentCount) stretches")
+        check(device.segments.count == chain.segmentCount, "\(chain.segmentCount) segments")
         check(bytes == chain.readableByteCount + chain.writableByteCount && bytes <= 1 << 32, "\(bytes) bytes")
         held.append(chain)
       } catch { return refused(error, &device) }
@@ -196,7 +196,7 @@ private struct Attack {
     reset(&device)
   }
 
-  /// A stretch must lie where the device may go, and is touched at both ends.
+  /// A segment must lie where the device may go, and is touched at both ends.
   private func inside(_ segment: TranslatedSegment) -> UInt64 {
     check(segment.byteCount > 0 && guest.isShared(segment.host.rawValue, segment.byteCount), "\(segment) is not shared")
     if configuration.path.rawValue >= FuzzConfiguration.Path.iommuStrict.rawValue {

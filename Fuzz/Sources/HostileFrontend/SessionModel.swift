@@ -50,7 +50,7 @@ final class SessionModel {
     translations.removeAll { $0.first <= last && first <= $0.last }
   }
 
-  /// A stretch that a device was handed lies where its address leads, all of it in memory that it may reach in that
+  /// A segment that a device was handed lies where its address leads, all of it in memory that it may reach in that
   /// way.
   func check(_ segment: TranslatedSegment) {
     guard isExact else { return }

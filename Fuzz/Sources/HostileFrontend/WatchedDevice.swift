@@ -2,7 +2,7 @@ import FuzzSupport
 import RingKit
 import VhostUser
 
-/// A device of the library's, or one that only holds buffers for a while: each stretch it is handed is looked at.
+/// A device of the library's, or one that only holds buffers for a while: each segment it is handed is looked at.
 final class WatchedDevice: VhostUserDevice {
   enum Kind {
     case block(BlockDevice)
@@ -79,7 +79,7 @@ final class WatchedDevice: VhostUserDevice {
       do throws(QueueError) {
         guard let chain = try queue.next() else { return .empty }
         let sum = queue.segments.reduce(0) { $0 + UInt64($1.byteCount) }
-        check(sum == chain.readableByteCount + chain.writableByteCount, "stretches of \(sum) bytes")
+        check(sum == chain.readableByteCount + chain.writableByteCount, "segments of \(sum) bytes")
         for segment in queue.segments {
           model.check(segment)
           touch(segment)

@@ -60,7 +60,7 @@ struct Target {
     check(tokens.values.allSatisfy { $0 == 0 }, "buffers are lost: \(tokens.filter { $0.value != 0 })")
   }
 
-  /// A stretch is memory the device may go to, and is touched at both ends.
+  /// A segment is memory the device may go to, and is touched at both ends.
   func inside(_ segment: TranslatedSegment) {
     check(segment.byteCount > 0 && guest.isShared(segment.host.rawValue, segment.byteCount), "\(segment) is not shared")
     _ = segment.bytes[0] &+ segment.bytes[segment.byteCount - 1]

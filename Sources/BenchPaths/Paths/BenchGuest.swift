@@ -16,7 +16,7 @@ package struct BenchGuest {
   package let shadow: GuestBuffer?
   /// Payload on both sides of 4 GiB; as long above it as below.
   package let straddling: GuestBuffer?
-  /// All indirect tables, in one piece, so that a driver can map them once; `nil` where none is used.
+  /// All indirect tables, contiguous, so that a driver can map them once; `nil` where none is used.
   package let tables: GuestBuffer?
   private var tablesUsed = 0
   private var rings: RegionAllocator

@@ -121,7 +121,7 @@ public final class DeviceIOTLB {
   }
 }
 
-/// One range of addresses that leads to memory in one piece.
+/// One range of addresses that leads to contiguous memory.
 struct DeviceIOTLBRange: Sendable {
   /// Its first and its last address.
   let first: UInt64

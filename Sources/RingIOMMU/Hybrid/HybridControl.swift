@@ -19,7 +19,7 @@ public final class HybridControl: @unchecked Sendable {
 
   deinit { unsafe RawBlock.free(words) }
 
-  /// Below which length a segment is copied; each direction by itself is read and written in one piece.
+  /// Below which length a segment is copied; each direction by itself is read and written as a whole.
   public var threshold: HybridThreshold {
     get {
       unsafe HybridThreshold(

@@ -137,7 +137,7 @@ public struct IOMMULockWaits: Equatable, Sendable {
   public var invalidationQueue: UInt64
 }
 
-/// A mapping that stays as it is: where a stretch of a device's address space leads.
+/// A mapping that stays as it is: where a range of a device's address space leads.
 public struct DMAWindow: Equatable, Sendable {
   /// Its first address for the device.
   public let address: IOVA

@@ -204,7 +204,7 @@ extension IOTLB {
     let permissions = entry.bits & PageTableEntry.permissionMask
     let leafMask = PageTable.span(level) << IOMMUPage.shift - 1
     let target = entry.address + (raw & leafMask)
-    // 2 MiB at a time, or 4 KiB where the memory behind the leaf is not that much in one piece.
+    // 2 MiB at a time, or 4 KiB where the memory behind the leaf is not contiguous for so long.
     if level > 1 {
       let mask = Self.largeOffsetMask
       if let host = memory.translate(GuestPhysicalAddress(target & ~mask), length: mask + 1),

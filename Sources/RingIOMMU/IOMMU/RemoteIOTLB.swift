@@ -57,7 +57,7 @@ public final class RemoteIOTLB: @unchecked Sendable {
     let core = domain.core
     let (entry, level) = core.pageTable.walk(address.rawValue >> IOMMUPage.shift)
     guard entry.isPresent else { return nil }
-    // The whole leaf, or a page of it where the memory behind it is not that much in one piece.
+    // The whole leaf, or a page of it where the memory behind it is not contiguous for so long.
     for byteCount in [PageTable.span(level) << IOMMUPage.shift, IOMMUPage.size] {
       let mask = byteCount - 1
       let leaf = PageTable.span(level) << IOMMUPage.shift - 1
@@ -83,7 +83,7 @@ public final class RemoteIOTLB: @unchecked Sendable {
   }
 }
 
-/// A stretch of a device's address space.
+/// A range of a device's address space.
 public struct IOMMURange: Hashable, Sendable {
   /// Its first byte, at a multiple of 4 KiB.
   public let address: IOVA

@@ -3,7 +3,7 @@ public import CRing
 public import RingKit
 internal import Synchronization
 
-/// The stretch of a process's address space through which a device sees guest memory on the path `mmu`.
+/// The range of a process's address space through which a device sees guest memory on the path `mmu`.
 ///
 /// Reserved and untouchable at first. A map shows pages of a shared region's memfd at a place in it, an unmap puts
 /// nothing there again; both are changes of the CPU's own page table, and the unmap returns when no CPU of the process

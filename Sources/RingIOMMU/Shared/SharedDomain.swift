@@ -2,7 +2,7 @@
 public import CRing
 public import RingKit
 
-/// What a driver passes to a device's process of the address space behind an IOMMU: two pieces of memory.
+/// What a driver passes to a device's process of the address space behind an IOMMU: two memory files.
 ///
 /// The device stands for itself and its translation unit: it walks the page table in ``tables`` and finds the requests
 /// of the invalidation queue there, and says in ``completions`` how far it has taken them. Made by a ``DomainAttachment`` on

@@ -48,9 +48,9 @@ struct ChainBuilder: ~Copyable {
   ) throws(DMAFault) -> TranslatedSegment? {
     if length == 0 { return nil }
     let access: DMADirection = isWritable ? .deviceWritable : .deviceReadable
-    let piece = try translator.translate(address, byteCount: UInt64(length), for: access)
-    if piece.byteCount != UInt64(length) { return nil }
-    return TranslatedSegment(address, host: piece.host, length: length, access: access)
+    let range = try translator.translate(address, byteCount: UInt64(length), for: access)
+    if range.byteCount != UInt64(length) { return nil }
+    return TranslatedSegment(address, host: range.host, length: length, access: access)
   }
 
   /// Checks one element against the rules on order and size, translates it and appends its segments.
@@ -70,29 +70,29 @@ struct ChainBuilder: ~Copyable {
     }
     if length == 0 { return }
     let access: DMADirection = isWritable ? .deviceWritable : .deviceReadable
-    let piece: (host: HostAddress, byteCount: UInt64)
+    let range: (host: HostAddress, byteCount: UInt64)
     do throws(DMAFault) {
-      piece = try translator.translate(address, byteCount: UInt64(length), for: access)
+      range = try translator.translate(address, byteCount: UInt64(length), for: access)
     } catch { throw .fault(error) }
-    if piece.byteCount == UInt64(length) && count < table.count {
-      table[count] = TranslatedSegment(address, host: piece.host, length: length, access: access)
+    if range.byteCount == UInt64(length) && count < table.count {
+      table[count] = TranslatedSegment(address, host: range.host, length: length, access: access)
       count &+= 1
     } else {
-      try appendPieces(address, length, piece, access, &translator)
+      try appendRanges(address, length, range, access, &translator)
     }
   }
 
   /// Appends an element that is not contiguous in this process: translates it part by part and joins adjacent parts.
   @inlinable @inline(never)
-  mutating func appendPieces<Translator: DMATranslator & ~Copyable>(
+  mutating func appendRanges<Translator: DMATranslator & ~Copyable>(
     _ address: IOVA, _ length: UInt32, _ first: (host: HostAddress, byteCount: UInt64), _ access: DMADirection,
     _ translator: inout Translator
   ) throws(QueueError) {
     let start = count
-    var piece = first
+    var range = first
     var done: UInt64 = 0
     while true {
-      let (host, bytes) = (piece.host, min(piece.byteCount, UInt64(length) &- done))
+      let (host, bytes) = (range.host, min(range.byteCount, UInt64(length) &- done))
       if count > start, unsafe table[count &- 1].host.advanced(by: table[count &- 1].byteCount) == host {
         let joined = table[count &- 1]
         table[count &- 1] = TranslatedSegment(
@@ -110,7 +110,7 @@ struct ChainBuilder: ~Copyable {
       let (next, overflow) = address.rawValue.addingReportingOverflow(done)
       if overflow { throw .fault(.addressOverflow(address, byteCount: UInt64(length))) }
       do throws(DMAFault) {
-        piece = try translator.translate(IOVA(next), byteCount: UInt64(length) &- done, for: access)
+        range = try translator.translate(IOVA(next), byteCount: UInt64(length) &- done, for: access)
       } catch { throw .fault(error) }
     }
   }
@@ -160,9 +160,9 @@ struct TableReader {
     let (address, overflow) = table.rawValue.addingReportingOverflow(offset)
     if overflow { throw .fault(.addressOverflow(table, byteCount: byteCount)) }
     do throws(DMAFault) {
-      let piece = try translator.translate(IOVA(address), byteCount: byteCount &- offset, for: .deviceReadable)
-      if piece.byteCount < 16 { return try gather(address, piece, &translator) }
-      (host, start, end) = (piece.host, offset, offset &+ piece.byteCount)
+      let range = try translator.translate(IOVA(address), byteCount: byteCount &- offset, for: .deviceReadable)
+      if range.byteCount < 16 { return try gather(address, range, &translator) }
+      (host, start, end) = (range.host, offset, offset &+ range.byteCount)
       return nil
     } catch { throw .fault(error) }
   }
@@ -173,14 +173,14 @@ struct TableReader {
     _ address: UInt64, _ first: (host: HostAddress, byteCount: UInt64), _ translator: inout Translator
   ) throws(DMAFault) -> (address: IOVA, word: UInt64) {
     var words: (low: UInt64, high: UInt64) = (0, 0)
-    var (piece, used): (_, UInt64) = (first, 0)
+    var (range, used): (_, UInt64) = (first, 0)
     for i in 0..<16 as Range<UInt64> {
-      if used == piece.byteCount {
+      if used == range.byteCount {
         let (next, overflow) = address.addingReportingOverflow(i)
         if overflow { throw .addressOverflow(IOVA(address), byteCount: 16) }
-        (piece, used) = (try translator.translate(IOVA(next), byteCount: 16 &- i, for: .deviceReadable), 0)
+        (range, used) = (try translator.translate(IOVA(next), byteCount: 16 &- i, for: .deviceReadable), 0)
       }
-      let byte = unsafe SharedMemory(piece.host.advanced(by: Int(used)), byteCount: 1).load8(0)
+      let byte = unsafe SharedMemory(range.host.advanced(by: Int(used)), byteCount: 1).load8(0)
       // Little endian, as every supported machine is.
       if i < 8 { words.low |= UInt64(byte) &<< (8 &* i) } else { words.high |= UInt64(byte) &<< (8 &* (i &- 8)) }
       used &+= 1

@@ -45,8 +45,8 @@ struct FrameQueue {
     var done = 0
     unsafe part.forEach(place..<(place + range.count)) { to in
       unsafe bytes.withUnsafeBytes { from in
-        let piece = unsafe from[(start + done)..<(start + done + to.count)]
-        unsafe to.copyMemory(from: UnsafeRawBufferPointer(rebasing: piece))
+        let part = unsafe from[(start + done)..<(start + done + to.count)]
+        unsafe to.copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
       }
       done += to.count
     }

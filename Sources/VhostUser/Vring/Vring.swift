@@ -143,17 +143,17 @@ struct VringParts {
       while done < UInt64(part.byteCount) {
         let (sum, overflow) = part.address.addingReportingOverflow(done)
         if overflow { return nil }
-        let piece: (host: HostAddress, byteCount: UInt64)
+        let range: (host: HostAddress, byteCount: UInt64)
         do throws(DMAFault) {
-          piece = try translator.translate(IOVA(sum), byteCount: UInt64(part.byteCount) - done, for: access)
+          range = try translator.translate(IOVA(sum), byteCount: UInt64(part.byteCount) - done, for: access)
         } catch {
           guard case .pending(let address, let access) = error else { return nil }
           throw .translation(address, access)
         }
-        let first = start ?? piece.host
-        guard unsafe piece.host == first.advanced(by: Int(done)) else { return nil }
+        let first = start ?? range.host
+        guard unsafe range.host == first.advanced(by: Int(done)) else { return nil }
         start = first
-        done += piece.byteCount
+        done += range.byteCount
       }
     }
     return start.flatMap { memory.buffer(host: $0, byteCount: part.byteCount) }

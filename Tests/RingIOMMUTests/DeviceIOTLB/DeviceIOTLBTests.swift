@@ -31,7 +31,7 @@ import Testing
     var found = 0
     for round in 0..<20_000 {
       let first = Int.random(in: 0..<model.cells.count, using: &generator)
-      // Whole pages as front-ends send them, and stretches that end anywhere.
+      // Whole pages as front-ends send them, and ranges that end anywhere.
       let isWhole = Bool.random(using: &generator)
       let start = isWhole ? first & ~15 : first
       let most = model.cells.count - start
@@ -236,7 +236,7 @@ struct DeviceIOTLBModel {
     }
   }
 
-  /// Where an address leads, and for how many bytes in one piece; `nil` where the access is not permitted.
+  /// Where an address leads, and for how many contiguous bytes; `nil` where the access is not permitted.
   func translate(
     _ address: UInt64, byteCount: UInt64, for access: DMADirection
   ) -> (host: UInt, byteCount: UInt64)? {

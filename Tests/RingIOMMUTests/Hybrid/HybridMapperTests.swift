@@ -84,10 +84,10 @@ struct HybridMapperTests {
       let mapped = try mapper.map(driver.segment(at: 8192 - 32, length: length), .deviceWritable)
       var offset = 0
       while offset < length {
-        let piece = try translator.translate(
+        let range = try translator.translate(
           IOVA(mapped.address.rawValue + UInt64(offset)), byteCount: UInt64(length - offset), for: .deviceWritable)
-        unsafe piece.host.pointer.initializeMemory(as: UInt8.self, repeating: 0x77, count: Int(piece.byteCount))
-        offset += Int(piece.byteCount)
+        unsafe range.host.pointer.initializeMemory(as: UInt8.self, repeating: 0x77, count: Int(range.byteCount))
+        offset += Int(range.byteCount)
       }
       _ = try mapper.unmap(mapped.mapping, .deviceWritable, written: UInt32(length))
       let start = 8192 - 32

@@ -208,7 +208,7 @@ struct PackedRuleTests {
     #expect(bytes() == before)
   }
 
-  @Test("P23: an element in more pieces than the device keeps is refused", arguments: RingLayout.allCases)
+  @Test("P23: an element in more ranges than the device keeps is refused", arguments: RingLayout.allCases)
   func p23(layout: RingLayout) throws {
     // 80 regions that follow each other for the guest. Ever lower in this process, they cannot be joined.
     var regions: [MemoryRegion] = []

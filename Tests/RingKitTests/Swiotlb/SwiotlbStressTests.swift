@@ -13,7 +13,7 @@ import Testing
     concurrently(2) { thread in
       var generator = SeededGenerator(seed: start.seed &+ UInt64(thread))
       var mapper = fixture.mapper(cpu: thread)
-      // Each thread's half of the driver's memory, and in it a stretch per mapping in flight.
+      // Each thread's half of the driver's memory, and in it a segment per mapping in flight.
       let home = thread << 20
       var live: [(mapping: SwiotlbMapping, offset: Int, mark: UInt8)] = []
       var free = Array(0..<16)

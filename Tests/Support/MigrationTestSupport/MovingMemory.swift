@@ -1,14 +1,14 @@
 internal import Glibc
 package import RingKit
 
-/// A guest's memory: ring, tables, payload and bounce pool in one piece that can be passed to another process.
+/// A guest's memory: ring, tables, payload and bounce pool in one file that can be passed to another process.
 package struct MovingMemory: Sendable {
   let memory: GuestMemory
   let ring: GuestBuffer
   let tables: GuestBuffer
   let payload: GuestBuffer
   let bounce: GuestBuffer
-  /// The piece.
+  /// The file.
   package let region: MemoryRegion
 
   /// Bytes a plan needs.

@@ -27,7 +27,7 @@ final class DiskDriver {
     unsafe buffer.bytes.storeBytes(of: sector, toByteOffset: at + 8, as: UInt64.self)
     unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[(at + 16)...]).copyBytes(from: sent)
     unsafe buffer.bytes.storeBytes(of: 0xee, toByteOffset: at + 32_768 + room, as: UInt8.self)
-    // The header in two pieces: nothing may depend on where a driver puts its segments.
+    // The header in two segments: nothing may depend on where a driver puts its segments.
     var readable = [buffer.segment(at: at, length: 5), buffer.segment(at: at + 5, length: 11)]
     if !sent.isEmpty { readable.append(buffer.segment(at: at + 16, length: sent.count)) }
     var writable: [MemorySegment] = []

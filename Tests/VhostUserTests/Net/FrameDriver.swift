@@ -34,13 +34,13 @@ final class FrameDriver {
   static func frame(_ n: Int, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ n) } }
 
   /// Sends a frame, with the header and every so many bytes in segments of their own, from a place of `token`'s.
-  func send(_ frame: [UInt8], pair: Int = 0, token: UInt64 = 0, pieces: Int = 4096) throws {
+  func send(_ frame: [UInt8], pair: Int = 0, token: UInt64 = 0, segmentBytes: Int = 4096) throws {
     let at = 0x4_0000 + Int(token) * 0x8000
     let bytes = [UInt8](repeating: 0, count: headerByteCount) + frame
     unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[at...]).copyBytes(from: bytes)
     var parts = [buffer.segment(at: at, length: headerByteCount)]
-    for start in stride(from: headerByteCount, to: bytes.count, by: pieces) {
-      parts.append(buffer.segment(at: at + start, length: min(pieces, bytes.count - start)))
+    for start in stride(from: headerByteCount, to: bytes.count, by: segmentBytes) {
+      parts.append(buffer.segment(at: at + start, length: min(segmentBytes, bytes.count - start)))
     }
     try queues[2 * pair + 1].add(readable: parts, token: token)
     try settle()

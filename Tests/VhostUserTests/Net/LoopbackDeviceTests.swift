@@ -20,7 +20,7 @@ import VhostUser
     for (n, count) in [0, 1, 60, 63, 64, 65, 1514, 3000].flatMap({ count in (0..<6).map { (count + $0, count) } }) {
       let frame = FrameDriver.frame(n, count)
       try driver.give(4096, token: 1)
-      try driver.send(frame, pieces: 64 * (1 + n % 3) + count / 8)
+      try driver.send(frame, segmentBytes: 64 * (1 + n % 3) + count / 8)
       let sent = try driver.queues[1].used()
       #expect(sent.map(\.writtenByteCount) == [0])
       let back = try driver.queues[0].used()

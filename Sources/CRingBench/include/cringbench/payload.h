@@ -16,7 +16,7 @@ void crb_fill(void *destination, size_t bytes, uint64_t sequence);
 // Reads all `bytes` of `source`; true when each is what crb_fill wrote for `sequence`.
 bool crb_check(const void *source, size_t bytes, uint64_t sequence);
 
-// The same for a piece of a payload that starts `offset` bytes into it.
+// The same for a part of a payload that starts `offset` bytes into it.
 void crb_fill_part(void *destination, size_t bytes, size_t offset, uint64_t sequence);
 bool crb_check_part(const void *source, size_t bytes, size_t offset, uint64_t sequence);
 

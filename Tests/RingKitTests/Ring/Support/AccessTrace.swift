@@ -1,7 +1,7 @@
 import CTrap
 import RingKit
 
-/// Every access to some shared memory while a piece of code runs, by address.
+/// Every access to some shared memory while a closure runs, by address.
 ///
 /// For a process of its own: it takes SIGSEGV and SIGTRAP.
 struct AccessTrace {

@@ -1,4 +1,4 @@
-// A stretch of address space through which pieces of files are shown and taken away again: the CPU's own MMU at work.
+// A range of address space through which parts of files are shown and taken away again: the CPU's own MMU at work.
 #ifndef CRING_WINDOW_H
 #define CRING_WINDOW_H
 
