@@ -93,11 +93,12 @@ extension ReportDestination {
     let findings = MachineCheck(cpus: cpus ?? Array(Machine.read().cpus.prefix(2))).findings().filter {
       $0.weight == .disturbs
     }
+    let report = try measure(progress)
+    progress.clear()
+    // Said of figures: a refusal is one line.
     if !findings.isEmpty {
       progress.note("this machine may disturb it: \(findings.map(\.check).joined(separator: ", ")) ('ringbench check')")
     }
-    let report = try measure(progress)
-    progress.clear()
     // An interrupted run has what there was until then, which may be nothing.
     if !report.interrupted, let emptiness = report.emptiness { throw BenchError.check(emptiness) }
     let said = progress.warnings
