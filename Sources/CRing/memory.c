@@ -205,7 +205,8 @@ int cring_region_map_published(size_t bytes, const char *name, struct cring_regi
   return 0;
 }
 
-// EPERM is what a file says that is sealed against writing; here it stands for one that is not sealed against shrinking.
+// EPERM is what a file says that is sealed against writing; here it stands for one that is not sealed against
+// shrinking.
 static int mapping_error(void) { return errno == EPERM ? EACCES : errno; }
 
 // The descriptor stays the caller's where this fails.

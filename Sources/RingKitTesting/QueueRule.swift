@@ -1,8 +1,8 @@
 /// A rule of `Documentation/rules.md` that ``QueueChecks`` can hold a queue to from outside.
 ///
-/// Not among them: S1 and P1 (the code that sets a ring up says where its parts lie; `SplitRing` and `PackedRing` refuse), the
-/// barriers S19, S20, P15 and P16 (they show in no single thread: run your queue between two threads under the thread
-/// sanitizer), and P23, which permits a device a limit and demands nothing.
+/// Not among them: S1 and P1 (the code that sets a ring up says where its parts lie; `SplitRing` and `PackedRing`
+/// refuse), the barriers S19, S20, P15 and P16 (they show in no single thread: run your queue between two threads under
+/// the thread sanitizer), and P23, which permits a device a limit and demands nothing.
 public enum QueueRule: String, CaseIterable, Sendable {
   /// Split, driver: what the device writes comes after what it reads.
   case s2 = "S2"

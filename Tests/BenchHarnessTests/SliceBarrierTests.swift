@@ -4,8 +4,8 @@ import Testing
 @testable import BenchHarness
 
 @Suite struct SliceBarrierTests {
-  @Test("a step that nobody takes ends")
-  func nobody() throws {
+  @Test("a step that no thread takes ends")
+  func aStepWithoutTheOtherThreadEnds() throws {
     let region = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 4096)
     let barrier = SliceBarrier(in: region, patience: 1_000_000)
     barrier.open(.probe)

@@ -47,7 +47,13 @@ extension Machine {
       return flags.split(separator: " ").contains("hypervisor")
     }
     return SystemFile.exists("/sys/hypervisor/type") || SystemFile.exists("/proc/device-tree/hypervisor")
-      || (SystemFile.text("/sys/class/dmi/id/sys_vendor").map { ["QEMU", "Amazon EC2", "Google"].contains($0) } ?? false)
+      || (SystemFile.text("/sys/class/dmi/id/sys_vendor").map {
+        [
+          "QEMU",
+          "Amazon "
+            + "EC2", "Google",
+        ].contains($0)
+      } ?? false)
   }
 
   private static func readNodes(_ present: [Int]) -> [NodeDescription] {

@@ -178,8 +178,8 @@ package final class SliceBarrier: Sendable {
   }
 }
 
-/// A device's thread, or all that follow, as the driver's leads them, in this process or in another: a barrier and a line
-/// to probe.
+/// A device's thread, or all that follow, as the driver's leads them, in this process or in another: a barrier and a
+/// line to probe.
 package final class SlicePeer: Sendable {
   /// Bytes of memory that both take.
   package static let byteCount = 4096

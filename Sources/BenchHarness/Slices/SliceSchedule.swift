@@ -19,7 +19,8 @@ package final class SliceSchedule: Sendable {
   package let roundTrips: Int
   package let driverCPU: Int
   package let deviceCPU: Int
-  /// Threads beside the driver worker, and where they are pinned: the device of queue 0, then whatever other queues need.
+  /// Threads beside the driver worker, and where they are pinned: the device of queue 0, then whatever other queues
+  /// need.
   let workers: [(role: WorkerRole, cpu: Int)]
   /// Slices finished, and those there will be by now, for the progress line.
   package let finished = Atomic<Int>(0)
@@ -92,7 +93,8 @@ package protocol SliceTuner: AnyObject, Sendable {
   /// Cases of its own.
   var cases: [BenchCase] { get }
 
-  /// Finds settings where the CPUs are now, before anything else is measured, until the driver worker's time for it is up.
+  /// Finds settings where the CPUs are now, before anything else is measured, until the driver worker's time for it is
+  /// up.
   func prepare(_ driverWorker: inout DriverWorker, _ at: inout String) throws(SliceFailure)
 
   /// Why a case has no setting and is left out; `nil` when it has one, or needs none.

@@ -123,7 +123,8 @@ extension BootstrapInterval {
 
   /// The median of `b` by the median of `a` with its 95 % interval; each side is what several runs measured.
   ///
-  /// Runs are drawn first and then values of each, so that the interval is as wide as runs differ. `nil` without values.
+  /// Runs are drawn first and then values of each, so that the interval is as wide as runs differ. `nil` without
+  /// values.
   package static func ratioOfMedians(_ b: [[Double]], to a: [[Double]], seed: UInt64) -> Estimate? {
     guard let below = Percentile.median(a.flatMap { $0 }), let above = Percentile.median(b.flatMap { $0 }), below > 0
     else { return nil }

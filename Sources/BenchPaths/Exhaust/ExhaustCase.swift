@@ -30,7 +30,8 @@ package struct ExhaustCase: Hashable, Sendable {
 
   /// For an error message.
   package var label: String {
-    "\(mode.name), \(ring.name), pool of \(NumberText.bytes(poolBytes)), depth \(depth), \(direction.name), \(bytes) bytes"
+    "\(mode.name), \(ring.name), pool of \(NumberText.bytes(poolBytes)), depth \(depth), \(direction.name), \(bytes) "
+      + "bytes"
   }
 }
 

@@ -49,7 +49,8 @@ package enum SizeLimits {
     let buffers = parameters.depth * parameters.queues
     guard buffers <= most else {
       throw .usage(
-        "a swiotlb pool of \(parameters.swiotlbMebibytes) MiB holds \(most) buffers of \(size) bytes, not \(buffers); raise --swiotlb-mib or lower --depth"
+        "a swiotlb pool of \(parameters.swiotlbMebibytes) MiB holds \(most) buffers of \(size) bytes, not "
+          + "\(buffers); raise --swiotlb-mib or lower --depth"
       )
     }
   }
@@ -77,7 +78,8 @@ package enum SizeLimits {
     let segments = (parameters.swiotlbMebibytes << 20) / (slotBytes * segmentSlots)
     guard parameters.swiotlbAreas <= segments else {
       throw .usage(
-        "a pool of \(parameters.swiotlbMebibytes) MiB is too small for \(parameters.swiotlbAreas) areas; raise --swiotlb-mib"
+        "a pool of \(parameters.swiotlbMebibytes) MiB is too small for \(parameters.swiotlbAreas) areas; raise "
+          + "--swiotlb-mib"
       )
     }
     return segments

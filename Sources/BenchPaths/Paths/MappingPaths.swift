@@ -50,7 +50,8 @@ extension CaseFactory {
     let mappings = 2 * parameters.depth * (parameters.features.contains(.indirect) ? 3 : 1) + 2_000
     if let most = SystemFile.number("/proc/sys/vm/max_map_count"), mappings > most {
       throw BenchError.machine(
-        "mmu needs up to \(mappings) ranges of address space for this depth, and vm.max_map_count is \(most); lower --depth"
+        "mmu needs up to \(mappings) ranges of address space for this depth, and vm.max_map_count is \(most); lower "
+          + "--depth"
       )
     }
     // A range starts at a multiple of its size; some wait in caches for reuse.

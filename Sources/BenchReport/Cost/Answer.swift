@@ -108,7 +108,8 @@ enum CounterText {
   /// What the words mean, for a legend.
   static let legend =
     "merged: maps that joined one there was; PTE: page table entries written; inval: invalidations; exit: exits to the "
-    + "hypervisor; miss: IOTLB misses; asked: misses that another process answered; slot: pool slots looked at; B in, B "
+    + "hypervisor; miss: IOTLB misses; asked: misses that another process answered; slot: pool slots looked at; B "
+    + "in, B "
     + "out: bytes copied to and from the pool or shadow buffer; notify: notifications"
 
   /// Kinds that did not occur are left out.

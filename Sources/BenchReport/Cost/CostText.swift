@@ -2,13 +2,11 @@ import BenchHarness
 import BenchPaths
 import RingKit
 
-/// What each path costs, for people: the answer last, and above it, where asked for, a table per ring, direction and size.
+/// What each path costs, for people: the answer last, and above it, where asked for, a table per ring, direction and
+/// size.
 extension ResultDocument {
   func costText(_ view: TextView) -> String {
-    guard let placement = view.shownClass ?? mainClass else {
-      return
-        "\(Lines.warnings(self, width: view.width))\(Answer.nothing) \(slicesDroppedBy.map(DropReason.sentence) ?? "")\n"
-    }
+    guard let placement = view.shownClass ?? mainClass else { return nothingText(view) }
     let rows = rows(in: placement)
     var text = headText + placeText(rows, placement) + settingsText
     if view.isFull { text += costTables(rows, view) }
@@ -16,6 +14,12 @@ extension ResultDocument {
     text += "\n" + TextWidth.fit(Answer.sentence(self, in: placement), view.width) + "\n\n"
     text += Answer.table(self, in: placement, width: view.width)
     return text
+  }
+
+  /// What stands instead of tables where no slice was kept.
+  func nothingText(_ view: TextView) -> String {
+    let dropped = slicesDroppedBy.map(DropReason.sentence) ?? ""
+    return "\(Lines.warnings(self, width: view.width))\(Answer.nothing) \(dropped)\n"
   }
 
   /// The queue, the memory, and what is done with the payload.
@@ -52,12 +56,15 @@ extension ResultDocument {
     text +=
       "\n"
       + Paragraph.text(
-        "ns: from one completed buffer to the next. × direct: that time by direct's in the same round, and its 95 % interval. "
-          + "M/s: million buffers a second. GB/s: payload, 10^9 bytes a second. slices: those that count. \(CounterText.legend).",
+        "ns: from one completed buffer to the next. × direct: that time by direct's in the same round, and its 95 % "
+          + "interval. "
+          + "M/s: million buffers a second. GB/s: payload, 10^9 bytes a second. slices: those that count. "
+          + "\(CounterText.legend).",
         width: view.width)
     if rows.contains(where: { disagrees($0, rows) }) {
       text += Paragraph.text(
-        "* The two medians of ns give another ratio: they are over all slices, and these CPUs changed their speed between "
+        "* The two medians of ns give another ratio: they are over all slices, and these CPUs changed their speed "
+          + "between "
           + "rounds; × direct compares slices of one round alone.", width: view.width)
     }
     return text

@@ -63,7 +63,7 @@ package final class VFIOReport: Encodable {
   }
 
   private static func text(_ fault: VFIOFault) -> String {
-    guard fault.isReported else { return " An access after unmap left the memory alone, and nobody reported it." }
+    guard fault.isReported else { return " An access after unmap left the memory alone and was not reported." }
     let by = [
       fault.kernelMessages?.first.map { "the kernel says '\($0)'" },
       fault.deviceNeedsReset ? "the device needs a reset" : nil,

@@ -105,7 +105,27 @@ extension JSONValue {
   }
 }
 
-/// JSON as it is committed: sorted keys, what is short and holds no other lists or objects on one line, a newline at the end.
+/// Tells the bytes of JSON's strings, quotes included, from what is between them.
+private struct JSONString {
+  private var isInside = false
+  private var isEscaped = false
+
+  /// Whether a byte, the next one, belongs to a string.
+  mutating func takes(_ byte: UInt8) -> Bool {
+    let wasInside = isInside
+    if isEscaped {
+      isEscaped = false
+    } else if byte == UInt8(ascii: "\"") {
+      isInside.toggle()
+    } else if isInside, byte == UInt8(ascii: "\\") {
+      isEscaped = true
+    }
+    return wasInside || isInside
+  }
+}
+
+/// JSON as it is committed: sorted keys, what is short and holds no other lists or objects on one line, a newline at
+/// the end.
 ///
 /// A thousand slices are a thousand short lines then, which a diff and a reader can follow.
 package enum JSONText {
@@ -124,28 +144,18 @@ package enum JSONText {
     let leaves = leaves(bytes)
     var text: [UInt8] = []
     text.reserveCapacity(bytes.count * 5 / 4)
-    var (depth, inString, isEscaped, leafEnd) = (0, false, false, -1)
+    var (depth, leafEnd, string) = (0, -1, JSONString())
     func newline(_ depth: Int) {
       text.append(UInt8(ascii: "\n"))
       for _ in 0..<(2 * depth) { text.append(UInt8(ascii: " ")) }
     }
     for (place, byte) in bytes.enumerated() {
-      if inString {
+      if string.takes(byte) {
         text.append(byte)
-        if isEscaped {
-          isEscaped = false
-        } else if byte == UInt8(ascii: "\\") {
-          isEscaped = true
-        } else if byte == UInt8(ascii: "\"") {
-          inString = false
-        }
         continue
       }
       let isLeaf = place <= leafEnd
       switch byte {
-      case UInt8(ascii: "\""):
-        inString = true
-        text.append(byte)
       case UInt8(ascii: "{"), UInt8(ascii: "["):
         text.append(byte)
         if leaves[place] >= 0 {
@@ -175,20 +185,10 @@ package enum JSONText {
   /// Where each short list or object ends that holds no other; -1 anywhere else.
   private static func leaves(_ bytes: [UInt8]) -> [Int] {
     var ends = [Int](repeating: -1, count: bytes.count)
-    var (open, inString, isEscaped) = (-1, false, false)
+    var (open, string) = (-1, JSONString())
     for (place, byte) in bytes.enumerated() {
-      if inString {
-        if isEscaped {
-          isEscaped = false
-        } else if byte == UInt8(ascii: "\\") {
-          isEscaped = true
-        } else if byte == UInt8(ascii: "\"") {
-          inString = false
-        }
-        continue
-      }
+      if string.takes(byte) { continue }
       switch byte {
-      case UInt8(ascii: "\""): inString = true
       case UInt8(ascii: "{"), UInt8(ascii: "["): open = place
       case UInt8(ascii: "}"), UInt8(ascii: "]"):
         if open >= 0, place - open <= longestLine { ends[open] = place }

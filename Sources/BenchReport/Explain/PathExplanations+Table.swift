@@ -56,7 +56,7 @@ extension PathExplanations {
       addresses up in a device IOTLB. Halil Pasic reported a factor of about ten for that on s390 in February 2020,
       without any IOMMU in the guest.
     origin The proposal of the thread itself: virtio through the DMA API for all devices. What spoke against it was
-      the cost, which nobody in the thread put a figure to.
+      the cost, for which the thread gives no figure.
 
     path iommu-strict
     summary an IOVA per buffer; unmap clears, invalidates and waits
@@ -208,7 +208,7 @@ extension PathExplanations {
     open What earlier buffers left in a shadow buffer: it is cleared only before a device-writable buffer comes back
       from there, and until then the device can read it.
     open RX copy length: the used length is the device's word, held against the buffer's length. A device that
-      claims more than it wrote gets zeros copied to the driver, or what it stored there itself: nobody else's
+      claims more than it wrote gets zeros copied to the driver, or what it stored there itself: no other
       bytes.
     open Availability: the memory is taken from the start, for the largest buffer, whether traffic comes or not.
     origin Not in the thread. Markuze, Morrison and Tsafrir (ASPLOS 2016) copy into permanently mapped buffers and

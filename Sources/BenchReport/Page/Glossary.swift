@@ -19,15 +19,16 @@ enum Glossary {
     identity | The DMA API for every device, without an IOMMU: a call through a table of operations, and a mask check.
     iommu-strict | A forced IOMMU: each buffer is mapped, unmapped, and its translation invalidated at once.
     iommu-lazy | The same with invalidations in batches, once in 255 or after 10 ms.
-    viommu | An IOMMU that the hypervisor emulates: map and unmap are exits. The price is a message to another process, or
-      a number that was given (injected).
+    viommu | An IOMMU that the hypervisor emulates: map and unmap are exits. The price is a message to another
+      process, or a number that was given (injected).
     mmu | Windows opened and closed in the CPU's own page table.
     premapped | Mapped once, then reused, as page pools do.
     swiotlb | Every buffer is bounced: a slot is searched, the payload copied in, and copied back.
     dma-mask | Bounced only where the buffer lies beyond the device's mask.
     shadow | Copied through fixed shadow buffers: no search, no lock.
     hybrid | Small buffers are copied, large ones mapped; the threshold is measured.
-    × direct | The time of a path by that of direct, slice by slice of the same round: 1 is the same, 2 takes twice as long.
+    × direct | The time of a path by that of direct, slice by slice of the same round: 1 is the same,
+      2 takes twice as long.
     ns a buffer | Time from one completed buffer to the next, with many outstanding; not the latency of one.
     slice | A few milliseconds of one path; paths take turns, so that all see the same machine.
     95 % interval | Where the median lies, by bootstrap over the slices.

@@ -148,7 +148,8 @@ extension Chart {
         "path",
         [
           "d":
-            "M\(place(low)) \(place(y - 3))v6M\(place(low)) \(place(y))H\(place(high))M\(place(high)) \(place(y - 3))v6",
+            "M\(place(low)) \(place(y - 3))v6M\(place(low)) \(place(y))H\(place(high))M\(place(high)) "
+            + "\(place(y - 3))v6",
           "class": line,
         ])
     }

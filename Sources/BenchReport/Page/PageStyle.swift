@@ -57,7 +57,8 @@ enum PageStyle {
       caption{text-align:left;color:var(--soft);padding:.2rem 0}
       th,td{text-align:left;vertical-align:top;padding:.15rem .6rem .15rem 0;border-bottom:1px solid var(--grid)}
       td{max-width:26rem}td:first-child{white-space:nowrap}
-      .n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}th.n{max-width:9rem;overflow-wrap:anywhere}
+      .n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}
+      th.n{max-width:9rem;overflow-wrap:anywhere}
       .badge{display:inline-block;border:1px solid;border-radius:.6rem;padding:0 .5rem;margin:0 .3rem .2rem 0;\
       font-size:.8rem;white-space:nowrap}
       .bad{background:#D55E00;border-color:#D55E00;color:#fff}

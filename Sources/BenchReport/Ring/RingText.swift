@@ -4,10 +4,7 @@ import BenchPaths
 /// The rings beside their floors, for people.
 extension ResultDocument {
   func ringText(_ view: TextView) -> String {
-    guard let placement = view.shownClass ?? mainClass else {
-      return
-        "\(Lines.warnings(self, width: view.width))\(Answer.nothing) \(slicesDroppedBy.map(DropReason.sentence) ?? "")\n"
-    }
+    guard let placement = view.shownClass ?? mainClass else { return nothingText(view) }
     let rows = results.filter { $0.placement?.class == placement }
     let rings = rows.filter { $0.kind == .ring }
     let text = headText + placeText(rows, placement) + "Payload not touched\n" + same(rings)
@@ -37,8 +34,10 @@ extension ResultDocument {
       keys + "|>ns|>cycles|>M/s|>floor ns|>× floor (95 %)|>slices|gathers at", main, keys: shown.count + 1,
       width: view.width)
     text += Paragraph.text(
-      "ns, cycles: from one completed buffer to the next. M/s: million buffers a second. floor: the same cache lines moved by "
-        + "a program without a ring. × floor: the ring's time by the floor's in the same round. out: buffers outstanding.",
+      "ns, cycles: from one completed buffer to the next. M/s: million buffers a second. floor: the same cache lines "
+        + "moved by "
+        + "a program without a ring. × floor: the ring's time by the floor's in the same round. out: buffers "
+        + "outstanding.",
       width: view.width)
     let others = floors.filter { floor in
       !rings.contains { $0.note == floor.labels["floor"] && points($0) == points(floor) }

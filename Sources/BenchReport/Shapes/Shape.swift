@@ -35,7 +35,8 @@ package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
   package var expectation: String {
     switch self {
     case .ladder:
-      "direct > identity > lazy > strict > emulated vIOMMU; strict at 0.4 to 0.75 of lazy's throughput for packet-sized buffers"
+      "direct > identity > lazy > strict > emulated vIOMMU; strict at 0.4 to 0.75 of lazy's throughput for "
+        + "packet-sized buffers"
     case .copyAgainstMap:
       "copying wins for small buffers, mapping for large ones; they meet at bandwidth x (t_map + t_unmap) / k"
     case .invalidations: "strict invalidates once per unmap, lazy once per 255 or when 10 ms have passed"

@@ -123,7 +123,8 @@ extension SimulateReport {
     return text + "\n" + Lines.caveat(interrupted: interrupted)
       + Paragraph.text(
         """
-        bound: what the lock, or the unit, allows at most, however many CPUs: the time of an operation by the time held, \
+        bound: what the lock, or the unit, allows at most, however many CPUs: the time of an operation by the time \
+        held, \
         before lines travel.
         """) + Lines.more("simulate")
   }
@@ -149,7 +150,8 @@ extension SimulateReport {
       title: "Checked with real threads: the locked parts and the copy alone, as fast as they go")
       + Paragraph.text(
         """
-        iova-magazines and swiotlb-per-cpu share no lock: what they lack on two CPUs is the machine's own (threads of one \
+        iova-magazines and swiotlb-per-cpu share no lock: what they lack on two CPUs is the machine's own (threads of \
+        one \
         core, memory, a hypervisor), and no simulation of locks has it.
         """)
   }

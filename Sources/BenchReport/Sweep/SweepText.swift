@@ -5,10 +5,7 @@ import RingKit
 /// The sweep for people: the crossovers last, and above them, where asked for, times by size and what predicts them.
 extension ResultDocument {
   func sweepText(_ view: TextView) -> String {
-    guard let placement = view.shownClass ?? mainClass else {
-      return
-        "\(Lines.warnings(self, width: view.width))\(Answer.nothing) \(slicesDroppedBy.map(DropReason.sentence) ?? "")\n"
-    }
+    guard let placement = view.shownClass ?? mainClass else { return nothingText(view) }
     let rows = rows(in: placement)
     var text = headText + placeText(rows, placement)
     text += "Queue \(number("queueSize")), \(number("depth")) outstanding, batch \(number("batch"))\n"
@@ -122,7 +119,8 @@ extension ResultDocument {
       ? ""
       : table
         + Paragraph.text(
-          "S* predicted = bandwidth x (t_map + t_unmap) / k, k copies a buffer; with search: less what finding a slot takes.",
+          "S* predicted = bandwidth x (t_map + t_unmap) / k, k copies a buffer; with search: less what finding a "
+            + "slot takes.",
           width: view.width)
   }
 

@@ -167,7 +167,8 @@ package enum Lines {
   static func caveat(interrupted: Bool, disturbed: Bool = false) -> String {
     (interrupted ? "Interrupted: this is what was measured until then. " : "")
       + (disturbed
-        ? "These CPUs were wanted elsewhere all the time, so slices that were disturbed count: take the times with care. "
+        ? "These CPUs were wanted elsewhere all the time, so slices that were disturbed count: take the times with "
+          + "care. "
         : "")
   }
 

@@ -15,8 +15,8 @@
 
 _Static_assert(CRING_STREAM_MOST_DESCRIPTORS <= UNIX_ROOM, "all that may come are seen");
 
-// A process that was killed leaves its socket behind, and nothing answers there any more. Asked with a socket of another
-// type, which takes no turn of the one that waits there: EPROTOTYPE when there is one.
+// A process that was killed leaves its socket behind, and nothing answers there any more. Asked with a socket of
+// another type, which takes no turn of the one that waits there: EPROTOTYPE when there is one.
 static bool is_abandoned(const char *path, const struct sockaddr_un *at) {
   struct stat s;
   if (lstat(path, &s) != 0 || !S_ISSOCK(s.st_mode)) return false;

@@ -9,7 +9,8 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Tells what on this machine would disturb a measurement, and what to do about it; changes nothing.",
     discussion: """
-      One line each on governor, boost, SMT, isolation, load, other users of the two CPUs, interrupts, CPU quota, stolen \
+      One line each on governor, boost, SMT, isolation, load, other users of the two CPUs, interrupts, CPU quota, \
+      stolen \
       time, clock source, transparent and huge pages, NUMA balancing, and what a container hides. What the kernel does \
       not show has no line.
 

@@ -10,7 +10,8 @@ struct CompareCommand: ParsableCommand {
     commandName: "compare",
     abstract: "Compares results, row by row: faster, slower, or no difference beyond chance.",
     discussion: """
-      Rows are paired by ring, path, direction, size and placement class. A row is faster or slower when its time and its \
+      Rows are paired by ring, path, direction, size and placement class. A row is faster or slower when its time and \
+      its \
       ratio to direct both changed by more than the threshold, and by more than chance (Mann-Whitney, Holm). Several \
       files a side are pooled: runs on a quiet machine differ, and several show by how much.
 

@@ -152,7 +152,8 @@ extension CostOptions {
     // Two threads that spin on one CPU would measure the scheduler.
     guard others.count >= needed else {
       throw .machine(
-        "\(2 * queues) threads need a CPU each, and this process may use \(machine.cpus.count); use --queue-threads pair"
+        "\(2 * queues) threads need a CPU each, and this process may use \(machine.cpus.count); use --queue-threads "
+          + "pair"
       )
     }
     parameters.otherCPUs = (0..<(queues - 1)).map {

@@ -62,7 +62,7 @@ struct CostOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and calibrated included.")
   var timeLimit = 45.0
 
-  @Option(help: "full: the producer writes and the consumer checks every byte; none: nobody looks at the payload.")
+  @Option(help: "full: the producer writes and the consumer checks every byte; none: the payload is not touched.")
   var touch = "full"
 
   @Flag(help: "Call through a retpoline thunk (path identity).")
@@ -110,7 +110,8 @@ struct CostOptions: ParsableArguments {
 
   @Option(
     help: """
-      Threads of several queues. pair: one drives all of them, one serves all of them, a queue at a time, so no lock is \
+      Threads of several queues. pair: one drives all of them, one serves all of them, a queue at a time, so no lock \
+      is \
       ever contended; own: two threads a queue, each on a CPU of its own.
       """)
   var queueThreads = "pair"

@@ -9,7 +9,8 @@ struct DeviceBlockCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "blk", abstract: "Is a virtio-blk device for a vhost-user front-end, such as QEMU.",
     discussion: """
-      qemu-system-x86_64 ... -m 512M -object memory-backend-memfd,id=m,size=512M,share=on -machine q35,memory-backend=m \
+      qemu-system-x86_64 ... -m 512M -object memory-backend-memfd,id=m,size=512M,share=on -machine \
+      q35,memory-backend=m \
       -chardev socket,id=c,path=PATH,reconnect=1 -device vhost-user-blk-pci,chardev=c
       """)
 

@@ -14,7 +14,8 @@ struct DeviceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: name, abstract: "Is the device for a driver in another process.",
     discussion: """
-      For 'ringbench cost --isolate' it has mapped the guest's shared pages and nothing else. With blk or net it is a virtio \
+      For 'ringbench cost --isolate' it has mapped the guest's shared pages and nothing else. With blk or net it is a \
+      virtio \
       device for somebody's driver that speaks vhost-user: QEMU, DPDK, 'ringbench drive'.
       """,
     subcommands: [DeviceIsolatedCommand.self, DeviceBlockCommand.self, DeviceNetCommand.self],
@@ -27,7 +28,8 @@ struct DeviceIsolatedCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "isolated", abstract: "Is the device of 'ringbench cost --isolate'.",
     discussion: """
-      Waits at a Unix socket for one driver, receives the guest's shared memory from it as file descriptors, serves its \
+      Waits at a Unix socket for one driver, receives the guest's shared memory from it as file descriptors, serves \
+      its \
       queues, and ends with it. 'ringbench cost --isolate' starts one by itself; by hand:
 
         ringbench device --socket /run/user/1000/device &

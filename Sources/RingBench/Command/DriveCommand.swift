@@ -11,7 +11,8 @@ struct DriveCommand: ParsableCommand {
     abstract: "Drives a vhost-user device that somebody else serves: qemu-storage-daemon, DPDK, or 'ringbench device'.",
     discussion: """
       Connects to the back-end's socket, negotiates exactly the features that were asked for (one that the device does \
-      not offer is exit code 3), and sends requests round. Times include the checking of every byte, and the device's CPU \
+      not offer is exit code 3), and sends requests round. Times include the checking of every byte, and the device's \
+      CPU \
       is its own choice: compare counts before times.
 
       Examples:
@@ -82,8 +83,10 @@ struct DriveCommand: ParsableCommand {
 
   @Flag(
     help: """
-      Go on with the next back-end at the socket when one goes, for as long as --timeout-ms each time. What is outstanding is \
-      handed over with the back-end's notes (INFLIGHT_SHMFD) where it keeps them; otherwise the driver adds it again to an \
+      Go on with the next back-end at the socket when one goes, for as long as --timeout-ms each time. What is \
+      outstanding is \
+      handed over with the back-end's notes (INFLIGHT_SHMFD) where it keeps them; otherwise the driver adds it again \
+      to an \
       empty ring. Each request comes back once, and may have been done twice.
       """)
   var reconnect = false
@@ -170,7 +173,8 @@ struct DriveCommand: ParsableCommand {
     let most = parameters.queueSize / parameters.descriptorsPerRequest
     guard most > 0 else {
       throw .usage(
-        "a queue of \(parameters.queueSize) has no room for a request of \(parameters.descriptorsPerRequest) descriptors; raise --queue-size or add --features indirect"
+        "a queue of \(parameters.queueSize) has no room for a request of \(parameters.descriptorsPerRequest) "
+          + "descriptors; raise --queue-size or add --features indirect"
       )
     }
     let wanted = depth ?? min(64, most)

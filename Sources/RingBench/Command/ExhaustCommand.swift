@@ -11,7 +11,8 @@ struct ExhaustCommand: ParsableCommand {
     commandName: "exhaust",
     abstract: "Counts the maps that fail when a swiotlb pool is too small, and checks how the ring recovers.",
     discussion: """
-      A buffer that finds no slots stays with the driver, which tries it again once something came back. Every byte and \
+      A buffer that finds no slots stays with the driver, which tries it again once something came back. Every byte \
+      and \
       the order of all buffers are checked; a lost, swapped or damaged one, or a queue that stands still, ends the run \
       with exit code 1. Buffers above 256 KiB are refused whatever the pool.
 
@@ -136,7 +137,8 @@ struct ExhaustCommand: ParsableCommand {
       let segments = pool / SwiotlbPool.maximumMappingByteCount
       for areas in parameters.areas where segments % ExhaustParameters.areas(areas, of: pool) != 0 {
         throw .usage(
-          "a pool of \(NumberText.bytes(pool)) is \(segments) segments, which \(areas) areas cannot share evenly; choose another --pool"
+          "a pool of \(NumberText.bytes(pool)) is \(segments) segments, which \(areas) areas cannot share evenly; "
+            + "choose another --pool"
         )
       }
     }

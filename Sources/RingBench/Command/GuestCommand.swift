@@ -10,8 +10,10 @@ struct GuestCommand: ParsableCommand {
     commandName: "guest",
     abstract: "Boots a Linux guest once for each way to its device, with our vhost-user device on the other end.",
     discussion: """
-      A fixed load of random writes, and of reads that are compared with them, runs in the guest. Under KVM the report is \
-      requests a second, latencies and the ratio to direct; under QEMU's software emulation, whose times mean nothing, it is \
+      A fixed load of random writes, and of reads that are compared with them, runs in the guest. Under KVM the \
+      report is \
+      requests a second, latencies and the ratio to direct; under QEMU's software emulation, whose times mean \
+      nothing, it is \
       counts: IOTLB misses, updates and invalidations, notifications, bounce slots. Scripts/guest/prepare.sh makes the \
       guest, from the distribution's packages, and installs QEMU.
 

@@ -65,7 +65,8 @@ struct IOMMUOptions: ParsableArguments {
 struct IsolationOptions: ParsableArguments {
   @Flag(
     help: """
-      A secure platform: measure the paths also with the device in another process, which has mapped the shared pages and \
+      A secure platform: measure the paths also with the device in another process, which has mapped the shared pages \
+      and \
       nothing else.
       """)
   var isolate = false

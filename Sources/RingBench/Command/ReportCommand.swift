@@ -86,7 +86,8 @@ enum ResultInput {
 
   /// The documents in these files, in this order.
   ///
-  /// Slices are kept where pictures show them. Of several, what is JSON but no result is left out with a warning: a folder of results may hold other records.
+  /// Slices are kept where pictures show them. Of several, what is JSON but no result is left out with a warning: a
+  /// folder of results may hold other records.
   static func read(_ paths: [String]) throws(BenchError) -> [NamedResult] {
     var found: [NamedResult] = []
     var refusals: [BenchError] = []

@@ -58,7 +58,8 @@ struct ClassOptions: ParsableArguments {
     return try PlacementClass.parse(placement)
   }
 
-  /// The view of a document, in the class asked for, or, where nothing was measured in that, in the one with most slices.
+  /// The view of a document, in the class asked for, or, where nothing was measured in that, in the one with most
+  /// slices.
   func view(of document: ResultDocument, _ shown: PlacementClass?, width: Int, isQuiet: Bool) -> TextView {
     let measured = document.measuredClasses
     var view = TextView(shownClass: shown, isFull: all, width: width)

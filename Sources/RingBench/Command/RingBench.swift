@@ -11,7 +11,8 @@ struct RingBench: ParsableCommand {
     commandName: "ringbench",
     abstract: "Measures what each way of handing memory to a virtio device costs.",
     discussion: """
-      Exit codes: 0 done, 1 a check failed (a wrong byte, a broken ring) or nothing could be measured, 2 the command line \
+      Exit codes: 0 done, 1 a check failed (a wrong byte, a broken ring) or nothing could be measured, 2 the command \
+      line \
       asks for something that makes no sense, 3 this machine cannot do it, 130, 143 or 129 ended by SIGINT, SIGTERM or \
       SIGHUP (what was measured until then is printed).
 

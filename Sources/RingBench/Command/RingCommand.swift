@@ -99,7 +99,8 @@ struct RingCommand: ParsableCommand {
     let points = all.filter(\.isPossible)
     guard !points.isEmpty else {
       throw .usage(
-        "no ring can hold any of these: a batch fits into what is outstanding, that times the chain into the queue, a split queue is a power of two, and an indirect table needs a chain of 2 or more"
+        "no ring can hold any of these: a batch fits into what is outstanding, that times the chain into the queue, "
+          + "a split queue is a power of two, and an indirect table needs a chain of 2 or more"
       )
     }
     let (driver, device) = try cpus.pair(on: machine)

@@ -12,7 +12,8 @@ struct ShapesCommand: ParsableCommand {
     abstract: "Holds each published shape, A to J, against what is predicted and measured here.",
     discussion: """
       Each shape is a small table: what its expectation is, what the costs of the parts (a map and an unmap, a copy, a \
-      translation, each measured without a ring in the same slices) predict, what real rings measured, and the published \
+      translation, each measured without a ring in the same slices) predict, what real rings measured, and the \
+      published \
       figure. The verdict is agrees, differs, or cannot be shown here, with the reason.
 
       A the ladder of paths, B copying against mapping, C deferred invalidation, D persistent mappings, E areas of the \

@@ -9,7 +9,8 @@ struct SimulateCommand: ParsableCommand {
     commandName: "simulate",
     abstract: "Predicts, by a simulation in virtual time, how the locks of a path scale to 128 CPUs.",
     discussion: """
-      Nothing here is a measurement of many CPUs. Costs of the real code are timed on one thread; a simulation lets 1 to \
+      Nothing here is a measurement of many CPUs. Costs of the real code are timed on one thread; a simulation lets 1 \
+      to \
       128 CPUs meet at the lock, the tree, the depot or the invalidation queue. --check holds it against real threads.
 
       Examples:

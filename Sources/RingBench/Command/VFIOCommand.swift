@@ -16,7 +16,8 @@ struct VFIOCommand: ParsableCommand {
         echo vfio-pci > /sys/bus/pci/devices/BDF/driver_override
         echo BDF > /sys/bus/pci/drivers/virtio-pci/unbind; echo BDF > /sys/bus/pci/drivers_probe
 
-      Each path reads the same random blocks, which must come out the same; with --overwrite they are written first. At the \
+      Each path reads the same random blocks, which must come out the same; with --overwrite they are written first. \
+      At the \
       end the device is made to reach for memory that was taken away from it, which must show as a fault.
 
       Example:
@@ -82,7 +83,7 @@ struct VFIOCommand: ParsableCommand {
       report.text()
     }
     if let fault = report.fault, !fault.isReported {
-      throw BenchError.check("an access to \(fault.iova) after unmap was reported by nobody")
+      throw BenchError.check("an access to \(fault.iova) after unmap was not reported")
     }
   }
 

@@ -89,7 +89,8 @@ struct GuestRun {
       throw .check("our device \(lost) under the guest: \(SystemFile.lastLine(log) ?? "")")
     }
     throw .check(
-      "the guest was not done after \(NumberText.fixed(seconds, 0)) s (--boot-seconds); its last line: \(last ?? "none")"
+      "the guest was not done after \(NumberText.fixed(seconds, 0)) s (--boot-seconds); its last line: "
+        + "\(last ?? "none")"
     )
   }
 

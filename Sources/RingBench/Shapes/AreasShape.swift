@@ -78,7 +78,8 @@ struct AreasShape {
     let text = gains.map { "\(NumberText.fixed($0.gain.median, 2)) times at \($0.bytes) bytes" }
     result.conclude(
       gains.allSatisfy { $0.gain.low > Self.leastGain },
-      "an area per CPU gives \(text.joined(separator: ", ")) (published: 1.7 with many CPUs); two threads that do nothing but bounce, which is the worst that two CPUs can do to one lock"
+      "an area per CPU gives \(text.joined(separator: ", ")) (published: 1.7 with many CPUs); two threads that do "
+        + "nothing but bounce, which is the worst that two CPUs can do to one lock"
     )
     return result
   }

@@ -81,7 +81,8 @@ struct CopyShape {
       let isNear =
         predicted >= first.bytes.low / Self.tolerance && predicted <= last.bytes.high * Self.tolerance
       let text =
-        "\(pair.direction.name) at \(NumberText.grouped(Int(last.bytes.median.rounded()))) bytes, \(NumberText.grouped(Int(predicted.rounded()))) predicted"
+        "\(pair.direction.name) at \(NumberText.grouped(Int(last.bytes.median.rounded()))) bytes, "
+        + "\(NumberText.grouped(Int(predicted.rounded()))) predicted"
       if isNear { successes.append(text) } else { failures.append(text) }
     }
     let last = result.measured.last { $0.name.hasPrefix("viommu") }?.estimate.median

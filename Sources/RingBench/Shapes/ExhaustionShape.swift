@@ -26,7 +26,8 @@ struct ExhaustionShape {
           unit: "", predicted: Double(max(0, depth - ExhaustFill.capacity(poolKiB: poolKiB, bytes: bytes))),
           measured: Double(outcome.failed))
         result.count(
-          "back in order, then as many again, pool \(NumberText.bytes(poolKiB << 10)), \(NumberText.grouped(bytes)) bytes",
+          "back in order, then as many again, pool \(NumberText.bytes(poolKiB << 10)), \(NumberText.grouped(bytes)) "
+            + "bytes",
           unit: "", predicted: Double(outcome.added), measured: Double(outcome.recovered))
       }
       let ceiling = try ExhaustFill.fill(poolKiB: 1_024, depth: 1, bytes: SwiotlbPool.maximumMappingByteCount)
@@ -35,7 +36,8 @@ struct ExhaustionShape {
       result.count("failed of 1 map of 262,145 bytes", unit: "", predicted: 1, measured: Double(beyond.failed))
       result.conclude(
         result.countsAreExact && beyond.refusal == .tooLarge(byteCount: 262_145, maximum: 262_144),
-        "what does not fit is refused before anything is visible to the device, what was added comes back in order, and the pool then takes as many again"
+        "what does not fit is refused before anything is visible to the device, what was added comes back in order, "
+          + "and the pool then takes as many again"
       )
     } catch { throw .check("the exhausted pool: \(error)") }
     return result

@@ -35,7 +35,8 @@ struct IndirectShape {
     result.conclude(
       result.countsAreExact,
       result.countsAreExact
-        ? "a chain of n counts n + 1 maps on every path that maps or bounces, and its table is copied where all is bounced"
+        ? "a chain of n counts n + 1 maps on every path that maps or bounces, and its table is copied where all is "
+          + "bounced"
         : "the counts are not n + 1")
     return result
   }

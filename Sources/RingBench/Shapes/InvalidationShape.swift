@@ -34,7 +34,9 @@ struct InvalidationShape {
     result.conclude(
       result.countsAreExact && unmaps == UInt64(Self.batch * Self.rounds),
       result.countsAreExact
-        ? "strict invalidates at each unmap, lazy once per 255 and after 10 ms, counted over a real ring on one thread; an invalidation here is a request that the device's thread answers, the least that a real one can cost"
+        ? "strict invalidates at each unmap, lazy once per 255 and after 10 ms, counted over a real ring on one "
+          + "thread; an invalidation here is a request that the device's thread answers, the least that a real one "
+          + "can cost"
         : "the counts are not what the flush queue's constants say")
     return result
   }

@@ -78,7 +78,9 @@ struct LadderShape {
     guard Self.share.contains(share) else {
       return result.conclude(
         false,
-        "the order holds, but strict keeps \(figure) of lazy: this ring has nothing else to do for a packet, so the difference weighs more; with the published stack's time a packet around the same difference it would keep \(NumberText.fixed(withPacket, 2))"
+        "the order holds, but strict keeps \(figure) of lazy: this ring has nothing else to do for a packet, so the "
+          + "difference weighs more; with the published stack's time a packet around the same difference it would "
+          + "keep \(NumberText.fixed(withPacket, 2))"
       )
     }
     result.conclude(true, "the order holds, and strict keeps \(figure) of lazy's throughput")

@@ -50,7 +50,8 @@ struct PersistentShape {
     let percent = NumberText.fixed(abs(ratio.median - 1) * 100, 1)
     result.conclude(
       ratio.median <= Self.allowance,
-      "with a mapping that stays a buffer costs \(percent) % \(ratio.median < 1 ? "less" : "more") than with direct, payload written and checked"
+      "with a mapping that stays a buffer costs \(percent) % \(ratio.median < 1 ? "less" : "more") than with direct, "
+        + "payload written and checked"
     )
     return result
   }

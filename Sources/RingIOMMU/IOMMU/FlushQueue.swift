@@ -4,11 +4,11 @@ public import RingKit
 
 /// Unmapped ranges that wait for the next flush of the whole domain (Linux: `iova_fq` in drivers/iommu/dma-iommu.c).
 ///
-/// A ring of 256 entries, full at 255. A CPU that finds it full, or its timer expired, flushes the domain once and frees
-/// what was queued before. Flushes are numbered for the whole domain, so one mapper's flush also frees what others had
-/// queued by then. Owned by one mapper's thread. The timer is that mapper's own: it starts with the first entry after
-/// it was last idle and is looked at when the mapper polls and at every 16th unmap, since a look costs more than an
-/// entry.
+/// A ring of 256 entries, full at 255. A CPU that finds it full, or its timer expired, flushes the domain once and
+/// frees what was queued before. Flushes are numbered for the whole domain, so one mapper's flush also frees what
+/// others had queued by then. Owned by one mapper's thread. The timer is that mapper's own: it starts with the first
+/// entry after it was last idle and is looked at when the mapper polls and at every 16th unmap, since a look costs more
+/// than an entry.
 @frozen
 @usableFromInline
 struct FlushQueue: ~Copyable {

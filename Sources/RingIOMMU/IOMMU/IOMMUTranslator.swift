@@ -88,8 +88,8 @@ extension IOMMUTranslator where Counter: WorkCounter {
   }
 }
 
-/// A translator with an ``IOTLB`` in front of what it asks on a miss: a page table in this process or another one, a VMM,
-/// or the translations that came in messages.
+/// A translator with an ``IOTLB`` in front of what it asks on a miss: a page table in this process or another one, a
+/// VMM, or the translations that came in messages.
 ///
 /// Where a miss walks a page table, a leaf of 2 MiB or more is entered in the large pages. The thread that walks also
 /// serves invalidations, so between a walk and entering its result nothing is acknowledged that the result contradicts.

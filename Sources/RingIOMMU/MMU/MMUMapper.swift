@@ -4,9 +4,9 @@ public import RingKit
 /// DMA path `mmu`: the CPU's own MMU as the IOMMU, driver's side.
 ///
 /// Map: take addresses in the ``MMUWindow`` and show the segment's pages there, for reading where the device may only
-/// read. Unmap: put nothing there again, which shoots the entry out of every CPU's TLB. One system call each. Whoever
-/// touches the window elsewhere is ended by the hardware, whatever it checked before. Two limits are the MMU's own: the
-/// rest of a segment's pages is reached too, and what the device may write it can also read.
+/// read. Unmap: put nothing there again, which shoots the entry out of every CPU's TLB. One system call each. A
+/// device that touches the window elsewhere is ended by the hardware, whatever it checked before. Two limits are the
+/// MMU's own: the rest of a segment's pages is reached too, and what the device may write it can also read.
 ///
 /// A value owned by the driver's thread; the window behind it is shared.
 @frozen
@@ -148,8 +148,8 @@ struct MMUFile: BitwiseCopyable {
 
 /// The device's side of the path `mmu`: an address is a place in the window.
 ///
-/// What it is asked for it holds against the window's words, and faults in type where they say no. Whoever goes on with
-/// an address after its unmap is beyond that, and meets the hardware. A value owned by the device's thread.
+/// What it is asked for it holds against the window's words, and faults in type where they say no. An access
+/// by an address after its unmap is beyond that, and meets the hardware. A value owned by the device's thread.
 @frozen
 public struct MMUTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
   /// What the queue around it did.

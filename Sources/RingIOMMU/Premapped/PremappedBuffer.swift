@@ -28,8 +28,8 @@ public final class PremappedBuffer: Sendable {
     _ buffer: GuestBuffer, domain: IOMMUDomain, largePages: Bool = false, cpu: Int = 0
   ) throws(DMAError) {
     precondition(cpu >= 0 && cpu < domain.configuration.cpuCount, "the domain has no IOVA caches for CPU \(cpu)")
-    // Once for the buffer's life, so no queue's work. It counts, because a variable of no size has no address of its own,
-    // and the thread sanitizer takes those of two threads for one.
+    // Once for the buffer's life, so no queue's work. It counts, because a variable of no size has no address of its
+    // own, and the thread sanitizer takes those of two threads for one.
     var unseen = CountedWork()
     let window = try domain.core.premap(
       buffer.address, UInt64(buffer.byteCount), largePages: largePages, cpu: cpu, counter: &unseen)

@@ -158,8 +158,8 @@ public final class DomainAttachment: Sendable {
     }
   }
 
-  /// The device's process is gone, or not listened to any more: a driver that waits for it, now or until ``detach()``, gets
-  /// ``DMAError/deviceUnreachable``.
+  /// The device's process is gone, or not listened to any more: a driver that waits for it, now or until ``detach()``,
+  /// gets ``DMAError/deviceUnreachable``.
   public func processEnded() {
     server.withLock { server in
       if let server { domain.core.invalidations.end(server) }

@@ -5,8 +5,8 @@ public import RingKit
 /// What a driver passes to a device's process of the address space behind an IOMMU: two memory files.
 ///
 /// The device stands for itself and its translation unit: it walks the page table in ``tables`` and finds the requests
-/// of the invalidation queue there, and says in ``completions`` how far it has taken them. Made by a ``DomainAttachment`` on
-/// the driver's side, and out of what arrived on the device's, for a ``RemoteIOMMUTranslator``.
+/// of the invalidation queue there, and says in ``completions`` how far it has taken them. Made by a
+/// ``DomainAttachment`` on the driver's side, and out of what arrived on the device's, for a ``RemoteIOMMUTranslator``.
 public final class SharedDomain: Sendable {
   /// Page table and requests: the driver's to write, for the device to read.
   public let tables: MemoryRegion

@@ -137,7 +137,8 @@ public struct ViommuProcess {
 
 /// Why the process that holds a device's translations did not do what was asked.
 ///
-/// After any of them but ``refused(status:)`` the connection is closed for good: what the other side has done is not known.
+/// After any of them but ``refused(status:)`` the connection is closed for good: what the other side has done is not
+/// known.
 public enum ViommuFailure: Error, Equatable, Sendable {
   /// The other process, or this side after an earlier failure, has closed the connection.
   case closed

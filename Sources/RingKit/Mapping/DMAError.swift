@@ -35,7 +35,8 @@ public enum DMAError: Error, Equatable, Sendable {
   case notShareable(MemorySegment)
   /// The kernel did not change the page table, for this reason (an errno).
   case kernelRefused(errno: Int32)
-  /// The process that is the device has ended: with this exit code, by this signal, or by something that cannot be told.
+  /// The process that is the device has ended: with this exit code, by this signal, or by something that cannot be
+  /// told.
   case deviceEnded(code: Int32?, signal: Int32?)
   /// An error of a path that is not one of this library's, or of one that asks another process.
   case custom(CustomDMAError)

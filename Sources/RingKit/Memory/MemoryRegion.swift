@@ -113,8 +113,8 @@ public final class MemoryRegion: @unchecked Sendable {
   /// Whether another process took pages of it away: it truncated the file, or punched a hole into huge pages of which
   /// the machine has no more.
   ///
-  /// The region holds zeros from then on, which no other process sees; what was in it is lost. Nothing but this region is:
-  /// code that works with it ends with an error that names it (``MemoryError/lost(_:byteCount:)``).
+  /// The region holds zeros from then on, which no other process sees; what was in it is lost. Nothing but this region
+  /// is: code that works with it ends with an error that names it (``MemoryError/lost(_:byteCount:)``).
   public var isLost: Bool { unsafe cring_loss_happened(region.loss) }
 
   /// Bytes of the region that lie on 2 MiB pages right now.
@@ -249,7 +249,8 @@ extension MemoryError: CustomStringConvertible {
     case .exhausted(let requested, let available): "\(requested) bytes asked for, \(available) left in the region"
     case .invalidAlignment(let alignment): "an alignment of \(alignment) is not a power of two"
     case .notSealed(let count):
-      "\(count) bytes are in a file that its owner can shrink; a memfd that is sealed against that is taken (F_SEAL_SHRINK)"
+      "\(count) bytes are in a file that its owner can shrink; a memfd that is sealed against that is taken "
+        + "(F_SEAL_SHRINK)"
     case .lost(let address, let count):
       "pages of the \(count) bytes at \(address) were taken away by another process that has their file"
     }

@@ -84,7 +84,8 @@ extension InFlightTable {
 }
 
 extension InFlightTable {
-  /// IN_ORDER: unmaps buffers of one descriptor whose slots are in a row, the oldest first, and writes their completions.
+  /// IN_ORDER: unmaps buffers of one descriptor whose slots are in a row, the oldest first, and writes their
+  /// completions.
   ///
   /// Of them, the one with the number `last`, if it is there, is the one that the used entry names, with its written
   /// length; the buffers before it count as used completely. Returns how many were unmapped, and why the next was not.
@@ -174,7 +175,8 @@ extension InFlightTable {
 
 /// The part of a driver's in-flight table that a reclaim loop works on, held in locals until the loop ends.
 ///
-/// Takes back buffers of one descriptor, which is nearly all of them; whatever is more goes through the in-flight table itself.
+/// Takes back buffers of one descriptor, which is nearly all of them; whatever is more goes through the in-flight table
+/// itself.
 @frozen
 @usableFromInline
 struct RetireCursor<Mapping: BitwiseCopyable> {

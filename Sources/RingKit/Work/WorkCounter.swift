@@ -1,7 +1,8 @@
 /// Something that is told what work was done.
 ///
 /// A type parameter of every mapper and translator, so that a run without counters contains no trace of them
-/// (``UncountedWork``) and a run with them counts exactly (``CountedWork``). Owned by the thread that owns the queue end.
+/// (``UncountedWork``) and a run with them counts exactly (``CountedWork``). Owned by the thread that owns the queue
+/// end.
 public protocol WorkCounter: BitwiseCopyable, Sendable {
   /// A counter that has seen nothing.
   init()

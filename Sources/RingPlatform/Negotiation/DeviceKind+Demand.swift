@@ -53,7 +53,8 @@ extension DeviceKind {
     numbers in the data pass every translation by
     """,
     remedy: """
-      each page would have to be made shared before its number is handed over, and be accepted anew when it comes back; \
+      each page would have to be made shared before its number is handed over, and be accepted anew when it comes \
+      back; \
       no request of the device stands for that, so leave it out and give the guest its memory at the start
       """,
     sources: ["Traditional Memory Balloon Device: Device Operation", "Free Page Hinting", "Free Page Reporting"])
@@ -65,7 +66,8 @@ extension DeviceKind {
     it private, and nothing of it passes a queue
     """,
     remedy: """
-      the guest would have to accept what is plugged as private, page by page, out of the host's reach from then on; no \
+      the guest would have to accept what is plugged as private, page by page, out of the host's reach from then on; \
+      no \
       request of the device stands for that, so give the guest its memory at the start
       """,
     sources: ["Memory Device", "Memory Device: PLUG request"])

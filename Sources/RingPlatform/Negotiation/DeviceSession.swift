@@ -3,8 +3,8 @@ public import RingKit
 /// A driver's way to a live device: reset, features, status (virtio 1.4, "Device Initialization").
 ///
 /// In order: ``begin()``, ``negotiate(_:)``, then the queues are set up with what was agreed, then ``start()``, and at
-/// last ``end()``. A step that fails leaves FAILED in the device's status, and only ``begin()`` leads on from there. What the device answers
-/// is checked at each step: it may refuse, it may not change its mind. Owned by one thread.
+/// last ``end()``. A step that fails leaves FAILED in the device's status, and only ``begin()`` leads on from there.
+/// What the device answers is checked at each step: it may refuse, it may not change its mind. Owned by one thread.
 public struct DeviceSession<Transport: DeviceTransport & ~Copyable>: ~Copyable {
   /// The device's registers.
   public var transport: Transport

@@ -6,7 +6,8 @@ public import RingKit
 public struct Platform: Equatable, Sendable {
   /// Whether the guest's private memory is out of every device's reach.
   ///
-  /// Only regions with ``MemoryRegion/isShared`` are ever mapped by a device: rings, and what buffers are bounced through.
+  /// Only regions with ``MemoryRegion/isShared`` are ever mapped by a device: rings, and what buffers are bounced
+  /// through.
   public let isSecure: Bool
   /// Whether a secure platform takes kinds of device of which the specification does not say what they demand.
   public let admitsUnspecifiedKinds: Bool
@@ -77,7 +78,8 @@ extension VirtioFeatures {
 }
 
 extension Platform {
-  /// Whether devices reach memory that is shared or not (``MemoryRegion/isShared``), so that its address may be handed to one as it is.
+  /// Whether devices reach memory that is shared or not (``MemoryRegion/isShared``), so that its address may be handed
+  /// to one as it is.
   ///
   /// A path that hands over what the caller submits (``DirectMapper``, ``IdentityMapper``) is of use only where this is
   /// true of every buffer; elsewhere buffers have to be bounced.

@@ -103,7 +103,8 @@ extension VhostUserBackend {
     do throws(VhostUserError) {
       try makeQueue(vring, QueueConfiguration(size: size, features: features.union(.version1)), buffers, memory)
     } catch {
-      // What the guest writes decides about these, or what the front-end made of it: that ring is the only one that stops.
+      // What the guest writes decides about these, or what the front-end made of it: that ring is the only one that
+      // stops.
       switch error {
       case .vring, .vringPosition, .vringBase, .inflight: return refuse(vring, error)
       default: throw error

@@ -50,7 +50,8 @@ extension VhostUserFrontend {
     return state.value
   }
 
-  /// Whether a ring of `size` can stop there: a split one anywhere, a packed one at two entries, each with a wrap counter.
+  /// Whether a ring of `size` can stop there: a split one anywhere, a packed one at two entries, each with a wrap
+  /// counter.
   private func isPosition(_ value: UInt32, _ size: Int) -> Bool {
     guard features.contains(.packedRing) else { return value <= 0xffff }
     return value & 0x7fff < UInt32(size) && value >> 16 & 0x7fff < UInt32(size)

@@ -10,10 +10,10 @@ public import RingPlatform
 /// reply is held against what was asked, in order; a wrong one ends the session. Requests wait up to ``timeout``, and
 /// misses are answered meanwhile. It does not touch the rings: that is for a `DriverQueue` over the same memory.
 ///
-/// The order of calls: ``negotiate(_:required:of:protocolFeatures:optional:queues:)``, ``config(offset:byteCount:)`` as wanted,
-/// ``share(_:)``, ``trackInflight(queues:size:)`` as wanted, ``attach(_:)`` with ACCESS_PLATFORM, ``start(_:_:)`` for
-/// each vring, and ``stop(_:)`` at the end. A back-end that went (``hasLostBackend``) is replaced by ``reconnect(_:)``
-/// and ``resume(_:at:)``.
+/// The order of calls: ``negotiate(_:required:of:protocolFeatures:optional:queues:)``, ``config(offset:byteCount:)`` as
+/// wanted, ``share(_:)``, ``trackInflight(queues:size:)`` as wanted, ``attach(_:)`` with ACCESS_PLATFORM,
+/// ``start(_:_:)`` for each vring, and ``stop(_:)`` at the end. A back-end that went (``hasLostBackend``) is replaced
+/// by ``reconnect(_:)`` and ``resume(_:at:)``.
 public final class VhostUserFrontend {
   /// The features both sides agreed on.
   public private(set) var features = VirtioFeatures()

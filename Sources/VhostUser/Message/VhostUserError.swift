@@ -84,7 +84,7 @@ extension VhostUserError: CustomStringConvertible {
       "request \(request) announces \(count) bytes; no message has more than \(limit)"
     case .tooManyDescriptors(let limit): "more than \(limit) descriptors came with a message"
     case .unknownRequest(let request): "request \(request) is not known"
-    case .unexpectedReply(let request): "a reply to request \(request) came that nobody waits for"
+    case .unexpectedReply(let request): "a reply to request \(request) came that was not asked for"
     case .notRead(let count): "the peer does not read: \(count) messages wait for it"
     case .missesUnanswered(let count): "\(count) misses were not answered"
     case .payloadLength(let request, let count, let expected):

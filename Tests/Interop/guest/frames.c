@@ -1,5 +1,6 @@
-// frames INTERFACE COUNT: sends numbered frames of any length from 60 to 1,514 bytes through a device that returns each frame, up
-// to 64 ahead, and looks whether each comes back: once, whole, in the order they were sent. Prints one line, "frames: ...".
+// frames INTERFACE COUNT: sends numbered frames of any length from 60 to 1,514 bytes through a device that returns each
+// frame, up to 64 ahead, and looks whether each comes back: once, whole, in the order they were sent. Prints one line,
+// "frames: ...".
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>

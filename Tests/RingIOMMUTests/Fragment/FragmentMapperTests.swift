@@ -121,7 +121,7 @@ struct FragmentMapperTests {
     }
   }
 
-  @Test("a fragment that cannot be mapped counts nobody")
+  @Test("a fragment that cannot be mapped is not counted")
   func failure() throws {
     let guest = try IOMMUFixture { $0.iovaLimit = 8 * 4096 }
     var mapper = FragmentMapper(

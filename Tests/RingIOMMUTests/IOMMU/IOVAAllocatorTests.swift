@@ -221,7 +221,8 @@ import Testing
     let base = unsafe HostAddress(UnsafeMutableRawPointer(owners.base))
     let threads = (0..<2).map { thread in
       TestThread {
-        // Not UncountedWork: a variable of no size has no address of its own, and the thread sanitizer takes two for one.
+        // Not UncountedWork: a variable of no size has no address of its own, and the thread sanitizer takes two for
+        // one.
         var work = CountedWork()
         var random = SeededGenerator(seed: UInt64(thread))
         var held: [Range] = []

@@ -169,7 +169,8 @@ import Testing
     // Interleaved pages: both threads need every table.
     let threads = (0..<2 as Range<UInt64>).map { thread in
       TestThread {
-        // Not UncountedWork: a variable of no size has no address of its own, and the thread sanitizer takes two for one.
+        // Not UncountedWork: a variable of no size has no address of its own, and the thread sanitizer takes two for
+        // one.
         var work = CountedWork()
         for i in 0..<20_000 as Range<UInt64> {
           do {

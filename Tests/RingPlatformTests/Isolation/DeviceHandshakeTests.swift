@@ -166,7 +166,7 @@ struct DeviceHandshakeTests {
     let memory = try GuestMemory(regions)
     #expect(throws: DeviceHandshakeError.tooManyDescriptors(limit: 8)) { try link.share(memory) }
   }
-  @Test("a wait for a device that accepts nobody ends when the caller says so")
+  @Test("a wait for a device that accepts no connection ends when the caller says so")
   func interrupted() throws {
     var name = Array("/tmp/ringkit-connect-XXXXXX".utf8CString)
     try #require(unsafe mkdtemp(&name) != nil)

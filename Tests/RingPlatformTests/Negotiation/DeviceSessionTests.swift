@@ -121,7 +121,7 @@ struct DeviceSessionTests {
     }
   }
 
-  @Test("DEVICE_NEEDS_RESET, and a status that nobody wrote, are told at the step they come up", arguments: 1...4)
+  @Test("DEVICE_NEEDS_RESET, and a status that was not written, are told at the step they come up", arguments: 1...4)
   func status(step: Int) {
     for (strange, expected) in [
       ({ $0.union(.needsReset) }, nil),

@@ -175,8 +175,8 @@ import Testing
     #expect(session.messages(3).last == IOTLBMessage(.invalidate, address: window.address, byteCount: 4096))
   }
 
-  /// A flood of what a back-end may send moves no deadline: of a clock that goes on by a millisecond in each turn, a request
-  /// takes the milliseconds that it may wait.
+  /// A flood of what a back-end may send moves no deadline: of a clock that goes on by a millisecond in each turn, a
+  /// request takes the milliseconds that it may wait.
   @Test func aFloodOfMissesDoesNotKeepARequestFromEnding() throws {
     let session = try Session(timeout: 200) { request, _ in
       if case .getConfig = request { return [ScriptedBackend.silence] }

@@ -41,8 +41,8 @@ enum cring_page_want {
 // node it is bound to or in the container; EOPNOTSUPP where the kernel (before Linux 5.14) cannot say so of such pages.
 int cring_region_populate(void *base, size_t bytes, size_t page);
 
-// Asked while pages are populated, between every 64 MiB: true leaves the rest to their first use. For a program that is to
-// end, and has gibibytes to map before it could.
+// Asked while pages are populated, between every 64 MiB: true leaves the rest to their first use. For a program that is
+// to end, and has gibibytes to map before it could.
 void cring_populate_until(bool (*is_over)(void));
 
 // Maps `bytes` of zeroed memory. `shared` != 0 backs it with a sealed memfd named `name`; otherwise it is anonymous.
@@ -61,8 +61,8 @@ int cring_region_map_published(size_t bytes, const char *name, struct cring_regi
 int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out);
 
 // Maps `bytes` of a file from `offset` on, which need not lie on a page boundary of the file's own page size. Takes the
-// descriptor over when it succeeds. EINVAL: the file is shorter; EACCES: it may not be written. With `must_be_sealed` EPERM: it is not sealed against
-// shrinking; ENOMEM: it is of huge pages that the machine does not have.
+// descriptor over when it succeeds. EINVAL: the file is shorter; EACCES: it may not be written. With `must_be_sealed`
+// EPERM: it is not sealed against shrinking; ENOMEM: it is of huge pages that the machine does not have.
 int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sealed, struct cring_region *out);
 
 // Unmaps and, when there is one, closes the descriptor. Safe to call on a zeroed region.

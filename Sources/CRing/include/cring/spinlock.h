@@ -14,8 +14,8 @@ static inline void cring_lock(void *word) {
   }
 }
 
-// The same, counting in a word that the lock guards how often it was held by another. As fast while no other thread holds
-// it.
+// The same, counting in a word that the lock guards how often it was held by another. As fast while no other thread
+// holds it.
 static inline void cring_lock_counting(void *word, uint64_t *waits) {
   if (!__atomic_exchange_n((uint32_t *)word, 1u, __ATOMIC_ACQUIRE)) return;
   while (__atomic_load_n((uint32_t *)word, __ATOMIC_RELAXED)) cring_spin_hint();

@@ -30,7 +30,8 @@ enum LoadOnce {
     static let rounds = 3
 
     var description: String {
-      "\(role), \(layout), \(features), \(isBatch ? "batch" : "single"), \(hasChains ? "chains" : "one descriptor each")"
+      "\(role), \(layout), \(features), \(isBatch ? "batch" : "single"), "
+        + "\(hasChains ? "chains" : "one descriptor each")"
         + (isReversed ? ", reversed" : "")
     }
 

@@ -12,7 +12,8 @@ enum { CRING_MOST_DESCRIPTORS = 16 };
 
 // A SOCK_SEQPACKET socket that waits at `path`, which must not exist; ENAMETOOLONG when the path does not fit.
 int cring_socket_listen(const char *path, struct cring_listener *out);
-// Waits for one connection and ends the listening. What was bound at the path is removed: a second driver finds no listener.
+// Waits for one connection and ends the listening. What was bound at the path is removed: a second driver finds no
+// listener.
 int cring_socket_accept(const struct cring_listener *listener, const char *path, int *fd);
 // Does not wait: EAGAIN when as many connections wait to be accepted as the device allows.
 int cring_socket_connect(const char *path, int *fd);
