@@ -11,9 +11,15 @@ let package = Package(
   targets: [
     .executableTarget(name: "BothEnds", dependencies: [product("RingKit")], swiftSettings: settings),
     .executableTarget(name: "TwoThreads", dependencies: [product("RingKit")], swiftSettings: settings),
-    .target(name: "CanaryPath", dependencies: [product("RingKit")], swiftSettings: settings),
+    .executableTarget(
+      name: "Mailbox", dependencies: [product("RingKit"), product("VhostUser")], swiftSettings: settings),
+    .executableTarget(
+      name: "Entropy", dependencies: [product("RingKit"), product("VhostUser")], swiftSettings: settings),
+    .target(name: "SealedPath", dependencies: [product("RingKit")], swiftSettings: settings),
     .testTarget(
-      name: "CanaryPathTests", dependencies: ["CanaryPath", product("RingKit"), product("RingKitTesting")],
-      swiftSettings: settings),
+      name: "MyRingTests",
+      dependencies: ["SealedPath", product("RingKit"), product("VhostUser"), product("RingKitTesting")],
+      // For a device queue of one's own, which lends its segments.
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
   ]
 )

@@ -28,7 +28,8 @@ let package = Package(
       name: "VhostUser", dependencies: ["RingKit", "RingIOMMU", "RingPlatform", "CRing"], path: "Libraries/VhostUser",
       swiftSettings: lifetimes),
     .target(
-      name: "RingKitTesting", dependencies: ["RingKit", "RingIOMMU", "CRing"], path: "Libraries/RingKitTesting",
+      name: "RingKitTesting", dependencies: ["RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing"],
+      path: "Libraries/RingKitTesting",
       swiftSettings: lifetimes),
     .target(name: "FuzzSupport", dependencies: ["RingKit"]),
   ]

@@ -11,13 +11,13 @@ commit=$(git rev-parse --verify --quiet "${1:-HEAD~1}^{commit}") || {
 }
 [ $# -eq 0 ] || shift
 runs=${RUNS:-4}
-place=$PWD/.build/bench-compare
-results=$place/results
+work=$PWD/.build/bench-compare
+results=$work/results
 rm -rf "$results"
 mkdir -p "$results"
 
 # A tree of its own for each commit, kept: the next comparison with it builds nothing.
-tree=$place/$commit
+tree=$work/$commit
 [ -e "$tree/.git" ] || {
   git worktree prune
   git worktree add --quiet --detach "$tree" "$commit"
@@ -35,7 +35,7 @@ measure() { # measure PROGRAM NAME [OPTION...]
 }
 for run in $(seq "$runs"); do
   echo "bench-compare: run $run of $runs" >&2
-  # Who begins changes: what comes second finds the machine as the first left it.
+  # The order changes: what comes second finds the machine as the first left it.
   if [ $((run % 2)) -eq 1 ]; then
     measure "$before" "before-$run" "$@"
     measure "$after" "after-$run" "$@"

@@ -36,7 +36,7 @@ SECONDS = 180
 
 # Hidden ones too.
 COMMANDS = [
-    [], ["cost"], ["sweep"], ["shapes"], ["ring"], ["exhaust"], ["explain"], ["simulate"], ["topology"], ["device"],
+    [], ["cost"], ["sweep"], ["shapes"], ["ring"], ["scale"], ["exhaust"], ["explain"], ["simulate"], ["topology"], ["device"],
     ["device", "isolated"], ["device", "blk"], ["device", "net"], ["drive"], ["vfio"], ["guest"], ["loop"],
     ["viommu-server"],
 ]
@@ -69,6 +69,7 @@ RUNS = {
     "sweep, hybrid calibrated": [
         "sweep", "--slices", "3", "--slice-ms", "0.5", "--path", "hybrid", "--size", "1k,8k", "--direction",
         "device-readable"],
+    "scale": ["scale", *TINY, "--queue-size", "64,256", "--mappings", "16,64", "--queues", "1,2", "--memory", "1m,1g"],
     "shapes": ["shapes", "--slices", "6", "--slice-ms", "0.5", "--time-limit", "20"],
 }
 
@@ -78,6 +79,7 @@ DRIVES = {
     "drive blk, translated": (
         "blk", ["--verify", "--requests", "200", "--path", "iommu-strict", "--features", "indirect,event-idx"]),
     "drive blk, reconnecting": ("blk", ["--verify", "--requests", "200", "--reconnect"]),
+    "drive rng": ("rng", ["--requests", "200", "--layout", "packed"]),
     "drive net": ("net", ["--requests", "200", "--layout", "packed", "--in-order"]),
 }
 

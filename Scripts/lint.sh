@@ -13,10 +13,23 @@ if grep -n 'unsafeFlags' Package.swift; then
   status=1
 fi
 
+# A machine without clang-format says so; CI has it.
+if command -v clang-format >/dev/null 2>&1; then
+  git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format --dry-run --Werror || status=1
+else
+  echo "lint: clang-format is not installed: the C sources are not checked" >&2
+fi
+
+# What a release says of itself.
+Scripts/release.sh --check || status=1
+
 Scripts/public-types.sh --check || {
   echo "lint: more public types than recorded in Scripts/public-types.sh" >&2
   status=1
 }
+
+python3 Scripts/blocks.py check || status=1
+python3 Scripts/prose.py || status=1
 
 limit=400
 find Sources -type f \( -name '*.swift' -o -name '*.c' -o -name '*.h' \) | sort | while read -r file; do

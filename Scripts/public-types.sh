@@ -13,7 +13,7 @@ done <<EOF
 RingKit 60
 RingIOMMU 38
 RingPlatform 27
-VhostUser 43
-RingKitTesting 14
+VhostUser 52
+RingKitTesting 19
 EOF
 [ "${1:-}" != --check ] || exit "$status"

@@ -23,7 +23,7 @@ has_numa() {
     echo '#include <numa.h>' | "$compiler" -fsyntax-only -x c - >/dev/null 2>&1
     return
   done
-  # Without a C compiler on the PATH, the place where the distributions put it.
+  # Without a C compiler on the PATH, where the distributions put it.
   [ -e /usr/include/numa.h ]
 }
 

@@ -4,9 +4,9 @@
 #   boot.sh [--accel KIND] [--memory MIB] [--cpus N] [--nodes N] [--seconds N] [--kernel-words WORDS] [--console FILE]
 #           [--file FROM[=TO]]... [--program FROM[=TO]]... SCRIPT [QEMU ARGUMENT]...
 #
-# --accel is tcg (software emulation, the default) or kvm. --nodes deals memory and CPUs out to so many NUMA nodes. --file puts
-# a file into the guest (TO: its place there, / and its name by default), --program the same with the shared libraries it
-# needs (by default into /bin). --console names the file that the serial line is in meanwhile, for who waits for something the
+# --accel is tcg (software emulation, the default) or kvm. --memory may also be in KiB, as 262152K. --nodes deals memory and CPUs out to so many NUMA nodes. --file puts
+# a file into the guest (TO: its path there, / and its name by default), --program the same with the shared libraries it
+# needs (by default into /bin). --console names the file that the serial line is in meanwhile, for a caller that waits for something the
 # guest says. Memory is shared with the outside, as a vhost-user device needs it. A guest that has not ended after --seconds
 # (120) is ended, with exit code 124; one that stopped without its last line gives 125.
 set -eu
@@ -58,6 +58,7 @@ done
 [ $# -gt 0 ] || fail "which script is to run in the guest?"
 add "$1" /run.sh
 shift
+case $memory in *K) size=$memory ;; *) size=${memory}M ;; esac
 [ -r "$guest/base.cpio" ] || fail "there is no guest yet: run Scripts/guest/prepare.sh"
 
 # The kernel unpacks archives that follow one another, the later one over the earlier.
@@ -65,7 +66,7 @@ shift
 cat "$guest/base.cpio" "$work/more.cpio" >"$work/initramfs"
 
 if [ "$nodes" -eq 1 ]; then
-  set -- "$@" -object "memory-backend-memfd,id=mem0,size=${memory}M,share=on" -machine memory-backend=mem0
+  set -- "$@" -object "memory-backend-memfd,id=mem0,size=$size,share=on" -machine memory-backend=mem0
 else
   per_node=$((cpus / nodes)) n=0
   while [ "$n" -lt "$nodes" ]; do
@@ -73,7 +74,7 @@ else
       -numa "node,nodeid=$n,memdev=mem$n,cpus=$((n * per_node))-$((n * per_node + per_node - 1))"
     n=$((n + 1))
   done
-  # One node is as far from each other one: more than the 20 of a table that nobody filled.
+  # One node is as far from each other one: more than the 20 of a table that was not filled.
   for from in $(seq 0 $((nodes - 1))); do
     for to in $(seq $((from + 1)) $((nodes - 1))); do set -- "$@" -numa "dist,src=$from,dst=$to,val=21"; done
   done
@@ -81,7 +82,7 @@ fi
 processor=max
 [ "$accel" = tcg ] || processor=host
 # no_timer_check: a busy machine may keep an emulated timer waiting, and the kernel would give up over that.
-qemu-system-x86_64 -machine q35,kernel-irqchip=split -accel "$accel" -cpu "$processor" -m "$memory" -smp "$cpus" \
+qemu-system-x86_64 -machine q35,kernel-irqchip=split -accel "$accel" -cpu "$processor" -m "$size" -smp "$cpus" \
   -nodefaults -no-user-config -display none -serial "file:$console" -no-reboot \
   -kernel "$guest/vmlinuz" -initrd "$work/initramfs" -append "console=ttyS0 quiet panic=-1 no_timer_check $words" "$@" </dev/null &
 qemu=$!

@@ -1,15 +1,30 @@
-# In the guest: what was negotiated, then the load of ringkit.load=THREADS,REQUESTS,BYTES, then what it left behind.
+# In the guest: what was negotiated, then the loads, then what they left behind. Words of the kernel command line:
+#
+#   ringkit.load=THREADS,REQUESTS,BYTES     the load whose times, or whose instructions, are wanted
+#   ringkit.traced=THREADS,REQUESTS,BYTES   another one after it, of which the kernel counts its trace events
+#   ringkit.symbols=1                       at last the kernel's functions are written to the start of the disk
 device=/sys/bus/virtio/devices/virtio0
-load=$(sed -n 's/.*ringkit\.load=\([0-9,]*\).*/\1/p' /proc/cmdline | tr ',' ' ')
+word() { sed -n "s/.*ringkit\.$1=\([0-9,]*\).*/\1/p" /proc/cmdline | tr ',' ' '; }
+load=$(word load)
+traced=$(word traced)
 [ -d "$device" ] || { echo "guest: no virtio device came up"; exit 1; }
 echo "guest: features $(cat $device/features)"
 echo "guest: iommu $(cat $device/../iommu_group/type 2>/dev/null || echo none)"
 used=/sys/kernel/debug/swiotlb/io_tlb_used
 [ -r $used ] || used=""
-# Counted by the kernel's own trace events; not under KVM, where times are wanted.
+# A queue that the firmware left running meets the IOMMU as it is switched on: faults from here on are ours.
+dmesg -c >/dev/null
+code=0
+# Tracing and watching cost instructions: with a traced load there is neither before it.
+if [ -n "$traced" ]; then
+  # shellcheck disable=SC2086
+  load /dev/vda $load
+  code=$?
+  load=$traced
+fi
 trace=/sys/kernel/tracing
 events=""
-case " $(cat /proc/cmdline) " in *" ringkit.trace=1 "*)
+if [ -n "$traced" ]; then
   mount -t tracefs tracefs $trace
   for event in iommu/map iommu/unmap swiotlb/swiotlb_bounced block/block_rq_issue; do
     [ -d $trace/events/$event ] || continue
@@ -18,17 +33,23 @@ case " $(cat /proc/cmdline) " in *" ringkit.trace=1 "*)
     echo 1 >$trace/instances/${event##*/}/events/$event/enable
     events="$events ${event##*/}"
   done
-esac
-# A queue that the firmware left running meets the IOMMU as it is switched on: faults from here on are ours.
-dmesg -c >/dev/null
-# shellcheck disable=SC2086
-load /dev/vda $load $used
-code=$?
+fi
+if [ $code -eq 0 ]; then
+  # shellcheck disable=SC2086
+  load /dev/vda $load $used
+  code=$?
+fi
 for event in $events; do
   echo 0 >$trace/instances/$event/tracing_on
   echo "guest: event $event $(cat $trace/instances/$event/per_cpu/cpu*/stats |
     awk '/^(entries|overrun):/ { n += $2 } END { print n + 0 }')"
 done
 [ -z "$used" ] || echo "guest: io_tlb_used $(cat $used) of $(cat /sys/kernel/debug/swiotlb/io_tlb_nslabs)"
+if [ "$(word symbols)" = 1 ]; then
+  # The serial line would take minutes for them.
+  grep -i ' [tw] ' /proc/kallsyms >/tmp/symbols
+  dd if=/tmp/symbols of=/dev/vda bs=1M conv=fsync 2>/dev/null
+  echo "guest: symbols $(wc -c </tmp/symbols)"
+fi
 dmesg | grep -iE 'DMAR:.*fault|I/O error|virtio.*(broken|error)' | sed 's/^/guest: kernel /'
 exit $code

@@ -46,7 +46,8 @@ done
 [ -n "$compiler" ] || lacks "a C compiler is missing; install one (Debian, Ubuntu: apt-get install gcc libc6-dev)"
 
 out=.build/guest
-made_of=$(cat Scripts/guest/prepare.sh Scripts/guest/init Scripts/guest/load.c Scripts/guest/load.sh | cksum)
+made_of=$(cat Scripts/guest/prepare.sh Scripts/guest/init Scripts/guest/load.c Scripts/guest/load.sh \
+  Scripts/guest/count.c | cksum)
 wanted="$made_of kernel=$kernel modules=$modules busybox=$busybox"
 mkdir -p "$out"
 if [ -r "$out/vmlinuz" ] && [ -r "$out/base.cpio" ] && [ "$(cat "$out/made" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
@@ -117,8 +118,9 @@ install -m 644 Scripts/guest/load.sh "$tree/load.sh"
 # The modules the guest asks for, with all that could stand below them. Packed ones are unpacked: not every busybox can.
 for file in $(cd "$modules" && find kernel/drivers/virtio kernel/drivers/vfio kernel/drivers/block kernel/drivers/net/virtio_net.ko* \
   kernel/drivers/net/net_failover.ko* kernel/net/core/failover.ko* kernel/virt/lib kernel/fs/ext4 \
+  kernel/drivers/char/hw_random kernel/drivers/input/evdev.ko* \
   kernel/fs/jbd2 kernel/fs/mbcache.ko* kernel/crypto kernel/lib -name '*.ko*' 2>/dev/null |
-  grep -E '/(virtio|virtio_ring|virtio_pci|virtio_pci_(modern|legacy)_dev|virtio_blk|virtio_net|net_failover|failover|vfio[-_a-z0-9]*|irqbypass|ext4|jbd2|mbcache|crc16|crc32c_generic|libcrc32c)\.ko'); do
+  grep -E '/(virtio|virtio_ring|virtio_pci|virtio_pci_(modern|legacy)_dev|virtio_blk|virtio_net|virtio_input|evdev|virtio-rng|rng-core|net_failover|failover|vfio[-_a-z0-9]*|irqbypass|ext4|jbd2|mbcache|crc16|crc32c_generic|libcrc32c)\.ko'); do
   to=$tree/lib/modules/$version/${file%%.ko*}.ko
   mkdir -p "$(dirname "$to")"
   case $file in
@@ -138,5 +140,17 @@ done
 cp "$kernel" "$work/vmlinuz"
 cp "$busybox" "$work/busybox"
 mv "$work/base.cpio" "$work/vmlinuz" "$work/busybox" "$out/"
+
+# The plugin that counts a guest's instructions. It needs nothing of QEMU to be built; QEMU 9 has another interface.
+rm -f "$out/count.so"
+emulator=$(qemu-system-x86_64 --version | sed -n 's/.* version \([0-9]*\)\..*/\1/p')
+if [ "${emulator:-0}" -gt 8 ]; then
+  say "instructions cannot be counted: the plugin is for QEMU 4.2 to 8.2, and this is QEMU $emulator"
+elif "$compiler" -shared -fPIC -O2 -Wall -Wextra -Werror -fvisibility=hidden -o "$work/count.so" Scripts/guest/count.c \
+  >"$work/log" 2>&1; then
+  mv "$work/count.so" "$out/"
+else
+  say "instructions cannot be counted: $compiler does not build the plugin ($(grep -m 1 error "$work/log"))"
+fi
 echo "$wanted" >"$out/made"
 say "kernel $version and its initramfs are in $out"

@@ -29,6 +29,11 @@ void cring_doorbell_ring(int fd) {
   } while (r < 0 && errno == EINTR);
 }
 
+void cring_doorbell_ring_attached(int fd) {
+  struct pollfd p = {.fd = fd, .events = POLLOUT};
+  if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT)) cring_doorbell_ring(fd);
+}
+
 bool cring_doorbell_take(int fd) {
   uint64_t count;
   ssize_t r;

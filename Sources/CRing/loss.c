@@ -31,8 +31,8 @@ static bool replace(uintptr_t at) {
     if (base == 0 || at < base || at - base >= bytes || atomic_load(&l->base) != base) continue;
     // Another thread may be at it: the access is tried again until it is done.
     if (atomic_exchange(&l->lost, true)) return true;
-    return mmap((void *)base, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-                0) != MAP_FAILED;
+    return mmap((void *)base, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+                -1, 0) != MAP_FAILED;
   }
   return false;
 }

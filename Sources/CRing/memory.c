@@ -150,7 +150,8 @@ static int map_once(size_t bytes, enum cring_page_kind kind, int shared, int nod
       return e;
     }
   } else {
-    base = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | (hugetlb && !shared ? MAP_HUGETLB | MAP_HUGE_2MB : 0), fd, 0);
+    base =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, flags | (hugetlb && !shared ? MAP_HUGETLB | MAP_HUGE_2MB : 0), fd, 0);
     if (base == MAP_FAILED) {
       int e = errno;
       if (fd >= 0) close(fd);
@@ -219,6 +220,20 @@ static int watch_attached(struct cring_region *region) {
   return e;
 }
 
+int cring_region_map_sparse(size_t bytes, const char *name, struct cring_region *out) {
+  memset(out, 0, sizeof *out);
+  out->fd = -1;
+  if (bytes == 0 || bytes > SIZE_MAX - small_page) return EINVAL;
+  size_t size = round_up(bytes, small_page);
+  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return errno;
+  int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  int e = ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, seals) != 0 ? errno : 0;
+  if (!e) e = cring_region_attach(fd, size, 1, out);
+  if (e) close(fd);
+  return e;
+}
+
 int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region *out) {
   memset(out, 0, sizeof *out);
   out->fd = -1;
@@ -246,7 +261,7 @@ int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sea
   if (must_be_sealed && (seals < 0 || !(seals & F_SEAL_SHRINK))) return EPERM;
   // A file of huge pages is mapped in those: they are its block size.
   size_t page = s.st_blksize > (blksize_t)small_page && s.st_blksize % (blksize_t)huge_page == 0 ? (size_t)s.st_blksize
-                                                                                                : small_page;
+                                                                                                 : small_page;
   size_t lead = (size_t)(offset % page);
   if (bytes > SIZE_MAX - lead - page) return EINVAL;
   size_t mapped = round_up(lead + bytes, page);
@@ -279,9 +294,9 @@ int cring_region_huge_bytes(const struct cring_region *region, size_t *out) {
     unsigned long kib;
     if (sscanf(line, "%lx-%lx ", &a, &b) == 2)
       inside = a < to && b > from;
-    else if (inside && (sscanf(line, "AnonHugePages: %lu kB", &kib) == 1 || sscanf(line, "ShmemPmdMapped: %lu kB", &kib) == 1 ||
-                        sscanf(line, "Shared_Hugetlb: %lu kB", &kib) == 1 ||
-                        sscanf(line, "Private_Hugetlb: %lu kB", &kib) == 1))
+    else if (inside &&
+             (sscanf(line, "AnonHugePages: %lu kB", &kib) == 1 || sscanf(line, "ShmemPmdMapped: %lu kB", &kib) == 1 ||
+              sscanf(line, "Shared_Hugetlb: %lu kB", &kib) == 1 || sscanf(line, "Private_Hugetlb: %lu kB", &kib) == 1))
       sum += (size_t)kib * 1024;
   }
   fclose(f);

@@ -59,13 +59,27 @@ uint64_t crb_floor_drive(struct crb_floor *floor, uint64_t count) {
   __atomic_store_n(&floor->goal, target, __ATOMIC_RELEASE);
   uint64_t start = nanoseconds();
   switch (floor->kind) {
-    case CRB_FLOOR_SPLIT: crb_split_drive(floor, target, false, true); break;
-    case CRB_FLOOR_SPLIT_STATIC: crb_split_drive(floor, target, false, false); break;
-    case CRB_FLOOR_SPLIT_IN_ORDER: crb_split_drive(floor, target, true, false); break;
-    case CRB_FLOOR_PACKED: crb_packed_drive(floor, target, false); break;
-    case CRB_FLOOR_PACKED_IN_ORDER: crb_packed_drive(floor, target, true); break;
-    case CRB_FLOOR_PACKED_VECTOR: crb_vector_drive(floor, target, false); break;
-    case CRB_FLOOR_PACKED_IN_ORDER_VECTOR: crb_vector_drive(floor, target, true); break;
+    case CRB_FLOOR_SPLIT:
+      crb_split_drive(floor, target, false, true);
+      break;
+    case CRB_FLOOR_SPLIT_STATIC:
+      crb_split_drive(floor, target, false, false);
+      break;
+    case CRB_FLOOR_SPLIT_IN_ORDER:
+      crb_split_drive(floor, target, true, false);
+      break;
+    case CRB_FLOOR_PACKED:
+      crb_packed_drive(floor, target, false);
+      break;
+    case CRB_FLOOR_PACKED_IN_ORDER:
+      crb_packed_drive(floor, target, true);
+      break;
+    case CRB_FLOOR_PACKED_VECTOR:
+      crb_vector_drive(floor, target, false);
+      break;
+    case CRB_FLOOR_PACKED_IN_ORDER_VECTOR:
+      crb_vector_drive(floor, target, true);
+      break;
   }
   return nanoseconds() - start;
 }
@@ -77,11 +91,23 @@ void crb_floor_serve(struct crb_floor *floor) {
   } while (goal == floor->device.served);
   switch (floor->kind) {
     case CRB_FLOOR_SPLIT:
-    case CRB_FLOOR_SPLIT_STATIC: crb_split_serve(floor, goal, false); break;
-    case CRB_FLOOR_SPLIT_IN_ORDER: crb_split_serve(floor, goal, true); break;
-    case CRB_FLOOR_PACKED: crb_packed_serve(floor, goal, false); break;
-    case CRB_FLOOR_PACKED_IN_ORDER: crb_packed_serve(floor, goal, true); break;
-    case CRB_FLOOR_PACKED_VECTOR: crb_vector_serve(floor, goal, false); break;
-    case CRB_FLOOR_PACKED_IN_ORDER_VECTOR: crb_vector_serve(floor, goal, true); break;
+    case CRB_FLOOR_SPLIT_STATIC:
+      crb_split_serve(floor, goal, false);
+      break;
+    case CRB_FLOOR_SPLIT_IN_ORDER:
+      crb_split_serve(floor, goal, true);
+      break;
+    case CRB_FLOOR_PACKED:
+      crb_packed_serve(floor, goal, false);
+      break;
+    case CRB_FLOOR_PACKED_IN_ORDER:
+      crb_packed_serve(floor, goal, true);
+      break;
+    case CRB_FLOOR_PACKED_VECTOR:
+      crb_vector_serve(floor, goal, false);
+      break;
+    case CRB_FLOOR_PACKED_IN_ORDER_VECTOR:
+      crb_vector_serve(floor, goal, true);
+      break;
   }
 }

@@ -59,8 +59,8 @@ static inline CRB_AVX512 __attribute__((always_inline)) void drive(struct crb_fl
       for (uint32_t i = 0; i < batch; i += 4) {
         const long long word = (long long)(1500 | (uint64_t)s.next << 32 | flags(s.wrap));
         const long long address = (long long)(0x100000000ull + (uint64_t)s.next * 2048);
-        __m512i line = _mm512_add_epi64(
-            _mm512_set_epi64(word, address, word, address, word, address, word, address), stride);
+        __m512i line =
+            _mm512_add_epi64(_mm512_set_epi64(word, address, word, address, word, address, word, address), stride);
         _mm512_store_si512((void *)&f->descriptors[s.next], line);
         step(&s.next, &s.wrap, 4, size);
       }
@@ -71,8 +71,7 @@ static inline CRB_AVX512 __attribute__((always_inline)) void drive(struct crb_fl
   f->driver = s;
 }
 
-static inline CRB_AVX512 __attribute__((always_inline)) void serve(struct crb_floor *f, uint64_t goal,
-                                                                   bool in_order) {
+static inline CRB_AVX512 __attribute__((always_inline)) void serve(struct crb_floor *f, uint64_t goal, bool in_order) {
   struct crb_side s = f->device;
   const uint32_t size = f->size, batch = f->batch;
   const __m512i bits = flag_bits();

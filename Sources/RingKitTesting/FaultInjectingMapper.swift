@@ -33,6 +33,9 @@ public struct FaultInjectingMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Cop
     set { base.work = newValue }
   }
 
+  /// What the path beneath has.
+  public static var isTrusted: Bool { Base.isTrusted }
+
   /// A mapping that was never made; an unmap of it counts as a double one.
   public static var unmapped: Mapping {
     Mapping(base: Base.unmapped, number: 0, isWritable: false, byteCount: 0)

@@ -35,17 +35,17 @@ struct ObservedQueue<Layout: VirtqueueLayout>: ~Copyable {
     }
     let below = try memory.allocate(128, alignment: 128)
     let start = GuestPhysicalAddress(below.address.rawValue + 128)
-    guard let place = memory.sharedBuffer(at: start, byteCount: byteCount) else {
+    guard let buffer = memory.sharedBuffer(at: start, byteCount: byteCount) else {
       throw MemoryError.exhausted(requested: byteCount, available: 0)
     }
     let before = [UInt8](repeating: 0xff, count: byteCount)
-    place.copyIn(before)
+    buffer.copyIn(before)
     let queue = try Virtqueue<Layout>(configuration, in: memory, over: path)
-    guard place.copyOut() != before else {
+    guard buffer.copyOut() != before else {
       throw Seen("the layout does not allocate its ring first, or does not clear it")
     }
     (self.memory, self.payload) = (memory, payload)
-    ring = RingMemory(in: place, isPacked: isPacked, size: size)
+    ring = RingMemory(in: buffer, isPacked: isPacked, size: size)
     self.queue = queue
   }
 
@@ -107,11 +107,11 @@ struct ObservedQueue<Layout: VirtqueueLayout>: ~Copyable {
       return entry.bytes(isPacked: ring.isPacked)
     }
     payload.copyIn(entries, at: 2 * Self.slotByteCount)
-    let place = try mapped(segment(2, 1024), .deviceReadable)
+    let tableAddress = try mapped(segment(2, 1024), .deviceReadable)
     for slot in 0..<size { ring[slot] = RawDescriptor(0, 0) }
     let last = memory.regions[memory.regions.count - 1]
     return DriverStage(
-      ring, position: position, readable: readable, writable: writable, table: place,
+      ring, position: position, readable: readable, writable: writable, table: tableAddress,
       end: last.guestBase.rawValue + UInt64(last.byteCount), variation: variation)
   }
 

@@ -26,7 +26,7 @@ public struct PathChecks<Path: PairedPath & ~Copyable> {
   /// Runs every check.
   ///
   /// - Returns: what does not hold, a line each.
-  /// - Throws: what `makePath` throws, or ``MemoryError`` when there is no memory for the guest.
+  /// - Throws: what `makePath` throws, or `MemoryError` when there is no memory for the guest.
   public func run() throws -> [PathFinding] {
     var findings: [PathFinding] = []
     for features in [VirtioFeatures(), .inOrder, .indirectDescriptors, .eventIndex] {

@@ -89,7 +89,7 @@ extension ObservedQueue {
       let chain = try offer(2, 1)
       let before = (ring.descriptors.copyOut(), ring.driverArea.copyOut())
       let fetched = try fetch()
-      queue.device.complete(fetched, written: 64)
+      try complete(fetched, written: 64)
       queue.device.publish()
       _ = queue.device.isNotificationDue()
       _ = queue.device.enableNotifications()
@@ -220,7 +220,7 @@ extension ObservedQueue {
     for (readable, writable, written) in [(1, 0, 0), (0, 1, 5), (1, 3, 0), (2, 3, 100), (0, 4, 256)] {
       let chain = try offer(readable, writable)
       let fetched = try fetch()
-      queue.device.complete(fetched, written: UInt32(written))
+      try complete(fetched, written: UInt32(written))
       queue.device.publish()
       guard !used([chain.descriptors.count]).isEmpty else { throw Unable("a completed buffer is not used") }
       try expect(usedLength == written, "of \(written) bytes that were written \(usedLength) are reported")

@@ -200,7 +200,7 @@ extension ObservedQueue {
         readable: [Int](repeating: 64, count: readable), writable: [Int](repeating: 64, count: writable))
       queue.driver.publish()
       let chain = try fetch()
-      queue.device.complete(chain, written: UInt32(written))
+      try complete(chain, written: UInt32(written))
       queue.device.publish()
       let said = usedLength
       guard said == written else { throw Unable("the device says that it wrote \(said) bytes of \(written)") }

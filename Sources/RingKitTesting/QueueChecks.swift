@@ -123,10 +123,19 @@ extension ObservedQueue {
     return chain
   }
 
+  /// Notes at the device's end that a chain is done, where it can take so many bytes: a driver that is wrong elsewhere
+  /// may have made it another one.
+  mutating func complete(_ chain: DeviceChain, written: UInt32) throws {
+    guard UInt64(written) <= chain.writableByteCount else {
+      throw Unable("\(written) bytes are to be written into a buffer that takes \(chain.writableByteCount)")
+    }
+    queue.device.complete(chain, written: written)
+  }
+
   /// Lets the one buffer in the ring come back.
   mutating func finish(written: UInt32 = 0) throws {
     let chain = try fetch()
-    queue.device.complete(chain, written: written)
+    try complete(chain, written: written)
     queue.device.publish()
     guard try queue.driver.nextUsed() != nil else { throw Unable("a completed buffer does not come back") }
     position += ring.isPacked ? Int(chain.descriptorCount) : 1
@@ -138,10 +147,10 @@ extension ObservedQueue {
   /// The entries of the table that a descriptor leads to.
   func table(_ descriptor: RawDescriptor) throws -> [RawDescriptor] {
     let address = GuestPhysicalAddress(descriptor.address)
-    guard let place = memory.sharedBuffer(at: address, byteCount: Int(descriptor.length)) else {
+    guard let buffer = memory.sharedBuffer(at: address, byteCount: Int(descriptor.length)) else {
       throw Unable("the table at \(address) is not at a guest-physical address, so it cannot be looked at")
     }
-    return RingMemory([place, place, place], isPacked: ring.isPacked, size: Int(descriptor.length) / 16).entries
+    return RingMemory([buffer, buffer, buffer], isPacked: ring.isPacked, size: Int(descriptor.length) / 16).entries
   }
 
   /// The elements of a buffer, those in tables too, and the tables.

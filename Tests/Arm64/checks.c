@@ -14,28 +14,28 @@
 
 static unsigned checks, failures;
 
-#define CHECK(condition)                                                     \
-  do {                                                                       \
-    checks++;                                                                \
-    if (!(condition)) {                                                      \
-      failures++;                                                            \
-      fprintf(stderr, "checks.c:%d: not so: %s\n", __LINE__, #condition);    \
-    }                                                                        \
+#define CHECK(condition)                                                  \
+  do {                                                                    \
+    checks++;                                                             \
+    if (!(condition)) {                                                   \
+      failures++;                                                         \
+      fprintf(stderr, "checks.c:%d: not so: %s\n", __LINE__, #condition); \
+    }                                                                     \
   } while (0)
 
 // Each width: the value goes through whole, and nothing beside it changes.
-#define WORDS(bits)                                                                       \
-  static void words_##bits(void) {                                                        \
-    uint##bits##_t word[3];                                                               \
-    uint##bits##_t value = (uint##bits##_t)0x123456789abcdef0u;                           \
-    memset(word, 0xff, sizeof word);                                                      \
-    cring_store_relaxed_##bits(word + 1, value);                                          \
-    CHECK(cring_load_relaxed_##bits(word + 1) == value);                                  \
-    CHECK(cring_load_acquire_##bits(word + 1) == value);                                  \
-    uint##bits##_t other = (uint##bits##_t)(value * 3 + 1);                               \
-    cring_store_release_##bits(word + 1, other);                                          \
-    CHECK(word[1] == other);                                                              \
-    CHECK(word[0] == (uint##bits##_t)-1 && word[2] == (uint##bits##_t)-1);                \
+#define WORDS(bits)                                                            \
+  static void words_##bits(void) {                                             \
+    uint##bits##_t word[3];                                                    \
+    uint##bits##_t value = (uint##bits##_t)0x123456789abcdef0u;                \
+    memset(word, 0xff, sizeof word);                                           \
+    cring_store_relaxed_##bits(word + 1, value);                               \
+    CHECK(cring_load_relaxed_##bits(word + 1) == value);                       \
+    CHECK(cring_load_acquire_##bits(word + 1) == value);                       \
+    uint##bits##_t other = (uint##bits##_t)(value * 3 + 1);                    \
+    cring_store_release_##bits(word + 1, other);                               \
+    CHECK(word[1] == other);                                                   \
+    CHECK(word[0] == (uint##bits##_t) - 1 && word[2] == (uint##bits##_t) - 1); \
   }
 WORDS(8)
 WORDS(16)

@@ -6,7 +6,8 @@ import Testing
   private let sizes = (6...18).map { 1 << $0 }
   private let finder = CrossoverFinder(seed: 1)
 
-  /// Ratios of a first path that costs `fixed + bytes × slope` by a second that costs `other`, with noise of ±`noise`.
+  /// Ratios of a first path that costs `fixed + bytes × slope` by a second that costs `other`; `noise` is how much
+  /// they stray to either side.
   private func points(noise: Double, seed: UInt64 = 3, _ ratio: (Double) -> Double) -> [CrossoverFinder.Point] {
     var generator = SeededGenerator(seed: seed)
     return sizes.map { bytes in
@@ -65,7 +66,7 @@ import Testing
     #expect(finding.cheaper == .neither)
   }
 
-  // They meet at the largest size, where nobody is cheaper yet.
+  // They meet at the largest size, where neither is cheaper yet.
   @Test func meetingAtTheEdgeIsNoCrossover() {
     let finding = finder.find(points(noise: 0.01) { $0 / Double(1 << 18) })
     #expect(finding.crossovers.isEmpty)

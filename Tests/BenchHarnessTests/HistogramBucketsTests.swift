@@ -24,14 +24,14 @@ import Testing
   @Test func whatIsDamagedIsRefused() {
     let good = HistogramBuckets(Self.samples).compressed
     var letters = Array(good)
-    for place in letters.indices {
-      let kept = letters[place]
-      letters[place] = kept == "A" ? "B" : "A"
+    for index in letters.indices {
+      let kept = letters[index]
+      letters[index] = kept == "A" ? "B" : "A"
       if let read = HistogramBuckets(compressed: String(letters)) {
         // Some bits of the header have no meaning for values.
         #expect(read.total >= 0)
       }
-      letters[place] = kept
+      letters[index] = kept
     }
     for count in 0..<letters.count { _ = HistogramBuckets(compressed: String(letters[..<count])) }
     #expect(HistogramBuckets(compressed: "") == nil && HistogramBuckets(compressed: "!") == nil)

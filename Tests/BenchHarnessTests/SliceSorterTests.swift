@@ -9,7 +9,7 @@ import Testing
       conditions: SliceConditions(roundTripBefore: 105, roundTripAfter: 105))
   }
 
-  // The placement changes every round, and everything is five times as dear in the other one.
+  // The placement changes every round, and everything is five times as expensive in the other one.
   @Test func pairsStayWithinRoundAndClass() throws {
     var sorter = SliceSorter(cases: 2)
     for round in 0..<20 {

@@ -122,8 +122,8 @@ import Testing
     var first: Set<Int> = []
     for _ in 0..<6 {
       #expect(calibrator.order.sorted() == Array(0..<6))
-      for place in stride(from: 0, to: 6, by: 2) {
-        #expect(calibrator.order[place] / 2 == calibrator.order[place + 1] / 2, "pairs are neighbours")
+      for turn in stride(from: 0, to: 6, by: 2) {
+        #expect(calibrator.order[turn] / 2 == calibrator.order[turn + 1] / 2, "pairs are neighbours")
       }
       first.insert(calibrator.order[0])
       calibrator.endRound(nil)

@@ -28,10 +28,10 @@ import Testing
     load.sequence = .max
     load.counts = GuestPhysicalAddress(4096)
     #expect(IsolatedLoad(load.words) == load)
-    for (place, value) in [(0, 16), (1, 1 << 30), (2, 0), (2, 1 << 20)] as [(Int, UInt64)] {
+    for (index, value) in [(0, 16), (1, 1 << 30), (2, 0), (2, 1 << 20)] as [(Int, UInt64)] {
       var words = load.words
-      words[place] = value
-      #expect(IsolatedLoad(words) == nil, "word \(place) is \(value)")
+      words[index] = value
+      #expect(IsolatedLoad(words) == nil, "word \(index) is \(value)")
     }
     #expect(IsolatedLoad([]) == nil)
   }

@@ -65,11 +65,13 @@ import Testing
   }
 
   @Test func timesAreGivenUnderKVMAlone() throws {
-    let row = GuestRow(setting: .direct, ring: .split, console: GuestConsole(guestLines()), device: DeviceCounts())
+    let boot = try GuestBoot(
+      GuestCase(.direct, .split, bytes: 4096, depth: 1), console: GuestConsole(guestLines()), device: DeviceCounts(),
+      count: nil, symbols: nil)
     for accelerator in [GuestAccelerator.kvm, .tcg] {
       let report = GuestReport(
         machine: .fixture, parameters: GuestParameters(), accelerator: accelerator,
-        whyNotKVM: accelerator == .kvm ? nil : "no reason", rows: [row], interrupted: false)
+        whyNotKVM: accelerator == .kvm ? nil : "no reason", boots: [boot], interrupted: false)
       let text = report.text()
       let json = try JSONText.encode(report)
       #expect(text.contains("requests/s") == (accelerator == .kvm))
@@ -77,5 +79,11 @@ import Testing
       #expect(json.contains("requestsPerSecond") == (accelerator == .kvm))
       #expect(json.contains("\"timesMeanSomething\": \(accelerator == .kvm)"))
     }
+  }
+
+  @Test func theSecondLoadIsTheTracedOne() {
+    let console = GuestConsole(guestLines(more: guestTracedLines(peak: 5)))
+    #expect(console.passes.map(\.requests) == [400, 400] && console.traced.map(\.requests) == [200, 200])
+    #expect(console.traced.map(\.operation) == ["write", "read"] && console.traced.allSatisfy { $0.peakSlots == 5 })
   }
 }

@@ -27,6 +27,17 @@ import Testing
     }
   }
 
+  /// In a container the next process has the number of the one that was killed.
+  @Test func whatAProcessOfTheSameNumberLeftBehindIsInNoOnesWay() throws {
+    try inFolder {
+      let stale = try OutputFile(checking: "\(folder)/a.\(getpid()).tmp")
+      try stale.write("half a rep")
+      try OutputFile(checking: "\(folder)/a").write("one\n")
+      #expect(SystemFile.text("\(folder)/a") == "one")
+      #expect(SystemFile.names(in: folder).sorted() == ["a", "a.\(getpid()).tmp"])
+    }
+  }
+
   @Test func aLinkKeepsPointingWhereItDid() throws {
     try inFolder {
       try OutputFile(checking: "\(folder)/real").write("old")

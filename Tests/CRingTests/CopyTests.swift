@@ -36,7 +36,7 @@ import Testing
       expecting: { outcome, range in outcome.to.replaceSubrange(range, with: range.map { _ in 0 }) })
   }
 
-  /// Runs an operation on each length at some places in a line, beside the same said in Swift.
+  /// Runs an operation on each length at some offsets in a line, beside the same said in Swift.
   private func compare(_ operation: Operation, expecting expected: (inout Outcome, Range<Int>) -> Void) {
     for length in Array(0...130) + [1500] {
       for offset in [0, 1, 15, 24] {

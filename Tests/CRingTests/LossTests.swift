@@ -30,7 +30,7 @@ import Testing
     #expect(unsafe cring_load_relaxed_32(region.base) == 0x5a5a_5a5a && !cring_loss_happened(region.loss))
     let last = unsafe region.base.advanced(by: 8188)
     #expect(unsafe cring_load_relaxed_32(last) == 0 && cring_loss_happened(region.loss))
-    // All of the mapping, and no other: it can be written, and nobody sees it.
+    // All of the mapping, and no other: it can be written, and no other mapping sees it.
     #expect(unsafe cring_load_relaxed_32(region.base) == 0)
     unsafe memset(region.base, 1, 8192)
     var byte: UInt8 = 0

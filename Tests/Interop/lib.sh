@@ -47,7 +47,7 @@ start_fed() {
   exec {feed}>"$fifo"
 }
 
-# is_running NAME: it has not ended; a process that nobody has waited for yet has.
+# is_running NAME: it has not ended; a process that was not waited for yet has.
 is_running() { grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/${pids[$1]}/status" 2>/dev/null; }
 is_done() { ! is_running "$1"; }
 
@@ -116,6 +116,18 @@ PYTHON
 # assert FILE EXPRESSION: fails, and says what is in FILE, unless the expression over `it` holds.
 assert() {
   [ "$(value "$1" "bool($2)")" = True ] || fail "does not hold: $2, in $(cat "$1")"
+}
+
+# verdicts NAME: what came of the checks of a report of `ringbench conform`, $work/NAME.json, in words.
+verdicts() {
+  value "$work/$1.json" '", ".join("%d %s" % (sum(r["verdict"] == v for r in it["rows"]), v) for v in ("passed", "failed", "refused"))'
+}
+
+# broken NAME [BEGINNING]: the numbers of rules that were broken, with the ring's layout, each once; without the checks whose
+# names begin so.
+broken() {
+  value "$work/$1.json" '" ".join(sorted({r["ring"] + ":" + r["rule"] for r in it["rows"] if r["verdict"] == "failed"
+    and not ("'"${2:-}"'" and r["check"].startswith("'"${2:-}"'"))}))'
 }
 
 # expect_bits HAVE WANT NOT: HAVE are the names of negotiated bits; fails unless every one of WANT is among them and none of NOT.
@@ -194,6 +206,26 @@ unpacked() {
     mkdir -p "$directory/.deb"
     (cd "$directory/.deb" && apt-get "${other[@]}" download -qq "$real") >&2 || fail "$real cannot be downloaded"
     dpkg-deb -x "$directory"/.deb/*.deb "$directory" || fail "$real cannot be unpacked"
+    rm -rf "$directory/.deb"
+    touch "$directory/.complete"
+  fi
+  echo "$directory"
+}
+
+# backported PACKAGE: where the files of a package are that is newer in the backports of this Debian release, downloaded and
+# unpacked once and never installed; fails where there are none.
+backported() {
+  local package=$1 apt=$build/apt-backports directory=$build/packages/$1-backports release signed=""
+  local keys=/usr/share/keyrings/debian-archive-keyring.gpg
+  if [ ! -e "$directory/.complete" ]; then
+    release=$(. /etc/os-release && [ "$ID" = debian ] && echo "$VERSION_CODENAME") || return 1
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$directory/.deb"
+    [ ! -e "$keys" ] || signed="[signed-by=$keys] "
+    echo "deb ${signed}http://deb.debian.org/debian $release-backports main" >"$apt/sources.list"
+    local from=(-o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
+      -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache")
+    apt-get "${from[@]}" update -qq >&2 && (cd "$directory/.deb" && apt-get "${from[@]}" download -qq "$package") >&2 || return 1
+    dpkg-deb -x "$directory"/.deb/*.deb "$directory" || return 1
     rm -rf "$directory/.deb"
     touch "$directory/.complete"
   fi

@@ -96,7 +96,7 @@ struct SplitAnnouncement : rl::test_suite<SplitAnnouncement, 2> {
   bool rings, looks;
 
   void before() {
-    // An event of long ago: nobody waits.
+    // An event of long ago: no thread waits.
     index($) = 0, event($) = 0x8000;
   }
 
@@ -170,7 +170,7 @@ struct Invalidation : rl::test_suite<Invalidation, 2> {
       entry.store(0, relaxed, $);
       slot($) = 7;
       tail.store(2, release("flush"), $);
-      if (status.load(acquire("ThreadPlaces.progress"), $) != 2) return;
+      if (status.load(acquire("ThreadServers.progress"), $) != 2) return;
       RL_ASSERT(iotlb($) == 0);
       slot($) = 8;
     } else {
@@ -218,13 +218,13 @@ struct SharedDomain : rl::test_suite<SharedDomain, 3> {
     if (party == 0) {
       slot($) = 7;
       own.store(2, rl::mo_release, $);
-      published.store(2, release("ProcessPlaces.publish"), $);
+      published.store(2, release("ProcessServers.publish"), $);
     } else if (party == 1) {
       if (published.load(acquire("SharedRequests.serve"), $) != 2) return;
       RL_ASSERT(slot($) == 7);
       completion.store(2, release("SharedRequests.finish"), $);
     } else {
-      unsigned done = completion.load(acquire("ProcessPlaces.completion"), $);
+      unsigned done = completion.load(acquire("ProcessServers.completion"), $);
       RL_ASSERT(done <= own.load(rl::mo_acquire, $));
     }
   }
@@ -262,7 +262,7 @@ struct Lock : rl::test_suite<Lock, 2> {
   }
 };
 
-// Its own allocator finds out who frees what it did not give: nothing of the library's may be allocated in a run.
+// Its own allocator finds a free of what it did not give: nothing of the library's may be allocated in a run.
 static std::ofstream nowhere;
 static int wrong, good, caught;
 static unsigned long executions;
@@ -296,7 +296,7 @@ static void check(const char *name, const char *const *halves) {
   for (; *halves; halves++) {
     weak = *halves;
     result = explore<Test>(count);
-    const char *text = result == rl::test_result_data_race         ? "a data race"
+    const char *text = result == rl::test_result_data_race            ? "a data race"
                        : result == rl::test_result_user_assert_failed ? "an assertion fails"
                                                                       : 0;
     if (text) {
@@ -316,7 +316,8 @@ static void check(const char *name, Announcement pair) {
   check<Test>(name, halves);
 }
 
-#define HALVES(...) (const char *const[]){__VA_ARGS__, 0}
+#define HALVES(...) \
+  (const char *const[]) { __VA_ARGS__, 0 }
 
 int main() {
   nowhere.open("/dev/null");
@@ -327,10 +328,10 @@ int main() {
   check<PackedAnnouncement>("packed, driver publishes", Announcement{"B13", "B14"});
   check<PackedAnnouncement>("packed, device publishes", Announcement{"B15", "B16"});
   check<PageTable>("page table", HALVES("PageTable.store", "PageTable.load"));
-  check<Invalidation>("invalidation queue", HALVES("flush", "isIdle, serve", "serve", "ThreadPlaces.progress"));
+  check<Invalidation>("invalidation queue", HALVES("flush", "isIdle, serve", "serve", "ThreadServers.progress"));
   check<DeferredFlush>("deferred unmap", HALVES("FlushQueue.add", "FlushQueue.flush"));
-  check<SharedDomain>("shared domain", HALVES("ProcessPlaces.publish", "SharedRequests.serve", "SharedRequests.finish",
-                                              "ProcessPlaces.completion"));
+  check<SharedDomain>("shared domain", HALVES("ProcessServers.publish", "SharedRequests.serve", "SharedRequests.finish",
+                                              "ProcessServers.completion"));
   check<FinishedFlush>("finished flush", HALVES("FlushQueue.flush's fence", "FlushQueue.freeFinished"));
   check<Lock>("lock", HALVES("cring_lock", "cring_unlock"));
   std::printf("pairs: %d hold in %lu executions, %d weakened ones are caught\n", good, executions, caught);

@@ -57,7 +57,7 @@ inline load(side, word, into) {
 
 inline fence(side) { pending[side].count == 0 }
 
-/* Nobody before entry `n` stores to its word, and a release has nobody before it at all. */
+/* No store to its word comes before entry `n`, and none at all comes before a release. */
 #define differs(side, n, m) (pending[side].at[n] != pending[side].at[m])
 #define leaves0(side) (pending[side].count > 0)
 #define leaves1(side) (pending[side].count > 1 && !pending[side].release[1] && differs(side, 1, 0))

@@ -1,6 +1,6 @@
-// expect: 'translator' is inaccessible due to 'package' protection level
+// expect: 'core' is inaccessible due to 'package' protection level
 import RingKit
 
 func replace(_ queue: inout PackedDeviceQueue<RegionTranslator<UncountedWork>>, _ memory: GuestMemory) {
-  queue.translator = RegionTranslator(memory: memory, counter: UncountedWork())
+  queue.core.translator = RegionTranslator(memory: memory, counter: UncountedWork())
 }

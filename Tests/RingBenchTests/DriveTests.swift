@@ -12,7 +12,7 @@ import VhostUser
 /// `ringbench drive` and `ringbench device` as programs, at each other or at one end that misbehaves.
 @Suite(.timeLimit(.minutes(10))) struct DriveTests {
   /// A folder with a disk and a socket's path, gone with the test.
-  private final class Place {
+  private final class Disk {
     let folder: String
     var socket: String { "\(folder)/socket" }
     var image: String { "\(folder)/image" }
@@ -27,9 +27,9 @@ import VhostUser
     }
 
     /// Starts a disk, and waits until it can be reached.
-    func serve(_ options: String = "") throws -> ProgramRun {
-      let run = try ProgramRun("device blk --socket \(socket) --file \(image) \(options)")
-      while !SystemFile.exists(socket), run.process.end == nil { usleep(10_000) }
+    func serve(_ options: String = "", closed: [Int32] = []) throws -> ProgramRun {
+      let run = try ProgramRun("device blk --socket \(socket) --file \(image) \(options)", closed: closed)
+      run.waitUntilListening(at: socket)
       return run
     }
 
@@ -40,17 +40,21 @@ import VhostUser
     }
   }
 
-  @Test func whatWasDoneBeforeTheDeviceWasKilledIsReported() throws {
-    let place = try Place()
-    let device = try place.serve()
-    let drive = try ProgramRun("drive blk --socket \(place.socket) --requests 1000000000 --format json")
-    // Its work is the proof that requests are done.
+  /// Waits until the device has read some of its disk, the proof that requests are done.
+  private static func waitForRequests(_ device: ProgramRun, _ drive: ProgramRun) {
     func hasWorked() -> Bool {
       let text = SystemFile.text("/proc/\(device.process.processIdentifier)/io") ?? ""
       let count = text.split(separator: "\n").first { $0.hasPrefix("rchar: ") }?.dropFirst(7)
       return count.flatMap { UInt64($0) }.map { $0 > 4 << 20 } ?? true
     }
     while !hasWorked(), drive.process.end == nil { usleep(10_000) }
+  }
+
+  @Test func whatWasDoneBeforeTheDeviceWasKilledIsReported() throws {
+    let disk = try Disk()
+    let device = try disk.serve()
+    let drive = try ProgramRun("drive blk --socket \(disk.socket) --requests 1000000000 --format json")
+    Self.waitForRequests(device, drive)
     kill(device.process.processIdentifier, SIGKILL)
     _ = device.end()
     let (end, output, errors) = drive.end()
@@ -62,10 +66,74 @@ import VhostUser
     #expect(row.figure("requests")?.value ?? 0 > 0 && row.figure("nsPerRequest")?.value ?? 0 > 0)
   }
 
+  /// What is opened first must not become a standard stream: the report would be written into the disk.
+  @Test(arguments: [[0], [1], [2], [0, 1, 2]] as [[Int32]])
+  func aStreamThatIsClosedDoesNotBecomeTheDisk(closed: [Int32]) throws {
+    let disk = try Disk()
+    let device = try disk.serve("--once", closed: closed)
+    let connection = try VhostUserConnection(connectingTo: disk.socket)
+    try connection.send(FrontendMessage.getFeatures.encoded())
+    _ = try Self.answer(connection)
+    for number in closed {
+      let link = "/proc/\(device.process.processIdentifier)/fd/\(number)"
+      var target = [CChar](repeating: 0, count: 256)
+      #expect(unsafe readlink(link, &target, 255) == 1 && target[0] == CChar(UInt8(ascii: "/")), "\(number)")
+    }
+    try connection.send(VhostUserMessage(request: 99))
+    let (end, _, errors) = device.end()
+    #expect(end == .exited(code: 1))
+    #expect(closed != [1] || errors.contains("cannot write to standard output: Bad file descriptor"))
+    var status = stat()
+    #expect(unsafe stat(disk.image, &status) == 0 && status.st_size == 16 << 20)
+  }
+
+  /// What waits at a path leaves nothing there when it is told to end.
+  @Test(arguments: ["device", "device rng"]) func aSignalLeavesNoSocketBehind(command: String) throws {
+    let disk = try Disk()
+    let device = try ProgramRun("\(command) --socket \(disk.socket)")
+    device.waitUntilListening(at: disk.socket)
+    kill(device.process.processIdentifier, SIGTERM)
+    let (end, _, errors) = device.end()
+    #expect(end == .exited(code: command == "device" ? 143 : 0), "\(errors)")
+    #expect(!SystemFile.exists(disk.socket))
+  }
+
+  /// One signal ends a run whose device does not answer, whatever the time an answer has.
+  @Test func aSignalEndsARunWhoseDeviceIsSilent() throws {
+    let disk = try Disk()
+    // Nothing is accepted there.
+    let listener = try VhostUserListener(at: disk.socket)
+    let options = "drive blk --socket \(disk.socket) --timeout-ms 600000 --requests 1000000000 --format json"
+    let silent = try ProgramRun(options)
+    var set = PollSet()
+    set.add(listener.fileDescriptor)
+    while !(try set.wait(milliseconds: 100)), silent.process.end == nil {}
+    usleep(100_000)
+    kill(silent.process.processIdentifier, SIGINT)
+    #expect(silent.end().end == .exited(code: 130))
+  }
+
+  @Test func aSignalEndsARunWhoseDeviceStopped() throws {
+    let disk = try Disk()
+    let device = try disk.serve()
+    let drive = try ProgramRun(
+      "drive blk --socket \(disk.socket) --timeout-ms 600000 --requests 1000000000 --format json")
+    Self.waitForRequests(device, drive)
+    kill(device.process.processIdentifier, SIGSTOP)
+    usleep(100_000)
+    kill(drive.process.processIdentifier, SIGTERM)
+    let (end, output, errors) = drive.end()
+    #expect(end == .exited(code: 143), "\(errors)")
+    let document = try ResultDocument.decode(output, named: "drive")
+    #expect(document.results.first?.figure("requests")?.value ?? 0 > 0)
+    kill(device.process.processIdentifier, SIGKILL)
+    _ = device.end()
+  }
+
   @Test func aDiskThatDoesNotTellItsNameIsDrivenAllTheSame() throws {
-    let place = try Place()
-    let listener = try VhostUserListener(at: place.socket)
-    let drive = try ProgramRun("drive blk --socket \(place.socket) --requests 100 --format json")
+    let disk = try Disk()
+    let listener = try VhostUserListener(at: disk.socket)
+    let drive = try ProgramRun("drive blk --socket \(disk.socket) --requests 100 --format json")
     var connection: VhostUserConnection?
     while connection == nil, drive.process.end == nil {
       connection = try listener.accept()
@@ -81,13 +149,28 @@ import VhostUser
   }
 
   @Test func twoDisksOnOneImageAreRefusedInOneLine() throws {
-    let place = try Place()
-    let first = try place.serve()
-    let second = try ProgramRun("device blk --socket \(place.socket)2 --file \(place.image)")
+    let disk = try Disk()
+    let first = try disk.serve()
+    let second = try ProgramRun("device blk --socket \(disk.socket)2 --file \(disk.image)")
     let (end, _, errors) = second.end()
     #expect(end == .exited(code: 3) && errors.contains("in use") && errors.split(separator: "\n").count == 1)
     kill(first.process.processIdentifier, SIGKILL)
     #expect(first.end().end == .killed(signal: SIGKILL))
+  }
+
+  @Test(arguments: ["", "--layout packed", "--layout packed --in-order --size 5000", "--path iommu-strict --size 7"])
+  func anEntropyDeviceFillsWhatItIsSent(options: String) throws {
+    let disk = try Disk()
+    let device = try ProgramRun("device rng --socket \(disk.socket) --once")
+    device.waitUntilListening(at: disk.socket)
+    let drive = try ProgramRun("drive rng --socket \(disk.socket) --requests 3000 --format json \(options)")
+    let (end, output, errors) = drive.end()
+    #expect(end == .exited(code: 0), "\(errors)")
+    #expect(device.end().end == .exited(code: 0))
+    let row = try #require(ResultDocument.decode(output, named: "drive").results.first)
+    // Of a buffer beyond a page it fills a page.
+    let size = options.contains("5000") ? 4_096 : options.contains("7") ? 7 : 64
+    #expect(row.figure("requests")?.value == 3_000 && row.figure("bytesIn")?.value == Double(3_000 * size))
   }
 
   private static func answer(_ connection: VhostUserConnection) throws -> VhostUserMessage {
@@ -98,16 +181,16 @@ import VhostUser
   }
 
   @Test func connectionsThatEndInTheSameWayAreSaidOnce() throws {
-    let place = try Place()
-    let device = try place.serve()
+    let disk = try Disk()
+    let device = try disk.serve()
     for _ in 0..<4 {
-      let connection = try VhostUserConnection(connectingTo: place.socket)
+      let connection = try VhostUserConnection(connectingTo: disk.socket)
       try connection.send(VhostUserMessage(request: 99))
       #expect(throws: VhostUserError.self) { _ = try Self.answer(connection) }
     }
     // One that ends well, and one that is answered when all is said of that.
     for _ in 0..<2 {
-      let connection = try VhostUserConnection(connectingTo: place.socket)
+      let connection = try VhostUserConnection(connectingTo: disk.socket)
       try connection.send(FrontendMessage.getFeatures.encoded())
       _ = try Self.answer(connection)
     }
@@ -133,18 +216,11 @@ private final class NamelessDisk: VhostUserDevice {
   func reset() {}
 
   func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
-    for _ in 0..<limit {
-      let chain: DeviceChain
-      do throws(QueueError) {
-        guard let next = try queue.next() else { return .empty }
-        chain = next
-      } catch { throw .queue(error) }
-      guard let header = queue.segments.first, let last = queue.segments.last else { return .idle }
-      let isName = unsafe header.bytes[0] == 8
-      unsafe last.bytes[last.byteCount - 1] = isName ? 1 : 0
-      queue.complete(chain, written: UInt32(chain.writableByteCount))
+    try queue.serve(atMost: limit) { buffer throws(VringFailure) in
+      let isName = try buffer.read(UInt32.self) == 8
+      try buffer.write(count: buffer.writableCount - 1) { 0 }
+      try buffer.write(isName ? 1 as UInt8 : 0)
     }
-    return .more
   }
 }
 #endif

@@ -29,6 +29,7 @@ import Testing
       "\(short) --slices 1 --slice-ms 10000 --time-limit 600 --format json",
       "sweep --path iommu-strict,swiotlb --time-limit 600 --format json",
       "ring --slices 100000 --time-limit 600 --format json",
+      "scale --slices 100000 --time-limit 600 --format json",
       "exhaust --buffers 10000000 --format json",
     ])
   func aSignalEndsARunWithWhatItHas(signal: (number: Int32, code: Int32), line: String) throws {
@@ -57,6 +58,26 @@ import Testing
     #expect(try JSONDecoder().decode(Ended.self, from: Data(output.utf8)).isInterrupted)
   }
 
+  /// The first signal is enough: nothing that a child does not answer holds the run up.
+  @Test(
+    "a run whose device or VMM no longer answers ends with what it has",
+    arguments: [
+      "cost --isolate --path swiotlb --size 64", "cost --isolate --path iommu-strict --size 64",
+      "cost --path viommu --size 64", "sweep --path viommu,swiotlb",
+    ])
+  func aSilentChild(line: String) throws {
+    let run = try ProgramRun("\(line) --ring split --slices 100000 --time-limit 600 --format json")
+    ProgramRun.waitUntilBusy(run.process.processIdentifier)
+    while run.children.isEmpty && run.process.end == nil { usleep(1000) }
+    let children = run.children
+    for child in children { kill(child, SIGSTOP) }
+    kill(run.process.processIdentifier, SIGINT)
+    let (end, output, errors) = run.end()
+    #expect(end == .exited(code: 130), "\(line): \(errors)")
+    #expect(try JSONDecoder().decode(Ended.self, from: Data(output.utf8)).isInterrupted)
+    for child in children { #expect(kill(child, 0) != 0, "the child is still there") }
+  }
+
   @Test func theSecondSignalEndsTheProcess() throws {
     let run = try ProgramRun("\(Self.short) --slices 100000 --time-limit 600 --format json")
     ProgramRun.waitUntilBusy(run.process.processIdentifier)
@@ -76,6 +97,9 @@ import Testing
     "ring --batch 1,1", "ring --outstanding 1,,full", "simulate --primitive copy=1,,serve=1",
     "vfio --device x --depth 30", "--depth 4 --depth 8", "cost --time-limit=1 --path direct --time-limit 2",
     "device blk --socket a --file b --socket a", "exhaust --batch 1 --batch 1", "--output a --output b",
+    "device net --socket a --pairs -1", "device blk --socket a --file b --seg-max -1",
+    "device blk --socket a --file b --queues 0", "device --socket \(String(repeating: "x", count: 108))",
+    "cost --isolate --path swiotlb --device-socket \(String(repeating: "x", count: 108))",
   ])
   func nonsenseIsOneLineAndTwo(_ line: String) throws {
     let (end, output, errors) = try ProgramRun(line).end()

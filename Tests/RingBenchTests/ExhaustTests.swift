@@ -98,7 +98,8 @@ import Testing
   }
 
   private func parse(_ line: String) throws -> ExhaustParameters {
-    try ExhaustCommand.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
+    let command = try ExhaustCommand.parse(line.split(separator: " ").map { String($0) })
+    return try command.what.parameters(command.cpus, on: .fixture)
   }
 
   @Test(arguments: [

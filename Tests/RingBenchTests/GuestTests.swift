@@ -40,15 +40,53 @@ import Testing
     }
   }
 
+  @Test func aTracedLoadFollowsTheCountedOneWhereItWasAskedFor() throws {
+    let both = GuestConsole(guestLines(bits: [32, 33], more: guestTracedLines(peak: 3)))
+    // The bounce slots of the first load were not watched: watching costs instructions.
+    try GuestRun.check(both, .swiotlb, .split, "here", isTraced: true)
+    #expect(throws: BenchError.self) { try GuestRun.check(both, .swiotlb, .split, "here") }
+    let one = GuestConsole(guestLines(bits: [32, 33], peak: 3))
+    #expect(throws: BenchError.self) { try GuestRun.check(one, .swiotlb, .split, "here", isTraced: true) }
+  }
+
+  @Test func aDryRunNamesWhatWouldRun() throws {
+    let paths = GuestPaths(kernel: "/k", initramfs: "/i", plugin: "/count.so", directory: "/d")
+    var parameters = try parse("--functions --threads 16 --requests 100")
+    parameters.resolve(.tcg)
+    let guest = GuestCase(.forcedStrict, .packed, bytes: 512, depth: 16)
+    let text = GuestCommandLine(paths: paths, parameters: parameters, accelerator: .tcg, cpu: 3).text(guest)
+    for part in [
+      "-accel tcg", "-smp 1", "/count.so,out=/d/count,functions=on", "packed=on", "iommu.strict=1", "nokaslr",
+      // 100 requests of 16 threads are seven each.
+      "ringkit.load=16,7,512", "ringkit.traced=16,7,512", "ringkit.symbols=1",
+      "taskset -c 3 nice -n -20 qemu-system-x86_64",
+      "taskset -c 3 chrt --batch 0 ringbench device",
+      "ringbench device blk --socket /d/socket --file /d/disk --once",
+    ] {
+      #expect(text.contains(part), "\(part) is not in \(text)")
+    }
+    // Under KVM nothing disturbs the times.
+    parameters.functions = false
+    let timed = GuestCommandLine(paths: paths, parameters: parameters, accelerator: .kvm).text(guest)
+    #expect(
+      !timed.contains("plugin") && !timed.contains("traced") && !timed.contains("taskset") && timed.contains("-smp 2"))
+    let (end, output, _) = try ProgramRun("guest --dry-run --accel kvm --all --setting swiotlb").end()
+    #expect(end == .exited(code: 0))
+    // Two rings, three sizes, two depths; direct and swiotlb.
+    #expect(output.split(separator: "\n").count { $0.hasPrefix("qemu-system-x86_64 ") } == 24)
+  }
+
   @Test func directIsAlwaysTheBaseline() throws {
     #expect(try parse("--setting swiotlb").settings == [.direct, .swiotlb])
-    #expect(try parse("").settings == GuestSetting.allCases && parse("").rings == [.split, .packed])
-    #expect(try parse("--size 1m --threads 64").diskBytes == 4 << 30)
+    #expect(try parse("").settings == GuestSetting.allCases && parse("").rings == [.split])
+    #expect(GuestParameters.diskBytes(GuestCase(.direct, .split, bytes: 1 << 20, depth: 64)) == 4 << 30)
+    #expect(try parse("--size 512,64k --threads 1 --threads 16").cases.count == 4 * GuestSetting.allCases.count)
+    #expect(try parse("--all --threads 2").cases.count == 6 * GuestSetting.allCases.count)
   }
 
   @Test(arguments: [
     "--setting viommu", "--accel xen", "--threads 0", "--threads 65", "--requests 0", "--size 1000", "--size 2m",
-    "--boot-seconds 1", "--ring round",
+    "--boot-seconds 1", "--ring round", "--boots 0", "--size 4k,4096", "--threads two", "--functions --accel kvm",
   ])
   func whatMakesNoSenseIsRefused(line: String) {
     #expect(throws: BenchError.self) { try parse(line) }

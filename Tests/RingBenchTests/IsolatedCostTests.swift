@@ -119,7 +119,7 @@ struct IsolatedCostTests {
     let failure = #expect(throws: SliceFailure.self) { try device.peer.barrier.waitUntilIdle() }
     if case .silent? = failure {} else { Issue.record("\(failure?.text ?? "nothing")") }
     #expect(device.isGone)
-    // Nobody waits for it any more.
+    // No process waits for it any more.
     try device.peer.barrier.waitUntilIdle()
     #expect(device.finish() == .gone(.killed(signal: SIGKILL)))
     while try rig.step(adding: false) {}

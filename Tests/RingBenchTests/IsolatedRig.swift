@@ -45,7 +45,7 @@ final class IsolatedRig {
   private let description: DeviceQueueDescription
   private let end: End
   private let domain: IOMMUDomain?
-  /// The device's place in the domain.
+  /// The device's slot in the domain.
   private(set) var attachment: DomainAttachment?
   private var steps = 0
 
@@ -188,7 +188,7 @@ final class IsolatedRig {
     return before != (added, returned)
   }
 
-  /// After the device's end: its place is given up, what it had completed is taken back, and what a queue that broke
+  /// After the device's end: its slot is given up, what it had completed is taken back, and what a queue that broke
   /// over an unmap had not returned is sent once more.
   ///
   /// - Returns: whether the queue was broken.

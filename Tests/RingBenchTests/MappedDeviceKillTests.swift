@@ -37,7 +37,7 @@ struct MappedDeviceKillTests {
       if wasBroken { inAWait += 1 } else { atRest += 1 }
       #expect(rig.inFlight == Int(rig.added - rig.returned))
     }
-    // The last ones serve what the others left; then a place is waited for no more, and all is unmapped.
+    // The last ones serve what the others left; then no slot is waited for, and all is unmapped.
     for rig in rigs {
       try rig.serveRest(rig.startDevice().device)
       #expect(try !rig.leave())

@@ -12,8 +12,8 @@ final class ProgramRun {
   private let output: String
   private let errors: String
 
-  /// Runs `ringbench`, or another program.
-  init(_ line: String, program: String? = RingBenchProgram.path) throws {
+  /// Runs `ringbench`, or another program; without the standard streams that are `closed`.
+  init(_ line: String, program: String? = RingBenchProgram.path, closed: [Int32] = []) throws {
     let program = try #require(program, "there is no ringbench beside the tests")
     var name = Array("/tmp/ringbench-run-XXXXXX".utf8CString)
     try #require(unsafe mkdtemp(&name) != nil)
@@ -25,6 +25,7 @@ final class ProgramRun {
     for (descriptor, path) in [(1, output), (2, errors)] as [(Int32, String)] {
       unsafe posix_spawn_file_actions_addopen(&actions, descriptor, path, O_WRONLY | O_CREAT, 0o600)
     }
+    for descriptor in closed { unsafe posix_spawn_file_actions_addclose(&actions, descriptor) }
     let words = [program] + line.split(separator: " ").map { String($0) }
     var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
     defer { for i in words.indices { unsafe free(arguments[i]) } }
@@ -63,6 +64,16 @@ final class ProgramRun {
     while used() != .max, SystemFile.names(in: "/proc/\(process)/task").count < 2 { usleep(1000) }
     let start = used()
     while used() != .max, used() - start < 20_000_000 { usleep(1000) }
+  }
+
+  /// Waits until a socket at a path can be connected to, or the process has ended.
+  ///
+  /// The path is there a moment before: a socket is bound first.
+  func waitUntilListening(at path: String) {
+    // The flags of one that listens (__SO_ACCEPTCON).
+    while process.end == nil,
+      !SystemFile.lines("/proc/net/unix").contains(where: { $0.hasSuffix(" \(path)") && $0.contains(" 00010000 ") })
+    { usleep(10_000) }
   }
 
   /// What it said on standard error so far.

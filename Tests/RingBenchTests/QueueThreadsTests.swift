@@ -40,7 +40,7 @@ import Testing
       case .identity: #expect(row.counters["maps"] == 1)
       case .iommuStrict:
         #expect(row.counters["invalidations"] == 1 && row.counters["pageTableWrites"] == 2)
-        // One driver thread has nobody to wait for.
+        // One driver thread has no other to wait for.
         #expect(row.counters["invalidationLockWaits"] == 0 && row.counters["iovaTreeLockWaits"] == 0)
       case .iommuLazy: #expect(row.counters["deferredUnmaps"] == 1)
       case .premapped: #expect(row.counters["maps"] == 0)

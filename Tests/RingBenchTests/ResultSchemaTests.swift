@@ -39,6 +39,7 @@ import Testing
     "cost --ring split --path iommu-strict,viommu,swiotlb,hybrid --size 4096 \(short)",
     "ring --ring packed --in-order off --outstanding 1 --batch 1 --round-trips 1000 \(short)",
     "sweep --path iommu-strict,swiotlb,shadow,hybrid --size 4096,512KiB --direction device-readable \(short)",
+    "scale --queue-size 64,256 --mappings 16,64 --queues 1,2 --memory 1MiB,1GiB \(short)",
     "shapes C,F --slices 6 --time-limit 20 --format json",
     "exhaust --pool 256KiB --depth 32 --size 4096,262145 --buffers 200 --format json",
     "simulate --cpus 1,2 --check --format json",
@@ -60,10 +61,19 @@ import Testing
   }
 
   @Test func aGuestsResultIsValid() throws {
-    let row = GuestRow(setting: .swiotlb, ring: .split, console: GuestConsole(guestLines()), device: DeviceCounts())
+    var parameters = GuestParameters()
+    parameters.settings = [.direct, .swiotlb]
+    parameters.functions = true
+    let symbols = KernelSymbols("ffffffff81000000 T virtqueue_add\nffffffff81001000 t swiotlb_bounce\n")
     let documents = try [GuestAccelerator.kvm, .tcg].map { accelerator in
+      parameters.resolve(accelerator)
+      let boots = try parameters.cases.map { guest in
+        try GuestBoot(
+          guest, console: GuestConsole(guestLines(more: guestTracedLines())), device: DeviceCounts(),
+          count: accelerator == .kvm ? nil : GuestCount(guestCountLines()), symbols: symbols)
+      }
       let report = GuestReport(
-        machine: .fixture, parameters: GuestParameters(), accelerator: accelerator, whyNotKVM: "no reason", rows: [row],
+        machine: .fixture, parameters: parameters, accelerator: accelerator, whyNotKVM: "no reason", boots: boots,
         interrupted: true)
       return try JSONText.encode(report.document(RunStart(of: "guest").record(seed: nil, anonymous: false)))
     }

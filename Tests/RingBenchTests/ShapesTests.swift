@@ -23,14 +23,14 @@ import Testing
 
   // MARK: The command line
 
-  @Test func allTenUnlessNamed() throws {
-    #expect(try parse("").shapes.map(\.name).joined() == "ABCDEFGHIJ")
+  @Test func allElevenUnlessNamed() throws {
+    #expect(try parse("").shapes.map(\.name).joined() == "ABCDEFGHIJK")
     #expect(try parse("A C J").shapes == [.ladder, .invalidations, .indirect])
     #expect(try parse("j,a b").shapes == [.indirect, .ladder, .copyAgainstMap])
   }
 
   @Test(arguments: [
-    "K", "A Z", "--ring triple", "--slices 0", "--slice-ms 0", "--time-limit 0", "--class near", "A a",
+    "L", "A Z", "--ring triple", "--slices 0", "--slice-ms 0", "--time-limit 0", "--class near", "A a",
     "A --time-limit 0.001", "A,,B",
   ])
   func nonsenseIsRefusedAsUsage(_ line: String) throws {

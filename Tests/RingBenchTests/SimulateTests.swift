@@ -11,7 +11,8 @@ import Testing
 
 @Suite struct SimulateTests {
   private func parse(_ line: String) throws -> SimulateParameters {
-    try SimulateCommand.parse(line.split(separator: " ").map { String($0) }).parameters(on: .fixture)
+    let command = try SimulateCommand.parse(line.split(separator: " ").map { String($0) })
+    return try command.what.parameters(command.cpus, on: .fixture)
   }
 
   @Test func optionsMeanWhatTheySay() throws {

@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct VFIOOptionsTests {
   private func parse(_ line: String) throws -> VFIOParameters {
-    try VFIOCommand.parse(line.split(separator: " ").map { String($0) }).parameters()
+    try VFIOCommand.parse(line.split(separator: " ").map { String($0) }).what.parameters()
   }
 
   @Test func optionsMeanWhatTheySay() throws {

@@ -1,6 +1,7 @@
 import CRing
 import CVhostUAPI
 import Glibc
+import RingKit
 import Testing
 
 @testable import VhostUser
@@ -26,6 +27,30 @@ import Testing
   private func failure(_ connection: VhostUserConnection) -> VhostUserError? {
     do throws(VhostUserError) { _ = try connection.receive() } catch { return error }
     return nil
+  }
+
+  /// A device of 256 queues has more of them than a process may have descriptors, and few are open.
+  @Test func moreQueuesThanDescriptorsCanBeWaitedFor() throws {
+    let limit = sysconf(Int32(_SC_OPEN_MAX))
+    guard limit > 0, limit <= 1 << 21 else {
+      print("skipped: a process may have \(limit) descriptors")
+      return
+    }
+    let (near, connection) = try VhostUserConnection.pair()
+    try near.send(BackendMessage.configChange.encoded())
+    var set = PollSet()
+    for _ in 0..<limit { set.add(-1) }
+    let index = set.add(connection.fileDescriptor)
+    #expect(try set.wait(milliseconds: 0))
+    #expect(set.isReady(index) && !set.isReady(0) && !set.isReady(index - 1))
+  }
+
+  @Test func whatIsNoEventfdIsToldApart() throws {
+    let bell = try EventDoorbell()
+    var ends: [Int32] = [-1, -1]
+    try #require(unsafe pipe(&ends) == 0)
+    #expect(cring_is_eventfd(bell.fileDescriptor) && !cring_is_eventfd(ends[1]) && !cring_is_eventfd(-1))
+    for end in ends { close(end) }
   }
 
   @Test func aMessageArrivesWithItsDescriptors() throws {

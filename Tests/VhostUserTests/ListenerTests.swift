@@ -40,7 +40,7 @@ import Testing
     #expect(exists(path) && !exists(path + ".lock"))
     if isListening { #expect(accept(other, nil, nil) == -1 && errno == EAGAIN) }
     close(other)
-    // Now nobody is there.
+    // Now no process waits there.
     let listener = try VhostUserListener(at: path)
     #expect(try listener.accept() == nil)
   }

@@ -1,5 +1,6 @@
 import CVhostUAPI
 import RingKit
+import RingPlatform
 import Testing
 import VhostUser
 
@@ -99,7 +100,8 @@ import VhostUser
       .iotlb(IOTLBMessage(.invalidate, address: IOVA(0), byteCount: 1)),
       .getConfig(ConfigAccess(offset: 0, bytes: [UInt8](repeating: 0, count: 256))),
       .setConfig(ConfigAccess(offset: 32, flags: 1, bytes: [1])), .getInflight(inflight), .setInflight(inflight, file),
-      .resetDevice,
+      .resetDevice, .setStatus([.acknowledge, .needsReset]), .getStatus,
+      .setLogBase(byteCount: 64, fileOffset: 8, file), .setLogFile(file),
     ]
     #expect(Set(requests.map(\.request)) == Set(FrontendRequest.allCases))
     for request in requests {

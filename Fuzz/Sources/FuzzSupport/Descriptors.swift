@@ -1,12 +1,12 @@
 import Glibc
 
-/// Descriptors that are open among the first 256: one that stays open shows at any place, not only at the lowest free
+/// Descriptors that are open among the first 256: one that stays open shows at any number, not only at the lowest free
 /// one.
 public func openDescriptorCount() -> Int {
-  withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 256) { places in
-    for i in places.indices { places[i] = pollfd(fd: CInt(i), events: 0, revents: 0) }
-    _ = poll(places.baseAddress, nfds_t(places.count), 0)
-    return places.count { $0.revents & Int16(POLLNVAL) == 0 }
+  withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 256) { entries in
+    for i in entries.indices { entries[i] = pollfd(fd: CInt(i), events: 0, revents: 0) }
+    _ = poll(entries.baseAddress, nfds_t(entries.count), 0)
+    return entries.count { $0.revents & Int16(POLLNVAL) == 0 }
   }
 }
 

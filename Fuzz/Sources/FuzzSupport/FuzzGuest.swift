@@ -42,7 +42,7 @@ public struct FuzzGuest: @unchecked Sendable {
     self.pool = Self.all(of: pool)
   }
 
-  /// Memory for a ring that ends where nobody can go on.
+  /// Memory for a ring that ends at an inaccessible page.
   public func ring(byteCount: Int) -> GuestBuffer {
     ringPage.slice(at: ringPage.byteCount - (byteCount + 15) & ~15, byteCount: byteCount)
   }

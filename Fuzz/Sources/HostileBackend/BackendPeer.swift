@@ -159,7 +159,7 @@ final class BackendPeer: @unchecked Sendable {
     case 0xe3: byteCount = input.below(256)
     case 0xe4: claimed = Int(input.word16())
     case 0xe5, 0xe6: files = [CInt](repeating: own, count: input.below(24))
-    // As who has nothing to give.
+    // As a peer that has nothing to give.
     case 0xe7: (words, files) = ([UInt64](repeating: 0, count: words.count), [])
     // Twice.
     case 0xe8:

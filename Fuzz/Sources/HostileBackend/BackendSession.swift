@@ -72,7 +72,7 @@ final class BackendSession {
         try work(&mapper, &input)
       }
     }
-    // Who unmaps waits for nobody that is gone.
+    // An unmap does not wait for a back-end that is gone.
     frontend = nil
     for peer in predecessors + [peer] { peer.close() }
     for part in mapped { try? mapper.unmap(part.mapping, part.direction) }
@@ -107,7 +107,7 @@ final class BackendSession {
     if isTranslating { frontend.attach(domain) }
   }
 
-  /// Another back-end takes the place of the one that is gone: what was agreed on stays, and it is handed the same
+  /// Another back-end replaces the one that is gone: what was agreed on stays, and it is handed the same
   /// notes.
   private func goOn(_ frontend: VhostUserFrontend, _ input: inout FuzzInput) throws(FrontendError) {
     look()
@@ -121,7 +121,7 @@ final class BackendSession {
       isPacked: isPacked, answers)
     try frontend.reconnect(must { try VhostUserConnection(attaching: pair[1]) })
     look()
-    // These the front-end takes from anybody who has them.
+    // The front-end takes these from any peer.
     let free: ProtocolFeatures = [.queueCount, .replyAck]
     check(
       frontend.features == agreed?.features
@@ -202,10 +202,10 @@ final class BackendSession {
 
   private func map(_ mapper: inout IOMMUMapper<UncountedWork>, _ choice: UInt8, _ input: inout FuzzInput) {
     let region = memory.regions[1]
-    let place = input.byte()
-    let offset = UInt64(place & 7) * 4096 + UInt64(place >> 3) * 64
+    let position = input.byte()
+    let offset = UInt64(position & 7) * 4096 + UInt64(position >> 3) * 64
     let segment = MemorySegment(
-      GuestPhysicalAddress(region.guestBase.rawValue + offset), length: UInt32(place) * 16 + 1)
+      GuestPhysicalAddress(region.guestBase.rawValue + offset), length: UInt32(position) * 16 + 1)
     guard offset + UInt64(segment.length) <= UInt64(region.byteCount) else { return }
     let direction: DMADirection = choice & 1 == 0 ? .deviceReadable : .deviceWritable
     do throws(DMAError) {
@@ -224,7 +224,7 @@ final class BackendSession {
       try mapper.unmap(part.mapping, part.direction)
     } catch { check(error == .deviceUnreachable && frontend?.failure != nil, "an unmap ended with \(error)") }
     look()
-    // From here on nobody may be told where that was.
+    // From here on no message may say where that was.
     let first = part.mapping.address.rawValue & ~4095
     given.removeAll { $0.first == first }
   }

@@ -49,18 +49,18 @@ private func connect<Translator: DMATranslator & ~Copyable>(
   let size = configuration.queue.size
   do {
     if configuration.isPacked {
-      let place = guest.ring(byteCount: PackedRing.byteCount(size: size))
-      memset(place.host.pointer, 0, place.byteCount)
+      let buffer = guest.ring(byteCount: PackedRing.byteCount(size: size))
+      memset(buffer.host.pointer, 0, buffer.byteCount)
       var device = try PackedDeviceQueue(
-        configuration.queue, ring: PackedRing(in: place, size: size), translator: translator)
-      var attack = Attack(configuration, guest, place, addresses)
+        configuration.queue, ring: PackedRing(in: buffer, size: size), translator: translator)
+      var attack = Attack(configuration, guest, buffer, addresses)
       attack.run(&device, &input)
     } else {
-      let place = guest.ring(byteCount: SplitRing.byteCount(size: size))
-      memset(place.host.pointer, 0, place.byteCount)
+      let buffer = guest.ring(byteCount: SplitRing.byteCount(size: size))
+      memset(buffer.host.pointer, 0, buffer.byteCount)
       var device = try SplitDeviceQueue(
-        configuration.queue, ring: SplitRing(in: place, size: size), translator: translator)
-      var attack = Attack(configuration, guest, place, addresses)
+        configuration.queue, ring: SplitRing(in: buffer, size: size), translator: translator)
+      var attack = Attack(configuration, guest, buffer, addresses)
       attack.run(&device, &input)
     }
   } catch { fatalError("set-up: \(error)") }
@@ -158,7 +158,7 @@ private struct Attack {
     }
   }
 
-  /// An entry of an indirect table at the place that ``address(_:)`` names.
+  /// An entry of an indirect table at the offset that ``address(_:)`` names.
   private func writeTable(_ input: inout FuzzInput) {
     let area = configuration.path == .swiotlb ? guest.pool : guest.payload
     let start = area.host.pointer + 272 * input.below(16) + 16 * input.below(8)

@@ -33,19 +33,19 @@ final class FrontendPeer {
     check(write(full, &most, 8) == 8 && fcntl(full, F_SETFL, 0) == 0, "no doorbell")
   }
 
-  /// Each of four rings has its own: who takes another's ringing leaves it asleep.
+  /// Each of four rings has its own: a thread that takes another's ringing leaves it asleep.
   func kick(_ index: Int) -> CInt { bells[index & 3].fileDescriptor }
 
   func ring() { for bell in bells[..<4] { bell.ring() } }
 
-  /// Another connection in the place of this one; what was kept of the old one stays.
+  /// Another connection instead of this one; what was kept of the old one stays.
   func reconnect(_ socket: CInt) {
     Glibc.close(own)
     if channel >= 0 { Glibc.close(channel) }
     (own, channel) = (socket, -1)
   }
 
-  /// Pages that nobody can touch, below which the kernel puts what is mapped next, as long as no gap above is as large.
+  /// Inaccessible pages, below which the kernel puts what is mapped next, as long as no gap above is as large.
   private func guardNextMapping() {
     if guards.count == 12 { return }
     let at = mmap(nil, Self.guardByteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)

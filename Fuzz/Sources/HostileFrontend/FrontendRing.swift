@@ -48,11 +48,11 @@ struct FrontendRing {
     let header = FrontendMemory.base + Int(FrontendMemory.regions[0].offset) + 0x4000
     header.storeBytes(of: UInt32([1, 0, 4, 8, 11, 13, 0, 1][input.below(8)]), as: UInt32.self)
     header.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
-    let place = input.byte()
+    let target = input.byte()
     // Of 32 sectors.
     let sectors: [UInt64] = [31, 30, 32, 33, .max, 1 << 55, 1 << 63, .max >> 9]
     header.storeBytes(
-      of: place & 0x80 == 0 ? UInt64(place & 31) : sectors[Int(place & 7)], toByteOffset: 8, as: UInt64.self)
+      of: target & 0x80 == 0 ? UInt64(target & 31) : sectors[Int(target & 7)], toByteOffset: 8, as: UInt64.self)
     if isPacked { return }
     at(1, 4 + 2 * Int(start % size)).storeBytes(of: start % size, as: UInt16.self)
     at(1, 2).storeBytes(of: start &+ 1, as: UInt16.self)
@@ -76,13 +76,13 @@ struct FrontendRing {
 
   /// An indirect table in the first region.
   private func table(_ count: Int, _ input: inout FuzzInput) -> UInt64 {
-    let place = FrontendMemory.base + Int(FrontendMemory.regions[0].offset) + 0x6000
+    let target = FrontendMemory.base + Int(FrontendMemory.regions[0].offset) + 0x6000
     for i in 0..<count {
       let (address, length, isWritable) = part(i, of: count, &input)
-      place.storeBytes(of: address, toByteOffset: 16 * i, as: UInt64.self)
-      place.storeBytes(of: length, toByteOffset: 16 * i + 8, as: UInt32.self)
+      target.storeBytes(of: address, toByteOffset: 16 * i, as: UInt64.self)
+      target.storeBytes(of: length, toByteOffset: 16 * i + 8, as: UInt32.self)
       let flags: UInt16 = (i == count - 1 || isPacked ? 0 : 1) | (isWritable ? 2 : 0)
-      place.storeBytes(
+      target.storeBytes(
         of: isPacked ? UInt32(flags) << 16 : UInt32(flags) | UInt32(i + 1) << 16, toByteOffset: 16 * i + 12,
         as: UInt32.self)
     }
@@ -91,17 +91,17 @@ struct FrontendRing {
 
   private mutating func write(_ address: UInt64, _ length: UInt32, _ flags: UInt16) {
     let slot = next % size
-    let place = at(0, 16 * Int(slot))
-    place.storeBytes(of: address, as: UInt64.self)
-    place.storeBytes(of: length, toByteOffset: 8, as: UInt32.self)
+    let target = at(0, 16 * Int(slot))
+    target.storeBytes(of: address, as: UInt64.self)
+    target.storeBytes(of: length, toByteOffset: 8, as: UInt32.self)
     if isPacked {
-      place.storeBytes(of: slot, toByteOffset: 12, as: UInt16.self)
-      place.storeBytes(of: flags | (wrap ? 0x80 : 0x8000), toByteOffset: 14, as: UInt16.self)
+      target.storeBytes(of: slot, toByteOffset: 12, as: UInt16.self)
+      target.storeBytes(of: flags | (wrap ? 0x80 : 0x8000), toByteOffset: 14, as: UInt16.self)
       next = (slot + 1) % size
       if next == 0 { wrap.toggle() }
     } else {
-      place.storeBytes(of: flags, toByteOffset: 12, as: UInt16.self)
-      place.storeBytes(of: (slot + 1) % size, toByteOffset: 14, as: UInt16.self)
+      target.storeBytes(of: flags, toByteOffset: 12, as: UInt16.self)
+      target.storeBytes(of: (slot + 1) % size, toByteOffset: 14, as: UInt16.self)
       next = next &+ 1
     }
   }
@@ -109,12 +109,12 @@ struct FrontendRing {
   /// Up to eight bytes of the ring become others.
   func spoil(_ input: inout FuzzInput) {
     let (part, kind) = (input.below(3), input.byte())
-    let place = at(part, input.below(part == 0 ? 256 : 128) & ~1)
+    let target = at(part, input.below(part == 0 ? 256 : 128) & ~1)
     switch kind & 3 {
-    case 0: place.storeBytes(of: UInt16(kind >> 2), as: UInt16.self)
-    case 1: place.storeBytes(of: input.word16(), as: UInt16.self)
-    case 2: place.storeBytes(of: place.load(as: UInt16.self) &+ UInt16(kind >> 2), as: UInt16.self)
-    default: for i in 0..<8 { place.storeBytes(of: input.byte(), toByteOffset: i, as: UInt8.self) }
+    case 0: target.storeBytes(of: UInt16(kind >> 2), as: UInt16.self)
+    case 1: target.storeBytes(of: input.word16(), as: UInt16.self)
+    case 2: target.storeBytes(of: target.load(as: UInt16.self) &+ UInt16(kind >> 2), as: UInt16.self)
+    default: for i in 0..<8 { target.storeBytes(of: input.byte(), toByteOffset: i, as: UInt8.self) }
     }
   }
 }

@@ -27,6 +27,7 @@ extension FrontendSession {
       let bytes = (0..<input.below(64)).map { _ in input.byte() }
       peer.sendOnChannel(bytes, index == 0 ? [peer.kick] : [])
     case 19: if index == 0 { peer.closeChannel() } else { sendAndClose(peer.makeChannel()) }
+    case 20: model.milliseconds += [1, 100, 500, 10_000, 1, 5, 499, 1_000_000][index]
     default: sendChanged(&input)
     }
   }
@@ -41,7 +42,7 @@ extension FrontendSession {
     let choice = input.byte()
     let index = Int(choice >> 6)
     var message = FrontendMessages.message(Int(choice & 31), index, peer, &input)
-    // The far end of a channel is nobody's but the other side's.
+    // The far end of a channel belongs to the other side alone.
     let made = message.request == 21 ? message.descriptors.first : nil
     for _ in 0..<input.below(4) where !message.words.isEmpty { change(&message.words, &input) }
     let extra = input.byte()

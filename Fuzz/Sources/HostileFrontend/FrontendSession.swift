@@ -35,8 +35,10 @@ final class FrontendSession {
     options.queueCount = choice & 7 == 2 ? 3 : 1
     switch choice & 7 {
     case 0...2:
-      return WatchedDevice(
-        .block(must { try BlockDevice(path: "/proc/self/fd/\(Disk.file)", options: options) }), model)
+      let disk = must { try BlockDevice(path: "/proc/self/fd/\(Disk.file)", options: options) }
+      // Requests that take several steps.
+      if choice & 0x40 != 0 { disk.stepByteCount = 700 }
+      return WatchedDevice(.block(disk), model)
     case 3: return WatchedDevice(.loopback(LoopbackDevice(frameCapacity: 4)), model)
     case 4: return WatchedDevice(.loopback(LoopbackDevice(pairCount: 2, frameCapacity: 2)), model)
     default: return WatchedDevice(.holder(Int(choice & 7) - 5), model)

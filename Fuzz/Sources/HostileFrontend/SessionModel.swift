@@ -20,11 +20,13 @@ final class SessionModel {
   var features: UInt64 = 0
   var table: [Entry] = []
   var translations: [Translation] = []
-  /// False once something went out that may mean anything: then nobody knows what was said.
+  /// False once something went out that may mean anything: then it is unknown what was said.
   var isExact = true
   /// Parts of the file that any table named.
   var named: [Range<UInt64>] = []
   var checked = 0
+  /// The device's clock: goes on by one at each look, and by what a step says.
+  var milliseconds: UInt64 = 0
 
   private var isTranslating: Bool { features & 1 << 33 != 0 }
 

@@ -156,8 +156,8 @@ private func attackDriver(_ peer: SocketPeer, _ input: inout FuzzInput) {
     if bits & 1 != 0 { _ = link.hasEnded }
     try allowingRefusal { () throws(DeviceHandshakeError) in try link.share(guest.memory) }
     let size = 1 << Int(bits >> 4 & 3)
-    let place = guest.ring(byteCount: SplitRing.byteCount(size: size))
-    let ring = must { try SplitRing(in: place, size: size) }
+    let buffer = guest.ring(byteCount: SplitRing.byteCount(size: size))
+    let ring = must { try SplitRing(in: buffer, size: size) }
     for _ in 0..<Int(bits >> 1 & 3) {
       let queue = DeviceQueueDescription(QueueConfiguration(size: size), ring)
       try allowingRefusal { () throws(DeviceHandshakeError) in try link.attach(queue) }

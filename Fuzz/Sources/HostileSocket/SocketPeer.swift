@@ -21,7 +21,7 @@ final class SocketPeer {
     _ = fcntl(pair[1], F_SETFL, 0)
   }
 
-  /// The end that is attacked, for whoever closes it.
+  /// The end that is attacked, for the side that closes it.
   func takeOther() -> CInt {
     defer { other = nil }
     return other ?? -1

@@ -1,7 +1,7 @@
 import FuzzSupport
 import RingKit
 
-/// Changes one thing in a state, as a forger would who gets the digests right.
+/// Changes one thing in a state, as a forger with the right digests would.
 func forge(_ state: inout QueueState, _ input: inout FuzzInput) {
   switch input.below(23) {
   case 0: state.role = state.role == .driver ? .device : .driver

@@ -64,9 +64,9 @@ private func run<Mapper: ResumableMapper & ~Copyable, Translator: DMATranslator 
       var device = try PackedDeviceQueue(configuration.queue, ring: ring, translator: translator)
       let states = source.states(&driver, &device, &input)
       if isDriver, let state = spoil(states.driver, &input) {
-        let (place, tables) = elsewhere(size, tables, guest, &input)
+        let (other, tables) = elsewhere(size, tables, guest, &input)
         do throws(QueueStateError) {
-          let ring = must { try PackedRing(in: guest.ring(byteCount: PackedRing.byteCount(size: place)), size: place) }
+          let ring = must { try PackedRing(in: guest.ring(byteCount: PackedRing.byteCount(size: other)), size: other) }
           var copy = try PackedDriverQueue.restored(
             from: state, ring: ring, indirectTables: tables, mapper: otherMapper)
           Target(state, guest).drive(&copy, &device, &input)
@@ -92,9 +92,9 @@ private func run<Mapper: ResumableMapper & ~Copyable, Translator: DMATranslator 
       var device = try SplitDeviceQueue(configuration.queue, ring: ring, translator: translator)
       let states = source.states(&driver, &device, &input)
       if isDriver, let state = spoil(states.driver, &input) {
-        let (place, tables) = elsewhere(size, tables, guest, &input)
+        let (other, tables) = elsewhere(size, tables, guest, &input)
         do throws(QueueStateError) {
-          let ring = must { try SplitRing(in: guest.ring(byteCount: SplitRing.byteCount(size: place)), size: place) }
+          let ring = must { try SplitRing(in: guest.ring(byteCount: SplitRing.byteCount(size: other)), size: other) }
           var copy = try SplitDriverQueue.restored(from: state, ring: ring, indirectTables: tables, mapper: otherMapper)
           Target(state, guest).drive(&copy, &device, &input)
         } catch { source.goesOn(&driver, states.driver, error) }

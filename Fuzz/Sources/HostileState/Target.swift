@@ -1,7 +1,7 @@
 import FuzzSupport
 import RingKit
 
-/// A queue that was made of a state nobody vouches for, held against what that state says.
+/// A queue that was made of an untrusted state, held against what that state says.
 struct Target {
   let state: QueueState
   let guest: FuzzGuest

@@ -124,7 +124,7 @@ extension MachineCheck {
       shown += 1
       if CPUList.parse(list).contains(where: { cpus.contains($0) }) { served += 1 }
     }
-    // On as many CPUs as are measured on there is no other place for them.
+    // On as many CPUs as are measured on there is no other CPU for them.
     guard shown > 0, onlineCPUs.count > cpus.count else { return nil }
     guard served > 0 else { return CheckFinding("interrupts", .fine, "none is served by \(cpuNames)") }
     let others = CPUList.text(onlineCPUs.filter { !cpus.contains($0) })

@@ -2,7 +2,7 @@ import RingKit
 
 /// What about a machine is set, or taken away, rather than built; each only where the kernel shows it.
 package struct MachineSettings: Codable, Equatable, Sendable {
-  /// Who made the machine, and its model, as its firmware says; under a hypervisor that is the hypervisor's word.
+  /// The machine's maker and model, as its firmware says; under a hypervisor that is the hypervisor's word.
   package var vendor: String?
   package var product: String?
   /// `xen`, `kvm` … where the kernel names it.

@@ -3,7 +3,7 @@ import CRingBench
 /// What was built, and by what.
 package enum Version {
   /// The version of the package this command came with.
-  package static let ringKit = "0.1.0"
+  package static let ringKit = "0.2.0"
 
   /// The compiler, as closely as it tells its own source.
   package static var toolchain: String {
@@ -28,4 +28,10 @@ package enum Version {
   /// What this program was built from, as `Scripts/build.sh` told the build: `unknown` of a plain `swift build`, with
   /// `-dirty` where files had been changed.
   package static var commit: String { unsafe String(cString: crb_commit()) }
+
+  /// The same in twelve digits, `-dirty` kept.
+  package static var shortCommit: String {
+    let end = commit.hasSuffix("-dirty") ? "-dirty" : ""
+    return commit.dropLast(end.count).prefix(12) + end
+  }
 }

@@ -1,8 +1,8 @@
 /// CPUs that meet at a lock, in virtual time: nothing sleeps, nothing is measured, and a seed repeats it exactly.
 ///
-/// The lock is the library's, test and test-and-set. It is free when it is released, but who waits learns that only
-/// when the line has come over, and any of those who wait may be first; until then the CPU that released it may take it
-/// again. Who waits reads the line all the time, so the holder's copy does not stay its own: a write later than one
+/// The lock is the library's, test and test-and-set. It is free when it is released, but a waiting CPU learns that only
+/// when the line has come over, and any waiting CPU may be first; until then the CPU that released it may take it
+/// again. A waiting CPU reads the line all the time, so the holder's copy does not stay its own: a write later than one
 /// transfer after it got the line has to fetch it back. Work between locks varies by a fifth either way, so that CPUs
 /// do not march in step. The first half of a run fills the queues, the second counts.
 package struct ContentionSimulator {
@@ -86,7 +86,7 @@ package struct ContentionSimulator {
         acquire(lock, cpu, time)
       }
     }
-    // Who still waits has waited until now.
+    // A CPU that still waits has waited until now.
     for lock in locks { for cpu in lock.waiting { cpus[cpu].lockWait += counted(cpus[cpu].since, horizon) } }
     let total = length * Double(cpus.count)
     return SimulationResult(

@@ -204,6 +204,7 @@ package struct DriverWorker {
     {
       defer { round += 1 }
       let turns = schedule.order(round: round).filter { sized.contains($0) && isReady(schedule.timed[$0]) }
+      if turns.isEmpty { return }
       schedule.planned.store(max(schedule.rounds, round + 1) * turns.count, ordering: .relaxed)
       for number in turns {
         if isOver { return }

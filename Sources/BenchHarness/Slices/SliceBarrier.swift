@@ -7,8 +7,8 @@ import Synchronization
 ///
 /// The driver opens a step, the device takes it; while a slice runs the device looks at ``isSliceOver`` only when its
 /// queue is empty. Where every queue has threads of its own the other drivers follow as well. No locks: all spin,
-/// because all own their CPU; only who is parked sleeps, to leave its CPU to a device in another process, or to one in
-/// this.
+/// because all own their CPU; only a parked thread sleeps, to leave its CPU to a device in another process, or to one
+/// in this.
 package final class SliceBarrier: Sendable {
   /// What the device's thread does next.
   package enum Step: Equatable {

@@ -14,6 +14,16 @@ package struct SliceRun: Sendable {
 
   package init() {}
 
+  /// What a run brings back that was told to end before its first slice, and waited for something then.
+  ///
+  /// - Throws: any other error.
+  package static func nothing(_ error: BenchError) throws(BenchError) -> SliceRun {
+    guard error.isGivenUp else { throw error }
+    var run = SliceRun()
+    run.interrupted = true
+    return run
+  }
+
   /// Round trips of a cache line, before and after each slice, in nanoseconds.
   package var roundTrips: [Double] {
     records.flatMap { [$0.conditions.roundTripBefore, $0.conditions.roundTripAfter] }
@@ -62,6 +72,16 @@ package enum SliceFailure: Error, Sendable {
   case silent
   /// Nothing came back for ten seconds.
   case stalled(done: Int, of: Int)
+
+  /// Whether it says that the other side, or what a path asks, gave no answer.
+  ///
+  /// A run that was told to end meets it, because it waits no longer; what was measured before is as good as it was.
+  var isOfPeer: Bool {
+    switch self {
+    case .queue(.mapping), .other, .deviceGone, .deviceUnreachable, .silent, .stalled: true
+    case .queue, .wrongByte, .wrongOrder, .wrongLength: false
+    }
+  }
 
   package var text: String {
     switch self {

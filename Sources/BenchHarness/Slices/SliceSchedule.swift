@@ -1,7 +1,7 @@
 import CRing
 import Synchronization
 
-/// What both threads of a run share: who takes part, how they are led, and how far they are.
+/// What both threads of a run share: the cases, how they are led, and how far they are.
 package final class SliceSchedule: Sendable {
   /// Run once each, before anything is timed, to count work exactly.
   package let counted: [BenchCase]
@@ -72,10 +72,10 @@ package final class SliceSchedule: Sendable {
   /// Cases by the number the barrier carries: counted ones first, those of the tuner last.
   func benchCase(_ number: Int) -> BenchCase {
     if number < counted.count { return counted[number] }
-    let place = number - counted.count
-    if place < timed.count { return timed[place] }
+    let index = number - counted.count
+    if index < timed.count { return timed[index] }
     guard let tuner else { preconditionFailure("a barrier carries the number of a case") }
-    return tuner.cases[place - timed.count]
+    return tuner.cases[index - timed.count]
   }
 
   /// The number of the tuner's first case.
@@ -119,9 +119,9 @@ package protocol SliceTuner: AnyObject, Sendable {
 package enum SliceOrder {
   /// The order of `count` cases in a round: numbers below `count`, each once.
   package static func of(_ count: Int, round: Int) -> [Int] {
-    // 0, 1, n - 1, 2, n - 2 …: from place to place every difference once.
-    let order = (0..<count).map { place in
-      let step = place % 2 == 1 ? (place + 1) / 2 : count - place / 2
+    // 0, 1, n - 1, 2, n - 2 …: from step to step every difference once.
+    let order = (0..<count).map { index in
+      let step = index % 2 == 1 ? (index + 1) / 2 : count - index / 2
       return (step + round) % count
     }
     return count % 2 == 1 && round / count % 2 == 1 ? order.reversed() : order

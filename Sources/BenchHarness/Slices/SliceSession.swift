@@ -45,7 +45,7 @@ package struct SliceSession {
     // A process before what waits for it: what it could still reach is given up after it has ended.
     let deviceEnd = finishDevice()
     for benchCase in schedule.cases { benchCase.close() }
-    if let (label, failure) = run.failure {
+    if let (label, failure) = run.failure, !(run.interrupted && failure.isOfPeer) {
       var cause = failure.text
       switch failure {
       case .other:

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// A size counts only where the 95 % interval of the ratio lies on one side of 1 by more than the margin, and three
 /// quarters of the slices with it: of two paths that cost the same, noise would find a crossover between any two sizes.
-/// Between two sizes that differ in who is cheaper the place is interpolated, with logarithms on both axes; its
+/// Between two sizes with different cheaper paths the crossover is interpolated, with logarithms on both axes; its
 /// interval comes from drawing the slices of each size anew.
 package struct CrossoverFinder: Sendable {
   /// The first path's time by the second's at one size, one value for each pair of slices.
@@ -37,7 +37,7 @@ package struct CrossoverFinder: Sendable {
     var last: Int?
     for i in signs.indices where signs[i] != 0 {
       if let last, signs[last] != signs[i] {
-        crossings.append(place(Array(sorted[last...i]), firstIsCheaperBelow: signs[last] < 0))
+        crossings.append(crossing(Array(sorted[last...i]), firstIsCheaperBelow: signs[last] < 0))
       }
       last = i
     }
@@ -59,29 +59,29 @@ package struct CrossoverFinder: Sendable {
     return ratio.low > 1 && ratio.median > 1 + Self.margin && 1 - below >= Self.agreement ? 1 : 0
   }
 
-  private func place(_ points: [Point], firstIsCheaperBelow: Bool) -> Crossover {
+  private func crossing(_ points: [Point], firstIsCheaperBelow: Bool) -> Crossover {
     let sizes = points.map { log(Double($0.bytes)) }
     let (low, high) = (sizes[0], sizes[sizes.count - 1])
     let medians = points.map { log(Percentile.median($0.ratios) ?? 1) }
     let best = zero(sizes, medians) ?? (low + high) / 2
     var generator = SeededGenerator(seed: seed)
-    var places: [Double] = []
+    var zeros: [Double] = []
     for _ in 0..<Self.resamples {
       let drawn = points.map { point in
         log(Percentile.median(point.ratios.map { _ in point.ratios.randomElement(using: &generator) ?? 1 }) ?? 1)
       }
       // A drawing in which neither overtakes: the crossover lies at the end that changed sides, or beyond it.
-      places.append(zero(sizes, drawn) ?? ((drawn[0] < 0) == firstIsCheaperBelow ? high : low))
+      zeros.append(zero(sizes, drawn) ?? ((drawn[0] < 0) == firstIsCheaperBelow ? high : low))
     }
     let interval = Estimate(
-      median: exp(best), low: exp(min(best, Percentile.value(0.025, of: places) ?? best)),
-      high: exp(max(best, Percentile.value(0.975, of: places) ?? best)))
+      median: exp(best), low: exp(min(best, Percentile.value(0.025, of: zeros) ?? best)),
+      high: exp(max(best, Percentile.value(0.975, of: zeros) ?? best)))
     return Crossover(
       bytes: interval, between: points[0].bytes...points[points.count - 1].bytes,
       firstIsCheaperBelow: firstIsCheaperBelow)
   }
 
-  /// Where the line through the values is 0; midway between the outermost places where noise makes it several.
+  /// Where the line through the values is 0; midway between the outermost zeros where noise makes it several.
   private func zero(_ sizes: [Double], _ values: [Double]) -> Double? {
     var found: [Double] = []
     for i in 1..<sizes.count where (values[i - 1] < 0) != (values[i] < 0) {
@@ -96,7 +96,7 @@ package struct CrossoverFinder: Sendable {
 /// A size at which one path overtakes another.
 package struct Crossover: Equatable, Sendable {
   package var bytes: Estimate
-  /// The two measured sizes it lies between, at each of which it is certain who is cheaper.
+  /// The two measured sizes it lies between, at each of which the cheaper path is certain.
   package var between: ClosedRange<Int>
   /// Which of the two is cheaper at sizes below.
   package var firstIsCheaperBelow: Bool
@@ -104,7 +104,7 @@ package struct Crossover: Equatable, Sendable {
 
 /// What can be said of two paths over a range of sizes.
 package struct CrossoverFinding: Equatable, Sendable {
-  /// Who is cheaper at every size that tells.
+  /// The path that is cheaper at every size that tells.
   package enum Cheaper: Equatable, Sendable {
     case first
     case second

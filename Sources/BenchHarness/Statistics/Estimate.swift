@@ -13,7 +13,7 @@ package struct Estimate: Codable, Equatable, Sendable {
   /// A figure that is what it is by definition.
   package static func exactly(_ value: Double) -> Estimate { Estimate(median: value, low: value, high: value) }
 
-  /// The estimate of `factor / x`, for turning a cost into a rate: the interval's ends change places.
+  /// The estimate of `factor / x`, for turning a cost into a rate: the interval's ends are exchanged.
   package func reciprocal(times factor: Double = 1) -> Estimate {
     Estimate(median: factor / median, low: factor / high, high: factor / low)
   }

@@ -31,10 +31,10 @@ package struct HistogramBuckets: Equatable, Sendable {
     guard lowest >= 1, lowest < 1 << 62 else { return nil }
     let layout = Layout(lowest: lowest, digits: digits)
     var (values, counts): ([Double], [Int]) = ([], [])
-    var (place, index, total) = (40, 0, 0)
-    while place < bytes.count {
-      guard let (word, next) = Self.zigZag(bytes, place) else { return nil }
-      place = next
+    var (offset, index, total) = (40, 0, 0)
+    while offset < bytes.count {
+      guard let (word, next) = Self.zigZag(bytes, offset) else { return nil }
+      offset = next
       // A negative number is as many empty buckets.
       if word < 0 {
         guard word > -(1 << 32) else { return nil }
@@ -112,17 +112,17 @@ package struct HistogramBuckets: Equatable, Sendable {
     return bytes + [UInt8(truncatingIfNeeded: word)]
   }
 
-  private static func number(_ bytes: [UInt8], _ place: Int, _ count: Int) -> UInt64 {
-    bytes[place..<(place + count)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+  private static func number(_ bytes: [UInt8], _ offset: Int, _ count: Int) -> UInt64 {
+    bytes[offset..<(offset + count)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
   }
 
   /// LEB128 of at most nine bytes, of which the last has eight bits.
   private static func zigZag(_ bytes: [UInt8], _ start: Int) -> (Int64, next: Int)? {
-    var (word, place): (UInt64, Int) = (0, start)
+    var (word, offset): (UInt64, Int) = (0, start)
     for shift in stride(from: UInt64(0), to: 64, by: 7) {
-      guard place < bytes.count else { return nil }
-      let byte = UInt64(bytes[place])
-      place += 1
+      guard offset < bytes.count else { return nil }
+      let byte = UInt64(bytes[offset])
+      offset += 1
       if shift == 56 {
         word |= byte << 56
         break
@@ -130,7 +130,7 @@ package struct HistogramBuckets: Equatable, Sendable {
       word |= (byte & 127) << shift
       if byte & 128 == 0 { break }
     }
-    return (Int64(bitPattern: word >> 1) ^ -Int64(bitPattern: word & 1), place)
+    return (Int64(bitPattern: word >> 1) ^ -Int64(bitPattern: word & 1), offset)
   }
 
   /// Which values a bucket has.
@@ -166,10 +166,10 @@ package struct HistogramBuckets: Equatable, Sendable {
 
 extension HistogramBuckets {
   /// The least values that so large shares, 0 to 1 and ascending, lie at or below.
-  package func values(at shares: [Double]) -> [Double] { places(shares).map { values[$0.bucket] } }
+  package func values(at shares: [Double]) -> [Double] { ranks(shares).map { values[$0.bucket] } }
 
   /// The bucket of each share, and how many lie in it and below; nothing of an empty histogram.
-  private func places(_ shares: [Double]) -> [(bucket: Int, sum: Int)] {
+  private func ranks(_ shares: [Double]) -> [(bucket: Int, sum: Int)] {
     guard var sum = counts.first else { return [] }
     var bucket = 0
     return shares.map { share in
@@ -202,7 +202,7 @@ extension HistogramBuckets {
       text += share < 1 ? " " + padded(decimal(1 / (1 - share), 2), 14) + "\n" : "\n"
     }
     let shares = shares()
-    for (share, place) in zip(shares, places(shares)) { line(values[place.bucket], share, place.sum) }
+    for (share, rank) in zip(shares, ranks(shares)) { line(values[rank.bucket], share, rank.sum) }
     line(values[values.count - 1], 1, total)
     let mean = zip(values, counts).reduce(0) { $0 + $1.0 * Double($1.1) } / Double(total)
     let square = zip(values, counts).reduce(0) { $0 + ($1.0 - mean) * ($1.0 - mean) * Double($1.1) } / Double(total)

@@ -3,7 +3,7 @@
 /// Bytes of a file are another party's: every length and distance is checked, and the result has a limit.
 struct Inflate {
   private let bytes: [UInt8]
-  private var place: Int
+  private var offset: Int
   private var bits: UInt32 = 0
   private var bitCount = 0
   private var output: [UInt8] = []
@@ -15,8 +15,8 @@ struct Inflate {
     guard stream.count >= 6, stream[0] & 15 == 8, (Int(stream[0]) << 8 | Int(stream[1])) % 31 == 0, stream[1] & 32 == 0
     else { return nil }
     var inflate = Inflate(bytes: stream, limit: limit)
-    guard inflate.blocks(), inflate.place + 4 <= stream.count else { return nil }
-    let sum = stream[inflate.place..<(inflate.place + 4)].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    guard inflate.blocks(), inflate.offset + 4 <= stream.count else { return nil }
+    let sum = stream[inflate.offset..<(inflate.offset + 4)].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
     return sum == adler(inflate.output) ? inflate.output : nil
   }
 
@@ -30,13 +30,13 @@ struct Inflate {
     return b << 16 | a
   }
 
-  private init(bytes: [UInt8], limit: Int) { (self.bytes, self.limit, place) = (bytes, limit, 2) }
+  private init(bytes: [UInt8], limit: Int) { (self.bytes, self.limit, offset) = (bytes, limit, 2) }
 
   private mutating func take(_ count: Int) -> Int? {
     while bitCount < count {
-      guard place < bytes.count else { return nil }
-      bits |= UInt32(bytes[place]) << UInt32(bitCount)
-      place += 1
+      guard offset < bytes.count else { return nil }
+      bits |= UInt32(bytes[offset]) << UInt32(bitCount)
+      offset += 1
       bitCount += 8
     }
     let value = bits & ((1 << UInt32(count)) - 1)
@@ -58,22 +58,22 @@ struct Inflate {
       guard isGood else { return false }
       if isLast == 1 {
         // Whole bytes that were fetched ahead belong to what follows.
-        place -= bitCount / 8
+        offset -= bitCount / 8
         return true
       }
     }
   }
 
   private mutating func stored() -> Bool {
-    place -= bitCount / 8
+    offset -= bitCount / 8
     (bits, bitCount) = (0, 0)
-    guard place + 4 <= bytes.count else { return false }
-    let count = Int(bytes[place]) | Int(bytes[place + 1]) << 8
-    let inverse = Int(bytes[place + 2]) | Int(bytes[place + 3]) << 8
-    place += 4
-    guard count ^ inverse == 0xffff, place + count <= bytes.count, output.count + count <= limit else { return false }
-    output += bytes[place..<(place + count)]
-    place += count
+    guard offset + 4 <= bytes.count else { return false }
+    let count = Int(bytes[offset]) | Int(bytes[offset + 1]) << 8
+    let inverse = Int(bytes[offset + 2]) | Int(bytes[offset + 3]) << 8
+    offset += 4
+    guard count ^ inverse == 0xffff, offset + count <= bytes.count, output.count + count <= limit else { return false }
+    output += bytes[offset..<(offset + count)]
+    offset += count
     return true
   }
 

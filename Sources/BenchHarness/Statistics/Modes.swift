@@ -1,9 +1,9 @@
 import Glibc
 
-/// Where the values of a run gather, when they gather in two places.
+/// Where the values of a run gather, when they gather around two.
 ///
-/// A ring that is kept full one buffer at a time falls into one of two rhythms (who catches up with whom); a median
-/// between them is the time of neither.
+/// A ring that is kept full one buffer at a time falls into one of two rhythms (which end catches up with the other); a
+/// median between them is the time of neither.
 package struct Modes: Codable, Equatable, Sendable {
   package struct Mode: Codable, Equatable, Sendable {
     package let nsPerBuffer: Double

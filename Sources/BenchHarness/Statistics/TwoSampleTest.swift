@@ -81,8 +81,8 @@ package enum TwoSampleTest {
   /// Holm's correction: what each p-value is worth among so many, in the order they came.
   package static func holm(_ values: [Double]) -> [Double] {
     var (corrected, largest) = (values, 0.0)
-    for (place, number) in values.indices.sorted(by: { values[$0] < values[$1] }).enumerated() {
-      largest = max(largest, min(1, values[number] * Double(values.count - place)))
+    for (rank, number) in values.indices.sorted(by: { values[$0] < values[$1] }).enumerated() {
+      largest = max(largest, min(1, values[number] * Double(values.count - rank)))
       corrected[number] = largest
     }
     return corrected
@@ -100,12 +100,12 @@ package enum TwoSampleTest {
     var fraction = d
     for step in 1...300 {
       let m = Double(step)
-      let place = a + 2 * m
-      let even = m * (b - m) * x / ((place - 1) * place)
+      let order = a + 2 * m
+      let even = m * (b - m) * x / ((order - 1) * order)
       d = 1 / guarded(1 + even * d)
       c = guarded(1 + even / c)
       fraction *= d * c
-      let odd = -(a + m) * (a + b + m) * x / (place * (place + 1))
+      let odd = -(a + m) * (a + b + m) * x / (order * (order + 1))
       d = 1 / guarded(1 + odd * d)
       c = guarded(1 + odd / c)
       fraction *= d * c
@@ -141,28 +141,28 @@ extension BootstrapInterval {
   private struct PooledRuns {
     private let sorted: [Double]
     /// Where each run's values are in that order.
-    private let places: [[Int]]
+    private let ranks: [[Int]]
     private var drawn: [Int]
 
     init(_ runs: [[Double]]) {
       let runs = runs.filter { !$0.isEmpty }
       let values = runs.enumerated().flatMap { number, run in run.map { (value: $0, run: number) } }
         .sorted { $0.value < $1.value }
-      var places = [[Int]](repeating: [], count: runs.count)
-      for (place, value) in values.enumerated() { places[value.run].append(place) }
-      (sorted, self.places) = (values.map(\.value), places)
+      var ranks = [[Int]](repeating: [], count: runs.count)
+      for (rank, value) in values.enumerated() { ranks[value.run].append(rank) }
+      (sorted, self.ranks) = (values.map(\.value), ranks)
       drawn = [Int](repeating: 0, count: values.count)
     }
 
     /// The median of a resample.
     mutating func median(_ generator: inout SeededGenerator) -> Double {
-      for place in drawn.indices { drawn[place] = 0 }
+      for rank in drawn.indices { drawn[rank] = 0 }
       var total = 0
-      for _ in places.indices {
-        let run = places.count == 1 ? 0 : Int(generator.next() % UInt64(places.count))
-        let count = UInt64(places[run].count)
-        for _ in 0..<count { drawn[places[run][Int(generator.next() % count)]] += 1 }
-        total += places[run].count
+      for _ in ranks.indices {
+        let run = ranks.count == 1 ? 0 : Int(generator.next() % UInt64(ranks.count))
+        let count = UInt64(ranks[run].count)
+        for _ in 0..<count { drawn[ranks[run][Int(generator.next() % count)]] += 1 }
+        total += ranks[run].count
       }
       return BootstrapInterval.middle(of: sorted, drawn: drawn, count: total)
     }

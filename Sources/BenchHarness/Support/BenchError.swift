@@ -25,12 +25,15 @@ package enum BenchError: Error, Equatable {
     }
   }
 
+  /// Whether it tells of a wait that a signal ended, which is no matter of the machine.
+  package var isGivenUp: Bool {
+    if case .machine = self { Interrupt.isRequested } else { false }
+  }
+
   /// Says it in one line on standard error and ends the process.
   package func exit() -> Never {
     StandardStream.error.write("ringbench: \(message)\n")
-    // What was given up for a signal is no matter of the machine.
-    if case .machine = self, Interrupt.isRequested { Glibc.exit(Interrupt.exitCode) }
-    Glibc.exit(exitCode)
+    Glibc.exit(isGivenUp ? Interrupt.exitCode : exitCode)
   }
 }
 
@@ -75,6 +78,11 @@ package enum ProgramArguments {
       unsafe crb_argument(number).map { unsafe String(cString: $0) }
     }
   }
+
+  /// Keeps the numbers of standard streams that this process was started without from the files it opens.
+  ///
+  /// A disk's image that became standard output would get the report written into it.
+  package static func occupyStandardStreams() { crb_standard_streams_occupy() }
 
   /// A path that starts this program once more.
   package static var ownPath: String { unsafe String(cString: crb_program_path()) }

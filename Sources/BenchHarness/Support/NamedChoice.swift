@@ -34,3 +34,52 @@ extension NamedChoice {
     return []
   }
 }
+
+/// Options that take `a,b`, or `a` and again `b`.
+package enum ListArgument {
+  /// The elements; refused where one is empty, as in `a,,b`.
+  package static func elements(_ arguments: [String]) throws(BenchError) -> [String] {
+    var elements: [String] = []
+    for argument in arguments {
+      for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+        let element = String(part.drop { $0 == " " })
+        guard !element.isEmpty else { throw .usage("an empty element in the list '\(argument)'") }
+        elements.append(element)
+      }
+    }
+    return elements
+  }
+
+  /// Each element taken for itself; one that comes twice, and an empty list, are refused.
+  package static func parse<Value: Equatable>(
+    _ arguments: [String], ifEmpty refusal: String, _ parse: (String) throws(BenchError) -> Value
+  ) throws(BenchError) -> [Value] {
+    var values: [Value] = []
+    for text in try elements(arguments) {
+      let value = try parse(text)
+      guard !values.contains(value) else { throw .usage("'\(text)' is in the list twice") }
+      values.append(value)
+    }
+    guard !values.isEmpty else { throw .usage(refusal) }
+    return values
+  }
+}
+
+/// Sizes as people write them: `1500`, `4k`, `64KiB`, `2m`; every suffix is a power of two.
+package enum ByteCount {
+  private static let units: [(suffixes: [String], factor: Int)] = [
+    (["b"], 1), (["k", "kb", "kib"], 1 << 10), (["m", "mb", "mib"], 1 << 20), (["g", "gb", "gib"], 1 << 30),
+  ]
+
+  package static func parse(_ text: String) throws(BenchError) -> Int {
+    let digits = text.prefix { ("0"..."9").contains($0) }
+    let suffix = text.dropFirst(digits.count).lowercased()
+    let factor = suffix.isEmpty ? 1 : units.first { $0.suffixes.contains(suffix) }?.factor
+    guard let number = Int(digits), let factor else {
+      throw .usage("'\(text)' is not a size; write bytes, or a number with k, KiB, m, MiB, g or GiB")
+    }
+    let (bytes, overflow) = number.multipliedReportingOverflow(by: factor)
+    guard !overflow else { throw .usage("'\(text)' is beyond any size this machine could hold") }
+    return bytes
+  }
+}

@@ -52,7 +52,7 @@ package final class Progress {
   /// Whether a terminal of that kind understands more than lines.
   static func redraws(_ kind: String?) -> Bool { kind != nil && kind != "" && kind != "dumb" }
 
-  /// Whether anybody sees the line; who would wake up only to redraw it need not.
+  /// Whether the line is shown; a thread that would wake up only to redraw it need not.
   package var isShown: Bool { isTerminal }
 
   /// Replaces the line.

@@ -7,69 +7,54 @@ import RingPlatform
 import VhostUser
 
 /// Requests to a block device, so many outstanding: rounds of writing, a flush, and reading back; or reading alone.
-package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
+package struct BlockLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
   private var driver: BlockDriver<Queue>
-  private let port: DrivePort
+  package var course: DriveCourse
   private let plan: BlockPlan
-  private var tally = DriveTally()
-  private var histogram = LatencyHistogram()
   /// By slot.
   private var started: [UInt64]
-  private var turns = 0
 
   package init(_ driver: consuming BlockDriver<Queue>, _ port: DrivePort, _ plan: BlockPlan) {
     self.driver = driver
-    self.port = port
+    course = DriveCourse(port, requests: plan.requests)
     self.plan = plan
     started = Array(repeating: 0, count: plan.depth)
   }
 
-  /// The whole of it, up to the device's stop or to what went wrong.
-  package mutating func run(_ progress: Progress) -> DriveTally {
-    var start = cring_nanoseconds()
-    do throws(DriveFailure) {
-      driver.queue.disableNotifications()
-      tally.name = try identify()
-      start = cring_nanoseconds()
-      try drive(progress)
-      tally.nanoseconds = cring_nanoseconds() - start
-      try finish()
-    } catch {
-      if tally.nanoseconds == 0 { tally.nanoseconds = cring_nanoseconds() - start }
-      tally.failure = error
-    }
-    tally.latency = histogram.summary
-    tally.work = driver.queue.work.counts
-    return tally
+  package var work: WorkCounts { driver.queue.work.counts }
+
+  package mutating func prepare() throws(DriveFailure) {
+    driver.queue.disableNotifications()
+    course.tally.name = try identify()
   }
 
-  private mutating func drive(_ progress: Progress) throws(DriveFailure) {
+  package mutating func drive(_ progress: Progress) throws(DriveFailure) {
     var sequence: UInt64 = 1
-    while tally.requests < plan.requests {
-      if Interrupt.isRequested {
-        tally.interrupted = true
-        break
-      }
-      let remaining = plan.requests - tally.requests
+    while course.tally.requests < plan.requests {
+      if Interrupt.isRequested { break }
+      let remaining = plan.requests - course.tally.requests
       let count = min(plan.window, plan.verifies ? (remaining + 1) / 2 : remaining)
       if plan.verifies {
         try pass(.write, count, sequence)
+        // Not all was written that would be read.
+        if Interrupt.isRequested { break }
         if plan.hasFlush { try flush() }
       }
       try pass(.read, count, sequence)
       sequence &+= UInt64(count)
-      progress.update(
-        "\(NumberText.grouped(tally.requests)) of \(NumberText.grouped(plan.requests)) requests",
-        done: Int(tally.requests), of: Int(plan.requests))
+      course.show(progress, "requests")
     }
+    course.tally.interrupted = course.tally.requests < plan.requests
   }
 
-  /// One request for each of the first `count` places of the disk.
+  /// One request for each of the first `count` positions of the disk, or fewer when the run is told to end.
   private mutating func pass(_ operation: BlockOperation, _ count: Int, _ sequence: UInt64) throws(DriveFailure) {
     var (sent, done) = (0, 0)
     while done < count {
       let before = sent
-      while sent < count, let slot = driver.nextSlot {
+      let isEnding = Interrupt.isRequested
+      if isEnding && done == sent { return }
+      while sent < count, !isEnding, let slot = driver.nextSlot {
         if operation == .write {
           unsafe crb_fill(plan.payload.host(slot).pointer, plan.bytes, sequence &+ UInt64(sent))
         }
@@ -98,21 +83,21 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   private mutating func check(
     _ completion: BlockCompletion, _ operation: BlockOperation, _ sequence: UInt64
   ) throws(DriveFailure) {
-    histogram.record(cycles: cring_cycles() &- started[completion.slot])
+    course.histogram.record(cycles: cring_cycles() &- started[completion.slot])
     let sector = completion.token * plan.sectors
     guard completion.status == .done else { throw .status(operation, completion.status, sector: sector) }
     if operation == .read, completion.dataByteCount != UInt32(plan.bytes) {
       throw .length(operation, expected: plan.bytes, got: Int(completion.dataByteCount))
     }
-    tally.requests += 1
-    tally.bytesOut += operation == .write ? plan.bytes : 0
-    tally.bytesIn += operation == .read ? plan.bytes : 0
+    course.tally.requests += 1
+    course.tally.bytesOut += operation == .write ? plan.bytes : 0
+    course.tally.bytesIn += operation == .read ? plan.bytes : 0
     guard operation == .read, plan.verifies else { return }
     let (host, number) = (plan.payload.host(completion.slot), sequence &+ completion.token)
     guard unsafe crb_check(host.pointer, plan.bytes, number) else {
       throw .wrongByte(sequence: number, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, number))
     }
-    tally.bytesVerified += plan.bytes
+    course.tally.bytesVerified += plan.bytes
   }
 
   private mutating func flush() throws(DriveFailure) {
@@ -122,7 +107,7 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     } catch { throw .queue(error) }
     let completion = try only()
     guard completion.status == .done else { throw .status(.flush, completion.status, sector: 0) }
-    tally.flushes += 1
+    course.tally.flushes += 1
   }
 
   /// The device's name, fit for a terminal; `nil` of one that has none or does not tell it: nothing depends on it.
@@ -138,7 +123,7 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     case .done: break
     case .unsupported: return nil
     case .failed, .missing:
-      tally.notes.append("the device does not tell its name: GET_ID ended with \(completion.status)")
+      course.tally.notes.append("the device does not tell its name: GET_ID ended with \(completion.status)")
       return nil
     }
     let name = unsafe UnsafeRawBufferPointer(
@@ -160,22 +145,18 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
 
   private mutating func publish() {
     driver.queue.publish()
-    if driver.queue.isNotificationDue() { port.kicks[0].ring() }
+    if driver.queue.isNotificationDue() { course.port.kicks[0].ring() }
   }
 
   private mutating func next() throws(DriveFailure) -> BlockCompletion? {
-    do throws(QueueError) { return try driver.next() } catch { throw port.reason(error) }
+    do throws(QueueError) { return try driver.next() } catch { throw course.port.reason(error) }
   }
 
   private mutating func rest(hasProgress: Bool) throws(DriveFailure) {
-    if port.isLost { return try recover() }
-    turns = hasProgress ? 0 : turns + 1
-    if hasProgress { return try port.progress() }
-    guard try port.isTired(turns) else { return }
-    do throws(QueueError) { try driver.queue.poll() } catch { throw port.reason(error) }
-    guard !driver.queue.enableNotifications() else { return }
-    try port.sleep(milliseconds: 100, done: tally.requests, of: plan.requests)
-    driver.queue.disableNotifications()
+    try course.port.checkInterruption()
+    if course.port.isLost { return try recover() }
+    guard try course.isIdle(hasProgress: hasProgress) else { return }
+    try course.sleep(&driver.queue)
   }
 
   /// Goes on with the back-end's successor, once all that the last one completed was collected.
@@ -183,27 +164,24 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     guard let position = driver.queue.devicePosition else { return }
     let outstanding = driver.queue.inFlightCount
     var start: UInt16? = position
-    if !port.hasNotes {
-      do throws(QueueError) { _ = try driver.resubmit() } catch { throw port.reason(error) }
+    if !course.port.hasNotes {
+      do throws(QueueError) { _ = try driver.resubmit() } catch { throw course.port.reason(error) }
       driver.queue.disableNotifications()
       driver.queue.publish()
       start = nil
     }
-    guard try port.resume([start]) else { return }
-    turns = 0
-    tally.reconnects += 1
-    if port.hasNotes { tally.handedOver += outstanding } else { tally.resubmitted += outstanding }
+    try course.resume([start], outstanding: outstanding)
   }
 
   /// Takes the ring back; the device must have come exactly as far as the driver.
-  private mutating func finish() throws(DriveFailure) {
-    do throws(QueueError) { try driver.queue.flush() } catch { throw port.reason(error) }
-    var stopped = try port.stop(0)
+  package mutating func finish() throws(DriveFailure) {
+    do throws(QueueError) { try driver.queue.flush() } catch { throw course.port.reason(error) }
+    var stopped = try course.port.stop(0)
     while stopped == nil {
       // Nothing is outstanding: a successor stops where it begins.
       guard try next() == nil else { preconditionFailure("a queue gives back what was added") }
       try recover()
-      stopped = try port.stop(0)
+      stopped = try course.port.stop(0)
     }
     let expected = UInt16(truncatingIfNeeded: driver.queue.notificationData(queue: 0) >> 16)
     guard stopped == expected else { throw .position(vring: 0, expected: expected, got: stopped ?? 0) }
@@ -217,7 +195,7 @@ package struct BlockPlan: Sendable {
   package let depth: Int
   package let verifies: Bool
   package let hasFlush: Bool
-  /// Requests of one round, each at a place of its own.
+  /// Requests of one round, each at a position of its own.
   package let window: Int
   package let payload: PayloadPool
 

@@ -70,6 +70,7 @@ package struct DriveGuest {
     switch parameters.device {
     case .block: pages(parameters.depth * BlockDriver<SplitDriverQueue<DirectMapper<UncountedWork>>>.slotByteCount)
     case .net: pages(NetFrames.byteCount(parameters.depth, bytes: parameters.bytes))
+    case .entropy: pages(parameters.depth * PayloadPool.stride(for: parameters.bytes))
     }
   }
 
@@ -77,6 +78,7 @@ package struct DriveGuest {
     switch parameters.device {
     case .block: firstByteCount(parameters) + parameters.depth * PayloadPool.stride(for: parameters.bytes)
     case .net: 2 * firstByteCount(parameters)
+    case .entropy: firstByteCount(parameters)
     }
   }
 

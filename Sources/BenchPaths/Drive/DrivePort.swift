@@ -21,14 +21,17 @@ package final class DrivePort {
   package private(set) var sleeps: UInt64 = 0
   private var busyTurns = 0
   private var lastProgress = cring_nanoseconds()
+  private let interruption: Interruption
 
   // Some 50 µs of looking before the CPU is given away: the device may need it.
   private static let spins = 2000
 
   package init(
-    _ frontend: VhostUserFrontend, queues: Int, timeoutMilliseconds: Int, succession: DriveSuccession?
+    _ frontend: VhostUserFrontend, queues: Int, timeoutMilliseconds: Int, succession: DriveSuccession?,
+    interruption: Interruption = Interruption()
   ) throws(MemoryError) {
     self.frontend = frontend
+    self.interruption = interruption
     self.succession = succession
     var doorbells: [EventDoorbell] = []
     for _ in 0..<2 * queues { doorbells.append(try EventDoorbell()) }
@@ -50,22 +53,31 @@ package final class DrivePort {
     if busyTurns & 15 == 0, frontend.features.contains(.accessPlatform) { try service() }
   }
 
-  /// Whether it is time to sleep, after so many turns in which nothing came.
-  package func isTired(_ turns: Int) throws(DriveFailure) -> Bool {
+  /// Ends the run when it was told to end, and the device had time to complete what is outstanding.
+  package func checkInterruption() throws(DriveFailure) {
+    if interruption.isOver() { throw .interrupted }
+  }
+
+  /// Whether it is time to sleep, after so many turns in which nothing came that is counted.
+  ///
+  /// - Throws: ``DriveFailure/stalled(done:of:milliseconds:)`` also while a device keeps on sending what is not.
+  package func isTired(_ turns: Int, done: Int, of total: Int) throws(DriveFailure) -> Bool {
     if turns & 63 == 0 { try service() }
     guard turns > Self.spins else {
       cring_spin_hint()
       return false
     }
+    let now = cring_nanoseconds()
+    if now > lastProgress, now - lastProgress > timeout {
+      // Why nothing comes, where the device can say so.
+      do throws(FrontendError) { try frontend.checkStatus() } catch { throw .session(error) }
+      throw .stalled(done: done, of: total, milliseconds: Int(timeout / 1_000_000))
+    }
     return true
   }
 
   /// Sleeps until the device rings, the back-end asks, or the time is up.
-  package func sleep(milliseconds: Int32, done: Int, of total: Int) throws(DriveFailure) {
-    let now = cring_nanoseconds()
-    if now > lastProgress, now - lastProgress > timeout {
-      throw .stalled(done: done, of: total, milliseconds: Int(timeout / 1_000_000))
-    }
+  package func sleep(milliseconds: Int32) throws(DriveFailure) {
     var set = PollSet()
     for call in calls { set.add(call.fileDescriptor) }
     for descriptor in frontend.fileDescriptors { set.add(descriptor) }
@@ -116,7 +128,9 @@ extension DrivePort {
     do throws(VhostUserError) {
       connection = try succession.address.connectAgain(until: since + timeout)
     } catch { throw .session(.connection(error)) }
-    guard let connection else { throw .noSuccessor(milliseconds: Int(timeout / 1_000_000)) }
+    guard let connection else {
+      throw Interrupt.isRequested ? .interrupted : .noSuccessor(milliseconds: Int(timeout / 1_000_000))
+    }
     var isSame = true
     let byteCount = succession.config.count
     do throws(FrontendError) {
@@ -137,6 +151,25 @@ extension DrivePort {
   }
 }
 
+/// How long a run may go on that was told to end: as long as a device takes that is well, and no longer.
+package final class Interruption {
+  private static let patience: UInt64 = 400_000_000
+  private var since: UInt64?
+
+  package init() {}
+
+  /// Whether it was told to end, and that is a while ago.
+  package func isOver() -> Bool {
+    guard Interrupt.isRequested else { return false }
+    let now = cring_nanoseconds()
+    guard let since else {
+      since = now
+      return false
+    }
+    return now > since && now - since > Self.patience
+  }
+}
+
 /// How a back-end that is gone is replaced.
 package struct DriveSuccession: Sendable {
   package let address: DriveAddress
@@ -154,7 +187,7 @@ package struct DriveSuccession: Sendable {
   }
 }
 
-/// Where a back-end is found, at the beginning or in the place of one that is gone.
+/// Where a back-end is found, at the beginning or after one that is gone.
 package struct DriveAddress: Sendable {
   package let socket: String
   /// Whether the back-end connects to us.

@@ -4,7 +4,7 @@ import RingKit
 import RingPlatform
 import VhostUser
 
-/// A negotiated device and laid-out memory: the place where path and layout are chosen.
+/// A negotiated device and laid-out memory: where path and layout are chosen.
 package struct DriveSession {
   package let parameters: DriveParameters
   package let guest: DriveGuest
@@ -108,25 +108,32 @@ package struct DriveSession {
   }
 
   private func load<Queue: DriverQueue & ~Copyable>(_ queue: (Int) throws -> Queue) throws -> DriveTally {
-    let (first, second) = guest.halves(parameters)
     switch parameters.device {
     case .block:
+      let (first, second) = guest.halves(parameters)
       guard let limits else { throw BenchError.machine("the device's limits are not known") }
       let slots = first.slice(
         at: 0, byteCount: parameters.depth * BlockDriver<Queue>.slotByteCount)
-      let places = Int(clamping: limits.sectorCount / UInt64(parameters.bytes / 512))
+      let capacity = Int(clamping: limits.sectorCount / UInt64(parameters.bytes / 512))
       let plan = BlockPlan(
         requests: parameters.requests, bytes: parameters.bytes, depth: parameters.depth,
-        verifies: parameters.verifies, hasFlush: limits.hasFlush, window: min(places, 4096),
+        verifies: parameters.verifies, hasFlush: limits.hasFlush, window: min(capacity, 4096),
         payload: PayloadPool(second, bytes: parameters.bytes))
       var load = BlockLoad(BlockDriver(try queue(0), slots: slots), port, plan)
       return load.run(progress)
     case .net:
+      let (first, second) = guest.halves(parameters)
       let plan = NetPlan(
         requests: parameters.requests, bytes: parameters.bytes, depth: parameters.depth,
         isIndirect: parameters.features.contains(.indirect), received: NetFrames(first, bytes: parameters.bytes),
         sent: NetFrames(second, bytes: parameters.bytes))
       var load = NetLoad(receive: try queue(0), transmit: try queue(1), port, plan)
+      return load.run(progress)
+    case .entropy:
+      let plan = EntropyPlan(
+        requests: parameters.requests, bytes: parameters.bytes, depth: parameters.depth,
+        payload: PayloadPool(guest.data, bytes: parameters.bytes))
+      var load = EntropyLoad(try queue(0), port, plan)
       return load.run(progress)
     }
   }

@@ -1,4 +1,5 @@
 import BenchHarness
+import CRing
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -17,7 +18,7 @@ package struct DriveTally: Sendable {
   /// Frames that were sent again, and frames that came more than once.
   package var resends = 0
   package var duplicates = 0
-  /// Back-ends that took the place of one that was gone; what was outstanding then and was handed over with the
+  /// Back-ends that replaced one that was gone; what was outstanding then and was handed over with the
   /// back-end's notes, and what the driver added again.
   package var reconnects = 0
   package var handedOver = 0
@@ -34,6 +35,18 @@ package struct DriveTally: Sendable {
   package var notes: [String] = []
 }
 
+extension DriveTally {
+  /// Notes why it came to an end before all was done.
+  mutating func end(_ error: DriveFailure) {
+    switch error {
+    case .interrupted: interrupted = true
+    // What the front-end waited for in vain meanwhile.
+    case .session(.connection(.system(_, CRING_STREAM_INTERRUPTED))): interrupted = true
+    default: failure = error
+    }
+  }
+}
+
 /// Why a device could not be driven to the end.
 package enum DriveFailure: Error, Sendable {
   /// The queue's end threw: the device broke a rule of the ring, or a mapping failed.
@@ -44,12 +57,18 @@ package enum DriveFailure: Error, Sendable {
   case status(BlockOperation, BlockStatus, sector: UInt64)
   /// A request came back with that many bytes.
   case length(BlockOperation, expected: Int, got: Int)
+  /// A buffer to be filled came back with that many bytes.
+  case shortAnswer(expected: Int, got: Int)
+  /// Buffers come back as they were sent.
+  case noRandomBytes
   /// What was read is not what was written.
   case wrongByte(sequence: UInt64, offset: Int)
   /// A frame came back that is none of those outstanding, with this number.
   case strangeFrame(number: UInt64, byteCount: Int)
   /// Nothing came back for that long.
   case stalled(done: Int, of: Int, milliseconds: Int)
+  /// A signal came, and the device did not complete what was outstanding.
+  case interrupted
   /// The back-end went, and no other came in its place for that long.
   case noSuccessor(milliseconds: Int)
   /// The back-end's successor has another disk, or another size of it.
@@ -63,10 +82,13 @@ package enum DriveFailure: Error, Sendable {
     case .session(let error): error.description
     case .status(let operation, let status, let sector): "\(operation) at sector \(sector) ended with \(status)"
     case .length(let operation, let expected, let got): "\(operation) of \(expected) bytes came back with \(got)"
+    case .shortAnswer(let expected, let got): "a buffer of \(expected) bytes came back with \(got)"
+    case .noRandomBytes: "a buffer came back with zeros, as it was sent"
     case .wrongByte(let sequence, let offset): "request \(sequence) came back with a wrong byte at offset \(offset)"
     case .strangeFrame(let number, let count):
       "a frame of \(count) bytes with number \(number) came, which is not outstanding"
     case .stalled(let done, let total, let time): "nothing came back for \(time) ms (\(done) of \(total) had)"
+    case .interrupted: "the run was told to end"
     case .noSuccessor(let time): "the back-end went, and none came in its place within \(time) ms"
     case .otherDisk: "the back-end's successor has another disk: its configuration space is not the same"
     case .position(let vring, let expected, let got):

@@ -10,20 +10,17 @@ import VhostUser
 ///
 /// A device behind an IOMMU drops what it has no translation for (vhost does not wait for it), so a frame's way is over
 /// when it came back, not when it was sent.
-package struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
+package struct NetLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
   private var receive: Queue
   private var transmit: Queue
-  private let port: DrivePort
+  package var course: DriveCourse
   private let plan: NetPlan
-  private var tally = DriveTally()
-  private var histogram = LatencyHistogram()
-  /// By place of a frame that is sent.
+  /// By slot of a frame that is sent.
   private var frames: [NetFrame]
   private var free: [Int]
-  /// Places where nothing is received into yet.
+  /// Slots that nothing is received into yet.
   private var unposted: [Int]
   private var next: UInt64 = 0
-  private var turns = 0
   private var lastLook: UInt64 = 0
   // Far below the 10 ms after which a lazy domain forgets everything: that takes the translation of the next buffer to
   // receive into from the device, which then drops the frame, and would do so each time if both came round together.
@@ -32,60 +29,41 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   package init(receive: consuming Queue, transmit: consuming Queue, _ port: DrivePort, _ plan: NetPlan) {
     self.receive = receive
     self.transmit = transmit
-    self.port = port
+    course = DriveCourse(port, requests: plan.requests)
     self.plan = plan
     frames = Array(repeating: NetFrame(), count: plan.depth)
     free = (0..<plan.depth).reversed()
     unposted = (0..<plan.depth).reversed()
   }
 
-  /// The whole of it, up to the device's stop or to what went wrong.
-  package mutating func run(_ progress: Progress) -> DriveTally {
-    let start = cring_nanoseconds()
-    do throws(DriveFailure) {
-      try drive(progress)
-      tally.nanoseconds = cring_nanoseconds() - start
-      try finish()
-    } catch {
-      if tally.nanoseconds == 0 { tally.nanoseconds = cring_nanoseconds() - start }
-      tally.failure = error
-    }
-    tally.latency = histogram.summary
-    tally.work = receive.work.counts + transmit.work.counts
-    return tally
-  }
+  package var work: WorkCounts { receive.work.counts + transmit.work.counts }
 
-  private mutating func drive(_ progress: Progress) throws(DriveFailure) {
+  package mutating func prepare() {
     receive.disableNotifications()
     transmit.disableNotifications()
-    while tally.requests < plan.requests {
-      if Interrupt.isRequested {
-        tally.interrupted = true
-        break
-      }
-      let before = tally.requests
+  }
+
+  package mutating func drive(_ progress: Progress) throws(DriveFailure) {
+    while course.goesOn() {
+      let before = course.tally.requests
       do throws(QueueError) {
         try post()
         try takeSent()
         try send()
         try resend()
-      } catch { throw port.reason(error) }
+      } catch { throw course.port.reason(error) }
       publish()
       try takeReceived()
-      if tally.requests & 0x3ff == 0 {
-        progress.update(
-          "\(NumberText.grouped(tally.requests)) of \(NumberText.grouped(plan.requests)) frames",
-          done: Int(tally.requests), of: Int(plan.requests))
-      }
-      try rest(hasProgress: tally.requests != before)
+      if course.tally.requests & 0x3ff == 0 { course.show(progress, "frames") }
+      try rest(hasProgress: course.tally.requests != before)
     }
   }
 
   // MARK: Receiving
 
   private mutating func post() throws(QueueError) {
-    while let place = unposted.last {
-      guard try plan.add(&receive, plan.received.pool.segment(place), .deviceWritable, UInt64(place)) else { return }
+    while let slot = unposted.last {
+      guard try plan.add(&receive, plan.received.pool.segment(slot), .deviceWritable, UInt64(slot)) else { return }
       unposted.removeLast()
     }
   }
@@ -93,52 +71,52 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   private mutating func takeReceived() throws(DriveFailure) {
     while true {
       let completion: Completion?
-      do throws(QueueError) { completion = try receive.nextUsed() } catch { throw port.reason(error) }
+      do throws(QueueError) { completion = try receive.nextUsed() } catch { throw course.port.reason(error) }
       guard let completion else { return }
-      let place = Int(completion.token)
-      unposted.append(place)
-      try accept(place, Int(completion.writtenByteCount))
+      let slot = Int(completion.token)
+      unposted.append(slot)
+      try accept(slot, Int(completion.writtenByteCount))
     }
   }
 
-  private mutating func accept(_ place: Int, _ byteCount: Int) throws(DriveFailure) {
+  private mutating func accept(_ slot: Int, _ byteCount: Int) throws(DriveFailure) {
     let expected = NetHeader.byteCount + plan.bytes
-    let number = plan.received.number(at: place)
+    let number = plan.received.number(at: slot)
     guard byteCount == expected, number < next else {
       throw .strangeFrame(number: number, byteCount: byteCount - NetHeader.byteCount)
     }
-    let offset = plan.received.firstWrongByte(number, at: place)
+    let offset = plan.received.firstWrongByte(number, at: slot)
     if let offset { throw .wrongByte(sequence: number, offset: offset) }
-    tally.bytesVerified += plan.bytes
-    tally.bytesIn += plan.bytes
+    course.tally.bytesVerified += plan.bytes
+    course.tally.bytesIn += plan.bytes
     guard let sent = frames.firstIndex(where: { $0.isWaiting && $0.number == number }) else {
-      tally.duplicates += 1
+      course.tally.duplicates += 1
       return
     }
-    histogram.record(cycles: cring_cycles() &- frames[sent].firstSent)
+    course.histogram.record(cycles: cring_cycles() &- frames[sent].firstSent)
     frames[sent].isWaiting = false
     if !frames[sent].isInQueue { free.append(sent) }
-    tally.requests += 1
+    course.tally.requests += 1
   }
 
   // MARK: Sending
 
   private mutating func takeSent() throws(QueueError) {
     while let completion = try transmit.nextUsed() {
-      let place = Int(completion.token)
-      frames[place].isInQueue = false
-      if !frames[place].isWaiting { free.append(place) }
+      let slot = Int(completion.token)
+      frames[slot].isInQueue = false
+      if !frames[slot].isWaiting { free.append(slot) }
     }
   }
 
   private mutating func send() throws(QueueError) {
-    while next < UInt64(plan.requests), let place = free.last {
-      plan.sent.write(next, at: place)
-      guard try transmit(place) else { return }
+    while next < UInt64(plan.requests), let slot = free.last {
+      plan.sent.write(next, at: slot)
+      guard try transmit(slot) else { return }
       free.removeLast()
-      frames[place].number = next
-      frames[place].isWaiting = true
-      frames[place].firstSent = frames[place].lastSent
+      frames[slot].number = next
+      frames[slot].isWaiting = true
+      frames[slot].firstSent = frames[slot].lastSent
       next += 1
     }
   }
@@ -148,48 +126,45 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     let now = cring_cycles()
     guard now &- lastLook > resendCycles / 10 else { return }
     lastLook = now
-    for place in frames.indices {
-      let frame = frames[place]
+    for slot in frames.indices {
+      let frame = frames[slot]
       guard frame.isWaiting, !frame.isInQueue, now &- frame.lastSent > resendCycles else { continue }
-      guard try transmit(place) else { return }
-      tally.resends += 1
+      guard try transmit(slot) else { return }
+      course.tally.resends += 1
     }
   }
 
-  private mutating func transmit(_ place: Int) throws(QueueError) -> Bool {
-    guard try plan.add(&transmit, plan.sent.pool.segment(place), .deviceReadable, UInt64(place)) else { return false }
-    frames[place].isInQueue = true
-    frames[place].lastSent = cring_cycles()
-    tally.bytesOut += plan.bytes
+  private mutating func transmit(_ slot: Int) throws(QueueError) -> Bool {
+    guard try plan.add(&transmit, plan.sent.pool.segment(slot), .deviceReadable, UInt64(slot)) else { return false }
+    frames[slot].isInQueue = true
+    frames[slot].lastSent = cring_cycles()
+    course.tally.bytesOut += plan.bytes
     return true
   }
 
   private mutating func publish() {
     receive.publish()
     transmit.publish()
-    if receive.isNotificationDue() { port.kicks[0].ring() }
-    if transmit.isNotificationDue() { port.kicks[1].ring() }
+    if receive.isNotificationDue() { course.port.kicks[0].ring() }
+    if transmit.isNotificationDue() { course.port.kicks[1].ring() }
   }
 
   // MARK: Waiting
 
   private mutating func rest(hasProgress: Bool) throws(DriveFailure) {
-    if port.isLost { return try recover() }
-    turns = hasProgress ? 0 : turns + 1
-    if hasProgress { return try port.progress() }
-    guard try port.isTired(turns) else { return }
+    if course.port.isLost { return try recover() }
+    guard try course.isIdle(hasProgress: hasProgress) else { return }
     do throws(QueueError) {
       try receive.poll()
       try transmit.poll()
-    } catch { throw port.reason(error) }
+    } catch { throw course.port.reason(error) }
     // Both, whatever the first says.
     let (came, went) = (receive.enableNotifications(), transmit.enableNotifications())
     if !came && !went {
       // No longer than a frame that was dropped may wait.
-      try port.sleep(milliseconds: 1, done: tally.requests, of: plan.requests)
+      try course.port.sleep(milliseconds: 1)
     }
-    receive.disableNotifications()
-    transmit.disableNotifications()
+    prepare()
   }
 
   /// Goes on with the back-end's successor, once all that the last one completed was collected.
@@ -199,42 +174,38 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     guard let received = receive.devicePosition, let sent = transmit.devicePosition else { return }
     let outstanding = receive.inFlightCount + transmit.inFlightCount
     var positions: [UInt16?] = [received, sent]
-    if !port.hasNotes {
-      do throws(QueueError) { try abandon() } catch { throw port.reason(error) }
-      receive.disableNotifications()
-      transmit.disableNotifications()
+    if !course.port.hasNotes {
+      do throws(QueueError) { try abandon() } catch { throw course.port.reason(error) }
+      prepare()
       positions = [nil, nil]
     }
-    guard try port.resume(positions) else { return }
-    turns = 0
-    tally.reconnects += 1
-    if port.hasNotes { tally.handedOver += outstanding } else { tally.resubmitted += outstanding }
+    try course.resume(positions, outstanding: outstanding)
   }
 
   /// Makes both rings new: what was posted is posted again, and what was sent and has not come back is late.
   private mutating func abandon() throws(QueueError) {
-    var places: [Int] = []
-    try receive.reset { places.append(Int($0)) }
-    unposted += places
-    places = []
-    try transmit.reset { places.append(Int($0)) }
-    for place in places {
-      frames[place].isInQueue = false
-      if !frames[place].isWaiting { free.append(place) }
+    var slots: [Int] = []
+    try receive.reset { slots.append(Int($0)) }
+    unposted += slots
+    slots = []
+    try transmit.reset { slots.append(Int($0)) }
+    for slot in slots {
+      frames[slot].isInQueue = false
+      if !frames[slot].isWaiting { free.append(slot) }
     }
   }
 
   /// Takes both rings back, and what was posted to receive into.
-  private mutating func finish() throws(DriveFailure) {
+  package mutating func finish() throws(DriveFailure) {
     // One that has gone by now has stopped as well.
-    _ = try port.stop(0)
-    _ = try port.stop(1)
+    _ = try course.port.stop(0)
+    _ = try course.port.stop(1)
     do throws(QueueError) {
       try receive.reset { _ in }
       try transmit.reset { _ in }
       try receive.flush()
       try transmit.flush()
-    } catch { throw port.reason(error) }
+    } catch { throw course.port.reason(error) }
   }
 }
 
@@ -270,7 +241,7 @@ package struct NetPlan: Sendable {
   }
 }
 
-/// The frames of a load: header, Ethernet header, a number, and a payload made from it; one place each in a pool.
+/// The frames of a load: header, Ethernet header, a number, and a payload made from it; one slot each in a pool.
 package struct NetFrames: Sendable {
   package let pool: PayloadPool
   /// Bytes of a frame.
@@ -291,35 +262,35 @@ package struct NetFrames: Sendable {
     count * PayloadPool.stride(for: NetHeader.byteCount + bytes)
   }
 
-  private func frame(_ place: Int) -> SharedMemory {
-    unsafe SharedMemory(pool.host(place).advanced(by: NetHeader.byteCount), byteCount: bytes)
+  private func frame(_ slot: Int) -> SharedMemory {
+    unsafe SharedMemory(pool.host(slot).advanced(by: NetHeader.byteCount), byteCount: bytes)
   }
 
-  private func payload(_ place: Int) -> HostAddress {
-    unsafe pool.host(place).advanced(by: NetHeader.byteCount + Self.payloadOffset)
+  private func payload(_ slot: Int) -> HostAddress {
+    unsafe pool.host(slot).advanced(by: NetHeader.byteCount + Self.payloadOffset)
   }
 
-  package func write(_ number: UInt64, at place: Int) {
-    NetHeader.clear(pool.host(place))
-    let frame = frame(place)
+  package func write(_ number: UInt64, at slot: Int) {
+    NetHeader.clear(pool.host(slot))
+    let frame = frame(slot)
     for (i, word) in Self.addresses.enumerated() { frame.store16(word, 2 * i) }
     frame.store16(0, 14)
     frame.store32(UInt32(truncatingIfNeeded: number), Self.numberOffset)
     frame.store32(UInt32(truncatingIfNeeded: number >> 32), Self.numberOffset + 4)
-    unsafe crb_fill(payload(place).pointer, bytes - Self.payloadOffset, number)
+    unsafe crb_fill(payload(slot).pointer, bytes - Self.payloadOffset, number)
   }
 
   /// The number a frame carries.
-  package func number(at place: Int) -> UInt64 {
-    let frame = frame(place)
+  package func number(at slot: Int) -> UInt64 {
+    let frame = frame(slot)
     return UInt64(frame.load32(Self.numberOffset)) | UInt64(frame.load32(Self.numberOffset + 4)) << 32
   }
 
   /// The offset of the first byte that is not as it was sent, `nil` when all are.
-  package func firstWrongByte(_ number: UInt64, at place: Int) -> Int? {
-    let frame = frame(place)
+  package func firstWrongByte(_ number: UInt64, at slot: Int) -> Int? {
+    let frame = frame(slot)
     for (i, word) in Self.addresses.enumerated() where frame.load16(2 * i) != word { return 2 * i }
-    let (host, count) = (payload(place), bytes - Self.payloadOffset)
+    let (host, count) = (payload(slot), bytes - Self.payloadOffset)
     if unsafe crb_check(host.pointer, count, number) { return nil }
     return Self.payloadOffset + (unsafe crb_first_wrong_byte(host.pointer, count, number))
   }

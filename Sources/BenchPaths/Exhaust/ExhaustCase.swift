@@ -39,7 +39,7 @@ package struct ExhaustCase: Hashable, Sendable {
 package enum ExhaustMode: String, CaseIterable, Codable, Sendable, NamedChoice {
   /// On one thread, the device a batch at a time: the same counts on every machine.
   case interleaved
-  /// Each end on a pinned thread of its own: counts depend on who is faster.
+  /// Each end on a pinned thread of its own: counts depend on which end is faster.
   case threads
 
   package static let noun = "mode"

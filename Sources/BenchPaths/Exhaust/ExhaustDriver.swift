@@ -51,7 +51,7 @@ package struct ExhaustDriver {
       throw .wrongLength(sequence: returned, expected: expected, got: Int(completion.writtenByteCount))
     }
     if plan.direction == .deviceWritable {
-      let host = plan.payload.host(place(returned))
+      let host = plan.payload.host(slot(returned))
       guard unsafe crb_check(host.pointer, plan.bytes, returned) else {
         throw .wrongByte(sequence: returned, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, returned))
       }
@@ -64,14 +64,14 @@ package struct ExhaustDriver {
     var sent = 0
     while !isBlocked, added < total, outstanding < plan.depth {
       if attempts == 0, plan.direction == .deviceReadable {
-        unsafe crb_fill(plan.payload.host(place(added)).pointer, plan.bytes, added)
+        unsafe crb_fill(plan.payload.host(slot(added)).pointer, plan.bytes, added)
       }
       tally.attempts += 1
       if attempts > 0 { tally.retries += 1 }
       attempts += 1
       tally.mostAttempts = max(tally.mostAttempts, attempts)
       do throws(QueueError) {
-        let result = try queue.add(plan.payload.segment(place(added)), plan.direction, token: added)
+        let result = try queue.add(plan.payload.segment(slot(added)), plan.direction, token: added)
         precondition(result == .added, "a ring that holds \(plan.depth) buffers is full")
       } catch {
         try refuse(error)
@@ -94,7 +94,7 @@ package struct ExhaustDriver {
     isBlocked = true
   }
 
-  private func place(_ number: UInt64) -> Int { Int(number % UInt64(plan.depth)) }
+  private func slot(_ number: UInt64) -> Int { Int(number % UInt64(plan.depth)) }
 }
 
 /// The device of an exhausted queue: serves in order, writes or checks every byte.

@@ -7,8 +7,8 @@ import RingPlatform
 /// conditions of the run, that take turns at each of a few sizes.
 ///
 /// They stand in the run's schedule beside what is measured, so that they can be asked again when the CPUs come to a
-/// placement that was not seen at the start. Memory of their own: what the run measures starts as cold or warm as it
-/// would have. Its state belongs to the driver worker while a run lasts.
+/// placement that was not seen at the start. Rings of their own, and the run's payload and shadow buffers where those
+/// are large enough: the pages that hybrid has. Its state belongs to the driver worker while a run lasts.
 package final class HybridCalibrator: @unchecked Sendable {
   /// Pairs of slices of one class, without which a size says nothing; so many rounds there are, be the machine as busy
   /// as it may.
@@ -104,8 +104,8 @@ package final class HybridCalibrator: @unchecked Sendable {
   ///
   /// Each round begins with another pair: rounds that are broken off would leave out the same ones.
   package var order: [Int] {
-    keys.indices.map { place in
-      let number = (place + 2 * rounds) % keys.count
+    keys.indices.map { turn in
+      let number = (turn + 2 * rounds) % keys.count
       return rounds.isMultiple(of: 2) ? number : number ^ 1
     }
   }
@@ -165,9 +165,10 @@ extension HybridCalibrator {
 
   /// One for a run of `parameters`.
   ///
-  /// `guest` is that of the calibrators of all rings; it is set up where there is none yet.
+  /// `guest` is that of the calibrators of all rings; it is set up where there is none yet, in the memory of `lender`
+  /// as far as that goes.
   package convenience init(
-    _ parameters: CostParameters, _ ring: RingLayout, _ machine: Machine, guest: inout BenchGuest?
+    _ parameters: CostParameters, _ ring: RingLayout, _ machine: Machine, guest: inout BenchGuest?, lender: BenchGuest
   ) throws(BenchError) {
     var own = parameters
     own.paths = [.shadow, .iommuStrict]
@@ -177,7 +178,7 @@ extension HybridCalibrator {
     own.iommu.mergeBytes = 0
     own.queues = 1
     let memory: BenchGuest
-    if let guest { memory = guest } else { memory = try BenchGuest(own) }
+    if let guest { memory = guest } else { memory = try BenchGuest(own, lender: lender) }
     var factory = CaseFactory(parameters: own, guest: memory)
     var keys: [CostKey] = []
     var cases: [BenchCase] = []

@@ -55,8 +55,8 @@ package struct HybridOutcome: Sendable {
     let list = { (classes: [PlacementClass]) in classes.map(\.name).joined(separator: " and ") }
     for ring in RingLayout.allCases {
       let known = PlacementClass.allCases.filter { knows(ring, $0) }
-      let strange = PlacementClass.allCases.filter { place in
-        !known.contains(place) && rows.contains { $0.ring == ring && $0.placement == place }
+      let strange = PlacementClass.allCases.filter { placement in
+        !known.contains(placement) && rows.contains { $0.ring == ring && $0.placement == placement }
       }
       guard !known.isEmpty, let first = strange.first else { continue }
       let reason = gaps.first { $0.ring == ring && $0.placement == first }?.reason ?? .passing

@@ -29,7 +29,7 @@ extension CaseFactory {
       }
     var attachment: DomainAttachment?
     switch side {
-    case .domain(let place), .hybrid(let place): attachment = place.attachment
+    case .domain(let space), .hybrid(let space): attachment = space.attachment
     case .windows(_, let windows):
       description.windows = windows
       description.usesLargePages = parameters.iommu.usesLargePages(parameters.pageSize)

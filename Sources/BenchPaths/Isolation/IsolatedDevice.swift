@@ -16,7 +16,7 @@ package final class IsolatedDevice: Sendable {
 
   private final class State: @unchecked Sendable {
     var queues = 0
-    /// Who has to be told when the process ends.
+    /// What has to be told when the process ends.
     var attachments: [DomainAttachment] = []
     var watcher: PinnedThread<IsolatedEnd>?
   }
@@ -35,8 +35,8 @@ package final class IsolatedDevice: Sendable {
           starting: ProgramArguments.ownPath, [BenchProcess.device, "--parent", "\(getpid())"])
       }
     } catch {
-      let place = parameters.isolation.socketPath.map { " at \($0)" } ?? ""
-      throw .machine("the device\(place) cannot be reached: \(error)")
+      let socket = parameters.isolation.socketPath.map { " at \($0)" } ?? ""
+      throw .machine("the device\(socket) cannot be reached: \(error)")
     }
     try self.init(link, guest.memory.regions, mostQueues: 2 * parameters.combinations)
   }
@@ -48,6 +48,7 @@ package final class IsolatedDevice: Sendable {
     throws(BenchError)
   {
     self.link = link
+    link.isOver = { Interrupt.isRequested }
     state = State()
     let memory: GuestMemory
     do throws(MemoryError) {
@@ -134,7 +135,7 @@ package final class IsolatedDevice: Sendable {
 
   /// How a process ended whose connection has: one that goes on without it, or was stopped, is killed.
   private static func bury(_ process: ChildProcess) -> ProcessEnd {
-    for _ in 0..<1000 {
+    for _ in 0..<1000 where !Interrupt.isRequested {
       if let end = process.end { return end }
       usleep(pause)
     }

@@ -17,9 +17,9 @@ struct DriverLoop {
   private var target: UInt64 = 0
   // How many the next call that adds is to add.
   private var wanted = 0
-  // Their places in the payload pool, which go round; counted along, because a division per buffer would be measured.
-  private var addPlace = 0
-  private var returnPlace = 0
+  // Their slots in the payload pool, which go round; counted along, because a division per buffer would be measured.
+  private var addSlot = 0
+  private var returnSlot = 0
 
   init(_ plan: LoadPlan) { self.plan = plan }
 
@@ -62,14 +62,19 @@ struct DriverLoop {
   /// So many more buffers are to come back.
   mutating func begin(_ count: Int) { target = returned &+ UInt64(count) }
 
-  /// Takes back what is there and tops the ring up; returns how many buffers came back.
+  /// Takes back all that is there, then tops the ring up; returns how many buffers came back.
+  ///
+  /// All of it first: adding one for each that came back stores to a line that the device is reading, once a buffer.
   ///
   /// Out of line: all that runs a queue shares this, so that the rings' loops are compiled once for each queue type.
   @inline(never)
   mutating func step<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
     let before = returned
-    do throws(QueueError) { _ = try reclaim(&queue, whole: false) } catch { throw .queue(error) }
-    try receive(queue.completions)
+    var count = 0
+    repeat {
+      do throws(QueueError) { count = try reclaim(&queue, whole: false) } catch { throw .queue(error) }
+      try receive(queue.completions)
+    } while count == plan.batch && returned != added
     try send(&queue)
     return Int(returned &- before)
   }
@@ -115,7 +120,7 @@ struct DriverLoop {
   private mutating func addAndPublish<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) {
     // In locals: the stores into the ring would have the plan read anew for each buffer.
     let (depth, first) = (plan.depth, added)
-    var next = plan.payload.cursor(at: addPlace, of: depth)
+    var next = plan.payload.cursor(at: addSlot, of: depth)
     _ = try queue.add(atMost: wanted, plan.direction) { i in
       (next.take(), first &+ UInt64(truncatingIfNeeded: i))
     }
@@ -127,7 +132,7 @@ struct DriverLoop {
   @inline(never)
   private mutating func fillAddAndPublish<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) {
     let (bytes, depth, first) = (plan.bytes, plan.depth, added)
-    var next = plan.payload.cursor(at: addPlace, of: depth)
+    var next = plan.payload.cursor(at: addSlot, of: depth)
     _ = try queue.add(atMost: wanted, plan.direction) { i in
       let number = first &+ UInt64(truncatingIfNeeded: i)
       unsafe crb_fill(next.host.pointer, bytes, number)
@@ -140,8 +145,8 @@ struct DriverLoop {
   @inline(__always)
   private mutating func advance(_ count: Int, _ depth: Int) {
     added &+= UInt64(count)
-    addPlace &+= count
-    if addPlace >= depth { addPlace &-= depth }
+    addSlot &+= count
+    if addSlot >= depth { addSlot &-= depth }
   }
 
   /// A batch added, with the device's end on the same thread.
@@ -163,9 +168,9 @@ struct DriverLoop {
   private mutating func sendChains<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) {
     for _ in 0..<wanted {
       if plan.direction == .deviceReadable && plan.touch == .full {
-        unsafe crb_fill(plan.payload.host(addPlace).pointer, plan.bytes, added)
+        unsafe crb_fill(plan.payload.host(addSlot).pointer, plan.bytes, added)
       }
-      let result = try Self.addParts(&queue, plan, plan.payload.segment(addPlace), token: added)
+      let result = try Self.addParts(&queue, plan, plan.payload.segment(addSlot), token: added)
       if result != .added { break }
       advance(1, plan.depth)
     }
@@ -209,15 +214,15 @@ struct DriverLoop {
       number &+= 1
     }
     if plan.touch == .none || isPlain {
-      returnPlace &+= completions.count
-      if returnPlace >= plan.depth { returnPlace &-= plan.depth }
+      returnSlot &+= completions.count
+      if returnSlot >= plan.depth { returnSlot &-= plan.depth }
     } else {
       for i in completions.indices {
-        let (host, number) = (plan.payload.host(returnPlace), returned &+ UInt64(i))
+        let (host, number) = (plan.payload.host(returnSlot), returned &+ UInt64(i))
         if unsafe !crb_check(host.pointer, plan.bytes, number) {
           throw .wrongByte(sequence: number, offset: unsafe crb_first_wrong_byte(host.pointer, plan.bytes, number))
         }
-        returnPlace = returnPlace &+ 1 == plan.depth ? 0 : returnPlace &+ 1
+        returnSlot = returnSlot &+ 1 == plan.depth ? 0 : returnSlot &+ 1
       }
     }
     returned &+= UInt64(completions.count)
@@ -273,8 +278,8 @@ struct DriverLoop {
     _ queue: inout Queue, _ doorbells: Doorbells, _ barrier: SliceBarrier
   ) throws(SliceFailure) {
     if queue.enableNotifications() { return }
-    // A notification that is lost would show as a second of nothing, so the time-out hides no error.
-    if !doorbells.call.wait(milliseconds: 1000) && barrier.hasFailed { throw .other }
+    // A notification that is lost would show as a quarter of a second of nothing, so the time-out hides no error.
+    if !doorbells.call.wait(milliseconds: 250) && barrier.hasFailed { throw .other }
     queue.disableNotifications()
   }
 }

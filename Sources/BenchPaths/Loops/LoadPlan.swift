@@ -54,7 +54,7 @@ package struct Doorbells: Sendable {
   }
 }
 
-/// The payloads a driver passes round: one buffer per place in the ring, laid out as a kernel's slab would.
+/// The payloads a driver passes round: one buffer per slot of the ring, laid out as a kernel's slab would.
 ///
 /// Below a page the stride is a power of two, so that no buffer straddles a page; from a page on, whole pages.
 package struct PayloadPool: Sendable {
@@ -69,14 +69,24 @@ package struct PayloadPool: Sendable {
     return stride
   }
 
+  /// The same for so many buffers spread over `span` bytes: pages apart, an odd number of them where that is possible.
+  ///
+  /// Each begins one buffer further in its page than the one before, so that they do not share sets of a cache.
+  package static func stride(for bytes: Int, over span: Int, count: Int) -> Int {
+    let pages = span / count / 4096
+    precondition(pages >= 2 && bytes <= 4096, "spread buffers have two pages each and take one")
+    return (pages - 1) * 4096 + (bytes <= 2048 ? stride(for: bytes) : 0)
+  }
+
   private let hostBase: HostAddress
   private let guestBase: UInt64
 
-  /// Places from `first` on, for a queue that shares the buffer with others.
-  package init(_ buffer: GuestBuffer, bytes: Int, first: Int = 0) {
+  /// Slots from `first` on, for a queue that shares the buffer with others.
+  package init(_ buffer: GuestBuffer, bytes: Int, first: Int = 0, stride: Int? = nil) {
     self.buffer = buffer
     self.bytes = bytes
-    stride = Self.stride(for: bytes)
+    let stride = stride ?? Self.stride(for: bytes)
+    self.stride = stride
     hostBase = unsafe buffer.host.advanced(by: first * stride)
     guestBase = buffer.address.rawValue + UInt64(first * stride)
   }
@@ -86,11 +96,11 @@ package struct PayloadPool: Sendable {
       GuestPhysicalAddress(guestBase &+ UInt64(index &* stride)), length: UInt32(truncatingIfNeeded: bytes))
   }
 
-  /// The buffers from a place on, round and round.
-  package func cursor(at place: Int, of depth: Int) -> PayloadCursor {
+  /// The buffers from a slot on, round and round.
+  package func cursor(at slot: Int, of depth: Int) -> PayloadCursor {
     PayloadCursor(
       guest: guestBase, host: hostBase, stride: stride, length: UInt32(truncatingIfNeeded: bytes),
-      offset: place &* stride, end: depth &* stride)
+      offset: slot &* stride, end: depth &* stride)
   }
 
   package func host(_ index: Int) -> HostAddress { unsafe hostBase.advanced(by: index &* stride) }

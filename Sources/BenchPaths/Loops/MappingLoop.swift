@@ -9,7 +9,7 @@ struct MappingLoop<Mapping: BitwiseCopyable> {
   private let plan: LoadPlan
   /// How many are mapped before the first is unmapped.
   private let together: Int
-  private var place = 0
+  private var slot = 0
   private var mappings: [Mapping]
 
   init(_ plan: LoadPlan, together: Int, unmapped: Mapping) {
@@ -40,7 +40,7 @@ struct MappingLoop<Mapping: BitwiseCopyable> {
     _ mapper: inout Mapper, _ number: Int
   ) throws(DMAError) where Mapper.Mapping == Mapping {
     let (payload, depth, direction) = (plan.payload, plan.depth, plan.direction)
-    var at = place
+    var at = slot
     var mapped = 0
     var failure: DMAError?
     while mapped < number {
@@ -53,7 +53,7 @@ struct MappingLoop<Mapping: BitwiseCopyable> {
       mapped &+= 1
       at = at &+ 1 == depth ? 0 : at &+ 1
     }
-    place = at
+    slot = at
     for i in 0..<mapped { try mapper.unmap(mappings[i], direction) }
     if let failure { throw failure }
   }

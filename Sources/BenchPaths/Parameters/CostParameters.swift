@@ -59,6 +59,8 @@ package struct CostParameters: Codable, Sendable {
   package var seed: UInt64 = 1
   /// Segments of each buffer; through an indirect table always two or more.
   package var chain = 1
+  /// Bytes of guest memory that the buffers lie spread over, which only they take pages of; `nil`: next to each other.
+  package var memorySpan: Int?
 
   package init() {}
 
@@ -108,7 +110,7 @@ extension CostParameters {
     set { (isolatedPaths, unsafeForce, deviceSocket) = (newValue.paths, newValue.isForced, newValue.socketPath) }
   }
 
-  // Without `chain` and the socket.
+  // Without `chain`, the span and the socket.
   private enum CodingKeys: CodingKey {
     case rings, paths, sizes, directions, queueSize, depth, batch, features, driverCPU, deviceCPU, ringNode, payloadNode
     case pageSize, slices, sliceMilliseconds, timeLimit, touch, retpoline, swiotlbAreas, swiotlbMebibytes, beyondPercent

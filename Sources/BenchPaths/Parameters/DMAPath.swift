@@ -74,7 +74,7 @@ extension DMAPath {
     }
   }
 
-  /// Copies into a pool that is searched and walked round, rather than to a fixed place.
+  /// Copies into a pool that is searched and walked round, rather than to a fixed offset.
   package var walksPool: Bool { self == .swiotlb }
 
   /// Maps and unmaps each buffer.

@@ -50,11 +50,17 @@ package struct DriveParameters: Encodable, Sendable {
   /// Descriptors of the ring that one request takes.
   package var descriptorsPerRequest: Int {
     if features.contains(.indirect) { return 1 }
-    return device == .block ? 3 : 1
+    return segments == 3 ? 3 : 1
   }
 
   /// Segments of the longest request.
-  package var segments: Int { device == .block ? 3 : 2 }
+  package var segments: Int {
+    switch device {
+    case .block: 3
+    case .net: 2
+    case .entropy: 1
+    }
+  }
 }
 
 /// What kind of device stands at the other end of a socket.
@@ -63,12 +69,20 @@ package enum DrivenDevice: String, CaseIterable, Encodable, Sendable, NamedChoic
   case block = "blk"
   /// virtio-net that sends back what it is sent.
   case net
+  /// virtio-rng.
+  case entropy = "rng"
 
   package static let noun = "device"
 
   /// Virtqueues that are used: requests, or receive and transmit.
-  package var queueCount: Int { self == .block ? 1 : 2 }
+  package var queueCount: Int { self == .net ? 2 : 1 }
 
   /// The kind that the specification numbers.
-  package var kind: DeviceKind { self == .block ? .block : .network }
+  package var kind: DeviceKind {
+    switch self {
+    case .block: .block
+    case .net: .network
+    case .entropy: .entropy
+    }
+  }
 }

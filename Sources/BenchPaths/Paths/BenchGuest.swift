@@ -14,19 +14,30 @@ package struct BenchGuest {
   package let privatePayload: GuestBuffer?
   /// What `shadow` and `hybrid` copy through; one case runs at a time.
   package let shadow: GuestBuffer?
-  /// Payload on both sides of 4 GiB; as long above it as below.
+  /// Payload on both sides of 4 GiB.
   package let straddling: GuestBuffer?
   /// All indirect tables, contiguous, so that a driver can map them once; `nil` where none is used.
   package let tables: GuestBuffer?
   private var tablesUsed = 0
   private var rings: RegionAllocator
 
-  package init(_ parameters: CostParameters) throws(BenchError) {
-    let payloadBytes = parameters.iommu.rounded(
-      parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 4096)
+  /// - Parameters:
+  ///   - parameters: what is measured.
+  ///   - sharedPool: the pool of another guest, instead of one of its own.
+  ///   - lender: a guest whose payload and shadow buffers are used where they are large enough: cases take turns.
+  /// - Throws: ``BenchError/machine(_:)`` where the memory cannot be had.
+  package init(
+    _ parameters: CostParameters, sharedPool: SwiotlbPool? = nil, lender: BenchGuest? = nil
+  ) throws(BenchError) {
+    let payloadBytes =
+      parameters.memorySpan
+      ?? parameters.iommu.rounded(
+        parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 4096)
     let usesPool = parameters.measuredPaths.contains(where: \.usesPool)
     // What a secure guest would hand over, or copies from, is its own.
-    let hides = usesPool || parameters.isolation.isForced || parameters.isolation.paths.contains(.shadow)
+    let hides =
+      parameters.memorySpan == nil
+      && (usesPool || parameters.isolation.isForced || parameters.isolation.paths.contains(.shadow))
     let straddles = parameters.measuredPaths.contains(.dmaMask)
     let below = Self.wholeLeaves(payloadBytes)
     // Each case has a ring of its own; a counted twin of each runs before the timed ones.
@@ -41,34 +52,47 @@ package struct BenchGuest {
       let ringRegion = try MemoryRegion(
         at: GuestPhysicalAddress(1 << 28), byteCount: 2 * cases * perRing + tableBytes + 4096,
         node: parameters.ringNode, usesLargePages: parameters.pageSize == .huge)
-      let shared = try MemoryRegion(
-        at: GuestPhysicalAddress(Self.boundary - (straddles ? UInt64(below) : 0)),
-        byteCount: straddles ? 2 * below : payloadBytes, node: parameters.payloadNode,
-        usesLargePages: parameters.pageSize == .huge)
-      var regions = [ringRegion, shared]
-      var allocator = RegionAllocator(shared)
-      sharedPayload = try allocator.allocate(payloadBytes, alignment: 4096)
-      straddling = straddles ? GuestBuffer(whole: shared) : nil
-      if parameters.measuredPaths.contains(where: \.usesShadow) {
+      if let span = parameters.memorySpan {
+        sharedPayload = GuestBuffer(whole: try MemoryRegion(sparse: span, at: GuestPhysicalAddress(Self.boundary)))
+      } else if let lender, !straddles, lender.sharedPayload.byteCount >= payloadBytes {
+        sharedPayload = lender.sharedPayload.slice(at: 0, byteCount: payloadBytes)
+      } else {
         let region = try MemoryRegion(
-          at: GuestPhysicalAddress(8 << 30), byteCount: Self.wholeLeaves(Self.shadowByteCount(parameters)),
-          node: parameters.payloadNode, usesLargePages: parameters.pageSize == .huge)
-        regions.append(region)
-        shadow = GuestBuffer(whole: region)
+          at: GuestPhysicalAddress(Self.boundary - (straddles ? UInt64(below) : 0)),
+          byteCount: straddles ? below + Self.aboveByteCount(parameters) : payloadBytes, node: parameters.payloadNode,
+          usesLargePages: parameters.pageSize == .huge)
+        sharedPayload = GuestBuffer(whole: region).slice(at: 0, byteCount: payloadBytes)
+      }
+      var regions = [ringRegion, sharedPayload.region]
+      straddling = straddles ? GuestBuffer(whole: sharedPayload.region) : nil
+      if parameters.measuredPaths.contains(where: \.usesShadow) {
+        let shadowBytes = Self.wholeLeaves(Self.shadowByteCount(parameters))
+        if let lent = lender?.shadow, lent.byteCount >= shadowBytes {
+          shadow = lent
+        } else {
+          let region = try MemoryRegion(
+            at: GuestPhysicalAddress(parameters.memorySpan == nil ? 8 << 30 : 1 << 40), byteCount: shadowBytes,
+            node: parameters.payloadNode, usesLargePages: parameters.pageSize == .huge)
+          shadow = GuestBuffer(whole: region)
+        }
       } else {
         shadow = nil
       }
+      if let shadow { regions.append(shadow.region) }
       if hides {
+        let hiddenBytes = Self.hiddenByteCount(parameters, all: payloadBytes)
         let hidden = try MemoryRegion(
-          at: GuestPhysicalAddress(16 << 30), byteCount: payloadBytes, isShared: false,
+          at: GuestPhysicalAddress(16 << 30), byteCount: hiddenBytes, isShared: false,
           node: parameters.payloadNode, usesLargePages: parameters.pageSize == .huge)
         regions.append(hidden)
-        var hiddenAllocator = RegionAllocator(hidden)
-        privatePayload = try hiddenAllocator.allocate(payloadBytes, alignment: 4096)
+        privatePayload = GuestBuffer(whole: hidden).slice(at: 0, byteCount: hiddenBytes)
       } else {
         privatePayload = nil
       }
-      if usesPool {
+      if let sharedPool, usesPool {
+        regions.append(sharedPool.buffer.region)
+        pool = sharedPool
+      } else if usesPool {
         let poolRegion = try MemoryRegion(
           at: GuestPhysicalAddress(UInt64((2 << 30) - (parameters.swiotlbMebibytes << 20))),
           byteCount: parameters.swiotlbMebibytes << 20, node: parameters.payloadNode,
@@ -146,12 +170,31 @@ extension BenchGuest {
   /// Where what a device of 32 address bits cannot reach begins.
   package static let boundary: UInt64 = 1 << 32
 
+  /// Buffers of `dma-mask` that lie above the boundary.
+  private static func aboveCount(_ parameters: CostParameters) -> Int {
+    (parameters.depth * parameters.beyondPercent + 50) / 100
+  }
+
+  /// Memory above the boundary: for those buffers, however large.
+  private static func aboveByteCount(_ parameters: CostParameters) -> Int {
+    wholeLeaves(aboveCount(parameters) * (parameters.sizes.map { PayloadPool.stride(for: $0) }.max() ?? 0))
+  }
+
+  /// Payloads that are hidden from the device: of swiotlb alone no larger ones than it takes, and one that it refuses.
+  private static func hiddenByteCount(_ parameters: CostParameters, all: Int) -> Int {
+    let isolation = parameters.isolation
+    if isolation.isForced || isolation.paths.contains(.shadow) { return all }
+    let taken = parameters.sizes.filter { $0 <= DMAPath.swiotlb.sizeLimit.bytes }
+    let most = taken.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 0
+    return max(most, parameters.sizes.map { PayloadPool.stride(for: $0) }.max() ?? 4096)
+  }
+
   /// The payload of `bytes`-sized buffers of which a share lies above 4 GiB: those that have their turn last.
   package func payload(bytes: Int, _ parameters: CostParameters) -> GuestBuffer {
     guard let straddling, parameters.beyondPercent > 0 else { return sharedPayload }
     let stride = PayloadPool.stride(for: bytes)
-    let above = (parameters.depth * parameters.beyondPercent + 50) / 100
-    let start = straddling.byteCount / 2 - (parameters.depth - above) * stride
+    let below = Int(Self.boundary - straddling.address.rawValue)
+    let start = below - (parameters.depth - Self.aboveCount(parameters)) * stride
     return straddling.slice(at: start, byteCount: parameters.depth * stride)
   }
 

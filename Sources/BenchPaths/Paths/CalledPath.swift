@@ -33,6 +33,8 @@ struct CalledMapper<Counter: WorkCounter>: DMAMapper, ~Copyable {
     set { if Counter.isCounting { setWork(newValue) } }
   }
 
+  static var isTrusted: Bool { true }
+
   static var unmapped: CalledMapping { CalledMapping() }
 
   mutating func map(
@@ -90,6 +92,8 @@ struct CalledTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
     get { Counter.isCounting ? getWork() : Counter() }
     set { if Counter.isCounting { setWork(newValue) } }
   }
+
+  static var isTrusted: Bool { true }
 
   mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection

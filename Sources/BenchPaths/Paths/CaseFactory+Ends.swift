@@ -8,9 +8,9 @@ enum DeviceSide {
   /// Addresses of guest memory.
   case regions
   /// An IOTLB and a page table.
-  case domain(DomainPlace)
+  case domain(DeviceSpace)
   /// The same, and the translator looks among the 2 MiB pages first.
-  case hybrid(DomainPlace)
+  case hybrid(DeviceSpace)
   /// An IOTLB over windows that were mapped for good.
   case windows(IOMMUDomain, [DMAWindow])
   /// Another process walks the page table.
@@ -20,7 +20,7 @@ enum DeviceSide {
 }
 
 /// An address space, and the attachment of a device in another process where there is one.
-struct DomainPlace {
+struct DeviceSpace {
   let domain: IOMMUDomain
   var attachment: DomainAttachment?
 }
@@ -41,8 +41,8 @@ extension CaseFactory {
       return .mapping("\(key.label), mapping alone", plan, mapper, try device(side, .service, counter))
     case .translating:
       var addresses: [IOVA] = []
-      for place in 0..<plan.depth {
-        addresses.append(try mapper.map(plan.payload.segment(place), plan.direction).address)
+      for space in 0..<plan.depth {
+        addresses.append(try mapper.map(plan.payload.segment(space), plan.direction).address)
       }
       let order = TranslationOrder()
       let device = try device(side, .translate(plan, addresses, order), counter)
@@ -77,13 +77,13 @@ extension CaseFactory {
     let sets = parameters.iotlbSets
     return switch side {
     case .regions: try DeviceEnd(work, RegionTranslator(memory: guest.memory, counter: counter))
-    case .domain(let place):
-      try DeviceEnd(work, IOMMUTranslator(domain: place.domain, iotlbSets: sets, counter: counter))
+    case .domain(let space):
+      try DeviceEnd(work, IOMMUTranslator(domain: space.domain, iotlbSets: sets, counter: counter))
     case .windows(let domain, _):
       try DeviceEnd(work, IOMMUTranslator(domain: domain, iotlbSets: sets, counter: counter))
-    case .hybrid(let place):
+    case .hybrid(let space):
       try DeviceEnd(
-        work, HybridTranslator(IOMMUTranslator(domain: place.domain, iotlbSets: sets, counter: counter)))
+        work, HybridTranslator(IOMMUTranslator(domain: space.domain, iotlbSets: sets, counter: counter)))
     case .viommu(let domain, let client):
       try DeviceEnd(
         work,

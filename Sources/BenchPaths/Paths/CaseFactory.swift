@@ -13,12 +13,12 @@ package enum CaseForm: Sendable {
   case translating
 }
 
-/// Sets cases up: the one place where ring, path and counting are chosen at run time.
+/// Sets cases up: nothing else chooses ring, path and counting at run time.
 package struct CaseFactory {
   /// Those of the queue that is set up, where there are several: their CPUs differ.
   package var parameters: CostParameters
   package var guest: BenchGuest
-  /// Who serves the IOMMU's invalidation queue.
+  /// The end that serves the IOMMU's invalidation queue.
   package var servedBy = InvalidationServer.deviceThread
   /// Nanoseconds a deferred unmap may wait; a run that must not depend on time sets more than it takes.
   package var flushInterval = IOMMUConfiguration().flushInterval
@@ -140,7 +140,7 @@ package struct CaseFactory {
   /// What finds the threshold of a ring's hybrids.
   mutating func calibrator(_ ring: RingLayout) throws(BenchError) -> HybridCalibrator {
     if let known = calibrators.first(where: { $0.ring == ring }) { return known }
-    let calibrator = try HybridCalibrator(parameters, ring, .read(), guest: &calibrationGuest)
+    let calibrator = try HybridCalibrator(parameters, ring, .read(), guest: &calibrationGuest, lender: guest)
     calibrators.append(calibrator)
     return calibrator
   }
@@ -168,7 +168,11 @@ package struct CaseFactory {
     return LoadPlan(
       direction: key.direction, bytes: key.bytes, depth: parameters.depth, batch: parameters.batch,
       touch: parameters.touch, segments: parameters.segments,
-      payload: PayloadPool(payload, bytes: key.bytes, first: queue * parameters.depth))
+      payload: PayloadPool(
+        payload, bytes: key.bytes, first: queue * parameters.depth,
+        stride: parameters.memorySpan.map {
+          PayloadPool.stride(for: key.bytes, over: $0, count: parameters.depth * parameters.queues)
+        }))
   }
 }
 

@@ -12,7 +12,7 @@ package final class Floor: @unchecked Sendable {
   /// The programs a point is held against: the fastest of the references is its floor.
   ///
   /// A split ring in which nothing is promised of the order has to be able to write every entry of its available ring,
-  /// so its floor does. One whose heads keep their places need not; that floor is measured beside it.
+  /// so its floor does. One whose heads keep their slots need not; that floor is measured beside it.
   package static func kinds(for point: RingPoint) -> [FloorKind] {
     switch (point.ring, point.inOrder) {
     case (.split, false):

@@ -4,7 +4,7 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// A place on the heap for a queue end, so that the two threads of a case can each keep theirs between slices.
+/// A queue end on the heap, so that the two threads of a case can each keep theirs between slices.
 package final class Box<Value: ~Copyable> {
   package var value: Value
 

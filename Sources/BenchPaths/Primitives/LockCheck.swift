@@ -7,7 +7,7 @@ import Synchronization
 
 /// Real threads at the real locks, as many as there are CPUs for: what a prediction is held against.
 package struct LockCheck {
-  // On a machine that moves its CPUs some repeats begin in one place and end in another.
+  // On a machine that moves its CPUs some repeats begin in one class and end in another.
   private static let attemptsPerRepeat = 3
   private static let probeMilliseconds = 8
   private static let nanoseconds: UInt64 = 20_000_000

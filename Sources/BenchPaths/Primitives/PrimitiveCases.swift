@@ -45,14 +45,17 @@ package struct PrimitiveCases {
       targets.append((.copyToPool, pool.buffer))
     }
     if copying.contains(where: { !$0.walksPool }), let largest = sizes.last {
-      do throws(MemoryError) {
-        let region = try MemoryRegion(
-          at: GuestPhysicalAddress(64 << 30),
-          byteCount: max(4096, PayloadPool.stride(for: largest)) * factory.parameters.depth,
-          node: factory.parameters.payloadNode)
-        var allocator = RegionAllocator(region)
-        targets.append((.copyInPlace, try allocator.allocate(region.byteCount, alignment: 4096)))
-      } catch { throw .machine("no memory to copy into: \(error)") }
+      let byteCount = max(4096, PayloadPool.stride(for: largest)) * factory.parameters.depth
+      if let shadow = factory.guest.shadow, shadow.byteCount >= byteCount {
+        // What a path of these copies to; it has none of it while this runs.
+        targets.append((.copyInPlace, shadow))
+      } else {
+        do throws(MemoryError) {
+          let region = try MemoryRegion(
+            at: GuestPhysicalAddress(64 << 30), byteCount: byteCount, node: factory.parameters.payloadNode)
+          targets.append((.copyInPlace, GuestBuffer(whole: region)))
+        } catch { throw .machine("no memory to copy into: \(error)") }
+      }
     }
     for (kind, target) in targets {
       for bytes in sizes {
@@ -89,7 +92,7 @@ package struct PrimitiveKey: Hashable, Sendable {
     case mapping(DMAPath)
     /// A copy into the bounce pool, walked round as its cursor does.
     case copyToPool
-    /// A copy into a place of its own for each buffer outstanding.
+    /// A copy to an address of its own for each buffer outstanding.
     case copyInPlace
   }
 

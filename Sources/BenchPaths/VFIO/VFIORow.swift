@@ -68,7 +68,7 @@ package struct VFIOFault: Encodable, Sendable {
   /// What the kernel logged of it; `nil` where its log may not be read.
   package let kernelMessages: [String]?
 
-  /// Whether anybody said so: the device, or the IOMMU through the kernel.
+  /// Whether it was reported: by the device, or the IOMMU through the kernel.
   package var isReported: Bool {
     deviceNeedsReset || (requestStatus != nil && requestStatus != "done") || kernelMessages?.isEmpty == false
   }

@@ -97,11 +97,11 @@ package struct VirtioPCIDevice {
       try vfio.write(UInt32(truncatingIfNeeded: part.rawValue), common + offset, byteCount: 4)
       try vfio.write(UInt32(truncatingIfNeeded: part.rawValue >> 32), common + offset + 4, byteCount: 4)
     }
-    let place = UInt64(try vfio.read(common + 30, byteCount: 2)) * notifyMultiplier
-    guard place + 2 <= notifyByteCount else {
-      throw BenchError.check("\(vfio.address) has its doorbell at \(place) of \(notifyByteCount) bytes")
+    let offset = UInt64(try vfio.read(common + 30, byteCount: 2)) * notifyMultiplier
+    guard offset + 2 <= notifyByteCount else {
+      throw BenchError.check("\(vfio.address) has its doorbell at \(offset) of \(notifyByteCount) bytes")
     }
-    let doorbell = try vfio.doorbell(at: notify + place)
+    let doorbell = try vfio.doorbell(at: notify + offset)
     try vfio.write(1, common + 28, byteCount: 2)
     return doorbell
   }

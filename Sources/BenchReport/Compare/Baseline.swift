@@ -9,7 +9,7 @@ package enum Baseline {
     // A relative path is to be ignored, by that specification.
     if let data = environment("XDG_DATA_HOME"), data.hasPrefix("/") { return "\(data)/ringbench/baselines" }
     guard let home = environment("HOME"), home.hasPrefix("/") else {
-      throw .usage("there is no place for baselines: neither XDG_DATA_HOME nor HOME is an absolute path")
+      throw .usage("there is no folder for baselines: neither XDG_DATA_HOME nor HOME is an absolute path")
     }
     return "\(home)/.local/share/ringbench/baselines"
   }
@@ -39,7 +39,7 @@ package enum Baseline {
     return try ResultDocument.read(path)
   }
 
-  /// A place for a document under a name, which can be written.
+  /// The path of a document under a name, which can be written.
   package static func file(_ name: String) throws(BenchError) -> OutputFile {
     let path = try path(name)
     var folder = ""

@@ -110,7 +110,7 @@ package struct Comparer {
   private func pairs() -> [RowPair] {
     var pairs: [RowPair] = []
     for row in (a.runs + b.runs).flatMap(\.results)
-    where (row.kind == .path || row.kind == .ring) && row.nsPerBuffer != nil {
+    where [.path, .ring, .scale].contains(row.kind) && row.nsPerBuffer != nil {
       guard let placement = row.placement?.class else { continue }
       if !pairs.contains(where: { $0.identity == row.identity && $0.placement == placement }) {
         pairs.append(RowPair(identity: row.identity, placement: placement, example: row))
@@ -281,7 +281,8 @@ private struct RowFinder {
 
   init(_ pair: RowPair) {
     self.pair = pair
-    isReference = pair.identity.kind == .path && pair.identity.path == .direct && !pair.identity.isolated
+    isReference =
+      [.path, .scale].contains(pair.identity.kind) && pair.identity.path == .direct && !pair.identity.isolated
   }
 
   func first(_ side: ComparedSide) -> ResultRow? { side.runs.lazy.compactMap(row).first }
@@ -328,7 +329,8 @@ enum ComparedParameters {
   private static let free: Set<String> = [
     "rings", "paths", "sizes", "directions", "points", "impossible", "slices", "sliceMilliseconds", "timeLimit",
     "roundTrips", "seed", "driverCPU", "deviceCPU", "otherCPUs", "viommuPrice", "viommuNanoseconds", "isolatedPaths",
-    "shapes", "socket",
+    "axes", "queueSizes", "mappings", "queueCounts", "memoryBytes", "shapes", "socket", "settings",
+    "depths", "boots", "functions",
   ]
 
   /// In words; `nil` where they can be compared.

@@ -58,8 +58,8 @@ extension Comparison {
     var counts: [(reason: String, count: Int)] = []
     for row in rows(.notComparable) {
       let reason = row.reason ?? ""
-      if let place = counts.firstIndex(where: { $0.reason == reason }) {
-        counts[place].count += 1
+      if let index = counts.firstIndex(where: { $0.reason == reason }) {
+        counts[index].count += 1
       } else {
         counts.append((reason, 1))
       }

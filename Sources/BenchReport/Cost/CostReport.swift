@@ -49,7 +49,7 @@ extension ResultRow {
 }
 
 /// Everything `ringbench cost` found.
-package struct CostReport: MeasuredReport {
+package struct CostReport: SlicedReport {
   let machine: Machine
   let parameters: CostParameters
   package let results: [ResultRow]
@@ -74,17 +74,12 @@ package struct CostReport: MeasuredReport {
   package var emptiness: String? { results.isEmpty ? Lines.nothing(slicesDroppedBy) : nil }
   package var seed: UInt64? { parameters.seed }
 
-  package func document(_ run: RunRecord) throws(BenchError) -> ResultDocument {
-    var document = ResultDocument(run: run, machine: machine)
-    document.parameters = try JSONValue.of(parameters).object ?? [:]
-    document.results = results
+  func complete(_ document: inout ResultDocument) throws(BenchError) {
     document.memory = memory
-    document.slicesDroppedBy = slicesDroppedBy
     try document.add(hybrid, rows: results)
-    document.addCautions(disturbed: disturbed, interrupted: interrupted)
-    document.answer = Answer.sentence(document)
-    return document
   }
+
+  func answer(_ document: ResultDocument) -> String? { Answer.sentence(document) }
 }
 
 extension ResultDocument {
@@ -145,4 +140,38 @@ package protocol MeasuredReport {
 extension MeasuredReport {
   package var emptiness: String? { nil }
   package var seed: UInt64? { nil }
+}
+
+/// A report of what was timed in slices.
+protocol SlicedReport: MeasuredReport {
+  associatedtype Parameters: Encodable
+
+  var machine: Machine { get }
+  var parameters: Parameters { get }
+  var results: [ResultRow] { get }
+  var slicesDroppedBy: [DropReason: Int] { get }
+  /// So many slices were disturbed that these had to count, too.
+  var disturbed: Bool { get }
+
+  /// Adds what only this report has.
+  func complete(_ document: inout ResultDocument) throws(BenchError)
+  /// The answer of a document that is complete; `nil` of a report that has none.
+  func answer(_ document: ResultDocument) -> String?
+}
+
+extension SlicedReport {
+  func complete(_ document: inout ResultDocument) {}
+
+  func answer(_ document: ResultDocument) -> String? { nil }
+
+  package func document(_ run: RunRecord) throws(BenchError) -> ResultDocument {
+    var document = ResultDocument(run: run, machine: machine)
+    document.parameters = try JSONValue.of(parameters).object ?? [:]
+    document.results = results
+    document.slicesDroppedBy = slicesDroppedBy
+    try complete(&document)
+    document.addCautions(disturbed: disturbed, interrupted: interrupted)
+    document.answer = answer(document)
+    return document
+  }
 }

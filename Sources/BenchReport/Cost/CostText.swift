@@ -8,7 +8,7 @@ extension ResultDocument {
   func costText(_ view: TextView) -> String {
     guard let placement = view.shownClass ?? mainClass else { return nothingText(view) }
     let rows = rows(in: placement)
-    var text = headText + placeText(rows, placement) + settingsText
+    var text = headText + placementText(rows, placement) + settingsText
     if view.isFull { text += costTables(rows, view) }
     text += endText(placement, view)
     text += "\n" + TextWidth.fit(Answer.sentence(self, in: placement), view.width) + "\n\n"
@@ -31,8 +31,8 @@ extension ResultDocument {
     }
     let touch = parameters["touch"]?.string == "none" ? "not touched" : "written and checked in full"
     text += "Queue \(number("queueSize")), \(number("depth")) outstanding, batch \(number("batch")); payload \(touch)\n"
-    let places = (memory ?? []).map(\.text).joined(separator: ", ")
-    if !places.isEmpty { text += places.prefix(1).uppercased() + places.dropFirst() + "\n" }
+    let nodes = (memory ?? []).map(\.text).joined(separator: ", ")
+    if !nodes.isEmpty { text += nodes.prefix(1).uppercased() + nodes.dropFirst() + "\n" }
     if let parameters = try? JSONValue.object(parameters).decoded(CostParameters.self) {
       text += parameters.iommu.text(parameters.measuredPaths)
     }

@@ -165,6 +165,7 @@ extension DriveReport {
 
   private var answer: String {
     var text = failure.map { "It ended early: \($0.text). What stands here was done until then. " } ?? ""
+    if parameters.device == .entropy { return text + "\(grouped(results.bytesIn)) random bytes came." }
     guard parameters.verifies else {
       return text + (failure == nil ? "Every request was done; no byte" : "No byte") + " was compared (--verify)."
     }

@@ -149,17 +149,17 @@ package enum JSONText {
       text.append(UInt8(ascii: "\n"))
       for _ in 0..<(2 * depth) { text.append(UInt8(ascii: " ")) }
     }
-    for (place, byte) in bytes.enumerated() {
+    for (offset, byte) in bytes.enumerated() {
       if string.takes(byte) {
         text.append(byte)
         continue
       }
-      let isLeaf = place <= leafEnd
+      let isLeaf = offset <= leafEnd
       switch byte {
       case UInt8(ascii: "{"), UInt8(ascii: "["):
         text.append(byte)
-        if leaves[place] >= 0 {
-          leafEnd = leaves[place]
+        if leaves[offset] >= 0 {
+          leafEnd = leaves[offset]
         } else {
           depth += 1
           newline(depth)
@@ -186,12 +186,12 @@ package enum JSONText {
   private static func leaves(_ bytes: [UInt8]) -> [Int] {
     var ends = [Int](repeating: -1, count: bytes.count)
     var (open, string) = (-1, JSONString())
-    for (place, byte) in bytes.enumerated() {
+    for (offset, byte) in bytes.enumerated() {
       if string.takes(byte) { continue }
       switch byte {
-      case UInt8(ascii: "{"), UInt8(ascii: "["): open = place
+      case UInt8(ascii: "{"), UInt8(ascii: "["): open = offset
       case UInt8(ascii: "}"), UInt8(ascii: "]"):
-        if open >= 0, place - open <= longestLine { ends[open] = place }
+        if open >= 0, offset - open <= longestLine { ends[open] = offset }
         open = -1
       default: break
       }

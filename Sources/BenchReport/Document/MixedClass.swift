@@ -8,7 +8,7 @@ enum MixedClass {
   static let apart = 1.3
   private static let rare = 0.1
 
-  /// The two round trips, where so many values gather in two places.
+  /// The two round trips, where so many values gather around two.
   static func modes(_ roundTrips: [Double]) -> (low: Double, high: Double)? {
     let logs = roundTrips.filter { $0 > 0 }.map { log($0) }.sorted()
     guard logs.count >= 10 else { return nil }

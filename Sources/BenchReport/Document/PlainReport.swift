@@ -64,12 +64,16 @@ extension ResultRow {
   private mutating func add(_ key: String, _ field: JSONValue, _ dimensions: Set<String>) {
     if let number = field.number, !dimensions.contains(key) {
       figures = (figures ?? []) + [ResultFigure(key, unit: ResultFigure.unit(of: key), exactly: number)]
+    } else if let object = field.object, object.count == 3, let range = try? field.decoded(Estimate.self) {
+      var figure = ResultFigure(key, unit: ResultFigure.unit(of: key), exactly: range.median)
+      (figure.low, figure.high) = (range.low, range.high)
+      figures = (figures ?? []) + [figure]
     } else if let object = field.object {
       for (inner, value) in object.sorted(by: { $0.key < $1.key }) where value != .null {
         add(key + inner.prefix(1).uppercased() + inner.dropFirst(), value, dimensions)
       }
     } else if let array = field.array {
-      // Text alone; lists of anything else have no place in a row.
+      // Text alone; lists of anything else cannot be in a row.
       let words = array.compactMap(\.string)
       if !words.isEmpty { labels[key] = words.joined(separator: " ") }
     } else {
@@ -79,13 +83,16 @@ extension ResultRow {
 }
 
 extension ResultFigure {
-  /// By the ending that names of figures have.
+  /// By the words of the name: `latencyNanosecondsP50` is a time, `kernelInstructions` is not.
   static func unit(of name: String) -> String {
-    let lower = name.lowercased()
-    if ["ns", "nanoseconds", "nsperrequest", "nsperoperation"].contains(where: { lower.hasSuffix($0) }) { return "ns" }
-    if lower.contains("latencynanoseconds") { return "ns" }
-    if lower.hasSuffix("persecond") { return "1/s" }
-    if lower.hasPrefix("bytes") || lower.hasSuffix("bytes") { return "bytes" }
+    var words = [""]
+    for letter in name {
+      if letter.isUppercase { words.append("") }
+      words[words.count - 1] += letter.lowercased()
+    }
+    if words.contains("ns") || words.contains("nanoseconds") { return "ns" }
+    if words.suffix(2) == ["per", "second"] { return "1/s" }
+    if words.contains("bytes") { return "bytes" }
     return "1"
   }
 }
@@ -102,6 +109,7 @@ extension VFIOReport: PlainReport {
 
 extension GuestReport: PlainReport {
   package static var kind: ResultRow.Kind { .guest }
+  package static var dimensions: Set<String> { ["bytes"] }
 }
 
 extension ExhaustReport: PlainReport {

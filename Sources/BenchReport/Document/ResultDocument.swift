@@ -81,7 +81,7 @@ package struct ResultWarning: Codable, Equatable, Sendable {
   package init(kind: Kind, text: String) { (self.kind, self.text) = (kind, text) }
 }
 
-/// One run of one command: who, when, with what.
+/// One run of one command: where, when, with what.
 package struct RunRecord: Codable, Equatable, Sendable {
   /// UTC, ISO 8601: `2026-11-29T05:12:00Z`.
   package var startedAt: String
@@ -173,16 +173,16 @@ extension ResultDocument {
   private static func words(_ error: any Error) -> String {
     guard let error = error as? DecodingError else { return "it is not JSON" }
     switch error {
-    case .keyNotFound(let key, let context): return "\(place(context.codingPath)) has no '\(key.stringValue)'"
+    case .keyNotFound(let key, let context): return "\(path(context.codingPath)) has no '\(key.stringValue)'"
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      return "\(place(context.codingPath)) is of another type"
+      return "\(path(context.codingPath)) is of another type"
     case .dataCorrupted(let context):
-      return context.codingPath.isEmpty ? "it is not JSON" : "\(place(context.codingPath)) has no such value"
+      return context.codingPath.isEmpty ? "it is not JSON" : "\(path(context.codingPath)) has no such value"
     @unknown default: return "it is not JSON"
     }
   }
 
-  private static func place(_ path: [any CodingKey]) -> String {
+  private static func path(_ path: [any CodingKey]) -> String {
     path.isEmpty ? "it" : path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
   }
 }

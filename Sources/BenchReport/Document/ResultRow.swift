@@ -25,6 +25,10 @@ package struct ResultRow: Codable, Equatable, Sendable {
     case device
     /// A boot of a guest.
     case guest
+    /// A DMA path at one point of what grows: `scale`.
+    case scale
+    /// What becomes of a path's cost along an axis; `note` says flat, or what grew with it.
+    case growth
     /// Maps of a pool that runs full.
     case exhaust
     /// Simulated, not measured.
@@ -33,6 +37,8 @@ package struct ResultRow: Codable, Equatable, Sendable {
     case check
     /// Round trips of a cache line.
     case roundTrip
+    /// RingKit's program or the one it is compared with: `make peers`.
+    case peer
   }
 
   package var kind: Kind
@@ -55,7 +61,7 @@ package struct ResultRow: Codable, Equatable, Sendable {
   package var ratioToSwiotlb: Estimate?
   /// The ring's time by the fastest reference floor's.
   package var ratioToFloor: Estimate?
-  /// Where the times gather, when they gather in two places.
+  /// Where the times gather, when they gather around two.
   package var modes: Modes?
   /// Figures that only this kind of row has.
   package var figures: [ResultFigure]?
@@ -101,7 +107,7 @@ package struct ResultFigure: Codable, Equatable, Sendable {
   /// `ns`, `1/s`, `bytes`, `1` of a share, a ratio or a count, and so on.
   package var unit: String
   package var value: Double
-  /// The ends of its 95 % interval, where it has one.
+  /// The ends of its 95 % interval, where it has one; of a guest's boots the extremes.
   package var low: Double?
   package var high: Double?
 

@@ -38,7 +38,7 @@ package struct RunStart: Sendable {
   }
 
   /// The arguments as a shell takes them; the program by its name alone.
-  static func command(_ arguments: [String]) -> String {
+  package static func command(_ arguments: [String]) -> String {
     let name = arguments.first?.split(separator: "/").last.map { String($0) } ?? "ringbench"
     return ([name] + arguments.dropFirst().map(quoted)).joined(separator: " ")
   }

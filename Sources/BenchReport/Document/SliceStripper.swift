@@ -6,45 +6,45 @@ enum SliceStripper {
   static func strip(_ json: [UInt8]) -> [UInt8] {
     var stripped: [UInt8] = []
     stripped.reserveCapacity(json.count / 4)
-    var place = 0
-    while place < json.count {
-      guard json[place] == UInt8(ascii: "\"") else {
-        stripped.append(json[place])
-        place += 1
+    var offset = 0
+    while offset < json.count {
+      guard json[offset] == UInt8(ascii: "\"") else {
+        stripped.append(json[offset])
+        offset += 1
         continue
       }
-      let end = endOfString(json, place)
-      stripped += json[place..<end]
-      guard json[place..<end].elementsEqual(key), let list = listAfter(json, end) else {
-        place = end
+      let end = endOfString(json, offset)
+      stripped += json[offset..<end]
+      guard json[offset..<end].elementsEqual(key), let list = listAfter(json, end) else {
+        offset = end
         continue
       }
       stripped += Array(": null".utf8)
-      place = endOfList(json, list)
+      offset = endOfList(json, list)
     }
     return stripped
   }
 
   /// Behind the closing quote, or the end of the text.
   private static func endOfString(_ json: [UInt8], _ start: Int) -> Int {
-    var place = start + 1
-    while place < json.count, json[place] != UInt8(ascii: "\"") {
-      place += json[place] == UInt8(ascii: "\\") ? 2 : 1
+    var offset = start + 1
+    while offset < json.count, json[offset] != UInt8(ascii: "\"") {
+      offset += json[offset] == UInt8(ascii: "\\") ? 2 : 1
     }
-    return min(place + 1, json.count)
+    return min(offset + 1, json.count)
   }
 
   /// Where a list begins that is the value of a key that ended.
   private static func listAfter(_ json: [UInt8], _ end: Int) -> Int? {
-    var place = end
+    var offset = end
     var hasColon = false
-    while place < json.count {
-      switch json[place] {
-      case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"): place += 1
+    while offset < json.count {
+      switch json[offset] {
+      case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"): offset += 1
       case UInt8(ascii: ":") where !hasColon:
         hasColon = true
-        place += 1
-      case UInt8(ascii: "[") where hasColon: return place
+        offset += 1
+      case UInt8(ascii: "[") where hasColon: return offset
       default: return nil
       }
     }
@@ -53,19 +53,19 @@ enum SliceStripper {
 
   /// Behind the bracket that closes a list, or the end of the text.
   private static func endOfList(_ json: [UInt8], _ start: Int) -> Int {
-    var (place, depth) = (start, 0)
-    while place < json.count {
-      switch json[place] {
+    var (offset, depth) = (start, 0)
+    while offset < json.count {
+      switch json[offset] {
       case UInt8(ascii: "\""):
-        place = endOfString(json, place)
+        offset = endOfString(json, offset)
         continue
       case UInt8(ascii: "["): depth += 1
       case UInt8(ascii: "]"): depth -= 1
       default: break
       }
-      place += 1
+      offset += 1
       if depth == 0 { break }
     }
-    return place
+    return offset
   }
 }

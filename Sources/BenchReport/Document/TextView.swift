@@ -21,6 +21,7 @@ extension ResultDocument {
     case "cost": TextWidth.fit(costText(view), view.width)
     case "sweep": TextWidth.fit(sweepText(view), view.width)
     case "ring": TextWidth.fit(ringText(view), view.width)
+    case "scale": TextWidth.fit(scaleText(view), view.width)
     default: TextWidth.fit(rowsText(view), view.width)
     }
   }
@@ -36,7 +37,7 @@ extension ResultDocument {
   }
 
   /// Where the two threads were.
-  func placeText(_ rows: [ResultRow], _ placement: PlacementClass) -> String {
+  func placementText(_ rows: [ResultRow], _ placement: PlacementClass) -> String {
     let trip = Percentile.median(rows.compactMap { $0.placement?.roundTripNs })
     let cpus = [parameters["driverCPU"], parameters["deviceCPU"]].map { $0?.text ?? "?" }
     return "Driver on CPU \(cpus[0]), device on CPU \(cpus[1]): class \(placement.name)"

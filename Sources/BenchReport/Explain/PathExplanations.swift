@@ -27,7 +27,7 @@ package struct PathExplanation: Codable, Sendable {
   fileprivate(set) var kernel: [PathSetting] = []
   fileprivate(set) var protects: [String] = []
   fileprivate(set) var leavesOpen: [String] = []
-  /// Where the path came from: the thread of August 2018, or who proposed it since.
+  /// Where the path came from: the thread of August 2018, or a later proposal.
   fileprivate(set) var origin = ""
 }
 
@@ -69,10 +69,10 @@ package enum PathExplanations {
   package static func find(_ arguments: [String]) throws(BenchError) -> [PathExplanation] {
     guard !arguments.isEmpty else { return all }
     let found = try ListArgument.parse(arguments, ifEmpty: "an empty list of paths") { name throws(BenchError) in
-      guard let place = all.firstIndex(where: { $0.path == name }) else {
+      guard let index = all.firstIndex(where: { $0.path == name }) else {
         throw .usage("there is no path '\(name)'; choose from: \(names)")
       }
-      return place
+      return index
     }
     return found.map { all[$0] }
   }

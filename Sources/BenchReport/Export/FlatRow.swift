@@ -77,10 +77,10 @@ enum CSVExport {
   static func text(_ documents: [ResultDocument]) -> String {
     let rows = documents.flatMap { document in document.results.map { FlatRow($0, of: document) } }
     var columns: [String] = []
-    var places: [String: Int] = [:]
+    var indices: [String: Int] = [:]
     for row in rows {
-      for (key, _) in row.cells where places[key] == nil {
-        places[key] = columns.count
+      for (key, _) in row.cells where indices[key] == nil {
+        indices[key] = columns.count
         columns.append(key)
       }
     }
@@ -88,7 +88,7 @@ enum CSVExport {
     for row in rows {
       var cells = [String](repeating: "", count: columns.count)
       for (key, value) in row.cells {
-        if let place = places[key], value != .null { cells[place] = field(value.text) }
+        if let index = indices[key], value != .null { cells[index] = field(value.text) }
       }
       text += cells.joined(separator: ",") + "\n"
     }

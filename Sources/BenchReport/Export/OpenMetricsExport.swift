@@ -59,14 +59,14 @@ enum OpenMetricsExport {
       if !family.unit.isEmpty { text += "# UNIT \(family.name) \(family.unit)\n" }
       text += "# HELP \(family.name) \(family.help)\n"
       // One set of labels has one value: the last one given.
-      var places: [String: Int] = [:]
+      var indices: [String: Int] = [:]
       var lines: [(labels: String, value: Double)] = []
       for sample in family.samples where sample.value.isFinite {
         let labels = list(sample.labels)
-        if let place = places[labels] {
-          lines[place].value = sample.value
+        if let index = indices[labels] {
+          lines[index].value = sample.value
         } else {
-          places[labels] = lines.count
+          indices[labels] = lines.count
           lines.append((labels, sample.value))
         }
       }

@@ -43,12 +43,17 @@ package struct GuestConsole: Sendable {
   /// Character i is the device's feature bit i, after negotiation.
   package var features = ""
   package var domainType = ""
+  /// Of the load whose times or instructions are wanted: writes, then reads.
   package var passes: [LoadPass] = []
+  /// Of the load after it, whose trace events the kernel counted; empty where there was none.
+  package var traced: [LoadPass] = []
   /// Trace events of the guest's kernel, counted.
   package var events: [String: Int] = [:]
   /// Bounce slots in use when the load was over, and how many there are.
   package var slotsLeft: Int?
   package var slotCount: Int?
+  /// Bytes of the kernel's symbols, which the guest wrote to the start of its disk.
+  package var symbolBytes: Int?
   /// Lines of the kernel's log that speak of faults.
   package var faults: [String] = []
   /// Why the load failed, in its words.
@@ -69,10 +74,13 @@ package struct GuestConsole: Sendable {
       case ("guest:", "iommu") where words.count == 3: domainType = words[2]
       case ("guest:", "event") where words.count == 4: events[words[2]] = Int(words[3])
       case ("guest:", "io_tlb_used") where words.count == 5: (slotsLeft, slotCount) = (Int(words[2]), Int(words[4]))
+      case ("guest:", "symbols") where words.count == 3: symbolBytes = Int(words[2])
       case ("guest:", "kernel"): faults.append(words[2...].joined(separator: " "))
       case ("guest:", "exit") where words.count == 3: exitCode = Int(words[2])
       case ("load:", "failed:"): failure = words[2...].joined(separator: " ")
-      case ("load:", _): LoadPass(words.dropFirst()).map { passes.append($0) }
+      case ("load:", _):
+        guard let pass = LoadPass(words.dropFirst()) else { continue }
+        if passes.count < 2 { passes.append(pass) } else { traced.append(pass) }
       default: break
       }
     }
@@ -101,6 +109,16 @@ package struct DeviceCounts: Codable, Sendable {
   var iotlbInvalidations = 0
 
   init() {}
+
+  mutating func add(_ other: DeviceCounts) {
+    buffers += other.buffers
+    notifications += other.notifications
+    notificationsSuppressed += other.notificationsSuppressed
+    iotlbHits += other.iotlbHits
+    iotlbMisses += other.iotlbMisses
+    iotlbUpdates += other.iotlbUpdates
+    iotlbInvalidations += other.iotlbInvalidations
+  }
 
   /// Finds the report in what the device wrote; `nil` where there is none.
   package init?(in text: String) {

@@ -62,22 +62,63 @@ package enum GuestAccelerator: String, CaseIterable, Encodable, Sendable, NamedC
   package static let noun = "accelerator"
 }
 
+/// One combination: what is booted, and what its load does.
+package struct GuestCase: Hashable, Sendable {
+  package let setting: GuestSetting
+  package let ring: RingLayout
+  package let bytes: Int
+  /// Threads of the load, each with one request outstanding.
+  package let depth: Int
+
+  package init(_ setting: GuestSetting, _ ring: RingLayout, bytes: Int, depth: Int) {
+    (self.setting, self.ring, self.bytes, self.depth) = (setting, ring, bytes, depth)
+  }
+
+  package var name: String {
+    "\(setting.name), \(ring.name), \(NumberText.bytes(bytes)), \(depth) outstanding"
+  }
+}
+
 /// What `ringbench guest` runs.
 package struct GuestParameters: Encodable, Sendable {
   package var settings = GuestSetting.allCases
-  package var rings = RingLayout.allCases
+  package var rings = [RingLayout.split]
+  package var sizes = [4096]
+  /// Threads of the load; `nil` until it is known what runs the guest.
+  package var depths: [Int]?
+  /// Writes, and then reads, of all threads together; `nil` until it is known what runs the guest.
+  package var requests: Int?
+  /// Boots of each combination; `nil` until it is known what runs the guest.
+  package var boots: Int?
   /// As asked for; the report says what it became.
   package var accelerator = GuestAccelerator.auto
-  /// Threads of the load; each waits for each of its requests.
-  package var threads = 4
-  /// Writes, and then reads, of each thread; `nil` until it is known what runs the guest.
-  package var requests: Int?
-  package var blockBytes = 4096
-  package var diskBytes = 64 << 20
+  /// Whether the instructions are given by kernel function too.
+  package var functions = false
   package var secondsPerBoot = 120.0
 
   package init() {}
 
-  /// Enough under software emulation for counts, which then are what there is.
-  package static func defaultRequests(_ accelerator: GuestAccelerator) -> Int { accelerator == .tcg ? 500 : 20_000 }
+  /// Fills in what depends on what runs the guest: under emulation enough for counts, one request at a time.
+  package mutating func resolve(_ accelerator: GuestAccelerator) {
+    let isEmulated = accelerator == .tcg
+    depths = depths ?? [isEmulated ? 1 : 4]
+    requests = requests ?? (isEmulated ? 2000 : 80_000)
+    boots = boots ?? (isEmulated ? 3 : 1)
+  }
+
+  /// All combinations, the settings of one ring, size and depth together.
+  package var cases: [GuestCase] {
+    var cases: [GuestCase] = []
+    for ring in rings {
+      for bytes in sizes {
+        for depth in depths ?? [1] {
+          cases += settings.map { GuestCase($0, ring, bytes: bytes, depth: depth) }
+        }
+      }
+    }
+    return cases
+  }
+
+  /// Each thread has a part of the disk, of sixty-four blocks at least.
+  package static func diskBytes(_ guest: GuestCase) -> Int { max(64 << 20, guest.depth * 64 * guest.bytes) }
 }

@@ -1,36 +1,77 @@
 import BenchHarness
 import BenchPaths
 
-/// One boot: a setting on a ring, and what both sides counted.
+/// One combination: a setting on a ring with requests of one size and depth, and what both sides counted in its boots.
 package struct GuestRow: Encodable, Sendable {
-  /// Writes, or reads; without the figures of time where those mean nothing.
+  /// Writes, or reads; times where those mean something, else instructions.
   struct Pass: Encodable, Sendable {
+    /// Of all boots.
     let requests: Int
-    let bytes: Int
     fileprivate(set) var requestsPerSecond: Figure?
     fileprivate(set) var latencyNanoseconds: [String: Int]?
-    /// Requests a second over those of `direct` on the same ring.
+    /// Requests a second over those of `direct` with the same ring, size and depth.
     fileprivate(set) var ratioToDirect: Null<Figure>?
+    /// Of the guest's kernel, a request.
+    private(set) var kernelInstructions: BootSpread?
+    /// Of the load itself: the same in each setting.
+    private(set) var userInstructions: BootSpread?
+    /// Elements that the kernel's repeated string instructions moved beyond the first: they are no instructions.
+    private(set) var kernelRepeats: BootSpread?
+    /// The kernel's instructions less those of `direct`; `nil` of `direct`.
+    fileprivate(set) var kernelOverDirect: Double?
+    /// The kernel's instructions by what its functions are for.
+    private(set) var `in`: [String: Double]?
 
-    fileprivate init?(_ pass: LoadPass?) {
-      guard let pass else { return nil }
-      (requests, bytes) = (pass.requests, pass.bytes)
-      requestsPerSecond = Figure(wrappedValue: pass.requestsPerSecond)
-      latencyNanoseconds = pass.latency
+    fileprivate init?(_ operation: String, _ boots: [GuestBoot], areTimes: Bool) {
+      let passes = boots.compactMap { $0.load(operation) }
+      guard !passes.isEmpty else { return nil }
+      requests = passes.reduce(0) { $0 + $1.requests }
+      if areTimes {
+        requestsPerSecond = Figure(wrappedValue: Percentile.median(passes.map(\.requestsPerSecond)) ?? 0)
+        var latency: [String: Int] = [:]
+        for name in LoadPass.latencyNames {
+          latency[name] = Percentile.median(passes.compactMap { $0.latency[name].map(Double.init) }).map { Int($0) }
+        }
+        latencyNanoseconds = latency
+      }
+      var (kernel, user, repeats) = ([Double](), [Double](), [Double]())
+      for boot in boots {
+        guard let counted = boot.counted.first(where: { $0.operation == operation }),
+          let requests = boot.load(operation)?.requests, requests > 0
+        else { continue }
+        kernel.append(Double(counted.kernel) / Double(requests))
+        user.append(Double(counted.user) / Double(requests))
+        repeats.append(Double(counted.kernelRepeats) / Double(requests))
+      }
+      (kernelInstructions, userInstructions) = (BootSpread(kernel), BootSpread(user))
+      kernelRepeats = BootSpread(repeats)
+      let index = operation == "write" ? 0 : 1
+      let functions = boots.filter { index < $0.functions.count }
+      guard !functions.isEmpty else { return }
+      let counted = functions.reduce(0) { $0 + ($1.load(operation)?.requests ?? 0) }
+      var groups: [String: Double] = [:]
+      for function in functions.flatMap({ $0.functions[index] }) {
+        groups[function.group.rawValue, default: 0] += Double(function.instructions)
+      }
+      `in` = groups.mapValues { PerRequest.rounded($0 / Double(counted)) }
     }
 
     fileprivate mutating func compare(with base: Pass?) {
-      let (own, direct) = (requestsPerSecond?.wrappedValue ?? 0, base?.requestsPerSecond?.wrappedValue ?? 0)
-      ratioToDirect = Null(wrappedValue: direct > 0 ? Figure(wrappedValue: own / direct) : nil)
-    }
-
-    fileprivate mutating func forgetTimes() {
-      (requestsPerSecond, latencyNanoseconds, ratioToDirect) = (nil, nil, nil)
+      if let own = requestsPerSecond?.wrappedValue {
+        let direct = base?.requestsPerSecond?.wrappedValue ?? 0
+        ratioToDirect = Null(wrappedValue: direct > 0 ? Figure(wrappedValue: own / direct) : nil)
+      }
+      if let own = kernelInstructions?.median, let direct = base?.kernelInstructions?.median {
+        kernelOverDirect = PerRequest.rounded(own - direct)
+      }
     }
   }
 
   let setting: GuestSetting
   let ring: RingLayout
+  let bytes: Int
+  let depth: Int
+  let boots: Int
   let guestKernel: String
   private let hypervisor: String
   /// The ring's features, by name.
@@ -41,21 +82,75 @@ package struct GuestRow: Encodable, Sendable {
   private let devices: [String]
   fileprivate(set) var write: Pass?
   fileprivate(set) var read: Pass?
+  /// Of all boots.
   let device: DeviceCounts
+  /// Of the traced loads of all boots, which had so many requests.
   let guestEvents: [String: Int]
+  let tracedRequests: Int
   /// In use at most, as far as was seen.
   let peakBounceSlots: Int
   @Null private var bounceSlots: Int?
+  /// What the setting's counts must be, and whether they are; `nil` where the kernel was not asked to trace.
+  private(set) var expected: String?
+  private(set) var asExpected: Bool?
 
-  package init(setting: GuestSetting, ring: RingLayout, console: GuestConsole, device: DeviceCounts) {
-    (self.setting, self.ring, self.device) = (setting, ring, device)
-    (guestKernel, hypervisor, negotiated) = (console.kernel, console.hypervisor, console.ringFeatures)
-    (features, domainType, guestEvents) = (console.features, console.domainType, console.events)
-    (kernelWords, devices) = (setting.kernelWords, setting.devices(ring, chardev: "other"))
-    write = Pass(console.passes.first { $0.operation == "write" })
-    read = Pass(console.passes.first { $0.operation == "read" })
-    peakBounceSlots = console.passes.map(\.peakSlots).max() ?? 0
-    bounceSlots = console.slotCount
+  /// `nil` without a boot.
+  package init?(_ boots: [GuestBoot], areTimes: Bool) {
+    guard let first = boots.first else { return nil }
+    let guest = first.guest
+    (setting, ring, bytes, depth) = (guest.setting, guest.ring, guest.bytes, guest.depth)
+    (guestKernel, hypervisor) = (first.console.kernel, first.console.hypervisor)
+    (negotiated, features) = (first.console.ringFeatures, first.console.features)
+    (domainType, bounceSlots) = (first.console.domainType, first.console.slotCount)
+    (kernelWords, devices) = (guest.setting.kernelWords, guest.setting.devices(guest.ring, chardev: "other"))
+    self.boots = boots.count
+    write = Pass("write", boots, areTimes: areTimes)
+    read = Pass("read", boots, areTimes: areTimes)
+    var device = DeviceCounts()
+    var events: [String: Int] = [:]
+    for boot in boots {
+      device.add(boot.device)
+      events.merge(boot.console.events, uniquingKeysWith: +)
+    }
+    (self.device, guestEvents) = (device, events)
+    tracedRequests = boots.flatMap(\.console.traced).reduce(0) { $0 + $1.requests }
+    peakBounceSlots = boots.flatMap { $0.console.passes + $0.console.traced }.map(\.peakSlots).max() ?? 0
+    expect()
+  }
+
+  /// Holds the counts of a request against what the setting stands for.
+  private mutating func expect() {
+    guard let maps = event("map"), let unmaps = event("unmap"), let bounces = event("swiotlb_bounced") else { return }
+    let invalidations = perRequest(device.iotlbInvalidations)
+    switch setting {
+    case .direct, .accessPlatform:
+      expected = "neither maps, nor invalidations, nor bounces"
+      asExpected = maps == 0 && invalidations == 0 && bounces == 0
+    case .forcedStrict:
+      expected = "an invalidation for each unmap, within 5 %"
+      asExpected = maps >= 1 && bounces == 0 && abs(invalidations - unmaps) <= 0.05 * unmaps
+    case .forcedLazy:
+      expected = "maps, and an invalidation for four unmaps or more"
+      asExpected = maps >= 1 && bounces == 0 && invalidations <= unmaps / 4
+    case .swiotlb:
+      expected = "a bounce for each buffer, and no maps"
+      asExpected = maps == 0 && invalidations == 0 && bounces >= 1
+    }
+  }
+
+  /// Of the traced loads, a request; `nil` where there was none.
+  func event(_ name: String) -> Double? {
+    tracedRequests == 0 ? nil : Double(guestEvents[name] ?? 0) / Double(tracedRequests)
+  }
+
+  /// A count of the device's, a request; the firmware's requests are among them.
+  func perRequest(_ count: Int) -> Double { device.buffers == 0 ? 0 : Double(count) / Double(device.buffers) }
+
+  fileprivate mutating func compare(with rows: [GuestRow]) {
+    guard setting != .direct else { return }
+    let base = rows.first { $0.setting == .direct && ($0.ring, $0.bytes, $0.depth) == (ring, bytes, depth) }
+    write?.compare(with: base?.write)
+    read?.compare(with: base?.read)
   }
 }
 
@@ -66,89 +161,61 @@ package final class GuestReport: Encodable {
   let accelerator: GuestAccelerator
   /// Why times are missing; `nil` under KVM.
   @Null private var whyNotKVM: String?
+  /// Why instructions are missing; `nil` where they were counted, and under KVM.
+  @Null var whyNotCounted: String?
   let timesMeanSomething: Bool
   let results: [GuestRow]
+  /// The instructions of each pass of each boot.
+  private let boots: [GuestBootRecord]
+  /// The functions that take most.
+  let functions: [GuestFunctionTable]
   package let interrupted: Bool
   /// What the rows say together.
   let answer: String
 
+  /// Takes all boots, in any order; `whyNotCounted` is `nil` where the plugin counted.
   package init(
-    machine: Machine, parameters: GuestParameters, accelerator: GuestAccelerator, whyNotKVM: String?, rows: [GuestRow],
-    interrupted: Bool
+    machine: Machine, parameters: GuestParameters, accelerator: GuestAccelerator, whyNotKVM: String?,
+    whyNotCounted: String? = nil, boots: [GuestBoot], interrupted: Bool
   ) {
     (self.machine, self.parameters, self.accelerator) = (machine, parameters, accelerator)
     (self.whyNotKVM, self.interrupted) = (whyNotKVM, interrupted)
-    timesMeanSomething = accelerator == .kvm
-    var (results, requests, reads) = (rows, 0, [String]())
-    for (number, row) in rows.enumerated() {
-      requests += (row.write?.requests ?? 0) + (row.read?.requests ?? 0)
-      guard timesMeanSomething else {
-        results[number].write?.forgetTimes()
-        results[number].read?.forgetTimes()
-        continue
-      }
-      let base = rows.first { $0.setting == .direct && $0.ring == row.ring }
-      results[number].write?.compare(with: base?.write)
-      results[number].read?.compare(with: base?.read)
-      if row.setting != .direct, let ratio = results[number].read?.ratioToDirect?.wrappedValue?.wrappedValue {
-        reads.append("\(row.setting.name) (\(row.ring.name)) \(fixed(ratio, 2))")
-      }
-    }
+    let isMeasured = accelerator == .kvm
+    (timesMeanSomething, self.whyNotCounted) = (isMeasured, isMeasured ? nil : whyNotCounted)
+    let groups = parameters.cases.map { guest in boots.filter { $0.guest == guest } }
+    var results = groups.compactMap { GuestRow($0, areTimes: isMeasured) }
+    for number in results.indices { results[number].compare(with: results) }
     self.results = results
-    let checked = "\(grouped(requests)) requests in \(rows.count) boots, each word that was read compared. "
-    answer =
-      timesMeanSomething
-      ? checked + "Reads a second, of direct's: \(reads.joined(separator: ", "))."
-      : checked + "Times mean nothing under software emulation and are not given: \(whyNotKVM ?? "")."
-  }
-}
-
-/// The boots for people: times where they mean something, and counts.
-extension GuestReport {
-  package func text() -> String {
-    let parameters = parameters
-    var text = "Linux \(results.first?.guestKernel ?? "?") guest, \(parameters.threads) threads, each "
-    text += "\(grouped(parameters.requests ?? 0)) random writes and then as many reads of "
-    text += "\(NumberText.bytes(parameters.blockBytes)), O_DIRECT; our vhost-user device on the other end\n"
-    for ring in parameters.rings {
-      let rows = results.filter { $0.ring == ring }
-      if timesMeanSomething {
-        text += TextTable.text(
-          "setting||>requests/s|>× direct|>p50 µs|>p90|>p99|>p99.9|>max", rows.flatMap(times),
-          title: "\(ring.name), times")
+    self.boots = boots.flatMap(GuestBootRecord.of)
+    functions = groups.flatMap(GuestFunctionTable.of)
+    let requests = results.reduce(0) { $0 + ($1.write?.requests ?? 0) + ($1.read?.requests ?? 0) }
+    let checked = "\(grouped(requests)) requests in \(boots.count) boots, each word that was read compared. "
+    if isMeasured {
+      let reads = results.compactMap { row in
+        row.read?.ratioToDirect?.wrappedValue.map { ratio in
+          "\(row.setting.name) (\(row.ring.name)) \(fixed(ratio.wrappedValue, 2))"
+        }
       }
-      // Under KVM the guest's kernel is not asked to trace: that would cost time.
-      let traced = timesMeanSomething ? "" : "|>maps|>unmaps|>bounces"
-      text += TextTable.text(
-        "setting|negotiated|>requests|>interrupts|>IOTLB hits|>misses|>updates|>invalidations\(traced)|>slots at most",
-        rows.map(counts), title: "\(ring.name), counts")
+      answer = checked + "Reads a second, of direct's: \(reads.joined(separator: ", "))."
+    } else {
+      let nothing = "Times mean nothing under software emulation and are not given: \(whyNotKVM ?? "")."
+      answer = (Self.instructions(results) ?? "") + checked + nothing
     }
-    return text + "\n" + Lines.caveat(interrupted: interrupted) + answer + "\n" + Lines.more("guest")
   }
 
-  private func times(_ row: GuestRow) -> [[String]] {
-    var rows: [[String]] = []
-    for (name, pass) in [("write", row.write), ("read", row.read)] {
-      guard let pass else { continue }
-      let latency = LoadPass.latencyNames.map { name in
-        short(pass.latencyNanoseconds?[name].map { Double($0) / 1000 })
+  /// What a write takes in the first ring, size and depth; `nil` where nothing was counted.
+  private static func instructions(_ rows: [GuestRow]) -> String? {
+    guard let base = rows.first, let direct = base.write?.kernelInstructions else { return nil }
+    let others = rows.dropFirst().filter { ($0.ring, $0.bytes, $0.depth) == (base.ring, base.bytes, base.depth) }
+    let more = others.compactMap { row in
+      row.write?.kernelOverDirect.map { over in
+        "\(row.setting.name) \(over < 0 ? "" : "+")\(grouped(Int(over.rounded()))) "
+          + "(\(fixed(100 * over / direct.median, 0)) %)"
       }
-      rows.append(
-        [
-          row.setting.name, name, fixed(pass.requestsPerSecond?.wrappedValue, 0),
-          fixed(pass.ratioToDirect?.wrappedValue?.wrappedValue, 2),
-        ] + latency)
     }
-    return rows
-  }
-
-  private func counts(_ row: GuestRow) -> [String] {
-    let device = row.device
-    var counts = [
-      device.buffers, device.notifications, device.iotlbHits, device.iotlbMisses, device.iotlbUpdates,
-      device.iotlbInvalidations,
-    ]
-    if !timesMeanSomething { counts += ["map", "unmap", "swiotlb_bounced"].map { row.guestEvents[$0] ?? 0 } }
-    return [row.setting.name, row.negotiated] + (counts + [row.peakBounceSlots]).map(grouped)
+    let text =
+      "A write of \(NumberText.bytes(base.bytes)) takes the guest's kernel \(grouped(Int(direct.median.rounded()))) "
+      + "instructions when \(base.setting.name)"
+    return text + (more.isEmpty ? ". " : "; with \(more.joined(separator: ", ")). ")
   }
 }

@@ -6,7 +6,7 @@ struct Chart {
   /// What it is called where it is written to a file.
   let name: String
   let title: String
-  /// What it shows, for those who do not see it.
+  /// What it shows, in words, for readers that cannot see it.
   let summary: String
   let width: Double
   var height: Double
@@ -34,16 +34,17 @@ struct Chart {
   ) -> String {
     var page = Markup()
     page.append(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(place(width)) \(place(height))\" role=\"img\"")
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(coordinate(width)) \(coordinate(height))\""
+        + " role=\"img\"")
     for (key, value) in more { page.append(" \(key)=\"\(Markup.escaped(value))\"") }
     // Its own size where nothing else gives it one.
-    if style != nil { page.append(" width=\"\(place(width * 2))\" height=\"\(place(height * 2))\"") }
+    if style != nil { page.append(" width=\"\(coordinate(width * 2))\" height=\"\(coordinate(height * 2))\"") }
     page.append(">")
     page.element("title", ["id": "\(identifier)t"], title)
     page.element("desc", ["id": "\(identifier)d"], summary)
     if let style {
       page.append("<style>\(style)</style>")
-      page.element("rect", ["class": "paper", "width": place(width), "height": place(height)])
+      page.element("rect", ["class": "paper", "width": coordinate(width), "height": coordinate(height)])
     }
     page.append(body.text)
     page.append("</svg>")
@@ -64,7 +65,7 @@ extension Chart {
   ) {
     var classes = [kind].compactMap { $0 }
     if anchor != .start { classes.append(anchor == .end ? "e" : "m") }
-    let at = (place(x), place(y))
+    let at = (coordinate(x), coordinate(y))
     if classes.isEmpty {
       body.element("text", ["x": at.0, "y": at.1], words)
     } else {
@@ -73,7 +74,8 @@ extension Chart {
   }
 
   mutating func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, as kind: String) {
-    body.element("path", ["d": "M\(place(x1)) \(place(y1))L\(place(x2)) \(place(y2))", "class": kind])
+    body.element(
+      "path", ["d": "M\(coordinate(x1)) \(coordinate(y1))L\(coordinate(x2)) \(coordinate(y2))", "class": kind])
   }
 
   mutating func path(_ points: [(x: Double, y: Double)], as kind: String) {
@@ -91,8 +93,8 @@ extension Chart {
     body.element(
       "rect",
       [
-        "x": place(min(x1, x2)), "y": place(min(y1, y2)), "width": place(max(abs(x2 - x1), 0.8)),
-        "height": place(max(abs(y2 - y1), 0.8)), "class": kind,
+        "x": coordinate(min(x1, x2)), "y": coordinate(min(y1, y2)), "width": coordinate(max(abs(x2 - x1), 0.8)),
+        "height": coordinate(max(abs(y2 - y1), 0.8)), "class": kind,
       ])
   }
 
@@ -122,7 +124,7 @@ extension Chart {
     var text = "M"
     for (number, point) in points.enumerated() {
       if number > 0 { text += "L" }
-      text += "\(place(point.x)) \(place(point.y))"
+      text += "\(coordinate(point.x)) \(coordinate(point.y))"
     }
     return text
   }
@@ -142,13 +144,13 @@ enum MarkShape: CaseIterable {
     let (s, x, y) = (size, x, y)
     func points(_ offsets: [(Double, Double)]) -> String {
       offsets.enumerated().map { number, offset in
-        "\(number == 0 ? "M" : "L")\(place(x + offset.0)) \(place(y + offset.1))"
+        "\(number == 0 ? "M" : "L")\(coordinate(x + offset.0)) \(coordinate(y + offset.1))"
       }.joined() + "z"
     }
     switch self {
     case .circle:
-      return "M\(place(x - s)) \(place(y))a\(place(s)) \(place(s)) 0 1 0 \(place(2 * s)) 0"
-        + "a\(place(s)) \(place(s)) 0 1 0 \(place(-2 * s)) 0"
+      return "M\(coordinate(x - s)) \(coordinate(y))a\(coordinate(s)) \(coordinate(s)) 0 1 0 \(coordinate(2 * s)) 0"
+        + "a\(coordinate(s)) \(coordinate(s)) 0 1 0 \(coordinate(-2 * s)) 0"
     case .square: return points([(-s, -s), (s, -s), (s, s), (-s, s)])
     case .triangle: return points([(0, -1.2 * s), (1.2 * s, s), (-1.2 * s, s)])
     case .inverted: return points([(0, 1.2 * s), (1.2 * s, -s), (-1.2 * s, -s)])
@@ -167,7 +169,7 @@ extension Chart {
     body.element("path", ["d": shape.outline(x, y, size), "class": kind])
   }
 
-  /// Marks and their names in rows, from a place downwards; returns where they end.
+  /// Marks and their names in rows, from a point downwards; returns where they end.
   mutating func legend(
     _ entries: [(shape: MarkShape, kind: String, name: String)], _ x: Double, _ y: Double, width: Double
   ) -> Double {

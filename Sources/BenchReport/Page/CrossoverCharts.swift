@@ -69,7 +69,7 @@ enum CrossoverCharts {
       y, ticks: y.ticks(6), left: left, right: Chart.usualWidth - 12, title: "ns a buffer", TickText.number)
     chart.horizontalAxis(
       x, ticks: x.byteTicks(8), top: top, bottom: bottom, title: "bytes of a buffer", TickText.bytes)
-    // Of several at one place the letters stand side by side.
+    // Of several at one point the letters stand side by side.
     var taken: [Double] = []
     for (number, pair, meeting) in meetings {
       let at = x.at(meeting.bytes.median)

@@ -19,13 +19,13 @@ struct PanelKey: Hashable {
   /// Rows by panel, in the order they came in.
   static func panels(_ rows: [ResultRow]) -> [(key: PanelKey, rows: [ResultRow])] {
     var panels: [(key: PanelKey, rows: [ResultRow])] = []
-    var places: [PanelKey: Int] = [:]
+    var indices: [PanelKey: Int] = [:]
     for row in rows {
       guard let key = PanelKey(row) else { continue }
-      if let place = places[key] {
-        panels[place].rows.append(row)
+      if let index = indices[key] {
+        panels[index].rows.append(row)
       } else {
-        places[key] = panels.count
+        indices[key] = panels.count
         panels.append((key, [row]))
       }
     }
@@ -68,11 +68,11 @@ enum LadderCharts {
     for (number, path) in paths.enumerated() {
       let y = top + (Double(number) + 0.5) * step
       chart.label(path, 4, y + 4)
-      for (place, placement) in classes.enumerated() {
+      for (index, placement) in classes.enumerated() {
         guard let row = rows.first(where: { Self.name($0) == path && $0.placement?.class == placement }),
           let ratio = row.ratioToDirect
         else { continue }
-        let at = y + (Double(place) - Double(classes.count - 1) / 2) * 11
+        let at = y + (Double(index) - Double(classes.count - 1) / 2) * 11
         chart.whisker(ratio, on: scale, at, Look.shape(placement), Look.kind(placement))
         chart.label(fixed(ratio.median, ratio.median < 9.995 ? 2 : 0), Chart.usualWidth - 2, at + 3.5, .end, as: "s")
       }
@@ -138,7 +138,10 @@ extension Chart {
       let tip = estimate.median > 1 ? 6.0 : -6.0
       body.element(
         "path",
-        ["d": "M\(place(end - tip)) \(place(y - 4))l\(place(tip)) 4l\(place(-tip)) 4", "class": "l" + kind.dropFirst()])
+        [
+          "d": "M\(coordinate(end - tip)) \(coordinate(y - 4))l\(coordinate(tip)) 4l\(coordinate(-tip)) 4",
+          "class": "l" + kind.dropFirst(),
+        ])
       return
     }
     let (low, high) = (scale.at(estimate.low), scale.at(estimate.high))
@@ -148,8 +151,8 @@ extension Chart {
         "path",
         [
           "d":
-            "M\(place(low)) \(place(y - 3))v6M\(place(low)) \(place(y))H\(place(high))M\(place(high)) "
-            + "\(place(y - 3))v6",
+            "M\(coordinate(low)) \(coordinate(y - 3))v6M\(coordinate(low)) \(coordinate(y))H\(coordinate(high))"
+            + "M\(coordinate(high)) \(coordinate(y - 3))v6",
           "class": line,
         ])
     }

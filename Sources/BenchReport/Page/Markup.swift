@@ -97,7 +97,7 @@ struct PageTable {
 }
 
 /// A coordinate in a picture: a tenth of a unit is finer than a screen shows.
-func place(_ number: Double) -> String {
+func coordinate(_ number: Double) -> String {
   guard number.isFinite else { return "0" }
   let tenths = Int((min(max(number, -1e6), 1e6) * 10).rounded())
   let (whole, rest) = (abs(tenths) / 10, abs(tenths) % 10)

@@ -1,7 +1,7 @@
 import BenchHarness
 import BenchPaths
 
-/// What was found, who measured it, and how results stand beside each other.
+/// What was found, what measured it, and how results stand beside each other.
 extension PageBlocks {
   static func answer(_ page: ReportPage) -> [PageBlock] {
     var start = ""

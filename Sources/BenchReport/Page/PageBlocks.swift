@@ -82,8 +82,8 @@ enum PageBlocks {
       for row in result.document.results where row.kind == .path {
         guard let counters = row.counters else { continue }
         let (path, text) = (LadderCharts.name(row), CounterText.text(counters))
-        if let place = lines.firstIndex(where: { $0.path == path && $0.text == text }) {
-          lines[place].rows.append(row)
+        if let index = lines.firstIndex(where: { $0.path == path && $0.text == text }) {
+          lines[index].rows.append(row)
         } else {
           lines.append((path, text, [row]))
         }
@@ -180,10 +180,13 @@ enum PageBlocks {
     case .shape: "Figures of published shapes"
     case .device: "Devices"
     case .guest: "Guests"
+    case .scale: "Points of what grows"
+    case .growth: "Growth along each axis"
     case .exhaust: "A pool that runs full"
     case .prediction: "Predictions"
     case .check: "Predictions beside real threads"
     case .roundTrip: "Round trips of a cache line"
+    case .peer: "RingKit and its peers"
     }
   }
 

@@ -72,7 +72,7 @@ extension Chart {
       if let reason = slice.dropped {
         dropped += SliceCharts.shape(reason).outline(atX, atY, 2.2)
       } else {
-        kept += "M\(place(atX)) \(place(atY))h0"
+        kept += "M\(coordinate(atX)) \(coordinate(atY))h0"
       }
     }
     if !dropped.isEmpty { body.element("path", ["d": dropped, "class": "h\(colour)"]) }

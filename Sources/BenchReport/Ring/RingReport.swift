@@ -97,7 +97,7 @@ extension ResultRow {
 }
 
 /// Everything `ringbench ring` found.
-package struct RingReport: MeasuredReport {
+package struct RingReport: SlicedReport {
   let machine: Machine
   let parameters: RingParameters
   package let results: [ResultRow]
@@ -114,13 +114,4 @@ package struct RingReport: MeasuredReport {
 
   package var emptiness: String? { results.isEmpty ? Lines.nothing(slicesDroppedBy) : nil }
   package var seed: UInt64? { parameters.seed }
-
-  package func document(_ run: RunRecord) throws(BenchError) -> ResultDocument {
-    var document = ResultDocument(run: run, machine: machine)
-    document.parameters = try JSONValue.of(parameters).object ?? [:]
-    document.results = results
-    document.slicesDroppedBy = slicesDroppedBy
-    document.addCautions(disturbed: disturbed, interrupted: interrupted)
-    return document
-  }
 }

@@ -7,7 +7,7 @@ extension ResultDocument {
     guard let placement = view.shownClass ?? mainClass else { return nothingText(view) }
     let rows = results.filter { $0.placement?.class == placement }
     let rings = rows.filter { $0.kind == .ring }
-    let text = headText + placeText(rows, placement) + "Payload not touched\n" + same(rings)
+    let text = headText + placementText(rows, placement) + "Payload not touched\n" + same(rings)
     return text + endText(placement, view) + tables(rings, rows.filter { $0.kind == .floor }, view)
   }
 

@@ -1,4 +1,4 @@
-/// What a shape is held against: a figure that somebody else published.
+/// What a shape is held against: a figure that others published.
 struct PublishedFigure: Encodable, Equatable, Sendable {
   let source: String
   let setup: String
@@ -46,7 +46,7 @@ package enum Published: Int, Sendable {
     lockSplit | V | Tianyu Lan, swiotlb lock split (2022) | confidential VM, network | about 20 to about 34 Gb/s
     globalLock | V | Andi Kleen (2022) | TDX, global swiotlb lock, extreme cases | over 20 % of CPU time in the lock
     firecracker | V | firecracker PR 5156 (2025) | all I/O through one swiotlb region, which has one area | up to 80
-      % of throughput lost
+      % of throughput lost; buffers kept in shared memory win most of it back
     shadowBuffers | V | Markuze, ASPLOS'16 | copy into permanently mapped shadow buffers | up to 5 times strict
       zero-copy; 0-25 % below no IOMMU
     vIOMMU | S | Amit, vIOMMU, ATC'11 | 10 GbE | strict 43 % of line rate, 10 ms batching 91 %; invalidation over 40

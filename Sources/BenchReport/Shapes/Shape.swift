@@ -14,6 +14,7 @@ package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
   case reach = "H"
   case backend = "I"
   case indirect = "J"
+  case keptBuffers = "K"
 
   package static let noun = "shape"
 
@@ -29,6 +30,7 @@ package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
     case .reach: "reach of the IOTLB"
     case .backend: "translation in another process"
     case .indirect: "indirect tables under the DMA API"
+    case .keptBuffers: "buffers kept in shared memory against swiotlb"
     }
   }
 
@@ -41,12 +43,14 @@ package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
       "copying wins for small buffers, mapping for large ones; they meet at bandwidth x (t_map + t_unmap) / k"
     case .invalidations: "strict invalidates once per unmap, lazy once per 255 or when 10 ms have passed"
     case .persistent: "mappings that stay cost almost nothing against direct"
-    case .areas: "one area under one lock is dearer than an area per CPU as soon as two CPUs bounce"
+    case .areas: "one area under one lock costs more than an area per CPU as soon as two CPUs bounce"
     case .exhaustion: "what does not fit into the pool is refused, and so is any mapping above 256 KiB"
     case .largeRanges: "ranges above 128 KiB leave the per-CPU caches for the tree, and cost more than their entries"
     case .reach: "flat until the working set is entries x page size, then a step; 2 MiB pages remove it"
     case .backend: "a miss that is a message to another process costs 10 to 500 times a hit"
     case .indirect: "the table itself is mapped: a chain of n segments takes n + 1 maps"
+    case .keptBuffers:
+      "buffers that stay in shared memory win back most of what bouncing each request through swiotlb loses"
     }
   }
 
@@ -55,7 +59,7 @@ package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
     switch self {
     case .copyAgainstMap: 5
     case .exhaustion: 0.1
-    case .ladder, .reach: 2
+    case .ladder, .reach, .keptBuffers: 2
     default: 1
     }
   }

@@ -124,8 +124,7 @@ extension SimulateReport {
       + Paragraph.text(
         """
         bound: what the lock, or the unit, allows at most, however many CPUs: the time of an operation by the time \
-        held, \
-        before lines travel.
+        held, before lines travel.
         """) + Lines.more("simulate")
   }
 
@@ -151,8 +150,7 @@ extension SimulateReport {
       + Paragraph.text(
         """
         iova-magazines and swiotlb-per-cpu share no lock: what they lack on two CPUs is the machine's own (threads of \
-        one \
-        core, memory, a hypervisor), and no simulation of locks has it.
+        one core, memory, a hypervisor), and no simulation of locks has it.
         """)
   }
 }

@@ -104,7 +104,7 @@ struct HybridCheck: Sendable {
 }
 
 /// Everything `ringbench sweep` found.
-package struct SweepReport: MeasuredReport {
+package struct SweepReport: SlicedReport {
   let machine: Machine
   let parameters: CostParameters
   package let results: [ResultRow]
@@ -145,15 +145,9 @@ package struct SweepReport: MeasuredReport {
   }
   package var seed: UInt64? { parameters.seed }
 
-  package func document(_ run: RunRecord) throws(BenchError) -> ResultDocument {
-    var document = ResultDocument(run: run, machine: machine)
-    document.parameters = try JSONValue.of(parameters).object ?? [:]
-    document.results = results
+  func complete(_ document: inout ResultDocument) throws(BenchError) {
     document.crossovers = crossovers.map(\.crossover)
     document.memory = memory
-    document.slicesDroppedBy = slicesDroppedBy
     try document.add(hybrid, rows: results)
-    document.addCautions(disturbed: disturbed, interrupted: interrupted)
-    return document
   }
 }

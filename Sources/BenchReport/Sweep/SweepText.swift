@@ -7,7 +7,7 @@ extension ResultDocument {
   func sweepText(_ view: TextView) -> String {
     guard let placement = view.shownClass ?? mainClass else { return nothingText(view) }
     let rows = rows(in: placement)
-    var text = headText + placeText(rows, placement)
+    var text = headText + placementText(rows, placement)
     text += "Queue \(number("queueSize")), \(number("depth")) outstanding, batch \(number("batch"))\n"
     for ring in RingLayout.allCases {
       for direction in DMADirection.allCases {
@@ -49,18 +49,18 @@ extension ResultDocument {
       + paths.map { path in
         "|>\(path.name)\(rows.contains { $0.path == path && $0.injected == true } ? " (injected)" : "")"
       }.joined()
-    let place = "\(ring.name), \(direction.name)"
+    let heading = "\(ring.name), \(direction.name)"
     let ratios = TextTable.text(
       titles, cells { $0.path == .direct ? "1" : $0.ratioToDirect.map { Ratio.digits($0.median) } ?? "-" },
-      title: "\(place): × direct", width: view.width)
+      title: "\(heading): × direct", width: view.width)
     guard view.isFull else { return ratios }
     let times = TextTable.text(
-      titles, cells { short($0.nsPerBuffer?.median) }, title: "\(place): ns per buffer", width: view.width)
+      titles, cells { short($0.nsPerBuffer?.median) }, title: "\(heading): ns per buffer", width: view.width)
     // Bytes that were not touched did not move.
     guard parameters["touch"]?.string != "none" else { return times + ratios }
     let rates = TextTable.text(
       titles, cells { row in short(row.nsPerBuffer.map { Double(row.bytes ?? 0) / $0.median }) },
-      title: "\(place): GB/s", width: view.width)
+      title: "\(heading): GB/s", width: view.width)
     return times + rates + ratios
   }
 

@@ -118,7 +118,7 @@ package struct OutputFile: Sendable {
   package func isSame(as other: OutputFile) -> Bool {
     var (mine, others) = (stat(), stat())
     let (isHere, isThere) = (unsafe stat(path, &mine) == 0, unsafe stat(other.path, &others) == 0)
-    guard isHere && isThere else { return !isHere && !isThere && Self.place(path) == Self.place(other.path) }
+    guard isHere && isThere else { return !isHere && !isThere && Self.location(path) == Self.location(other.path) }
     return Self.isOne(mine, others)
   }
 
@@ -134,7 +134,7 @@ package struct OutputFile: Sendable {
   }
 
   /// A path of a file that is not there yet, without links and dots in its folder.
-  private static func place(_ path: String) -> String {
+  private static func location(_ path: String) -> String {
     let slash = path.lastIndex(of: "/")
     let folder = slash.map { path[...$0] } ?? "./"
     return resolved(String(folder)) + "/" + path[(slash.map { path.index(after: $0) } ?? path.startIndex)...]
@@ -152,8 +152,11 @@ package struct OutputFile: Sendable {
     }
     let temporary = try Self.openTemporary(beside: target, for: path)
     var error = FileWrite.all(Array(text.utf8), to: temporary.descriptor)
-    // Before the rename, or a crash could leave the name with nothing behind it.
-    while error == 0, fsync(temporary.descriptor) != 0 { if errno != EINTR { error = errno } }
+    // Before the rename, or a crash could leave the name with nothing behind it; some file systems have no such call.
+    while error == 0, fsync(temporary.descriptor) != 0 {
+      if [EINVAL, ENOSYS, EOPNOTSUPP].contains(errno) { break }
+      if errno != EINTR { error = errno }
+    }
     close(temporary.descriptor)
     if error == 0, unsafe rename(temporary.path, target) != 0 { error = errno }
     guard error == 0 else {
@@ -167,10 +170,14 @@ package struct OutputFile: Sendable {
   private static func openTemporary(
     beside target: String, for path: String
   ) throws(BenchError) -> (descriptor: Int32, path: String) {
-    let temporary = "\(target).\(getpid()).tmp"
-    let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw .usage("cannot write \(path): \(Errno.text(errno))") }
-    return (descriptor, temporary)
+    for attempt in 0..<100 {
+      // In containers processes have the same number again and again, and one that was killed leaves its file behind.
+      let temporary = "\(target).\(getpid())\(attempt == 0 ? "" : "-\(attempt)").tmp"
+      let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+      if descriptor >= 0 { return (descriptor, temporary) }
+      if errno != EEXIST { break }
+    }
+    throw .usage("cannot write \(path): \(Errno.text(errno))")
   }
 
   private static func resolved(_ path: String) -> String {

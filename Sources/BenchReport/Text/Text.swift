@@ -139,12 +139,6 @@ package enum Lines {
     "\(machine.cpuModel), Linux \(machine.kernel), \(Version.toolchain)\n"
   }
 
-  /// Where the two threads were, without the end of the line.
-  static func place(driver: Int, device: Int, _ placements: [PlacementFigure]) -> String {
-    let trip = Percentile.median(placements.compactMap(\.roundTripNs)).map { ", round trip \(short($0)) ns" } ?? ""
-    return "Driver on CPU \(driver), device on CPU \(device): class \(placements.first?.class.name ?? "")\(trip)"
-  }
-
   /// The queue and what is done with the payload.
   static func load(_ parameters: CostParameters) -> String {
     let touch = parameters.touch == .full ? "written and checked in full" : "not touched"

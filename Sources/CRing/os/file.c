@@ -61,6 +61,11 @@ static int lock_byte(int fd, int command, int type, off_t byte) {
   return command == F_OFD_GETLK && lock.l_type != F_UNLCK ? EAGAIN : 0;
 }
 
+void cring_file_unlock(int fd) {
+  struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+  fcntl(fd, F_OFD_SETLK, &all);
+}
+
 int cring_file_lock_image(int fd, int writable) {
   // Own bytes first, then a look at the others' (two openers at once may both give up).
   const int held[] = {used_byte + right_read, unshared_byte + right_write, unshared_byte + right_resize,

@@ -14,21 +14,21 @@ _Static_assert(CRING_MOST_DESCRIPTORS <= UNIX_ROOM, "all that may come are seen"
 
 int cring_socket_listen(const char *path, struct cring_listener *out) {
   struct sockaddr_un at;
-  struct unix_place place = {0};
+  struct unix_bound bound = {0};
   int e = unix_address(path, &at);
   if (e) return e;
   int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   if (s < 0) return errno;
-  e = unix_bind(s, path, &at, &place);
+  e = unix_bind(s, path, &at, &bound);
   if (!e && listen(s, 1) != 0) {
     e = errno;
-    unix_remove(path, &place);
+    unix_remove(path, &bound);
   }
   if (e) {
     close(s);
     return e;
   }
-  *out = (struct cring_listener){.fd = s, .lock = -1, .device = place.device, .inode = place.inode};
+  *out = (struct cring_listener){.fd = s, .lock = -1, .device = bound.device, .inode = bound.inode};
   return 0;
 }
 
@@ -38,7 +38,7 @@ int cring_socket_accept(const struct cring_listener *listener, const char *path,
     s = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
   } while (s < 0 && (errno == EINTR || errno == ECONNABORTED));
   int e = s < 0 ? errno : 0;
-  unix_remove(path, &(struct unix_place){.device = listener->device, .inode = listener->inode});
+  unix_remove(path, &(struct unix_bound){.device = listener->device, .inode = listener->inode});
   close(listener->fd);
   if (e == 0) *fd = s;
   return e;

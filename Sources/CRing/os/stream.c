@@ -60,33 +60,33 @@ static void give_lock(const char *path, int fd) {
 
 int cring_stream_listen(const char *path, struct cring_listener *out) {
   struct sockaddr_un at;
-  struct unix_place place = {0};
+  struct unix_bound bound = {0};
   int lock = -1;
   int e = unix_address(path, &at);
   if (!e) e = take_lock(path, &lock);
   if (e) return e;
   int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  e = s < 0 ? errno : unix_bind(s, path, &at, &place);
+  e = s < 0 ? errno : unix_bind(s, path, &at, &bound);
   if (e == EADDRINUSE && is_abandoned(path, &at)) {
     unlink(path);
-    e = unix_bind(s, path, &at, &place);
+    e = unix_bind(s, path, &at, &bound);
   }
   if (!e && listen(s, 1) != 0) {
     e = errno;
-    unix_remove(path, &place);
+    unix_remove(path, &bound);
   }
   if (e) {
     if (s >= 0) close(s);
     give_lock(path, lock);
     return e;
   }
-  *out = (struct cring_listener){.fd = s, .lock = lock, .device = place.device, .inode = place.inode};
+  *out = (struct cring_listener){.fd = s, .lock = lock, .device = bound.device, .inode = bound.inode};
   return 0;
 }
 
 void cring_stream_close(const char *path, const struct cring_listener *listener) {
   close(listener->fd);
-  unix_remove(path, &(struct unix_place){.device = listener->device, .inode = listener->inode});
+  unix_remove(path, &(struct unix_bound){.device = listener->device, .inode = listener->inode});
   give_lock(path, listener->lock);
 }
 
@@ -159,19 +159,25 @@ int cring_watch_wait(struct cring_watch *watches, size_t count, int milliseconds
   struct pollfd local[64], *p = local;
   if (count > sizeof local / sizeof local[0]) p = calloc(count, sizeof *p);
   if (!p) return ENOMEM;
+  // Without those that are not waited for: poll refuses more entries than the process may have descriptors.
+  size_t used = 0;
   for (size_t i = 0; i < count; i++) {
+    watches[i].ready = 0;
+    if (watches[i].fd < 0) continue;
     short events = 0;
     if (watches[i].wanted & CRING_WATCH_READ) events |= POLLIN;
     if (watches[i].wanted & CRING_WATCH_WRITE) events |= POLLOUT;
-    p[i] = (struct pollfd){.fd = watches[i].fd, .events = events};
-    watches[i].ready = 0;
+    p[used++] = (struct pollfd){.fd = watches[i].fd, .events = events};
   }
-  int r = poll(p, count, milliseconds);
+  int r = poll(p, used, milliseconds);
   int e = r < 0 && errno != EINTR ? errno : 0;
+  used = 0;
   for (size_t i = 0; r > 0 && i < count; i++) {
-    if (p[i].revents & POLLIN) watches[i].ready |= CRING_WATCH_READ;
-    if (p[i].revents & POLLOUT) watches[i].ready |= CRING_WATCH_WRITE;
-    if (p[i].revents & (POLLHUP | POLLERR | POLLNVAL)) watches[i].ready |= CRING_WATCH_ENDED;
+    if (watches[i].fd < 0) continue;
+    short came = p[used++].revents;
+    if (came & POLLIN) watches[i].ready |= CRING_WATCH_READ;
+    if (came & POLLOUT) watches[i].ready |= CRING_WATCH_WRITE;
+    if (came & (POLLHUP | POLLERR | POLLNVAL)) watches[i].ready |= CRING_WATCH_ENDED;
   }
   if (p != local) free(p);
   return e;
@@ -188,7 +194,11 @@ bool cring_is_eventfd(int fd) {
   char path[64], target[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   ssize_t n = readlink(path, target, sizeof target - 1);
-  if (n < 0) return true;
+  if (n < 0) {
+    // Without /proc: an eventfd has no file type. What has one, as pipes and sockets do, is none.
+    struct stat s;
+    return fstat(fd, &s) == 0 && (s.st_mode & S_IFMT) == 0;
+  }
   target[n] = 0;
   return strcmp(target, "anon_inode:[eventfd]") == 0;
 }

@@ -26,7 +26,7 @@ union unix_control {
 enum { UNIX_SCM_PIDFD = 4 };
 
 // What was bound at a path, to be removed there and nothing else.
-struct unix_place {
+struct unix_bound {
   dev_t device;
   ino_t inode;
 };
@@ -41,16 +41,18 @@ static inline int unix_address(const char *path, struct sockaddr_un *out) {
   return 0;
 }
 
-static inline int unix_bind(int fd, const char *path, const struct sockaddr_un *at, struct unix_place *out) {
+static inline int unix_bind(int fd, const char *path, const struct sockaddr_un *at, struct unix_bound *out) {
   struct stat s;
+  // Linux makes the file with the socket's own rights: at no moment another user's process can connect.
+  if (fchmod(fd, 0600) != 0) return errno;
   if (bind(fd, (const struct sockaddr *)at, sizeof *at) != 0 || lstat(path, &s) != 0) return errno;
-  *out = (struct unix_place){.device = s.st_dev, .inode = s.st_ino};
+  *out = (struct unix_bound){.device = s.st_dev, .inode = s.st_ino};
   return 0;
 }
 
-static inline void unix_remove(const char *path, const struct unix_place *place) {
+static inline void unix_remove(const char *path, const struct unix_bound *bound) {
   struct stat s;
-  if (lstat(path, &s) == 0 && s.st_dev == place->device && s.st_ino == place->inode) unlink(path);
+  if (lstat(path, &s) == 0 && s.st_dev == bound->device && s.st_ino == bound->inode) unlink(path);
 }
 
 // Connects without waiting: EAGAIN when as many wait to be accepted already as may.

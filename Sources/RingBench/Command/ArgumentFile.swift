@@ -10,7 +10,7 @@ enum ArgumentFile {
   /// Longer than any command line.
   private static let largest = 1 << 20
 
-  /// The arguments with those of files in the places of these files' names.
+  /// The arguments, with each file's name replaced by the arguments in it.
   static func expand(_ arguments: [String]) throws(BenchError) -> [String] {
     var expanded: [String] = []
     for argument in arguments {

@@ -54,6 +54,16 @@ enum OptionCheck {
   }
 }
 
+/// The path of a socket, as the kernel takes it.
+enum SocketPath {
+  /// Refuses one that is empty or too long.
+  static func check(_ path: String, _ option: String) throws(BenchError) {
+    guard (1...107).contains(path.utf8.count) else {
+      throw .usage("a socket's path has 1 to 107 bytes, not \(path.utf8.count) (\(option))")
+    }
+  }
+}
+
 extension ClosedRange where Bound: BinaryInteger {
   /// Refuses a number that an option does not take.
   func check(_ number: Bound, _ option: String) throws(BenchError) {

@@ -8,11 +8,11 @@ struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Tells what on this machine would disturb a measurement, and what to do about it; changes nothing.",
+    usage: "ringbench check [options]",
     discussion: """
       One line each on governor, boost, SMT, isolation, load, other users of the two CPUs, interrupts, CPU quota, \
-      stolen \
-      time, clock source, transparent and huge pages, NUMA balancing, and what a container hides. What the kernel does \
-      not show has no line.
+      stolen time, clock source, transparent and huge pages, NUMA balancing, and what a container hides. What the \
+      kernel does not show has no line.
 
       Examples:
         ringbench check

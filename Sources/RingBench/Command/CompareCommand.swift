@@ -9,33 +9,37 @@ struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
     abstract: "Compares results, row by row: faster, slower, or no difference beyond chance.",
+    usage: "ringbench compare RESULT... [--against RESULT...] [options]",
     discussion: """
       Rows are paired by ring, path, direction, size and placement class. A row is faster or slower when its time and \
-      its \
-      ratio to direct both changed by more than the threshold, and by more than chance (Mann-Whitney, Holm). Several \
-      files a side are pooled: runs on a quiet machine differ, and several show by how much.
+      its ratio to direct both changed by more than the threshold, and by more than chance (Mann-Whitney, Holm). \
+      Several files a side are pooled: runs on a quiet machine differ, and several show by how much. Of guests the \
+      instructions of the kernel are compared: more, or fewer, where the boots of both sides do not overlap.
 
       Examples:
         ringbench compare before.json after.json
+        ringbench compare guest-before.json guest-after.json --threshold 2 --all
         ringbench compare before-*.json --against after-*.json --fail-on slower
       """)
 
-  @Argument(help: "Results of ringbench: two, or those of side A where --against names side B's.")
+  @Argument(
+    help: "Results of ringbench: two, or those of side A where --against names side B's.", completion: .results)
   var files: [String] = []
 
-  @Option(parsing: .upToNextOption, help: "Results of side B.")
+  @Option(parsing: .upToNextOption, help: "Results of side B.", completion: .results)
   var against: [String] = []
 
   @Option(parsing: .unconditional, help: "Percent below which a difference does not count.")
   var threshold = 3.0
 
-  @Option(help: "\(FailOn.names): end with exit code 1 when there is such a row, and name it.")
+  @Option(
+    help: "\(FailOn.names): end with exit code 1 when there is such a row, and name it.", completion: FailOn.completion)
   var failOn: String?
 
-  @Option(help: "text or json.")
+  @Option(help: "text or json.", completion: .list(["text", "json"]))
   var format = "text"
 
-  @Option(help: "Write to this file, all of it or nothing. (default: standard output)")
+  @Option(help: "Write to this file, all of it or nothing. (default: standard output)", completion: .file())
   var output: String?
 
   @Flag(help: "Show rows without a difference too.")
@@ -52,6 +56,9 @@ struct CompareCommand: ParsableCommand {
     if let output { file = try OutputFile(checking: output) }
     let destination = ReportDestination(format: try OutputFormat.parse(ofReport: format), file: file, textFile: nil)
     let (a, b) = try sides()
+    if a.runs.first?.run.subcommand == "guest" {
+      return try compareGuests(a, b, destination, failing: failing)
+    }
     let comparison = try Comparer(a, b, threshold: threshold / 100).compare()
     let isColoured = file == nil && Comparison.isColoured
     try destination.write(comparison) { width in
@@ -59,6 +66,17 @@ struct CompareCommand: ParsableCommand {
     }
     if let reason = comparison.whyNothing { throw BenchError.check("no row can be compared: \(reason)") }
     if failing == .slower { try comparison.refuseSlower() }
+  }
+
+  /// Instructions repeat where times do not: they have a comparison of their own.
+  private func compareGuests(
+    _ a: ComparedSide, _ b: ComparedSide, _ destination: ReportDestination, failing: FailOn?
+  ) throws(BenchError) {
+    let comparison = try GuestComparison(a, b, threshold: threshold / 100)
+    try destination.write(comparison) { comparison.text(isFull: all, width: $0) }
+    let more = comparison.rows(.more)
+    guard failing == .slower, !more.isEmpty else { return }
+    throw .check("more instructions: \(more.map { "\($0.name), \($0.operation)" }.joined(separator: "; "))")
   }
 
   private func sides() throws(BenchError) -> (ComparedSide, ComparedSide) {

@@ -11,8 +11,7 @@ struct CostCommand: ParsableCommand {
     abstract: "Measures each DMA path on each ring against direct (the default).",
     discussion: """
       One driver and one device thread, pinned, pass buffers round a ring in a closed loop. Every path takes its turn \
-      in \
-      short slices; slices in which the CPUs moved or were taken away are dropped and counted.
+      in short slices; slices in which the CPUs moved or were taken away are dropped and counted.
 
       Examples:
         ringbench

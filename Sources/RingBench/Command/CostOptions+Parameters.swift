@@ -14,34 +14,37 @@ extension CostOptions {
   /// The same over other defaults, for a command in which a size that a path does not take is a result.
   func parameters(on machine: Machine, defaults: CostParameters) throws(BenchError) -> CostParameters {
     var parameters = defaults
-    if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
+    if !what.ring.isEmpty { parameters.rings = try RingLayout.parse(list: what.ring) }
     parameters.paths = try paths(defaults: parameters.paths)
-    parameters.areNamed = !path.isEmpty
+    parameters.areNamed = !what.path.isEmpty
     parameters.isolation = try isolation.parameters(
-      paths: path.isEmpty ? nil : parameters.paths, ViommuPrice.parse(iommu.viommuPrice))
-    if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
-    if !size.isEmpty { parameters.sizes = try sizes() }
-    if !features.isEmpty { parameters.features = try RingFeature.parse(listOrNone: features) }
-    parameters.pageSize = try PageChoice.parse(pageSize)
-    parameters.touch = try PayloadTouch.parse(touch)
-    parameters.retpoline = retpoline
-    parameters.seed = seed
-    parameters.queueSize = try SizeLimits.queueSize(queueSize, for: parameters.rings)
+      paths: what.path.isEmpty ? nil : parameters.paths, ViommuPrice.parse(iommu.viommuPrice))
+    if !what.direction.isEmpty { parameters.directions = try DMADirection.parse(list: what.direction) }
+    if !what.size.isEmpty { parameters.sizes = try sizes() }
+    if !what.features.isEmpty { parameters.features = try RingFeature.parse(listOrNone: what.features) }
+    parameters.pageSize = try PageChoice.parse(memory.pageSize)
+    parameters.touch = try PayloadTouch.parse(expert.touch)
+    parameters.retpoline = expert.retpoline
+    parameters.seed = expert.seed
+    parameters.queueSize = try SizeLimits.queueSize(what.queueSize, for: parameters.rings)
     try outstanding(&parameters)
-    try OptionCheck.slices(slices, milliseconds: sliceMs, timeLimit: timeLimit)
-    (parameters.slices, parameters.sliceMilliseconds, parameters.timeLimit) = (slices, sliceMs, timeLimit)
+    try OptionCheck.slices(duration.slices, milliseconds: duration.sliceMs, timeLimit: duration.timeLimit)
+    (parameters.slices, parameters.sliceMilliseconds) = (duration.slices, duration.sliceMs)
+    parameters.timeLimit = duration.timeLimit
     (parameters.driverCPU, parameters.deviceCPU) = try cpus.pair(on: machine)
-    parameters.ringNode = try node(ringNode, option: "--ring-node", on: machine)
-    parameters.payloadNode = try node(payloadNode, option: "--payload-node", on: machine)
-    guard (1...65_536).contains(iotlbSets), iotlbSets & (iotlbSets - 1) == 0 else {
-      throw .usage("--iotlb-sets is a power of two up to 65536, not \(iotlbSets)")
+    parameters.ringNode = try node(memory.ringNode, option: "--ring-node", on: machine)
+    parameters.payloadNode = try node(memory.payloadNode, option: "--payload-node", on: machine)
+    guard (1...65_536).contains(expert.iotlbSets), expert.iotlbSets & (expert.iotlbSets - 1) == 0 else {
+      throw .usage("--iotlb-sets is a power of two up to 65536, not \(expert.iotlbSets)")
     }
-    parameters.iotlbSets = iotlbSets
+    parameters.iotlbSets = expert.iotlbSets
     parameters.iommu = try iommu.parameters(paths: parameters.measuredPaths, sizes: parameters.sizes)
     try swiotlbPool(&parameters, on: machine)
     try mask(&parameters)
     parameters.shadowSlot = try shadowSlotBytes()
-    parameters.hybridThreshold = try hybridThreshold.map { text throws(BenchError) in try ByteCount.parse(text) }
+    parameters.hybridThreshold = try expert.hybridThreshold.map { text throws(BenchError) in
+      try ByteCount.parse(text)
+    }
     try queueSettings(&parameters, on: machine)
     guard parameters.isolation.paths.isEmpty || parameters.queues == 1 else {
       throw .usage("--isolate measures one queue; leave out --queues")
@@ -51,12 +54,12 @@ extension CostOptions {
 
   /// The paths asked for; when none is named, those of the defaults that can have so many queues.
   private func paths(defaults: [DMAPath]) throws(BenchError) -> [DMAPath] {
-    guard path.isEmpty else { return try DMAPath.parse(list: path) }
-    return queues > 1 ? defaults.filter(\.takesSeveralQueues) : defaults
+    guard what.path.isEmpty else { return try DMAPath.parse(list: what.path) }
+    return what.queues > 1 ? defaults.filter(\.takesSeveralQueues) : defaults
   }
 
   private func sizes() throws(BenchError) -> [Int] {
-    try ListArgument.parse(size, ifEmpty: "an empty list of sizes; write for example --size 1500,4096") {
+    try ListArgument.parse(what.size, ifEmpty: "an empty list of sizes; write for example --size 1500,4096") {
       text throws(BenchError) in
       let bytes = try ByteCount.parse(text)
       guard bytes > 0 else { throw .usage("a buffer of 0 bytes carries nothing; --size starts at 1") }
@@ -66,13 +69,13 @@ extension CostOptions {
 
   private func outstanding(_ parameters: inout CostParameters) throws(BenchError) {
     let queueSize = parameters.queueSize
-    let depth = depth ?? min(128, queueSize)
+    let depth = what.depth ?? min(128, queueSize)
     guard depth > 0 else { throw .usage("--depth starts at 1: with nothing outstanding nothing moves") }
     guard depth <= queueSize else {
       throw .usage(
         "a ring of \(queueSize) descriptors cannot hold \(depth) buffers; lower --depth or raise --queue-size")
     }
-    let batch = batch ?? min(32, depth)
+    let batch = what.batch ?? min(32, depth)
     guard batch > 0 else { throw .usage("--batch starts at 1") }
     guard batch <= depth else {
       throw .usage("a batch of \(batch) needs as many buffers outstanding, and --depth is \(depth)")
@@ -90,14 +93,14 @@ extension CostOptions {
   }
 
   private func swiotlbPool(_ parameters: inout CostParameters, on machine: Machine) throws(BenchError) {
-    guard (1...1_024).contains(swiotlbMib) else {
-      throw .usage("--swiotlb-mib is 1 to 1024, as in a guest, not \(swiotlbMib)")
+    guard (1...1_024).contains(expert.swiotlbMib) else {
+      throw .usage("--swiotlb-mib is 1 to 1024, as in a guest, not \(expert.swiotlbMib)")
     }
-    parameters.swiotlbMebibytes = swiotlbMib
-    switch swiotlbAreas {
+    parameters.swiotlbMebibytes = expert.swiotlbMib
+    switch expert.swiotlbAreas {
     case "1": parameters.swiotlbAreas = 1
     case "per-cpu": parameters.swiotlbAreas = SizeLimits.powerOfTwo(atLeast: machine.cpus.count)
-    default: throw .usage("--swiotlb-areas is 1 or per-cpu, not '\(swiotlbAreas)'")
+    default: throw .usage("--swiotlb-areas is 1 or per-cpu, not '\(expert.swiotlbAreas)'")
     }
   }
 
@@ -105,14 +108,14 @@ extension CostOptions {
   ///
   /// Either says what is bounced, so both together are refused: with another mask the share is not what was asked for.
   private func mask(_ parameters: inout CostParameters) throws(BenchError) {
-    guard beyond == nil || maskBits == nil else {
+    guard expert.beyond == nil || expert.maskBits == nil else {
       throw .usage("--beyond places the buffers for a device of 32 address bits; leave --mask-bits or --beyond away")
     }
-    if let beyond {
+    if let beyond = expert.beyond {
       guard (0...100).contains(beyond) else { throw .usage("--beyond is 0 to 100 percent, not \(beyond)") }
       parameters.beyondPercent = beyond
     }
-    if let maskBits {
+    if let maskBits = expert.maskBits {
       guard (31...64).contains(maskBits) else {
         throw .usage(
           "--mask-bits is 31 to 64, not \(maskBits): the bounce pool lies below 2 GiB and the device must reach it")
@@ -122,7 +125,7 @@ extension CostOptions {
   }
 
   private func shadowSlotBytes() throws(BenchError) -> Int? {
-    guard let shadowSlot else { return nil }
+    guard let shadowSlot = expert.shadowSlot else { return nil }
     let bytes = try ByteCount.parse(shadowSlot)
     guard bytes > 0, bytes <= 16 << 20, bytes % 64 == 0 else {
       throw .usage("--shadow-slot is a multiple of 64 bytes up to 16 MiB, not \(bytes)")
@@ -133,10 +136,10 @@ extension CostOptions {
   /// How many queues there are and where they run, or why that makes no sense or cannot be had.
   private func queueSettings(_ parameters: inout CostParameters, on machine: Machine) throws(BenchError) {
     // As many translators as one IOMMU serves at a time.
-    try (1...16).check(queues, "--queues")
-    parameters.queues = queues
-    parameters.queueThreads = try QueueThreads.parse(queueThreads)
-    guard queues > 1 else {
+    try (1...16).check(what.queues, "--queues")
+    parameters.queues = what.queues
+    parameters.queueThreads = try QueueThreads.parse(memory.queueThreads)
+    guard what.queues > 1 else {
       guard parameters.queueThreads == .pair else {
         throw .usage("--queue-threads own is for several queues; add --queues")
       }
@@ -148,15 +151,15 @@ extension CostOptions {
     guard parameters.queueThreads == .own else { return }
     let taken = [parameters.driverCPU, parameters.deviceCPU]
     let others = machine.cpus.filter { !taken.contains($0) }
-    let needed = 2 * (queues - 1)
+    let needed = 2 * (what.queues - 1)
     // Two threads that spin on one CPU would measure the scheduler.
     guard others.count >= needed else {
       throw .machine(
-        "\(2 * queues) threads need a CPU each, and this process may use \(machine.cpus.count); use --queue-threads "
-          + "pair"
+        "\(2 * what.queues) threads need a CPU each, and this process may use \(machine.cpus.count); use "
+          + "--queue-threads pair"
       )
     }
-    parameters.otherCPUs = (0..<(queues - 1)).map {
+    parameters.otherCPUs = (0..<(what.queues - 1)).map {
       CPUsOfQueue(driverCPU: others[2 * $0], deviceCPU: others[2 * $0 + 1])
     }
   }

@@ -2,28 +2,61 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
+import RingKit
 
 /// The options of `ringbench cost`, as text; ``parameters(on:)`` gives them a meaning.
 ///
 /// Values are taken unconditionally: `--depth -1` is a wrong depth, not a missing one followed by an option.
 struct CostOptions: ParsableArguments {
-  private static let lists = "Comma list, or repeated."
+  @OptionGroup(title: OptionTitle.what) var what: WhatOptions
+  @OptionGroup(title: OptionTitle.duration) var duration: DurationOptions
+  @OptionGroup(title: OptionTitle.location) var cpus: CPUOptions
+  @OptionGroup(title: OptionTitle.location) var memory: MemoryOptions
+  @OptionGroup(title: OptionTitle.location) var isolation: IsolationOptions
+  @OptionGroup(title: OptionTitle.output) var report: ReportOptions
+  @OptionGroup(title: OptionTitle.output) var shownClass: ClassOptions
+  @OptionGroup(title: OptionTitle.output) var baselines: BaselineOptions
+  @OptionGroup(title: OptionTitle.expert) var expert: ExpertOptions
+  @OptionGroup(title: OptionTitle.expert) var iommu: IOMMUOptions
+}
 
-  @Option(help: "\(RingLayout.names). \(lists) (default: both; for sweep split)")
-  var ring: [String] = []
+/// The headings of options in a help text, in this order.
+enum OptionTitle {
+  static let what = "What"
+  static let duration = "How long"
+  static let location = "Where"
+  static let output = "Output"
+  static let expert = "Expert"
+  /// Of an option that takes several values.
+  static let lists = "Comma list, or repeated."
+}
 
+/// What is measured.
+struct WhatOptions: ParsableArguments {
   @Option(
     help: """
-      \(DMAPath.names). \(lists) direct is always measured, as the baseline. (default: all that take so many queues)
-      """)
+      \(DMAPath.names). \(OptionTitle.lists) direct is always measured, as the baseline. (default: all that take so \
+      many queues)
+      """,
+    completion: DMAPath.completion)
   var path: [String] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: "Bytes of a buffer; k, KiB, m and MiB are understood. \(lists) (default: 1500,4096; for sweep 64 to 512KiB)")
+    help: """
+      Bytes of a buffer; k, KiB, m and MiB are understood. \(OptionTitle.lists) (default: 1500,4096; for sweep 64 to \
+      512KiB)
+      """)
   var size: [String] = []
 
-  @Option(help: "device-readable, device-writable. \(lists) (default: both)")
+  @Option(
+    help: "\(RingLayout.names). \(OptionTitle.lists) (default: both; for sweep split)",
+    completion: RingLayout.completion)
+  var ring: [String] = []
+
+  @Option(
+    help: "device-readable, device-writable. \(OptionTitle.lists) (default: both)",
+    completion: DMADirection.completion)
   var direction: [String] = []
 
   @Option(
@@ -39,36 +72,64 @@ struct CostOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Descriptors of the ring: for split a power of two, at most 32768.")
   var queueSize = 256
 
-  @Option(help: "\(RingFeature.names), or none. \(lists) (default: none)")
+  @Option(
+    help: "\(RingFeature.names), or none. \(OptionTitle.lists) (default: none)", completion: RingFeature.completion)
   var features: [String] = []
 
-  @OptionGroup var cpus: CPUOptions
+  @Option(
+    parsing: .unconditional,
+    help:
+      "Queues, 1 to 16, that share one swiotlb pool, or one domain and its invalidation queue; figures are over all.")
+  var queues = 1
+}
 
-  @Option(parsing: .unconditional, help: "NUMA node of the ring. (default: where the kernel puts it)")
-  var ringNode: Int?
-
-  @Option(parsing: .unconditional, help: "NUMA node of the payload. (default: where the kernel puts it)")
-  var payloadNode: Int?
-
-  @Option(help: "Pages under ring and payload: 4k, or 2m where the machine has them.")
-  var pageSize = "4k"
+/// How often and how long.
+struct DurationOptions: ParsableArguments {
+  @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and calibrated included.")
+  var timeLimit = 45.0
 
   @Option(parsing: .unconditional, help: "Slices of each combination of ring, path, direction and size.")
   var slices = 100
 
   @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
   var sliceMs = 3.0
+}
 
-  @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and calibrated included.")
-  var timeLimit = 45.0
+/// Where memory lies, and which threads there are.
+struct MemoryOptions: ParsableArguments {
+  @Option(parsing: .unconditional, help: "NUMA node of the ring. (default: where the kernel puts it)")
+  var ringNode: Int?
 
-  @Option(help: "full: the producer writes and the consumer checks every byte; none: the payload is not touched.")
+  @Option(parsing: .unconditional, help: "NUMA node of the payload. (default: where the kernel puts it)")
+  var payloadNode: Int?
+
+  @Option(
+    help: "Pages under ring and payload: 4k, or 2m where the machine has them.", completion: PageChoice.completion)
+  var pageSize = "4k"
+
+  @Option(
+    help: """
+      Threads of several queues. pair: one drives all of them, one serves all of them, a queue at a time, so no lock \
+      is ever contended; own: two threads a queue, each on a CPU of its own.
+      """,
+    completion: QueueThreads.completion)
+  var queueThreads = "pair"
+}
+
+/// What a path does in detail.
+struct ExpertOptions: ParsableArguments {
+  @Option(
+    help: "full: the producer writes and the consumer checks every byte; none: the payload is not touched.",
+    completion: PayloadTouch.completion)
   var touch = "full"
+
+  @Option(parsing: .unconditional, help: "Seed of everything random.")
+  var seed: UInt64 = 1
 
   @Flag(help: "Call through a retpoline thunk (path identity).")
   var retpoline = false
 
-  @Option(help: "Areas of the swiotlb pool: 1, or per-cpu.")
+  @Option(help: "Areas of the swiotlb pool: 1, or per-cpu.", completion: .list(["1", "per-cpu"]))
   var swiotlbAreas = "1"
 
   @Option(parsing: .unconditional, help: "MiB of the swiotlb pool.")
@@ -92,37 +153,12 @@ struct CostOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      Bytes below which hybrid copies; 0 maps everything. (default: measured at start-up, for each direction, \
-      and again whenever the CPUs come to a placement not seen before)
+      Bytes below which hybrid copies; 0 maps everything. (default: measured at start-up, for each direction, and \
+      whenever the placement class changes)
       """)
   var hybridThreshold: String?
 
   @Option(parsing: .unconditional, help: "Sets of the device's IOTLB, four pages each; a power of two.")
   var iotlbSets = 64
-
-  @OptionGroup var iommu: IOMMUOptions
-
-  @Option(
-    parsing: .unconditional,
-    help:
-      "Queues, 1 to 16, that share one swiotlb pool, or one domain and its invalidation queue; figures are over all.")
-  var queues = 1
-
-  @Option(
-    help: """
-      Threads of several queues. pair: one drives all of them, one serves all of them, a queue at a time, so no lock \
-      is \
-      ever contended; own: two threads a queue, each on a CPU of its own.
-      """)
-  var queueThreads = "pair"
-
-  @OptionGroup var isolation: IsolationOptions
-
-  @Option(parsing: .unconditional, help: "Seed of everything random.")
-  var seed: UInt64 = 1
-
-  @OptionGroup var report: ReportOptions
-  @OptionGroup var shownClass: ClassOptions
-  @OptionGroup var baselines: BaselineOptions
 }
 #endif

@@ -4,14 +4,14 @@ import BenchHarness
 import RingPlatform
 import VhostUser
 
-/// `ringbench device blk`: a disk for somebody's driver, over vhost-user.
+/// `ringbench device blk`: a disk for another program's driver, over vhost-user.
 struct DeviceBlockCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "blk", abstract: "Is a virtio-blk device for a vhost-user front-end, such as QEMU.",
+    usage: "ringbench device blk --socket PATH --file IMAGE [options]",
     discussion: """
       qemu-system-x86_64 ... -m 512M -object memory-backend-memfd,id=m,size=512M,share=on -machine \
-      q35,memory-backend=m \
-      -chardev socket,id=c,path=PATH,reconnect=1 -device vhost-user-blk-pci,chardev=c
+      q35,memory-backend=m -chardev socket,id=c,path=PATH,reconnect=1 -device vhost-user-blk-pci,chardev=c
       """)
 
   @OptionGroup var vhost: VhostOptions
@@ -22,14 +22,20 @@ struct DeviceBlockCommand: ParsableCommand {
   @Flag(help: "Refuse writes, and say so.")
   var readOnly = false
 
-  @Option(help: "Queues to offer, 1 to 256; a driver uses as many of them as it wants, QEMU one for each CPU.")
+  @Flag(help: "Lock the image only while a queue runs: a guest may then migrate between two devices that have it.")
+  var handover = false
+
+  @Option(
+    parsing: .unconditional,
+    help: "Queues to offer, 1 to 256; a driver uses as many of them as it wants, QEMU one for each CPU.")
   var queues = 64
 
-  @Option(help: "Segments of data in a request at most.")
-  var segMax: UInt32 = 126
+  @Option(parsing: .unconditional, help: "Segments of data in a request at most.")
+  var segMax = 126
 
-  @Option(help: "The block size that a driver is told: a power of two from 512 to 4096.")
-  var blockSize: UInt32 = 512
+  @Option(
+    parsing: .unconditional, help: "The block size that a driver is told: a power of two from 512 to 4096.")
+  var blockSize = 512
 
   func run() throws {
     let parameters = try vhost.parameters()
@@ -40,9 +46,10 @@ struct DeviceBlockCommand: ParsableCommand {
     }
     var options = BlockOptions()
     options.isReadOnly = readOnly
+    options.isHandedOver = handover
     options.queueCount = queues
-    options.mostSegments = segMax
-    options.blockSize = blockSize
+    options.mostSegments = UInt32(segMax)
+    options.blockSize = UInt32(blockSize)
     let device: BlockDevice
     do throws(BlockImageError) { device = try BlockDevice(path: file, options: options) } catch {
       switch error {

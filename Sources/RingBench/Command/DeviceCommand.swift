@@ -14,11 +14,13 @@ struct DeviceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: name, abstract: "Is the device for a driver in another process.",
     discussion: """
-      For 'ringbench cost --isolate' it has mapped the guest's shared pages and nothing else. With blk or net it is a \
-      virtio \
-      device for somebody's driver that speaks vhost-user: QEMU, DPDK, 'ringbench drive'.
+      For 'ringbench cost --isolate' it has mapped the guest's shared pages and nothing else. With blk, net, rng or \
+      input it is a virtio device for any driver that speaks vhost-user: QEMU, DPDK, 'ringbench drive'.
       """,
-    subcommands: [DeviceIsolatedCommand.self, DeviceBlockCommand.self, DeviceNetCommand.self],
+    subcommands: [
+      DeviceIsolatedCommand.self, DeviceBlockCommand.self, DeviceNetCommand.self, DeviceRNGCommand.self,
+      DeviceInputCommand.self,
+    ],
     defaultSubcommand: DeviceIsolatedCommand.self)
 }
 
@@ -29,8 +31,7 @@ struct DeviceIsolatedCommand: ParsableCommand {
     commandName: "isolated", abstract: "Is the device of 'ringbench cost --isolate'.",
     discussion: """
       Waits at a Unix socket for one driver, receives the guest's shared memory from it as file descriptors, serves \
-      its \
-      queues, and ends with it. 'ringbench cost --isolate' starts one by itself; by hand:
+      its queues, and ends with it. 'ringbench cost --isolate' starts one by itself; by hand:
 
         ringbench device --socket /run/user/1000/device &
         ringbench cost --isolate --device-socket /run/user/1000/device
@@ -45,11 +46,15 @@ struct DeviceIsolatedCommand: ParsableCommand {
   func run() throws {
     switch (socket, parent) {
     case (let path?, nil):
-      Interrupt.endAtOnce()
+      try SocketPath.check(path, "--socket")
       let socket: DeviceSocket
-      do throws(DeviceHandshakeError) { socket = try DeviceSocket.accept(at: path) } catch {
+      do throws(DeviceHandshakeError) {
+        socket = try DeviceSocket.accept(at: path, until: { Interrupt.isRequested })
+      } catch {
+        if Interrupt.isRequested { Interrupt.endAtOnce() }
         throw BenchError.machine("nothing can wait at \(path): \(error)")
       }
+      Interrupt.endAtOnce()
       var server = DeviceServer(socket)
       try server.serve()
     case (nil, let parent?):

@@ -8,12 +8,15 @@ import VhostUser
 struct DeviceNetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "net",
-    abstract: "Is a virtio-net device that returns every frame, for a vhost-user front-end, such as DPDK's virtio-user."
+    abstract: "Is a virtio-net device that returns every frame, for a vhost-user front-end such as DPDK's virtio-user.",
+    usage: "ringbench device net --socket PATH [options]"
   )
 
   @OptionGroup var vhost: VhostOptions
 
-  @Option(help: "Pairs of queues to offer, 1 to 128; a driver uses as many of them as it wants.")
+  @Option(
+    parsing: .unconditional,
+    help: "Pairs of queues to offer, 1 to 128; a driver uses as many of them as it wants.")
   var pairs = 8
 
   func run() throws {

@@ -8,23 +8,44 @@ import BenchReport
 struct DriveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "drive",
-    abstract: "Drives a vhost-user device that somebody else serves: qemu-storage-daemon, DPDK, or 'ringbench device'.",
+    abstract: "Drives a vhost-user device of another program: qemu-storage-daemon, DPDK, or 'ringbench device'.",
     discussion: """
       Connects to the back-end's socket, negotiates exactly the features that were asked for (one that the device does \
       not offer is exit code 3), and sends requests round. Times include the checking of every byte, and the device's \
-      CPU \
-      is its own choice: compare counts before times.
+      CPU is its own choice: compare counts before times.
 
       Examples:
         ringbench drive blk --socket /run/blk.sock --verify --features indirect,event-idx
         ringbench drive net --socket /run/net.sock --layout packed --in-order --path iommu-strict --format json
+        ringbench drive rng --socket /run/rng.sock --size 256
         ringbench drive blk --socket /run/blk.sock --verify --reconnect     # and kill -9 the back-end
       """)
 
+  @OptionGroup(title: OptionTitle.what) var what: DriveOptions
+  @OptionGroup(title: OptionTitle.output) var report: ReportOptions
+
+  func run() throws {
+    let start = RunStart(of: "drive")
+    let destination = try report.destination()
+    let parameters = try what.parameters()
+    let machine = Machine.read()
+    let (report, _) = try destination.write(start) { progress in
+      try DriveMeasurement(parameters, machine, progress).run()
+    } text: { report, _, _ in
+      report.text()
+    }
+    if let failure = report.failure { throw failure.error }
+  }
+}
+
+/// What is driven, and how, as text.
+struct DriveOptions: ParsableArguments {
   private static let paths: [DMAPath] = [
     .direct, .identity, .iommuStrict, .iommuLazy, .premapped, .swiotlb, .shadow,
   ]
   private static let frameBytes = 64...1514
+  /// As many as the device gives at a time.
+  private static let randomBytes = 1...65_536
 
   @Argument(help: "\(DrivenDevice.names): the kind of device at the other end.")
   var device: String
@@ -40,7 +61,9 @@ struct DriveCommand: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: "Bytes of a request or frame; k, KiB, m and MiB are understood. (default: 4096 for blk, 1500 for net)")
+    help: """
+      Bytes of a request or frame; k, KiB, m and MiB are understood. (default: 4096 for blk, 1500 for net, 64 for rng)
+      """)
   var size: String?
 
   @Option(
@@ -51,13 +74,15 @@ struct DriveCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Descriptors of the ring: for split a power of two, at most 32768.")
   var queueSize = 256
 
-  @Option(help: "\(RingLayout.names).")
+  @Option(help: "\(RingLayout.names).", completion: RingLayout.completion)
   var layout = "split"
 
   @Flag(help: "Negotiate IN_ORDER.")
   var inOrder = false
 
-  @Option(help: "\(RingFeature.names), or none; the device must offer each. Comma list, or repeated. (default: none)")
+  @Option(
+    help: "\(RingFeature.names), or none; the device must offer each. Comma list, or repeated. (default: none)",
+    completion: RingFeature.completion)
   var features: [String] = []
 
   @Option(
@@ -77,44 +102,26 @@ struct DriveCommand: ParsableCommand {
   @Flag(
     help: """
       blk: overwrite the disk from its beginning, flush, read back and compare every byte. Without it blk only reads; \
-      net always compares.
+      net always compares; rng cannot.
       """)
   var verify = false
 
   @Flag(
     help: """
       Go on with the next back-end at the socket when one goes, for as long as --timeout-ms each time. What is \
-      outstanding is \
-      handed over with the back-end's notes (INFLIGHT_SHMFD) where it keeps them; otherwise the driver adds it again \
-      to an \
-      empty ring. Each request comes back once, and may have been done twice.
+      outstanding is handed over with the back-end's notes (INFLIGHT_SHMFD) where it keeps them; otherwise the driver \
+      adds it again to an empty ring. Each request comes back once, and may have been done twice.
       """)
   var reconnect = false
 
   @Option(parsing: .unconditional, help: "Milliseconds to wait for an answer, or for anything to come back.")
   var timeoutMs = 10_000
 
-  @OptionGroup var report: ReportOptions
-
-  func run() throws {
-    let start = RunStart(of: "drive")
-    let destination = try report.destination()
-    let parameters = try parameters()
-    let machine = Machine.read()
-    let (report, _) = try destination.write(start) { progress in
-      try DriveMeasurement(parameters, machine, progress).run()
-    } text: { report, _, _ in
-      report.text()
-    }
-    if let failure = report.failure { throw failure.error }
-  }
-
-  private func parameters() throws(BenchError) -> DriveParameters {
+  /// What the options mean, or the one reason why they mean nothing.
+  func parameters() throws(BenchError) -> DriveParameters {
     var parameters = DriveParameters()
     parameters.device = try DrivenDevice.parse(device)
-    guard (1...107).contains(socket.utf8.count) else {
-      throw .usage("a socket's path has 1 to 107 bytes, not \(socket.utf8.count) (--socket)")
-    }
+    try SocketPath.check(socket, "--socket")
     parameters.socket = socket
     parameters.listens = listen
     guard requests > 0 else { throw .usage("--requests is 1 or more, not \(requests)") }
@@ -129,8 +136,11 @@ struct DriveCommand: ParsableCommand {
     parameters.announces = announce
     parameters.bytes = try size(for: parameters)
     parameters.depth = try depth(for: parameters)
-    guard !verify || parameters.device == .block else { throw .usage("--verify is for blk; net always compares") }
+    guard !verify || parameters.device == .block else {
+      throw .usage("--verify is for blk; net always compares, rng cannot")
+    }
     parameters.verifies = verify || parameters.device == .net
+    guard !reconnect || parameters.device != .entropy else { throw .usage("--reconnect is for blk and net") }
     parameters.reconnects = reconnect
     try (1...600_000).check(timeoutMs, "--timeout-ms")
     parameters.timeoutMilliseconds = timeoutMs
@@ -154,7 +164,14 @@ struct DriveCommand: ParsableCommand {
   }
 
   private func size(for parameters: DriveParameters) throws(BenchError) -> Int {
-    let bytes = try ByteCount.parse(size ?? (parameters.device == .block ? "4096" : "1500"))
+    let standard = [DrivenDevice.block: "4096", .net: "1500", .entropy: "64"]
+    let bytes = try ByteCount.parse(size ?? standard[parameters.device] ?? "")
+    if parameters.device == .entropy {
+      guard Self.randomBytes.contains(bytes) else {
+        throw .usage("a buffer for random bytes has 1 to \(Self.randomBytes.upperBound), not \(bytes)")
+      }
+      return bytes
+    }
     guard parameters.device == .block else {
       guard Self.frameBytes.contains(bytes) else {
         throw .usage("a frame has \(Self.frameBytes.lowerBound) to \(Self.frameBytes.upperBound) bytes, not \(bytes)")

@@ -12,42 +12,62 @@ struct ExhaustCommand: ParsableCommand {
     abstract: "Counts the maps that fail when a swiotlb pool is too small, and checks how the ring recovers.",
     discussion: """
       A buffer that finds no slots stays with the driver, which tries it again once something came back. Every byte \
-      and \
-      the order of all buffers are checked; a lost, swapped or damaged one, or a queue that stands still, ends the run \
-      with exit code 1. Buffers above 256 KiB are refused whatever the pool.
+      and the order of all buffers are checked; a lost, swapped or damaged one, or a queue that stands still, ends the \
+      run with exit code 1. Buffers above 256 KiB are refused whatever the pool.
 
       Examples:
         ringbench exhaust
         ringbench exhaust --pool 1MiB --depth 16,64,256 --size 4KiB,256KiB --mode interleaved --format json
       """)
 
-  private static let lists = "Comma list, or repeated."
+  @OptionGroup(title: OptionTitle.what) var what: ExhaustOptions
+  @OptionGroup(title: OptionTitle.location) var cpus: CPUOptions
+  @OptionGroup(title: OptionTitle.output) var report: ReportOptions
 
-  @Option(help: "\(ExhaustMode.names). \(lists) (default: both)")
+  func run() throws {
+    let start = RunStart(of: "exhaust")
+    let destination = try report.destination()
+    let machine = Machine.read()
+    let parameters = try what.parameters(cpus, on: machine)
+    try destination.write(start, cpus: [parameters.driverCPU], areTimes: false) { progress in
+      try ExhaustMeasurement(parameters, machine).run(progress: progress)
+    } text: { report, _, _ in
+      report.text()
+    }
+  }
+}
+
+/// What is exhausted, as text.
+struct ExhaustOptions: ParsableArguments {
+  @Option(help: "\(ExhaustMode.names). \(OptionTitle.lists) (default: both)", completion: ExhaustMode.completion)
   var mode: [String] = []
 
-  @Option(help: "\(RingLayout.names). \(lists) (default: split)")
+  @Option(help: "\(RingLayout.names). \(OptionTitle.lists) (default: split)", completion: RingLayout.completion)
   var ring: [String] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: "Bytes of the pool, whole segments of 256 KiB. \(lists) (default: 256KiB,1MiB,4MiB)")
+    help: "Bytes of the pool, whole segments of 256 KiB. \(OptionTitle.lists) (default: 256KiB,1MiB,4MiB)")
   var pool: [String] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: "Areas of the pool: per-cpu, or 1 to 128, rounded up to a power of two. \(lists) (default: 1,per-cpu)")
+    help:
+      "Areas of the pool: per-cpu, or 1 to 128, rounded up to a power of two. \(OptionTitle.lists) (default: 1,per-cpu)"
+  )
   var swiotlbAreas: [String] = []
 
-  @Option(parsing: .unconditionalSingleValue, help: "Buffers outstanding at most. \(lists) (default: 32,128)")
+  @Option(
+    parsing: .unconditionalSingleValue, help: "Buffers outstanding at most. \(OptionTitle.lists) (default: 32,128)")
   var depth: [String] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: "Bytes of a buffer; beyond 256 KiB every map is refused. \(lists) (default: 1500,4KiB,64KiB,262145)")
+    help:
+      "Bytes of a buffer; beyond 256 KiB every map is refused. \(OptionTitle.lists) (default: 1500,4KiB,64KiB,262145)")
   var size: [String] = []
 
-  @Option(help: "device-readable, device-writable. \(lists) (default: device-readable)")
+  @Option(help: "device-readable, device-writable. \(OptionTitle.lists) (default: device-readable)")
   var direction: [String] = []
 
   @Option(parsing: .unconditional, help: "Descriptors of the ring: for split a power of two, at most 32768.")
@@ -59,25 +79,10 @@ struct ExhaustCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Buffers of each combination.")
   var buffers = 2_048
 
-  @OptionGroup var cpus: CPUOptions
-  @OptionGroup var report: ReportOptions
-
   private static let mostBytes = 1 << 30
 
-  func run() throws {
-    let start = RunStart(of: "exhaust")
-    let destination = try report.destination()
-    let machine = Machine.read()
-    let parameters = try parameters(on: machine)
-    try destination.write(start, cpus: [parameters.driverCPU], areTimes: false) { progress in
-      try ExhaustMeasurement(parameters, machine).run(progress: progress)
-    } text: { report, _, _ in
-      report.text()
-    }
-  }
-
   /// What the options mean on this machine, or the one reason why they mean nothing.
-  func parameters(on machine: Machine) throws(BenchError) -> ExhaustParameters {
+  func parameters(_ cpus: CPUOptions, on machine: Machine) throws(BenchError) -> ExhaustParameters {
     var parameters = ExhaustParameters()
     if !mode.isEmpty { parameters.modes = try ExhaustMode.parse(list: mode) }
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }

@@ -12,7 +12,8 @@ struct IOMMUOptions: ParsableArguments {
     help: """
       What an exit of viommu costs: process (a request to another process), or injected (a busy wait of --viommu-ns, \
       named so in every figure).
-      """)
+      """,
+    completion: ViommuPrice.completion)
   var viommuPrice = "process"
 
   @Option(parsing: .unconditional, help: "Nanoseconds of an injected exit of viommu.")
@@ -24,7 +25,8 @@ struct IOMMUOptions: ParsableArguments {
   var iommuMerge = "off"
 
   @Option(
-    help: "Largest page of the IOMMU: 4k or 2m. (default: what fits a mapping; premapped as --page-size)")
+    help: "Largest page of the IOMMU: 4k or 2m. (default: what fits a mapping; premapped as --page-size)",
+    completion: PageChoice.completion)
   var iommuPages: String?
 
   /// What they mean for these paths and sizes, or the one reason why they mean nothing.
@@ -66,15 +68,15 @@ struct IsolationOptions: ParsableArguments {
   @Flag(
     help: """
       A secure platform: measure the paths also with the device in another process, which has mapped the shared pages \
-      and \
-      nothing else.
+      and nothing else.
       """)
   var isolate = false
 
   @Flag(help: "With --isolate: run direct or identity all the same, to see the device's access fail.")
   var unsafeForce = false
 
-  @Option(help: "With --isolate: where a 'ringbench device --socket' waits. (default: one is started)")
+  @Option(
+    help: "With --isolate: where a 'ringbench device --socket' waits. (default: one is started)", completion: .file())
   var deviceSocket: String?
 
   /// What they mean for the paths that were named, `nil` when none was; or the one reason why they mean nothing.
@@ -85,6 +87,7 @@ struct IsolationOptions: ParsableArguments {
       if deviceSocket != nil { throw .usage("--device-socket concerns a device in another process: add --isolate") }
       return parameters
     }
+    if let deviceSocket { try SocketPath.check(deviceSocket, "--device-socket") }
     parameters.socketPath = deviceSocket
     guard let paths else {
       if unsafeForce { throw .usage("--unsafe-force concerns direct and identity: name one with --path") }

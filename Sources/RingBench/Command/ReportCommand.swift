@@ -19,13 +19,16 @@ struct ReportCommand: ParsableCommand {
         ringbench report before.json after.json -o report.html --svg-dir pictures
       """)
 
-  @Argument(help: ArgumentHelp("Results that '--format json' wrote; - is standard input.", valueName: "result"))
+  @Argument(
+    help: ArgumentHelp("Results that '--format json' wrote; - is standard input.", valueName: "result"),
+    completion: .results)
   var results: [String]
 
-  @Option(name: .shortAndLong, help: "Write the page to this file. (default: standard output)")
+  @Option(name: .shortAndLong, help: "Write the page to this file. (default: standard output)", completion: .file())
   var output: String?
 
-  @Option(help: "Also write each picture to a file of its own in this folder, which is made.")
+  @Option(
+    help: "Also write each picture to a file of its own in this folder, which is made.", completion: .directory)
   var svgDir: String?
 
   func run() throws {
@@ -47,6 +50,7 @@ struct ConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "convert",
     abstract: "Writes results in a format that another program reads.",
+    usage: "ringbench convert RESULT... [--format FORMAT] [options]",
     discussion: """
       Every command that measures takes the same formats.
 
@@ -56,16 +60,22 @@ struct ConvertCommand: ParsableCommand {
         ringbench convert result.json --hgrm percentiles.hgrm
       """)
 
-  @Argument(help: ArgumentHelp("Results that '--format json' wrote; - is standard input.", valueName: "result"))
+  @Argument(
+    help: ArgumentHelp("Results that '--format json' wrote; - is standard input.", valueName: "result"),
+    completion: .results)
   var results: [String]
 
-  @Option(help: "\(OutputFormat.names); not needed beside --hgrm.")
+  @Option(help: "\(OutputFormat.names); not needed beside --hgrm.", completion: OutputFormat.completion)
   var format: String?
 
-  @Option(help: "Write the percentiles of round trips to this file, as HdrHistogram's plotter reads them.")
+  @Option(
+    help: "Write the percentiles of round trips to this file, as HdrHistogram's plotter reads them.",
+    completion: .file())
   var hgrm: String?
 
-  @Option(name: .shortAndLong, help: "Write to this file, all of it or nothing. (default: standard output)")
+  @Option(
+    name: .shortAndLong, help: "Write to this file, all of it or nothing. (default: standard output)",
+    completion: .file())
   var output: String?
 
   func run() throws {
@@ -114,11 +124,11 @@ enum ResultInput {
 
   private static func text(_ path: String) throws(BenchError) -> String {
     var status = stat()
-    let place = path == "-" ? "/dev/stdin" : path
-    guard unsafe stat(place, &status) == 0 else { throw .usage("cannot read \(path): \(Errno.text(errno))") }
+    let source = path == "-" ? "/dev/stdin" : path
+    guard unsafe stat(source, &status) == 0 else { throw .usage("cannot read \(path): \(Errno.text(errno))") }
     guard status.st_mode & S_IFMT != S_IFDIR else { throw .usage("cannot read \(path): it is a directory") }
     guard status.st_size <= largest else { throw .usage("\(path) is longer than any result") }
-    guard let text = SystemFile.text(place) else { throw .usage("cannot read \(path): \(Errno.text(errno))") }
+    guard let text = SystemFile.text(source) else { throw .usage("cannot read \(path): \(Errno.text(errno))") }
     return text
   }
 

@@ -6,16 +6,18 @@ import Glibc
 
 /// Where a report goes, and how it is written.
 struct ReportOptions: ParsableArguments {
-  @Option(help: "\(OutputFormat.names).")
+  @Option(help: "\(OutputFormat.names).", completion: OutputFormat.completion)
   var format = "text"
 
-  @Option(help: "Write the report to this file, all of it or nothing. (default: standard output)")
+  @Option(help: "Write the report to this file, all of it or nothing. (default: standard output)", completion: .file())
   var output: String?
 
-  @Option(help: "Also write the text report to this file, whatever the format of the other.")
+  @Option(help: "Also write the text report to this file, whatever the format of the other.", completion: .file())
   var textOutput: String?
 
-  @Option(help: "Also write the percentiles of round trips to this file, as HdrHistogram's plotter reads them.")
+  @Option(
+    help: "Also write the percentiles of round trips to this file, as HdrHistogram's plotter reads them.",
+    completion: .file())
   var hgrm: String?
 
   @Flag(help: "Leave the name of this host out of the result.")
@@ -47,7 +49,8 @@ struct ReportOptions: ParsableArguments {
 struct ClassOptions: ParsableArguments {
   @Option(
     name: .customLong("class"),
-    help: "\(PlacementClass.names): which one the text shows. (default: the one with most slices)")
+    help: "\(PlacementClass.names): which one the text shows. (default: the one with most slices)",
+    completion: PlacementClass.completion)
   var placement: String?
 
   @Flag(help: "Print every table, not only the answer.")

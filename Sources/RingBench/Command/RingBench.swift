@@ -12,18 +12,18 @@ struct RingBench: ParsableCommand {
     abstract: "Measures what each way of handing memory to a virtio device costs.",
     discussion: """
       Exit codes: 0 done, 1 a check failed (a wrong byte, a broken ring) or nothing could be measured, 2 the command \
-      line \
-      asks for something that makes no sense, 3 this machine cannot do it, 130, 143 or 129 ended by SIGINT, SIGTERM or \
-      SIGHUP (what was measured until then is printed).
+      line asks for something that makes no sense, 3 this machine cannot do it, 130, 143 or 129 ended by SIGINT, \
+      SIGTERM or SIGHUP (what was measured until then is printed).
 
       @FILE stands for the arguments in a file: words between blanks and line ends, quoted as in a shell; # begins a \
       remark.
       """,
-    version: "ringbench \(Version.ringKit)",
+    version: "ringbench \(Version.ringKit) (commit \(Version.shortCommit))",
     subcommands: [
-      CostCommand.self, SweepCommand.self, ShapesCommand.self, RingCommand.self, ExhaustCommand.self,
+      CostCommand.self, SweepCommand.self, ShapesCommand.self, RingCommand.self, ScaleCommand.self, ExhaustCommand.self,
       ExplainCommand.self, SimulateCommand.self, CompareCommand.self, ReportCommand.self, ConvertCommand.self,
-      TopologyCommand.self, CheckCommand.self, DeviceCommand.self, DriveCommand.self, VFIOCommand.self,
+      TopologyCommand.self, CheckCommand.self, DeviceCommand.self, DriveCommand.self, ConformCommand.self,
+      VFIOCommand.self,
       GuestCommand.self, LoopCommand.self, ViommuServerCommand.self,
     ],
     defaultSubcommand: CostCommand.self
@@ -34,6 +34,7 @@ struct RingBench: ParsableCommand {
     // Before anything else: a signal in the first moment, too, ends a run with what it has. Commands that have nothing
     // to end with say so themselves.
     Interrupt.install()
+    ProgramArguments.occupyStandardStreams()
     // A file that may not become longer is an error of the call, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
     do {

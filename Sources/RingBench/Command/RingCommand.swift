@@ -21,62 +21,19 @@ struct RingCommand: ParsableCommand {
         ringbench ring --notification eventfd --outstanding 1
       """)
 
-  private static let lists = "Comma list, or repeated."
-
-  @Option(help: "\(RingLayout.names). \(lists) (default: both)")
-  var ring: [String] = []
-
-  @Option(help: "off, on. \(lists) (default: both)")
-  var inOrder: [String] = []
-
-  @Option(help: "Buffers made visible with one store. \(lists) (default: 1,32)")
-  var batch: [String] = []
-
-  @Option(help: "Descriptors of the ring. \(lists) (default: 256)")
-  var queueSize: [String] = []
-
-  @Option(help: "Buffers outstanding: numbers, or full. \(lists) (default: 1,full)")
-  var outstanding: [String] = []
-
-  @Option(help: "Segments of a buffer, 1 to 16. \(lists) (default: 1)")
-  var chain: [String] = []
-
-  @Option(help: "off, on: chains through an indirect table. \(lists) (default: off)")
-  var indirect: [String] = []
-
-  @Option(help: "off, on: EVENT_IDX. \(lists) (default: off)")
-  var eventIdx: [String] = []
-
-  @Option(help: "\(NotificationMode.names). \(lists) (default: polling)")
-  var notification: [String] = []
-
-  @OptionGroup var cpus: CPUOptions
-
-  @Option(parsing: .unconditional, help: "Slices of each point.")
-  var slices = 150
-
-  @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
-  var sliceMs = 1.0
-
-  @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and calibrated included.")
-  var timeLimit = 45.0
-
-  @Option(parsing: .unconditional, help: "Round trips timed one by one, for the percentiles.")
-  var roundTrips = 50_000
-
-  @Option(parsing: .unconditional, help: "Seed of everything random.")
-  var seed: UInt64 = 1
-
-  @OptionGroup var report: ReportOptions
-  @OptionGroup var shownClass: ClassOptions
-  @OptionGroup var baselines: BaselineOptions
+  @OptionGroup(title: OptionTitle.what) var what: RingOptions
+  @OptionGroup(title: OptionTitle.duration) var duration: RingDuration
+  @OptionGroup(title: OptionTitle.location) var cpus: CPUOptions
+  @OptionGroup(title: OptionTitle.output) var report: ReportOptions
+  @OptionGroup(title: OptionTitle.output) var shownClass: ClassOptions
+  @OptionGroup(title: OptionTitle.output) var baselines: BaselineOptions
 
   func run() throws {
     let start = RunStart(of: "ring")
     let destination = try report.destination()
     let shown = try shownClass.shown()
     let machine = Machine.read()
-    let parameters = try parameters(on: machine)
+    let parameters = try what.parameters(duration, cpus, on: machine)
     let baselines = try self.baselines.prepare("ring", parameters)
     let (_, document) = try destination.write(
       start, cpus: [parameters.driverCPU, parameters.deviceCPU]
@@ -90,10 +47,61 @@ struct RingCommand: ParsableCommand {
     }
     try baselines.finish(document, destination)
   }
+}
+
+/// How often and how long.
+struct RingDuration: ParsableArguments {
+  @Option(parsing: .unconditional, help: "Slices of each point.")
+  var slices = 150
+
+  @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
+  var sliceMs = 1.0
+
+  @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and calibrated included.")
+  var timeLimit = 45.0
+}
+
+/// Which rings are measured, as text.
+struct RingOptions: ParsableArguments {
+  @Option(help: "\(RingLayout.names). \(OptionTitle.lists) (default: both)", completion: RingLayout.completion)
+  var ring: [String] = []
+
+  @Option(help: "off, on. \(OptionTitle.lists) (default: both)")
+  var inOrder: [String] = []
+
+  @Option(help: "Buffers made visible with one store. \(OptionTitle.lists) (default: 1,32)")
+  var batch: [String] = []
+
+  @Option(help: "Descriptors of the ring. \(OptionTitle.lists) (default: 256)")
+  var queueSize: [String] = []
+
+  @Option(help: "Buffers outstanding: numbers, or full. \(OptionTitle.lists) (default: 1,full)")
+  var outstanding: [String] = []
+
+  @Option(help: "Segments of a buffer, 1 to 16. \(OptionTitle.lists) (default: 1)")
+  var chain: [String] = []
+
+  @Option(help: "off, on: chains through an indirect table. \(OptionTitle.lists) (default: off)")
+  var indirect: [String] = []
+
+  @Option(help: "off, on: EVENT_IDX. \(OptionTitle.lists) (default: off)")
+  var eventIdx: [String] = []
+
+  @Option(
+    help: "\(NotificationMode.names). \(OptionTitle.lists) (default: polling)", completion: NotificationMode.completion)
+  var notification: [String] = []
+
+  @Option(parsing: .unconditional, help: "Round trips timed one by one, for the percentiles.")
+  var roundTrips = 50_000
+
+  @Option(parsing: .unconditional, help: "Seed of everything random.")
+  var seed: UInt64 = 1
 
   /// What the options mean on this machine, or the one reason why they mean nothing.
-  private func parameters(on machine: Machine) throws(BenchError) -> RingParameters {
-    try OptionCheck.slices(slices, milliseconds: sliceMs, timeLimit: timeLimit)
+  func parameters(
+    _ duration: RingDuration, _ cpus: CPUOptions, on machine: Machine
+  ) throws(BenchError) -> RingParameters {
+    try OptionCheck.slices(duration.slices, milliseconds: duration.sliceMs, timeLimit: duration.timeLimit)
     try (0...100_000_000).check(roundTrips, "--round-trips")
     let all = try combinations()
     let points = all.filter(\.isPossible)
@@ -105,8 +113,9 @@ struct RingCommand: ParsableCommand {
     }
     let (driver, device) = try cpus.pair(on: machine)
     return RingParameters(
-      points: points, impossible: all.count - points.count, driverCPU: driver, deviceCPU: device, slices: slices,
-      sliceMilliseconds: sliceMs, timeLimit: timeLimit, roundTrips: roundTrips, seed: seed)
+      points: points, impossible: all.count - points.count, driverCPU: driver, deviceCPU: device,
+      slices: duration.slices,
+      sliceMilliseconds: duration.sliceMs, timeLimit: duration.timeLimit, roundTrips: roundTrips, seed: seed)
   }
 
   private func combinations() throws(BenchError) -> [RingPoint] {

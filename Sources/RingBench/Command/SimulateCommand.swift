@@ -10,8 +10,8 @@ struct SimulateCommand: ParsableCommand {
     abstract: "Predicts, by a simulation in virtual time, how the locks of a path scale to 128 CPUs.",
     discussion: """
       Nothing here is a measurement of many CPUs. Costs of the real code are timed on one thread; a simulation lets 1 \
-      to \
-      128 CPUs meet at the lock, the tree, the depot or the invalidation queue. --check holds it against real threads.
+      to 128 CPUs meet at the lock, the tree, the depot or the invalidation queue. --check holds it against real \
+      threads.
 
       Examples:
         ringbench simulate --check
@@ -19,19 +19,37 @@ struct SimulateCommand: ParsableCommand {
         ringbench simulate --model invalidation-strict,invalidation-lazy --primitive serve=700 --format json
       """)
 
-  private static let lists = "Comma list, or repeated."
+  @OptionGroup(title: OptionTitle.what) var what: SimulateOptions
+  @OptionGroup(title: OptionTitle.location) var cpus: CPUOptions
 
-  @Option(help: "\(LockModel.names). \(lists) (default: all)")
+  @OptionGroup(title: OptionTitle.output) var report: ReportOptions
+
+  func run() throws {
+    let start = RunStart(of: "simulate")
+    let destination = try report.destination()
+    let machine = Machine.read()
+    let parameters = try what.parameters(cpus, on: machine)
+    try destination.write(start, cpus: [parameters.driverCPU, parameters.deviceCPU].compactMap { $0 }) { progress in
+      try SimulationRun(parameters, machine).run(progress: progress)
+    } text: { report, _, _ in
+      report.text()
+    }
+  }
+}
+
+/// What is simulated, as text.
+struct SimulateOptions: ParsableArguments {
+  @Option(help: "\(LockModel.names). \(OptionTitle.lists) (default: all)", completion: LockModel.completion)
   var model: [String] = []
 
   @Option(
     name: .customLong("cpus"), parsing: .unconditionalSingleValue,
-    help: "Simulated CPUs, 1 to 128. \(lists) (default: 1,2,4,8,16,32,64,128)")
+    help: "Simulated CPUs, 1 to 128. \(OptionTitle.lists) (default: 1,2,4,8,16,32,64,128)")
   var simulatedCpus: [String] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: "A cost in ns instead of the measured one, NAME=NS. Names: \(Primitive.names). \(lists)")
+    help: "A cost in ns instead of the measured one, NAME=NS. Names: \(Primitive.names). \(OptionTitle.lists)")
   var primitive: [String] = []
 
   @Option(parsing: .unconditional, help: "Virtual time, in operations of one CPU alone.")
@@ -40,27 +58,11 @@ struct SimulateCommand: ParsableCommand {
   @Flag(help: "Also run real threads at the same locks, on 1 and 2 CPUs, and print predicted beside measured.")
   var check = false
 
-  @OptionGroup var cpus: CPUOptions
-
   @Option(parsing: .unconditional, help: "Seed of everything random.")
   var seed: UInt64 = 1
 
-  @OptionGroup var report: ReportOptions
-
-  func run() throws {
-    let start = RunStart(of: "simulate")
-    let destination = try report.destination()
-    let machine = Machine.read()
-    let parameters = try parameters(on: machine)
-    try destination.write(start, cpus: [parameters.driverCPU, parameters.deviceCPU].compactMap { $0 }) { progress in
-      try SimulationRun(parameters, machine).run(progress: progress)
-    } text: { report, _, _ in
-      report.text()
-    }
-  }
-
   /// What the options mean on this machine, or the one reason why they mean nothing.
-  func parameters(on machine: Machine) throws(BenchError) -> SimulateParameters {
+  func parameters(_ cpus: CPUOptions, on machine: Machine) throws(BenchError) -> SimulateParameters {
     var parameters = SimulateParameters()
     if !model.isEmpty { parameters.models = try LockModel.parse(list: model) }
     if !simulatedCpus.isEmpty {

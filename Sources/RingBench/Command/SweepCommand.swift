@@ -10,13 +10,12 @@ struct SweepCommand: ParsableCommand {
     commandName: "sweep",
     abstract: "Measures the paths over sizes from 64 bytes to beyond their limits, and finds each crossover.",
     discussion: """
-      Takes the options of cost; unless they say otherwise it measures the split ring, all paths but the slow \
-      viommu and mmu, and sizes from 64 bytes to 512 KiB in powers of two. A size that a path cannot take is a row \
-      with the refusal. Where one path overtakes another is \
-      interpolated between sizes, with a 95 % interval over the slices; beside it stands what the two paths' own \
-      costs, \
-      measured in the same run without a ring, predict: S* = bandwidth x (t_map + t_unmap) / k, with k = 1 copy for a \
-      device-readable buffer and 2 for a device-writable one under swiotlb.
+      Takes the options of cost; unless they say otherwise it measures the split ring, all paths but the slow viommu \
+      and mmu, and sizes from 64 bytes to 512 KiB in powers of two. A size that a path cannot take is a row with the \
+      refusal. Where one path overtakes another is interpolated between sizes, with a 95 % interval over the slices; \
+      beside it stands what the two paths' own costs, measured in the same run without a ring, predict: S* = bandwidth \
+      x (t_map + t_unmap) / k, with k = 1 copy for a device-readable buffer and 2 for a device-writable one under \
+      swiotlb.
 
       Examples:
         ringbench sweep

@@ -17,22 +17,49 @@ struct VFIOCommand: ParsableCommand {
         echo BDF > /sys/bus/pci/drivers/virtio-pci/unbind; echo BDF > /sys/bus/pci/drivers_probe
 
       Each path reads the same random blocks, which must come out the same; with --overwrite they are written first. \
-      At the \
-      end the device is made to reach for memory that was taken away from it, which must show as a fault.
+      At the end the device is made to reach for memory that was taken away from it, which must show as a fault.
 
       Example:
         ringbench vfio --device 0000:00:04.0 --path premapped,iommu-real --requests 10000
       """)
 
-  private static let lists = "Comma list, or repeated."
+  @OptionGroup(title: OptionTitle.what) var what: VFIOOptions
+  @OptionGroup(title: OptionTitle.output) var report: ReportOptions
 
+  func run() throws {
+    let start = RunStart(of: "vfio")
+    let destination = try report.destination()
+    let parameters = try what.parameters()
+    let (report, _) = try destination.write(start, areTimes: false) { progress in
+      do {
+        let (group, rows, fault) = try VFIOMeasurement(parameters).run(progress: progress)
+        return VFIOReport(machine: .read(), parameters: parameters, group: group, rows: rows, fault: fault)
+      } catch let error as BenchError {
+        throw error
+      } catch let error as VFIOError {
+        throw BenchError.machine("\(error)")
+      } catch {
+        // The queue's, the mapper's: something did not behave as it must.
+        throw BenchError.check("\(error)")
+      }
+    } text: { report, _, _ in
+      report.text()
+    }
+    if let fault = report.fault, !fault.isReported {
+      throw BenchError.check("an access to \(fault.iova) after unmap was not reported")
+    }
+  }
+}
+
+/// What is driven, as text.
+struct VFIOOptions: ParsableArguments {
   @Option(help: "PCI address of the device, as 0000:00:04.0.")
   var device: String
 
-  @Option(help: "\(VFIOPath.names). \(lists) (default: all)")
+  @Option(help: "\(VFIOPath.names). \(OptionTitle.lists) (default: all)", completion: VFIOPath.completion)
   var path: [String] = []
 
-  @Option(help: "\(RingLayout.names). \(lists) (default: both)")
+  @Option(help: "\(RingLayout.names). \(OptionTitle.lists) (default: both)", completion: RingLayout.completion)
   var ring: [String] = []
 
   @Option(parsing: .unconditional, help: "Reads of each path on each ring.")
@@ -60,32 +87,6 @@ struct VFIOCommand: ParsableCommand {
 
   @Option(parsing: .unconditional, help: "Seed of the blocks' order.")
   var seed: UInt64 = 1
-
-  @OptionGroup var report: ReportOptions
-
-  func run() throws {
-    let start = RunStart(of: "vfio")
-    let destination = try report.destination()
-    let parameters = try parameters()
-    let (report, _) = try destination.write(start, areTimes: false) { progress in
-      do {
-        let (group, rows, fault) = try VFIOMeasurement(parameters).run(progress: progress)
-        return VFIOReport(machine: .read(), parameters: parameters, group: group, rows: rows, fault: fault)
-      } catch let error as BenchError {
-        throw error
-      } catch let error as VFIOError {
-        throw BenchError.machine("\(error)")
-      } catch {
-        // The queue's, the mapper's: something did not behave as it must.
-        throw BenchError.check("\(error)")
-      }
-    } text: { report, _, _ in
-      report.text()
-    }
-    if let fault = report.fault, !fault.isReported {
-      throw BenchError.check("an access to \(fault.iova) after unmap was not reported")
-    }
-  }
 
   /// What the options mean, or the one reason why they mean nothing.
   func parameters() throws(BenchError) -> VFIOParameters {

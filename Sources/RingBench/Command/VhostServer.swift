@@ -2,6 +2,7 @@
 import ArgumentParser
 import BenchHarness
 import BenchReport
+import Glibc
 import RingKit
 import RingPlatform
 import VhostUser
@@ -44,9 +45,7 @@ struct VhostOptions: ParsableArguments {
     }
     if noInflight { options.protocolFeatures.remove(.inflight) }
     options.mustBeSealed = sealed
-    guard !socket.isEmpty, socket.utf8.count <= 107 else {
-      throw .usage("--socket is a path of 1 to 107 bytes, not of \(socket.utf8.count)")
-    }
+    try SocketPath.check(socket, "--socket")
     let format = try OutputFormat.parse(ofReport: format)
     return Parameters(socket: socket, options: options, isOnce: once, format: format)
   }
@@ -84,63 +83,56 @@ struct VhostServer<Device: VhostUserDevice> {
   let tally: () -> [(name: String, count: UInt64)]
   /// What ended the last connection, and how many in a row.
   private let endings = Endings()
+  private let troubles = Troubles()
 
   func run() throws {
-    let listener: VhostUserListener
-    do throws(VhostUserError) { listener = try VhostUserListener(at: parameters.socket) } catch {
+    let server: VhostUserServer
+    do throws(VhostUserError) { server = try VhostUserServer(at: parameters.socket) } catch {
       throw BenchError.machine(error.description)
     }
+    // The reader of its output may go; its guests need the device all the same.
+    signal(SIGPIPE, SIG_IGN)
     note("waiting at \(parameters.socket)")
     defer { endings.close() }
-    while !Interrupt.isRequested {
-      guard let connection = try accept(listener) else { continue }
-      let failure = try serve(connection)
-      if parameters.isOnce {
-        guard failure == nil || failure == .closed else { throw BenchError.check(failure?.description ?? "") }
-        return
-      }
-    }
+    var earlier = tally()
+    var failure: (any Error)?
+    do throws(VhostUserError) {
+      try server.run(
+        device, options: parameters.options, until: { Interrupt.isRequested },
+        telling: { event in
+          switch event {
+          case .serving(let backend): tell(backend)
+          case .retrying(let error): note("\(error); trying again")
+          case .ended(let backend, let error):
+            do { try report(backend, error, since: &earlier) } catch { failure = error }
+            if let error, parameters.isOnce { failure = BenchError.check(error.description) }
+            if parameters.isOnce || failure != nil { server.stop() }
+          }
+        })
+    } catch { throw BenchError.machine("\(error)") }
+    if let failure { throw failure }
   }
 
-  /// The next front-end, `nil` when none came for a while, or none can be taken at this moment.
-  private func accept(_ listener: VhostUserListener) throws(BenchError) -> VhostUserConnection? {
-    do throws(VhostUserError) {
-      var set = PollSet()
-      set.add(listener.fileDescriptor)
-      guard try set.wait(milliseconds: 500) else { return nil }
-      return try listener.accept()
-    } catch {
-      guard error.isOfTheMoment else { throw .machine("\(error)") }
-      note("\(error); trying again")
-      // The front-end waits in the queue of the socket, which stays readable.
-      var pause = PollSet()
-      _ = try? pause.wait(milliseconds: 500)
-      return nil
-    }
-  }
-
-  /// Serves until the front-end goes; what it did wrong, if that was why.
-  private func serve(_ connection: VhostUserConnection) throws -> VhostUserError? {
-    let backend = VhostUserBackend(connection, device: device, options: parameters.options)
-    let earlier = tally()
-    var failure: VhostUserError?
-    do throws(VhostUserError) {
-      try backend.run {
-        tell(backend)
-        return Interrupt.isRequested
-      }
-    } catch { failure = error }
+  /// What was agreed on and done until a front-end went, and what it did wrong, if that was why.
+  private func report(
+    _ backend: VhostUserBackend<Device>, _ failure: VhostUserError?,
+    since earlier: inout [(name: String, count: UInt64)]
+  ) throws {
     tell(backend)
-    if let failure { endings.add(failure == .closed ? nil : text(failure)) }
-    let did = zip(tally(), earlier).map { ($0.name, $0.count - $1.count) }
+    troubles.close()
+    // One that ends by a signal is not the front-end's ending.
+    if failure != nil || !Interrupt.isRequested { endings.add(failure.map(text)) }
+    let now = tally()
+    let did = zip(now, earlier).map { ($0.name, $0.count - $1.count) }
+    earlier = now
     let report = VhostReport(backend, kind, did: did, failure: failure)
-    StandardStream.output.write(parameters.format == .json ? try JSONText.encode(report) : report.text)
-    return failure
+    let error = StandardStream.output.write(parameters.format == .json ? try JSONText.encode(report) : report.text)
+    if error != 0 { note("cannot write to standard output: \(Errno.text(error))") }
   }
 
   /// Says what went wrong since the last time.
   private func tell(_ backend: VhostUserBackend<Device>) {
-    for (index, failure) in backend.takeFailures() { note("queue \(index) stopped: \(failure)") }
+    for (index, failure) in backend.takeFailures() { troubles.add("queue \(index) stopped: \(failure)") }
     for text in news() { note(text) }
   }
 
@@ -152,6 +144,28 @@ struct VhostServer<Device: VhostUserDevice> {
   }
 
   private func note(_ text: String) { StandardStream.error.write("ringbench: \(text)\n") }
+}
+
+/// Why queues stopped, in as many lines as a reader wants of one connection.
+///
+/// A guest can break its ring again after each start, and must not fill the host's log with it.
+final class Troubles {
+  private static let most = 16
+  private var count = 0
+  private let write: (String) -> Void
+
+  init(_ write: @escaping (String) -> Void = { StandardStream.error.write($0) }) { self.write = write }
+
+  func add(_ text: String) {
+    count += 1
+    if count <= Self.most { write("ringbench: \(text)\n") }
+  }
+
+  /// Says how many came beyond that.
+  func close() {
+    if count > Self.most { write("ringbench: queues stopped \(count - Self.most) times more\n") }
+    count = 0
+  }
 }
 
 /// Why connections ended: one line for as many in a row as end in the same way.

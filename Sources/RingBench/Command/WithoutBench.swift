@@ -1,7 +1,7 @@
 #if !Bench
 import BenchHarness
 
-/// Takes the place of the command line in a build without the trait `Bench`, which brings the packages it needs.
+/// Replaces the command line in a build without the trait `Bench`, which brings the packages it needs.
 @main
 enum RingBench {
   static func main() {

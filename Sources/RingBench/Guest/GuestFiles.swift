@@ -6,48 +6,49 @@ import Glibc
 ///
 /// The directory is removed with the value.
 struct GuestFiles: ~Copyable {
-  static let emulator = "qemu-system-x86_64"
-
-  let kernel: String
-  let initramfs: String
-  /// Sockets, logs and the disk; in memory where there is room for that, so that no disk is measured.
-  let directory: String
+  /// The directory is in memory where there is room for that, so that no disk is measured.
+  let paths: GuestPaths
+  /// Why instructions cannot be counted; `nil` where they can.
+  let whyNotCounted: String?
 
   /// Looks for everything.
   ///
   /// - Throws: ``BenchError/machine(_:)`` with what to install or to run.
-  init(kernel: String, initramfs: String) throws(BenchError) {
+  init(kernel: String, initramfs: String, plugin: String) throws(BenchError) {
     guard Machine.read().architecture == "x86-64" else {
       throw .machine("the guest is x86-64 and would have to be emulated for \(Machine.read().architecture) as a whole")
     }
-    guard Self.isOnPath(Self.emulator) else {
-      throw .machine("\(Self.emulator) is missing; install it (Debian, Ubuntu: apt-get install qemu-system-x86)")
+    guard Self.isOnPath(GuestCommandLine.emulator) else {
+      throw .machine(
+        "\(GuestCommandLine.emulator) is missing; install it (Debian, Ubuntu: apt-get install qemu-system-x86)")
     }
     for (path, what, option) in [(kernel, "kernel", "--kernel"), (initramfs, "initramfs", "--initramfs")] {
       guard unsafe access(path, R_OK) == 0 else {
         throw .machine("no guest \(what) at \(path); make one with Scripts/guest/prepare.sh, or name it with \(option)")
       }
     }
-    directory = try Self.makeDirectory()
-    self.kernel = kernel
-    self.initramfs = initramfs
+    let directory = try Self.makeDirectory()
+    let hasPlugin = unsafe access(plugin, R_OK) == 0
+    whyNotCounted = hasPlugin ? nil : "there is no plugin at \(plugin); Scripts/guest/prepare.sh builds it"
+    paths = GuestPaths(
+      kernel: kernel, initramfs: initramfs, plugin: hasPlugin ? plugin : nil, directory: directory)
   }
 
   deinit {
+    let directory = paths.directory
     for name in SystemFile.names(in: directory) { unsafe unlink("\(directory)/\(name)") }
     unsafe rmdir(directory)
   }
 
-  /// An empty disk, as large as that.
-  func makeDisk(_ name: String, byteCount: Int) throws(BenchError) -> String {
-    let path = "\(directory)/\(name)"
+  /// Makes an empty disk, as large as that, instead of one that is there.
+  func makeDisk(byteCount: Int) throws(BenchError) {
+    let path = paths.disk
     let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw .machine("no disk can be made at \(path): \(Errno.text(errno))") }
     defer { close(descriptor) }
     guard ftruncate(descriptor, byteCount) == 0 else {
-      throw .machine("a disk of \(NumberText.bytes(byteCount)) does not fit in \(directory): \(Errno.text(errno))")
+      throw .machine("a disk of \(NumberText.bytes(byteCount)) does not fit at \(path): \(Errno.text(errno))")
     }
-    return path
   }
 
   private static func makeDirectory() throws(BenchError) -> String {

@@ -3,9 +3,9 @@ import BenchHarness
 import BenchReport
 import Glibc
 
-/// All settings on all rings, one boot each.
+/// All combinations, several boots each.
 struct GuestMeasurement {
-  private static let device = "/dev/kvm"
+  static let device = "/dev/kvm"
   // A guest under KVM says its first line within a second or two; one that never will is not waited for long.
   private static let secondsToComeUp = 12.0
 
@@ -21,22 +21,26 @@ struct GuestMeasurement {
     progress.update("finding out what can run a guest")
     let (accelerator, reason) = try accelerator(files)
     var parameters = parameters
-    parameters.requests = parameters.requests ?? GuestParameters.defaultRequests(accelerator)
+    parameters.resolve(accelerator)
+    for program in ["taskset", "chrt"] where accelerator == .tcg && !GuestFiles.isOnPath(program) {
+      throw .machine("\(program) is missing; install it (Debian, Ubuntu: apt-get install util-linux)")
+    }
     let run = GuestRun(parameters: parameters, accelerator: accelerator)
-    var rows: [GuestRow] = []
-    outer: for ring in parameters.rings {
-      for setting in parameters.settings {
+    let cases = parameters.cases
+    var boots: [GuestBoot] = []
+    let all = cases.count * (parameters.boots ?? 1)
+    // Whatever the machine does meanwhile, it does to all of them: the boots of one combination are apart.
+    outer: for _ in 0..<(parameters.boots ?? 1) {
+      for guest in cases {
         if Interrupt.isRequested { break outer }
-        let all = parameters.rings.count * parameters.settings.count
-        progress.update(
-          "guest \(rows.count + 1) of \(all): \(setting.name), \(ring.name)", done: rows.count, of: all)
-        guard let row = try run.run(setting, ring, files) else { break outer }
-        rows.append(row)
+        progress.update("guest \(boots.count + 1) of \(all): \(guest.name)", done: boots.count, of: all)
+        guard let boot = try run.run(guest, files) else { break outer }
+        boots.append(boot)
       }
     }
     return GuestReport(
-      machine: machine, parameters: parameters, accelerator: accelerator, whyNotKVM: reason, rows: rows,
-      interrupted: Interrupt.isRequested)
+      machine: machine, parameters: parameters, accelerator: accelerator, whyNotKVM: reason,
+      whyNotCounted: files.whyNotCounted, boots: boots, interrupted: Interrupt.isRequested)
   }
 
   /// What is to run the guests, and why it is not KVM where that was not asked for.

@@ -10,52 +10,45 @@ import RingKit
 /// Boots the guest once: QEMU, our device on the other end, the load inside.
 struct GuestRun {
   private static let backendPatience = 10.0
-  private static let memoryMebibytes = 512
-  private static let cpus = 2
+  private static let mostSymbolBytes = 32 << 20
 
   let parameters: GuestParameters
   let accelerator: GuestAccelerator
 
-  /// One setting on one ring; `nil` when Ctrl-C came in between.
+  /// One boot of one combination; `nil` when Ctrl-C came in between.
   ///
-  /// - Throws: ``BenchError/check(_:)`` when data was wrong, a feature was not negotiated or the load did not end;
-  ///   ``BenchError/machine(_:)`` when QEMU does not start.
-  func run(_ setting: GuestSetting, _ ring: RingLayout, _ files: borrowing GuestFiles) throws(BenchError) -> GuestRow? {
-    let disk = try files.makeDisk("disk", byteCount: parameters.diskBytes)
-    let socket = "\(files.directory)/socket"
-    unsafe unlink(socket)
-    let device = try GuestProgram(
-      [
-        try Self.ownPath(), "device", "blk", "--socket", socket, "--file", disk, "--once", "--format", "json",
-      ], log: "\(files.directory)/device.log")
-    try wait(for: socket, of: device)
+  /// - Throws: ``BenchError/check(_:)`` when data was wrong, a feature was not negotiated, the load did not end or the
+  ///   plugin's figures do not add up; ``BenchError/machine(_:)`` when QEMU does not start.
+  func run(_ guest: GuestCase, _ files: borrowing GuestFiles) throws(BenchError) -> GuestBoot? {
+    let paths = files.paths
+    let commands = GuestCommandLine(paths: paths, parameters: parameters, accelerator: accelerator)
+    try files.makeDisk(byteCount: GuestParameters.diskBytes(guest))
+    for path in [paths.socket, paths.count] { unsafe unlink(path) }
+    let device = try GuestProgram(commands.device(try Self.ownPath()), log: "\(paths.directory)/device.log")
+    try wait(for: paths.socket, of: device)
     if Interrupt.isRequested { return nil }
-    let words =
-      setting.kernelWords + [
-        "ringkit.run=/load.sh",
-        "ringkit.load=\(parameters.threads),\(parameters.requests ?? 1),\(parameters.blockBytes)",
-      ] + (accelerator == .tcg ? ["ringkit.trace=1"] : [])
     let console = try boot(
-      words: words,
-      arguments: ["-chardev", "socket,id=other,path=\(socket),reconnect=1"]
-        + setting.devices(ring, chardev: "other").flatMap { ["-device", $0] },
-      seconds: parameters.secondsPerBoot, device: device.child, log: device.log, files)
+      commands.emulator(guest), seconds: parameters.secondsPerBoot, device: device.child, log: device.log, paths)
     // With --once it ends when QEMU has gone.
     let end = device.waitForEnd(Self.backendPatience)
     if Interrupt.isRequested { return nil }
-    let place = "\(setting.name) on a \(ring.name) ring"
-    try Self.check(console, setting, ring, place)
+    try Self.check(console, guest.setting, guest.ring, guest.name, isTraced: accelerator == .tcg)
     guard end == .exited(code: 0), let counts = DeviceCounts(in: SystemFile.text(device.log) ?? "") else {
-      throw .check("our device \(end.map { "\($0)" } ?? "did not end") after \(place): \(device.lastWords)")
+      throw .check("our device \(end.map { "\($0)" } ?? "did not end") after \(guest.name): \(device.lastWords)")
     }
-    return GuestRow(setting: setting, ring: ring, console: console, device: counts)
+    return try GuestBoot(
+      guest, console: console, device: counts,
+      count: commands.isCounted ? try GuestCount(SystemFile.lines(paths.count)) : nil,
+      symbols: commands.isCounted && parameters.functions ? try symbols(console, paths) : nil)
   }
 
   /// Why no guest gets to its end, or `nil` when one does; for KVM, which may be there and not work.
   func failureToComeUp(_ files: borrowing GuestFiles, seconds: Double) -> String? {
+    let commands = GuestCommandLine(paths: files.paths, parameters: parameters, accelerator: accelerator)
     do throws(BenchError) {
       // There is no such script: the guest says so and is done.
-      _ = try boot(words: ["ringkit.run=/none"], arguments: [], seconds: seconds, files)
+      _ = try boot(
+        commands.emulator(words: ["ringkit.run=/none"], arguments: []), seconds: seconds, files.paths)
       return nil
     } catch {
       return error.message
@@ -63,27 +56,16 @@ struct GuestRun {
   }
 
   private func boot(
-    words: [String], arguments: [String], seconds: Double, device: ChildProcess? = nil, log: String = "",
-    _ files: borrowing GuestFiles
+    _ arguments: [String], seconds: Double, device: ChildProcess? = nil, log: String = "", _ paths: GuestPaths
   ) throws(BenchError) -> GuestConsole {
-    let line = "\(files.directory)/console"
+    let line = paths.console
     unsafe unlink(line)
-    let emulator = try GuestProgram(
-      [
-        GuestFiles.emulator, "-machine", "q35,kernel-irqchip=split,memory-backend=memory",
-        "-accel", accelerator.rawValue, "-cpu", accelerator == .kvm ? "host" : "max", "-smp", "\(Self.cpus)",
-        "-m", "\(Self.memoryMebibytes)",
-        "-object", "memory-backend-memfd,id=memory,size=\(Self.memoryMebibytes)M,share=on",
-        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "file:\(line)",
-        "-kernel", files.kernel, "-initrd", files.initramfs,
-        // A machine that is busy may keep an emulated timer waiting, and the kernel would give up over that.
-        "-append", (["console=ttyS0", "quiet", "panic=-1", "no_timer_check"] + words).joined(separator: " "),
-      ] + arguments, log: "\(files.directory)/qemu.log")
+    let emulator = try GuestProgram(arguments, log: "\(paths.directory)/qemu.log")
     let end = emulator.waitForEnd(seconds, needing: device)
     let console = GuestConsole(SystemFile.lines(line))
     guard console.exitCode == nil else { return console }
     let last = SystemFile.lastLine(line)
-    if let end { throw .machine("\(GuestFiles.emulator) \(end): \(last ?? emulator.lastWords)") }
+    if let end { throw .machine("\(GuestCommandLine.emulator) \(end): \(last ?? emulator.lastWords)") }
     if Interrupt.isRequested { return console }
     if let lost = device?.end {
       throw .check("our device \(lost) under the guest: \(SystemFile.lastLine(log) ?? "")")
@@ -92,6 +74,21 @@ struct GuestRun {
       "the guest was not done after \(NumberText.fixed(seconds, 0)) s (--boot-seconds); its last line: "
         + "\(last ?? "none")"
     )
+  }
+
+  /// The kernel's functions, which the guest wrote to the start of its disk when the loads were over.
+  private func symbols(_ console: GuestConsole, _ paths: GuestPaths) throws(BenchError) -> KernelSymbols {
+    guard let count = console.symbolBytes, (1...Self.mostSymbolBytes).contains(count) else {
+      throw .check("the guest says that its kernel's symbols are \(console.symbolBytes ?? 0) bytes")
+    }
+    let descriptor = unsafe open(paths.disk, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .machine("\(paths.disk) cannot be read: \(Errno.text(errno))") }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: count)
+    // SAFETY: the pointer is used only inside the closure, for the bytes it covers.
+    let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(descriptor, $0.baseAddress, $0.count, 0) }
+    guard got == count else { throw .check("the guest's disk holds \(got) of \(count) bytes of symbols") }
+    return KernelSymbols(String(decoding: bytes, as: UTF8.self))
   }
 
   private func wait(for socket: String, of device: borrowing GuestProgram) throws(BenchError) {
@@ -105,25 +102,28 @@ struct GuestRun {
   }
 
   /// What was asked for is what there was: QEMU falls back from packed to split without a word.
+  ///
+  /// With `isTraced` a second load followed the first one, and it was that whose bounce slots were watched.
   static func check(
-    _ console: GuestConsole, _ setting: GuestSetting, _ ring: RingLayout, _ place: String
+    _ console: GuestConsole, _ setting: GuestSetting, _ ring: RingLayout, _ name: String, isTraced: Bool = false
   ) throws(BenchError) {
-    if let failure = console.failure { throw .check("the load failed with \(place): \(failure)") }
-    if let fault = console.faults.first { throw .check("the guest's kernel complains with \(place): \(fault)") }
-    guard console.exitCode == 0, console.passes.map(\.operation) == ["write", "read"] else {
-      throw .check("the load did not end well with \(place): exit code \(console.exitCode ?? -1)")
-    }
+    if let failure = console.failure { throw .check("the load failed with \(name): \(failure)") }
+    if let fault = console.faults.first { throw .check("the guest's kernel complains with \(name): \(fault)") }
+    let both = ["write", "read"]
+    guard console.exitCode == 0, console.passes.map(\.operation) == both,
+      console.traced.map(\.operation) == (isTraced ? both : [])
+    else { throw .check("the load did not end well with \(name): exit code \(console.exitCode ?? -1)") }
     guard console.has(bit: 32), console.has(bit: 34) == (ring == .packed),
       console.has(bit: 33) == setting.hasAccessPlatform
-    else { throw .check("\(place) was not negotiated, but \(console.ringFeatures)") }
+    else { throw .check("\(name) was not negotiated, but \(console.ringFeatures)") }
     guard console.domainType == setting.domainType else {
-      throw .check("the guest's IOMMU domain is \(console.domainType), not \(setting.domainType), with \(place)")
+      throw .check("the guest's IOMMU domain is \(console.domainType), not \(setting.domainType), with \(name)")
     }
-    let bounced = console.passes.allSatisfy { $0.peakSlots > 0 }
+    let bounced = (isTraced ? console.traced : console.passes).allSatisfy { $0.peakSlots > 0 }
     guard bounced == (setting == .swiotlb) else {
-      throw .check("bounce slots were \(bounced ? "" : "not ")used with \(place)")
+      throw .check("bounce slots were \(bounced ? "" : "not ")used with \(name)")
     }
-    guard (console.slotsLeft ?? 0) == 0 else { throw .check("\(console.slotsLeft ?? 0) bounce slots leaked, \(place)") }
+    guard (console.slotsLeft ?? 0) == 0 else { throw .check("\(console.slotsLeft ?? 0) bounce slots leaked, \(name)") }
   }
 
   private static func ownPath() throws(BenchError) -> String {
@@ -132,53 +132,6 @@ struct GuestRun {
     }
     defer { unsafe free(path) }
     return unsafe String(cString: path)
-  }
-}
-
-/// A program started with its output in a file; ended, however this value goes away.
-struct GuestProgram: ~Copyable {
-  let log: String
-  let child: ChildProcess
-
-  /// Starts it, looked for on the PATH.
-  ///
-  /// - Parameters:
-  ///   - arguments: its name first.
-  ///   - log: gets standard output and standard error.
-  /// - Throws: ``BenchError/machine(_:)`` when there is no shell.
-  init(_ arguments: [String], log: String) throws(BenchError) {
-    self.log = log
-    // The shell opens the files and then becomes the program: what is killed is the program itself.
-    let line = "exec " + arguments.map(Self.quoted).joined(separator: " ") + " </dev/null >\(Self.quoted(log)) 2>&1"
-    var strings: [CChar] = []
-    for text in ["/bin/sh", "-c", line] { strings += text.utf8CString }
-    var pid: Int32 = 0
-    let error = unsafe cring_child_start("/bin/sh", strings, 3, [], 0, &pid)
-    guard error == 0 else { throw .machine("\(arguments[0]) cannot be started: \(Errno.text(error))") }
-    child = ChildProcess(watching: pid)
-  }
-
-  /// How it ended, or `nil` while it runs.
-  var end: ProcessEnd? { child.end }
-
-  /// Waits for the end: until the time is up, Ctrl-C, or the end of what it cannot go on without.
-  borrowing func waitForEnd(_ seconds: Double, needing other: ChildProcess? = nil) -> ProcessEnd? {
-    let late = cring_nanoseconds() &+ UInt64(seconds * 1e9)
-    while cring_nanoseconds() < late, !Interrupt.isRequested {
-      if let end = child.end { return end }
-      if other?.end != nil { break }
-      usleep(20_000)
-    }
-    // QEMU sees the other end go a moment before it has ended itself.
-    if other?.end != nil { usleep(500_000) }
-    return child.end
-  }
-
-  /// The last line it wrote, for a refusal that names the reason.
-  var lastWords: String { SystemFile.lastLine(log) ?? "it said nothing" }
-
-  private static func quoted(_ text: String) -> String {
-    "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
   }
 }
 #endif

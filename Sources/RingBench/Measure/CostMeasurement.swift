@@ -17,10 +17,14 @@ struct CostMeasurement {
   }
 
   func run(progress: Progress) throws(BenchError) -> CostReport {
-    let (run, keys, factory, tuner) = try measure(progress)
-    var report = report(run, keys, tuner?.outcome ?? HybridOutcome())
-    report.memory = factory.guest.placements()
-    return report
+    do throws(BenchError) {
+      let (run, keys, factory, tuner) = try measure(progress)
+      var report = report(run, keys, tuner?.outcome ?? HybridOutcome())
+      report.memory = factory.guest.placements()
+      return report
+    } catch {
+      return report(try .nothing(error), [], HybridOutcome())
+    }
   }
 
   /// Work per buffer alone, over so many buffers of each queue: nothing is timed.

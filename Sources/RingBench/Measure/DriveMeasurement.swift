@@ -25,6 +25,8 @@ struct DriveMeasurement {
       // The network device one meets is DPDK's, which asks to read what it only writes.
       frontend.grantsReadWithWrite = parameters.device == .net
       frontend.awaitsSuccessor = parameters.reconnects
+      let interruption = Interruption()
+      frontend.isOver = interruption.isOver
       let wanted = parameters.device == .block ? BlockLimits.features : VirtioFeatures()
       let config = try negotiate(frontend, wanted)
       let limits = config.isEmpty ? nil : BlockLimits(config, features: frontend.features)
@@ -35,7 +37,7 @@ struct DriveMeasurement {
       if let domain { frontend.attach(domain) }
       let port = try DrivePort(
         frontend, queues: parameters.device.queueCount, timeoutMilliseconds: parameters.timeoutMilliseconds,
-        succession: try parameters.reconnects ? succession(frontend, config) : nil)
+        succession: try parameters.reconnects ? succession(frontend, config) : nil, interruption: interruption)
       let session = DriveSession(
         parameters: parameters, guest: guest, domain: domain, port: port, limits: limits, progress: progress)
       let tally = try session.run()
@@ -71,7 +73,7 @@ struct DriveMeasurement {
 
   private var address: DriveAddress { DriveAddress(socket: parameters.socket, listens: parameters.listens) }
 
-  /// Who goes on for a back-end that is gone, with its notes where it takes any.
+  /// What goes on for a back-end that is gone, with its notes where it takes any.
   private func succession(_ frontend: VhostUserFrontend, _ config: [UInt8]) throws -> DriveSuccession {
     let hasNotes = try frontend.trackInflight(queues: parameters.device.queueCount, size: parameters.queueSize)
     return DriveSuccession(address: address, hasNotes: hasNotes, config: config)
@@ -81,9 +83,9 @@ struct DriveMeasurement {
   private func negotiate(_ frontend: VhostUserFrontend, _ wanted: VirtioFeatures) throws -> [UInt8] {
     let isBlock = parameters.device == .block
     try frontend.negotiate(
-      wanted, required: parameters.requiredFeatures, of: isBlock ? .block : .network,
+      wanted, required: parameters.requiredFeatures, of: parameters.device.kind,
       protocolFeatures: isBlock ? .config : [],
-      optional: parameters.reconnects ? .inflight : [], queues: isBlock ? 1 : 2)
+      optional: parameters.reconnects ? .inflight : [], queues: parameters.device.queueCount)
     return isBlock ? try frontend.config(offset: 0, byteCount: BlockLimits.byteCount) : []
   }
 

@@ -22,7 +22,7 @@ struct RingMeasurement {
     var counted: [BenchCase] = []
     var timed: [BenchCase] = []
     // By point: the number of its ring among the timed ones, and of the floors that stand next to it.
-    var places: [(ring: Int, floors: [(kind: FloorKind, number: Int)])] = []
+    var groups: [(ring: Int, floors: [(kind: FloorKind, number: Int)])] = []
     for point in parameters.points where !Interrupt.isRequested {
       counted.append(try factory.make(point, counting: true))
       let ring = timed.count
@@ -36,35 +36,35 @@ struct RingMeasurement {
           timed.append(floor.benchCase("floor of \(point.label)"))
         }
       }
-      places.append((ring, floors))
+      groups.append((ring, floors))
     }
     let schedule = try SliceSchedule(
       counted: counted, timed: timed,
-      groups: places.map { $0.ring..<($0.ring + 1 + $0.floors.count) }, rounds: parameters.slices,
+      groups: groups.map { $0.ring..<($0.ring + 1 + $0.floors.count) }, rounds: parameters.slices,
       sliceMilliseconds: parameters.sliceMilliseconds,
       timeLimit: parameters.timeLimit, began: began, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU,
       roundTrips: parameters.roundTrips)
     let run = try SliceSession(schedule).run(progress: progress)
-    return report(run, places)
+    return report(run, groups)
   }
 
   private func report(
-    _ run: SliceRun, _ places: [(ring: Int, floors: [(kind: FloorKind, number: Int)])]
+    _ run: SliceRun, _ groups: [(ring: Int, floors: [(kind: FloorKind, number: Int)])]
   ) -> RingReport {
     let paired = PairedRun(
-      run, cases: places.reduce(0) { $0 + 1 + $1.floors.count }, slices: parameters.slices,
+      run, cases: groups.reduce(0) { $0 + 1 + $1.floors.count }, slices: parameters.slices,
       classifier: machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips),
       seed: parameters.seed)
     var rows: [ResultRow] = []
-    for (index, place) in places.enumerated() {
+    for (index, group) in groups.enumerated() {
       let point = parameters.points[index]
       for placement in PlacementClass.allCases {
-        let floors = place.floors.compactMap { kind, number in
-          ResultRow(kind, number, of: point, place.ring, placement, paired, seed: parameters.seed)
+        let floors = group.floors.compactMap { kind, number in
+          ResultRow(kind, number, of: point, group.ring, placement, paired, seed: parameters.seed)
         }
         let references = floors.filter { $0.note != nil }
         let row = ResultRow(
-          point, place.ring, placement, paired, cycles: Double(cring_cycles_per_second()) / 1e9,
+          point, group.ring, placement, paired, cycles: Double(cring_cycles_per_second()) / 1e9,
           counters: run.counters[index] ?? [:],
           floor: references.min { $0.nsPerBuffer?.median ?? .infinity < $1.nsPerBuffer?.median ?? .infinity })
         if let row { rows += [row] + floors }

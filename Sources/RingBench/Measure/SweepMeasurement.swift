@@ -19,6 +19,12 @@ struct SweepMeasurement {
   }
 
   func run(progress: Progress) throws(BenchError) -> SweepReport {
+    do throws(BenchError) { return try measure(progress) } catch {
+      return report(try .nothing(error), timed: 0)
+    }
+  }
+
+  private func measure(_ progress: Progress) throws(BenchError) -> SweepReport {
     progress.update("setting up")
     var factory = CaseFactory(parameters: parameters, guest: try BenchGuest(parameters))
     if let warning = factory.guest.pageWarning(parameters) { progress.warn(warning) }
@@ -47,16 +53,23 @@ struct SweepMeasurement {
     let run = try SliceSession(schedule).run(progress: progress)
     for reason in run.leftOut { progress.warn(reason) }
     progress.update("looking for crossovers")
-    let classifier = machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips)
-    let hybrid = (tuner?.outcome ?? HybridOutcome()).named(by: classifier)
-    var report = SweepReport(
-      machine: machine, parameters: parameters, keys: keys, primitives: primitives.keys,
-      refused: refused(refusals),
-      run: PairedRun(
-        run, cases: timed.count, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
-        isForeign: hybrid.isForeign), hybridCalibration: hybrid)
+    var report = report(
+      run, timed: timed.count, keys, primitives.keys, refused: refused(refusals), tuner?.outcome ?? HybridOutcome())
     report.memory = factory.guest.placements()
     return report
+  }
+
+  private func report(
+    _ run: SliceRun, timed: Int, _ keys: [CostKey] = [], _ primitives: [PrimitiveKey] = [],
+    refused: [(key: CostKey, reason: String)] = [], _ outcome: HybridOutcome = HybridOutcome()
+  ) -> SweepReport {
+    let classifier = machine.classifier(parameters.driverCPU, parameters.deviceCPU, roundTrips: run.roundTrips)
+    let hybrid = outcome.named(by: classifier)
+    return SweepReport(
+      machine: machine, parameters: parameters, keys: keys, primitives: primitives, refused: refused,
+      run: PairedRun(
+        run, cases: timed, slices: parameters.slices, classifier: classifier, seed: parameters.seed,
+        isForeign: hybrid.isForeign), hybridCalibration: hybrid)
   }
 
   /// A path and a size, whatever the ring and the direction.

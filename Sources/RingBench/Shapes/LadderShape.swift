@@ -73,7 +73,7 @@ struct LadderShape {
     if let misplaced {
       return result.conclude(
         false,
-        "\(paths[misplaced + 1].name) is not dearer than \(paths[misplaced].name); strict keeps \(figure) of lazy")
+        "\(paths[misplaced + 1].name) does not cost more than \(paths[misplaced].name); strict keeps \(figure) of lazy")
     }
     guard Self.share.contains(share) else {
       return result.conclude(

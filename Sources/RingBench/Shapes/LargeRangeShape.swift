@@ -75,7 +75,7 @@ struct LargeRangeShape {
     let price = tree.median - predicted
     let text =
       "counts are exact; beyond 128 KiB the tree costs \(NumberText.short(price)) ns on top of the entries, and a "
-      + "second thread makes it \(NumberText.fixed(shared.median, 2)) times as dear under its one lock (cached "
+      + "second thread makes it \(NumberText.fixed(shared.median, 2)) times as expensive under its one lock (cached "
       + "ranges \(NumberText.fixed(cachedShared.median, 2)) times)"
     result.conclude(result.countsAreExact && tree.low > predicted && shared.median > cachedShared.median, text)
   }

@@ -88,8 +88,8 @@ struct ReachShape {
       "the step is where it belongs, at \(NumberText.bytes(Self.entries << 12)): a walk in memory costs "
         + "\(NumberText.fixed(step.median, 1)) times a hit, 2 MiB pages bring it back to "
         + "\(NumberText.fixed(removed.median, 1)); a buffer through the ring costs "
-        + "\(NumberText.fixed(ring.median, 2)) times, where a walk over a bus (published, from memory: 330 ns) would weigh "
-        + "more"
+        + "\(NumberText.fixed(ring.median, 2)) times, where a walk over a bus (published, from memory: 330 ns) would "
+        + "weigh more"
     )
     return result
   }

@@ -142,6 +142,7 @@ struct ShapesMeasurement {
     case .reach: try ReachShape(bench: bench).measure()
     case .backend: try BackendShape(bench: bench).measure()
     case .indirect: try IndirectShape(bench: bench).measure()
+    case .keptBuffers: try KeptBufferShape(bench: bench).measure()
     }
   }
 }

@@ -32,7 +32,7 @@ public final class DeviceIOTLB {
   /// Ranges that are known.
   public var count: Int { ranges.count }
 
-  /// Enters a range, in the place of whatever was known of its addresses.
+  /// Enters a range; replaces whatever was known of its addresses.
   ///
   /// What a peer said is checked before: a range that is empty or wraps is a mistake of the caller.
   ///
@@ -105,12 +105,12 @@ public final class DeviceIOTLB {
     return unsafe (HostAddress(rawValue: range.host.rawValue &+ UInt(offset)), rest == .max ? rest : rest + 1)
   }
 
-  /// Whether there is a range at this place, and the address in it.
-  private func holds(_ place: Int, _ address: UInt64) -> Bool {
-    place < ranges.count && ranges[place].first <= address && address <= ranges[place].last
+  /// Whether there is a range at this index, and the address in it.
+  private func holds(_ index: Int, _ address: UInt64) -> Bool {
+    index < ranges.count && ranges[index].first <= address && address <= ranges[index].last
   }
 
-  /// The place of the first range that ends at the address or behind it.
+  /// The index of the first range that ends at the address or behind it.
   private func position(of address: UInt64) -> Int {
     var (low, high) = (0, ranges.count)
     while low < high {
@@ -141,7 +141,7 @@ struct DeviceIOTLBRange: Sendable {
 
 /// The device's side where translations come in messages: what is not known is not waited for.
 ///
-/// A miss is ``DMAFault/pending(_:_:)``, which leaves the queue as it was; the owner of the connection asks for the
+/// A miss is `DMAFault.pending(_:_:)`, which leaves the queue as it was; the owner of the connection asks for the
 /// translation and lets the queue try again when it has come. So no thread sleeps between a question and its answer,
 /// and the peer can go on to say other things.
 @frozen
@@ -157,6 +157,10 @@ public struct DeviceIOTLBTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Cop
     iotlb = known.iotlb
     work = counter
   }
+
+  /// The translator checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
 
   /// Looks the range up; joins ranges as long as they are contiguous here.
   @inlinable @inline(__always)

@@ -55,7 +55,11 @@ public struct FragmentMapper<Base: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
     @inline(__always) set { base.work = newValue }
   }
 
-  /// Nothing.
+  /// What the path beneath has.
+  @inlinable
+  public static var isTrusted: Bool { Base.isTrusted }
+
+  /// The value for a slot in which nothing is mapped.
   @inlinable
   public static var unmapped: FragmentMapping<Base.Mapping> { FragmentMapping(own: Base.unmapped, record: -1) }
 
@@ -84,7 +88,7 @@ public struct FragmentMapper<Base: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
         if record.users == 0 {
           let end = min((fragment &+ 1) << shift, window.guestBase &+ window.byteCount)
           let whole = MemorySegment(GuestPhysicalAddress(start), length: UInt32(truncatingIfNeeded: end &- start))
-          let (iova, mapping) = try base.map(whole, direction)
+          let (iova, mapping) = try base.mapChecked(whole, direction)
           record = FragmentRecord(users: 0, iova: iova.rawValue, mapping: mapping)
         } else {
           base.work.add(.mergedMaps, 1)
@@ -95,19 +99,19 @@ public struct FragmentMapper<Base: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
       }
       i &+= 1
     }
-    let (iova, mapping) = try base.map(segment, direction)
+    let (iova, mapping) = try base.mapChecked(segment, direction)
     return (iova, FragmentMapping(own: mapping, record: -1))
   }
 
   /// Unmaps the fragment when the segment was the last in it.
   ///
-  /// - Throws: what the path beneath throws; ``DMAError/notMapped(_:)`` when no segment of the fragment is mapped.
+  /// - Throws: what the path beneath throws; `DMAError.notMapped(_:)` when no segment of the fragment is mapped.
   @inlinable @inline(__always)
   public mutating func unmap(
     _ mapping: FragmentMapping<Base.Mapping>, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 {
     let index = mapping.record
-    if index < 0 { return try base.unmap(mapping.own, direction, written: written) }
+    if index < 0 { return try base.unmapChecked(mapping.own, direction, written: written) }
     var record = records[index]
     if record.users == 0 { throw .notMapped(IOVA(record.iova)) }
     record.users &-= 1

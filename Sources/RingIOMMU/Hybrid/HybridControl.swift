@@ -64,8 +64,8 @@ public struct HybridThreshold: Equatable, Sendable {
 /// Where copying stops being the cheaper way: what both paths cost, and the threshold that leads to.
 ///
 /// Measure the samples with what the threshold is for: both ends, on their CPUs, with the payload
-/// touched as it will be. The driver's time for map and unmap alone does not tell: a copy warms the payload for who
-/// reads it next, and takes it away from the device's cache.
+/// touched as it will be. The driver's time for map and unmap alone does not tell: a copy warms the payload for its
+/// next reader, and takes it away from the device's cache.
 package struct HybridCalibration: Equatable, Sendable {
   /// What was measured, by direction and size.
   package let samples: [HybridSample]

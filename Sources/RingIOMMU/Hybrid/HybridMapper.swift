@@ -4,7 +4,7 @@ public import RingKit
 
 /// DMA path `hybrid`: short segments are copied through shadow buffers, long ones are mapped.
 ///
-/// What is short, a ``HybridThreshold`` says, for each direction; a ``HybridCalibration`` finds it from the costs of
+/// What is short, a ``HybridThreshold`` says, for each direction; a `HybridCalibration` finds it from the costs of
 /// the two, and a ``HybridControl`` moves it while the queue runs. A segment is mapped too when it is longer than a
 /// shadow buffer, or when all of them are in use: running out of buffers costs time and never fails.
 ///
@@ -44,14 +44,18 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
     self.init(control: HybridControl(threshold), copying: copying, mapping: mapping)
   }
 
-  /// What this mapper and the queue around it did; ``WorkEvent/bounced`` counts what was copied.
+  /// What this mapper and the queue around it did; `WorkEvent.bounced` counts what was copied.
   @inlinable
   public var work: Mapped.Counter {
     @inline(__always) get { mapped.work }
     @inline(__always) set { mapped.work = newValue }
   }
 
-  /// Nothing.
+  /// What the mapping path has.
+  @inlinable
+  public static var isTrusted: Bool { Mapped.isTrusted }
+
+  /// The value for a slot in which nothing is mapped.
   @inlinable
   public static var unmapped: HybridMapping<Mapped.Mapping> {
     HybridMapping(copied: ShadowMapper<Mapped.Counter>.unmapped, byteCount: 0, mapped: Mapped.unmapped)
@@ -59,7 +63,7 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
 
   /// Copies the segment, or maps it.
   ///
-  /// - Throws: as ``ShadowMapper/map(_:_:)``, but for a want of buffers, or as the mapping path does.
+  /// - Throws: as `ShadowMapper.map(_:_:)`, but for a want of buffers, or as the mapping path does.
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
@@ -80,7 +84,7 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
 
   /// Takes the segment back the way it went.
   ///
-  /// - Throws: as ``ShadowMapper/unmap(_:_:written:)``, or as the mapping path does.
+  /// - Throws: as `ShadowMapper.unmap(_:_:written:)`, or as the mapping path does.
   @inlinable @inline(__always)
   public mutating func unmap(
     _ mapping: HybridMapping<Mapped.Mapping>, _ direction: DMADirection, written: UInt32
@@ -132,7 +136,7 @@ public struct HybridMapping<Mapped: BitwiseCopyable>: BitwiseCopyable {
   public var isCopied: Bool { byteCount == 0 }
 }
 
-/// The device's side of `hybrid`: an ``IOMMUTranslator``, or a ``RemoteIOMMUTranslator``, that looks among the 2 MiB
+/// The device's side of `hybrid`: an ``IOMMUTranslator``, or a `RemoteIOMMUTranslator`, that looks among the 2 MiB
 /// pages first.
 ///
 /// Short segments come through the shadow buffers, which are mapped once and, with large pages, lie in few leaves; for
@@ -151,6 +155,10 @@ public struct HybridTranslator<Pages: LargePageTranslator & ~Copyable>: DMATrans
     @inline(__always) get { pages.work }
     @inline(__always) set { pages.work = newValue }
   }
+
+  /// What the translator beneath has.
+  @inlinable
+  public static var isTrusted: Bool { Pages.isTrusted }
 
   /// Looks the range up in the IOTLB, or walks; joins pages as long as they are contiguous here.
   @inlinable @inline(__always)

@@ -85,7 +85,7 @@ extension IOMMUDomain {
   // A variable of no size has no address of its own, and the thread sanitizer looks at whatever it gets for one.
   private struct Uncounted {
     var work = UncountedWork()
-    var place: UInt8 = 0
+    var unused: UInt8 = 0
   }
 }
 
@@ -97,7 +97,7 @@ public struct IOMMUConfiguration: Sendable {
   public var cpuCount = 1
   /// First byte above the addresses handed out; at most 2^48, what four levels of 9 bits reach.
   public var iovaLimit: UInt64 = 1 << 48 - 4096
-  /// Who serves the invalidation queue.
+  /// The end that serves the invalidation queue.
   public var servedBy = InvalidationServer.deviceThread
   /// How long to wait for an invalidation, in nanoseconds (Linux: DMAR_OPERATION_TIMEOUT, 10 s).
   public var invalidationTimeout: UInt64 = 10_000_000_000
@@ -112,13 +112,13 @@ public struct IOMMUConfiguration: Sendable {
   public init() {}
 }
 
-/// Who takes descriptors out of an IOMMU's invalidation queue.
+/// The end that takes descriptors out of an IOMMU's invalidation queue.
 @frozen
 public enum InvalidationServer: UInt8, Sendable {
   /// Each translator's own thread, in ``IOMMUTranslator/service()``. The thread that waits must be another one, or it
   /// waits until the time-out.
   case deviceThread
-  /// The waiting side, in the translators' place. Only for a driver and a device that live on one thread: it touches
+  /// The waiting side, for the translators. Only for a driver and a device that live on one thread: it touches
   /// IOTLBs that belong to the translators.
   case waiter
 }
@@ -184,7 +184,7 @@ extension IOMMUDomain {
   ///   - usesLargePages: whether they are held in leaves of 2 MiB and 1 GiB where they allow it.
   ///   - maximumTablePages: pages of 4 KiB that the copy may take; as many as windows over all of the memory need
   ///     unless told otherwise, so that a driver cannot have a device fill its memory with tables.
-  /// - Throws: ``DMAError/alreadyMapped(_:)`` when windows overlap, or ``DMAError/pageTableExhausted``.
+  /// - Throws: `DMAError.alreadyMapped(_:)` when windows overlap, or `DMAError.pageTableExhausted`.
   public convenience init(
     memory: GuestMemory, windows: [DMAWindow], usesLargePages: Bool = false, maximumTablePages: Int? = nil
   ) throws(DMAError) {

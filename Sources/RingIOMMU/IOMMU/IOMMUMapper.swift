@@ -43,14 +43,18 @@ public struct IOMMUMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
     work = counter
   }
 
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// A mapping of no bytes.
   @inlinable
   public static var unmapped: IOMMUMapping { IOMMUMapping(address: IOVA(0), length: 0) }
 
   /// Allocates an IOVA and writes entries: readable for a device-readable segment, writable for a device-writable one.
   ///
-  /// - Throws: ``DMAError/outOfBounds(_:)``, ``DMAError/beyondMask(_:limit:)`` (ends above 2^52, what an entry holds),
-  ///   ``DMAError/iovaExhausted(pages:)``, ``DMAError/pageTableExhausted``.
+  /// - Throws: `DMAError.outOfBounds(_:)`, `DMAError.beyondMask(_:limit:)` (ends above 2^52, what an entry holds),
+  ///   `DMAError.iovaExhausted(pages:)`, `DMAError.pageTableExhausted`.
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
@@ -80,7 +84,7 @@ public struct IOMMUMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
 
   /// Clears the entries, then invalidates and frees, at once or later.
   ///
-  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range
+  /// - Throws: `DMAError.notMapped(_:)`; `DMAError.invalidationTimedOut(nanoseconds:)`, and then the IOVA range
   ///   stays reserved, for the device may still reach it.
   @inlinable @inline(__always)
   public mutating func unmap(

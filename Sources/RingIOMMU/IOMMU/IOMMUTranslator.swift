@@ -10,7 +10,7 @@ public import RingKit
 public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, IOTLBTranslator, ~Copyable {
   /// What this translator and the queue around it did.
   public var work: Counter
-  /// Whether every IOTLB hit is held against the page table, to count ``WorkEvent/staleHits``; only with a counter.
+  /// Whether every IOTLB hit is held against the page table, to count `WorkEvent.staleHits`; only with a counter.
   public let isAuditing: Bool
 
   @usableFromInline let core: IOMMUCore
@@ -39,6 +39,10 @@ public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, IOTLBT
     core.invalidations.detach(server)
     iotlb.deallocate()
   }
+
+  /// The translator checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
 
   /// Looks the range up in the IOTLB, or walks; joins pages as long as they are contiguous here.
   @inlinable @inline(__always)

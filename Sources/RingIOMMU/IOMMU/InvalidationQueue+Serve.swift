@@ -15,7 +15,7 @@ extension InvalidationQueue {
   /// Frees the state; no copy of the handle may be used again.
   func deallocate() { unsafe RawBlock.free(block) }
 
-  // The status of a place without a server: further than anyone will ever wait for.
+  // The status of an attachment without a server: further than anyone will ever wait for.
   static let detached = UInt64.max
 
   func status(_ server: Int) -> UnsafeMutableRawPointer {
@@ -73,12 +73,12 @@ extension InvalidationQueue {
     }
   }
 
-  /// A place whose words say what `cache` says, who is told how far the queue has come.
+  /// Attaches a cache, which is told how far the queue has come; returns its number.
   private func attach(_ cache: (UInt64) -> (words: UInt, setMask: UInt64, remote: UInt)) -> Int {
     unsafe cring_lock(block)
     defer { unsafe cring_unlock(block) }
     precondition(unsafe published == nil, "the translators of a shared domain are in other processes")
-    let server = freePlace()
+    let server = freeAttachment()
     // Nothing posted before can concern a cache that is empty.
     let served = tail
     let (words, setMask, remote) = cache(served)
@@ -87,24 +87,24 @@ extension InvalidationQueue {
     unsafe (status(server) + 24).storeBytes(of: remote, as: UInt.self)
     setServedByWaiter(server, false)
     unsafe cring_store_release_64(status(server), served)
-    countPlaces(upTo: server)
+    countAttachments(upTo: server)
     return server
   }
 
-  /// The number of a place that is free; the caller holds the lock.
-  func freePlace() -> Int {
+  /// The number of an attachment that is free; the caller holds the lock.
+  func freeAttachment() -> Int {
     let free = (0..<Self.serverLimit).first { unsafe cring_load_relaxed_64(status($0)) == Self.detached }
     guard let free else { preconditionFailure("an IOMMU serves at most \(Self.serverLimit) translators at a time") }
     return free
   }
 
-  /// From now on requests look at this place too; the caller holds the lock.
-  func countPlaces(upTo server: Int) {
+  /// From now on requests look at this attachment too; the caller holds the lock.
+  func countAttachments(upTo server: Int) {
     let count = UInt32(max(serverCount, server + 1))
     unsafe cring_store_release_32(block + Self.serverCountOffset, count)
   }
 
-  /// Says whether who waits for a server serves in its place: only while both are on one thread.
+  /// Says whether the waiting driver serves for the server: only while both are on one thread.
   func setServedByWaiter(_ server: Int, _ isServed: Bool) {
     unsafe cring_store_relaxed_32((status(server) + 32).assumingMemoryBound(to: UInt32.self), isServed ? 1 : 0)
   }

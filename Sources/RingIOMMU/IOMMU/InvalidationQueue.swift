@@ -188,7 +188,7 @@ extension InvalidationQueue {
       var spins = 0
       var deadline: UInt64 = 0
       while try !servers.hasServed(server, end) {
-        if servedBy == .waiter || isServedByWaiter(server) { try servers.serveInPlace(server) }
+        if servedBy == .waiter || isServedByWaiter(server) { try servers.serveForServer(server) }
         spins += 1
         if spins > Self.spinsBeforePause { cring_spin_hint() }
         guard spins % Self.spinsPerClock == 0 else { continue }
@@ -219,7 +219,7 @@ protocol InvalidationServers {
   /// Whether a server need not be waited for until it has come to a position.
   func hasServed(_ server: Int, _ end: UInt64) throws(DMAError) -> Bool
   /// Serves instead of a server, on the thread that waits for it.
-  func serveInPlace(_ server: Int) throws(DMAError)
+  func serveForServer(_ server: Int) throws(DMAError)
 }
 
 /// The servers of an invalidation queue that are threads of this process: they read its own block.
@@ -237,7 +237,7 @@ struct ThreadServers: InvalidationServers {
 
   func hasServed(_ server: Int, _ end: UInt64) -> Bool { progress(server) >= end }
 
-  func serveInPlace(_ server: Int) throws(DMAError) {
+  func serveForServer(_ server: Int) throws(DMAError) {
     let status = unsafe queue.status(server)
     // SAFETY: `attach` stored the words of a cache that lives until `detach`; with `servedBy: .waiter` both happen on
     // this thread.

@@ -182,7 +182,7 @@ struct PageArena: ~Copyable {
   private var chunks: [UnsafeMutableRawPointer] = unsafe []
   private var used = 0
   private let limit: Int
-  // Where the pages are, when they are somebody else's.
+  // Where the pages are, when they belong to another table.
   private let given: GuestBuffer?
 
   /// An arena of at most `limit` pages.

@@ -43,7 +43,7 @@ public final class RemoteIOTLB: @unchecked Sendable {
 
   /// Takes what the drivers want forgotten.
   ///
-  /// - Returns: false when the device did not confirm: the waiting driver gets ``DMAError/deviceUnreachable`` or
+  /// - Returns: false when the device did not confirm: the waiting driver gets `DMAError.deviceUnreachable` or
   ///   waits in vain.
   public func service() -> Bool {
     guard let server else { return true }

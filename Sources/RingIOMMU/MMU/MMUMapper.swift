@@ -52,14 +52,18 @@ public struct MMUMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copya
     for (i, file) in found.enumerated() { files[i] = file }
   }
 
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// A mapping of no bytes.
   @inlinable
   public static var unmapped: IOMMUMapping { IOMMUMapping(address: IOVA(0), length: 0) }
 
   /// Shows the segment's pages in the window.
   ///
-  /// - Throws: ``DMAError/outOfBounds(_:)``, ``DMAError/notShareable(_:)``, ``DMAError/iovaExhausted(pages:)``, or
-  ///   ``DMAError/kernelRefused(errno:)`` (ENOMEM: the process has as many mappings as `vm.max_map_count` allows).
+  /// - Throws: `DMAError.outOfBounds(_:)`, `DMAError.notShareable(_:)`, `DMAError.iovaExhausted(pages:)`, or
+  ///   `DMAError.kernelRefused(errno:)` (ENOMEM: the process has as many mappings as `vm.max_map_count` allows).
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
   ) throws(DMAError) -> (address: IOVA, mapping: IOMMUMapping) {
@@ -86,9 +90,9 @@ public struct MMUMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copya
     return (iova, IOMMUMapping(address: iova, length: segment.length))
   }
 
-  /// Puts nothing in the segment's place again.
+  /// Makes the segment's range of the window untouchable again.
   ///
-  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/kernelRefused(errno:)``, and then the addresses stay reserved,
+  /// - Throws: `DMAError.notMapped(_:)`; `DMAError.kernelRefused(errno:)`, and then the addresses stay reserved,
   ///   for the device may still reach them.
   public mutating func unmap(
     _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32
@@ -109,10 +113,10 @@ public struct MMUMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copya
   /// The window itself: the hardware translates.
   public func makeTranslator() -> MMUTranslator<Counter> { MMUTranslator(window: window, counter: Counter()) }
 
-  /// Tells of the end of the process that is the device (``MMUWindow/watch(_:)``), and trims the caches of free
+  /// Tells of the end of the process that is the device (`MMUWindow.watch(_:)`), and trims the caches of free
   /// addresses.
   ///
-  /// - Throws: ``DMAError/deviceEnded(_:)``.
+  /// - Throws: `DMAError.deviceEnded(_:)`.
   public mutating func poll() throws(DMAError) {
     if let end = window.deviceEnd { throw .deviceEnded(end) }
     if core.allocator.mayTrim { core.allocator.trim(now: cring_nanoseconds()) }
@@ -120,7 +124,7 @@ public struct MMUMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Copya
 
   /// Nothing was deferred; tells of the end of the device's process.
   ///
-  /// - Throws: ``DMAError/deviceEnded(_:)``.
+  /// - Throws: `DMAError.deviceEnded(_:)`.
   public mutating func flush() throws(DMAError) {
     if let end = window.deviceEnd { throw .deviceEnded(end) }
   }
@@ -146,7 +150,7 @@ struct MMUFile: BitwiseCopyable {
   let fileOffset: UInt64
 }
 
-/// The device's side of the path `mmu`: an address is a place in the window.
+/// The device's side of the path `mmu`: an address is an offset in the window.
 ///
 /// What it is asked for it holds against the window's words, and faults in type where they say no. An access
 /// by an address after its unmap is beyond that, and meets the hardware. A value owned by the device's thread.
@@ -165,6 +169,10 @@ public struct MMUTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
     core = window.core
     work = counter
   }
+
+  /// The translator checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
 
   /// Adds, after a look at each page.
   @inlinable @inline(__always)

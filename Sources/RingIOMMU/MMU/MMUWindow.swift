@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// The range of a process's address space through which a device sees guest memory on the path `mmu`.
 ///
-/// Reserved and untouchable at first. A map shows pages of a shared region's memfd at a place in it, an unmap puts
+/// Reserved and untouchable at first. A map shows pages of a shared region's memfd at an offset in it, an unmap puts
 /// nothing there again; both are changes of the CPU's own page table, and the unmap returns when no CPU of the process
 /// has the old entry in its TLB. An address in a descriptor is an offset in the window. Beside the page table there is
 /// a word a page that says what it lets through, so that a device which asks first gets a typed fault instead of a
@@ -30,7 +30,7 @@ public final class MMUWindow: @unchecked Sendable {
   ///   - memory: what can be shown: its shared regions of 4 KiB and transparent 2 MiB pages.
   ///   - byteCount: bytes of address space, a multiple of 4 KiB from two pages up; memory is taken for a word a page.
   ///   - cpuCount: CPUs with caches of free addresses of their own.
-  /// - Throws: ``MemoryError/invalidSize(_:)``, or ``MemoryError/system(operation:errno:)``.
+  /// - Throws: `MemoryError.invalidSize(_:)`, or `MemoryError.system(operation:errno:)`.
   public init(memory: GuestMemory, byteCount: Int = 1 << 30, cpuCount: Int = 1) throws(MemoryError) {
     guard byteCount >= 2 * Int(IOMMUPage.size), byteCount <= 1 << 46, byteCount % Int(IOMMUPage.size) == 0 else {
       throw .invalidSize(byteCount)
@@ -58,7 +58,7 @@ public final class MMUWindow: @unchecked Sendable {
   ///
   /// From then on ``MMUMapper/poll()`` and ``MMUMapper/flush()`` tell of its end: what touches the window where nothing
   /// is shown dies of it, and the driver's queue says so. A process that was forked sees what was shown by then, in a
-  /// window at the same place.
+  /// window at the same offset.
   package func watch(_ process: ChildProcess) { device.withLock { $0 = process } }
 
   /// How the process that is the device ended; `nil` while it runs, or when it is this one.
@@ -96,7 +96,7 @@ struct MMUCore: @unchecked Sendable {
   @inlinable @inline(__always)
   func permission(_ page: UInt64) -> UInt64 {
     if page >= pageCount { return 0 }
-    // Pairs with the release in `setPermission`: who sees a page open finds it shown.
+    // Pairs with the release in `setPermission`: a thread that sees a page open finds it shown.
     // SAFETY: page < pageCount, and that many words were allocated.
     return unsafe UInt64(cring_load_acquire_32(permissions + Int(page) &* 4))
   }

@@ -23,7 +23,7 @@ public final class PremappedBuffer: Sendable {
   ///   - domain: the device's address space.
   ///   - largePages: whether to choose IOVAs so that leaves of 2 MiB and 1 GiB can be used.
   ///   - cpu: whose IOVA caches are used, below ``IOMMUConfiguration/cpuCount``.
-  /// - Throws: ``DMAError`` as for one large map.
+  /// - Throws: `DMAError` as for one large map.
   public init(
     _ buffer: GuestBuffer, domain: IOMMUDomain, largePages: Bool = false, cpu: Int = 0
   ) throws(DMAError) {
@@ -42,7 +42,7 @@ public final class PremappedBuffer: Sendable {
 
   /// Unmaps it, when no mapper uses it any more; done before, nothing.
   ///
-  /// - Throws: ``DMAError/invalidationTimedOut(nanoseconds:)``: an attached translator must be served meanwhile. The
+  /// - Throws: `DMAError.invalidationTimedOut(nanoseconds:)`: an attached translator must be served meanwhile. The
   ///   device then may still see the buffer, and its range of addresses stays reserved.
   public func release() throws(DMAError) {
     let held = window.withLock { window in

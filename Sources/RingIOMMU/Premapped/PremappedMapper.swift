@@ -23,7 +23,7 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   ///   - largePages: whether to choose IOVAs so that leaves of 2 MiB and 1 GiB can be used.
   ///   - cpu: whose IOVA caches are used, below ``IOMMUConfiguration/cpuCount``.
   ///   - counter: what counts the work, that of this call included.
-  /// - Throws: ``DMAError`` as for one large map; then nothing stays mapped.
+  /// - Throws: `DMAError` as for one large map; then nothing stays mapped.
   public init(
     _ buffers: [GuestBuffer], domain: IOMMUDomain, largePages: Bool = false, cpu: Int = 0, counter: Counter
   ) throws(DMAError) {
@@ -42,7 +42,7 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
 
   /// Maps a whole region for both directions.
   ///
-  /// - Throws: ``DMAError`` as for one large map; then nothing stays mapped.
+  /// - Throws: `DMAError` as for one large map; then nothing stays mapped.
   public init(
     _ region: MemoryRegion, domain: IOMMUDomain, largePages: Bool = false, cpu: Int = 0, counter: Counter
   ) throws(DMAError) {
@@ -55,13 +55,17 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
     for i in 0..<windowCount { try? domain.core.release(windows[i], cpu: cpu, counter: &unseen) }
   }
 
-  /// Nothing.
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
+  /// The value for a slot in which nothing is mapped.
   @inlinable
   public static var unmapped: PremappedMapping { PremappedMapping() }
 
   /// Finds the segment in one of the buffers and adds.
   ///
-  /// - Throws: ``DMAError/notPremapped(_:)``; ``DMAError/outOfBounds(_:)`` for an empty one.
+  /// - Throws: `DMAError.notPremapped(_:)`; `DMAError.outOfBounds(_:)` for an empty one.
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
@@ -100,7 +104,7 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   ///
   /// Done by `deinit` too, which cannot report a failure.
   ///
-  /// - Throws: ``DMAError/invalidationTimedOut(nanoseconds:)``; what was not reached can be released again.
+  /// - Throws: `DMAError.invalidationTimedOut(nanoseconds:)`; what was not reached can be released again.
   public mutating func release() throws(DMAError) {
     while windowCount > 0 {
       windowCount -= 1
@@ -112,7 +116,7 @@ public struct PremappedMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
 extension PremappedMapper where Counter == UncountedWork {
   /// Maps all memory of a guest for good, in an address space of its own; counts nothing.
   ///
-  /// - Throws: ``DMAError`` as for one large map.
+  /// - Throws: `DMAError` as for one large map.
   public init(_ memory: GuestMemory) throws(DMAError) {
     try self.init(
       memory.regions.map { GuestBuffer(whole: $0) }, domain: IOMMUDomain(memory: memory), counter: UncountedWork())
@@ -132,7 +136,7 @@ extension PremappedMapper: ResumableMapper {
     throw .notPremapped(segment)
   }
 
-  /// Takes over what lies at the same place in the same window.
+  /// Takes over what lies at the same offset in the same window.
   ///
   /// Windows get the same IOVAs in another domain when the same buffers are mapped in the same order, and first.
   public mutating func resume(
@@ -144,7 +148,7 @@ extension PremappedMapper: ResumableMapper {
   }
 }
 
-/// What a mapping by ``PremappedMapper`` is undone by: nothing.
+/// What a mapping by `PremappedMapper` is undone by: nothing.
 ///
 /// A type of its own, because the add loop takes two instructions a buffer more with `Void`.
 @frozen

@@ -5,15 +5,15 @@ internal import Synchronization
 /// The driver's side of an invalidation queue whose servers are in other processes.
 ///
 /// They read tail, latest requests and slots in memory that they cannot write, and each says in a page of its own how
-/// far it has come. Lock, tail and who is attached are in `block`, which no other process has. What a device wrote is
-/// compared with what was posted and used for nothing else: one that lies gains no more than a unit that does not
-/// invalidate.
+/// far it has come. Lock, tail and the list of attachments are in `block`, which no other process has. What a device
+/// wrote is compared with what was posted and used for nothing else: one that lies gains no more than a unit that does
+/// not invalidate.
 ///
 /// Ordering: as in one process. The release store of the tail in `ProcessServers.publish` pairs with the acquire loads
 /// in ``SharedRequests``, and the release store of the completion there with the acquire load in
 /// `ProcessServers.completion`.
 extension InvalidationQueue {
-  // The state of a place that is taken, beside `detached`. Behind it in its line: where its completions stand.
+  // The state of an attachment that is in use, beside `detached`. Behind it in its line: where its completions stand.
   static let attached: UInt64 = 0
   static let ended: UInt64 = 1
 
@@ -25,34 +25,34 @@ extension InvalidationQueue {
 
   /// Where requests are published, or `nil` where servers are in this process.
   var published: UnsafeMutableRawPointer? {
-    // Written before anybody else had the queue.
+    // Written before another thread had the queue.
     unsafe UnsafeMutableRawPointer(bitPattern: (block + Self.publishedOffset).load(as: UInt.self))
   }
 
   /// Takes a device's process among those that every request waits for.
   ///
   /// - Parameter completions: the page it answers in, which stays mapped as long as the queue lives.
-  /// - Returns: the place's number.
+  /// - Returns: the attachment's number.
   func attach(process completions: HostAddress) -> Int {
     unsafe cring_lock(block)
     defer { unsafe cring_unlock(block) }
-    let server = freePlace()
+    let server = freeAttachment()
     // Its cache is empty: nothing posted before can concern it.
     unsafe cring_store_release_64(completions.pointer, tail)
     unsafe cring_store_relaxed_64(status(server) + 8, UInt64(completions.rawValue))
     unsafe (status(server) + 16).storeBytes(of: 0, as: UInt.self)
     unsafe cring_store_release_64(status(server), Self.attached)
-    countPlaces(upTo: server)
+    countAttachments(upTo: server)
     return server
   }
 
-  /// Has a place whose device lives on the thread that waits served by that.
-  func serve(_ server: Int, inPlace iotlb: IOTLB) {
+  /// Has the waiting thread serve an attachment whose device lives on it.
+  func serve(_ server: Int, for iotlb: IOTLB) {
     unsafe (status(server) + 24).storeBytes(of: iotlb.setMask, as: UInt64.self)
     unsafe (status(server) + 16).storeBytes(of: UInt(bitPattern: iotlb.words), as: UInt.self)
   }
 
-  /// Fails every wait for a place, now or later: its device is gone.
+  /// Fails every wait for an attachment, now or later: its device is gone.
   func end(_ server: Int) {
     unsafe cring_lock(block)
     defer { unsafe cring_unlock(block) }
@@ -98,7 +98,7 @@ struct ProcessServers: InvalidationServers {
     return true
   }
 
-  func serveInPlace(_ server: Int) {
+  func serveForServer(_ server: Int) {
     // SAFETY: the cache lives until `detach`; with `servedBy: .waiter` all this happens on one thread.
     let words = unsafe (queue.status(server) + 16).load(as: UInt.self)
     let mask = unsafe (queue.status(server) + 24).load(as: UInt64.self)
@@ -122,7 +122,7 @@ struct ProcessServers: InvalidationServers {
 /// For the driver's side, whose domain was made by ``IOMMUDomain/init(sharing:tablePages:configuration:)``. From the
 /// start to ``detach()`` every strict unmap and every flush waits until the device has forgotten, at most as long as
 /// ``IOMMUConfiguration/invalidationTimeout``. What the device says is hostile: more than was asked for is
-/// ``DMAError/wrongCompletion(found:posted:)``. Any thread may call.
+/// `DMAError.wrongCompletion(found:posted:)`. Any thread may call.
 public final class DomainAttachment: Sendable {
   /// What to pass to the device's process.
   public let shared: SharedDomain
@@ -133,7 +133,7 @@ public final class DomainAttachment: Sendable {
 
   /// Attaches a device that has cached nothing yet.
   ///
-  /// - Throws: ``MemoryError`` when there is no memory for its answers.
+  /// - Throws: `MemoryError` when there is no memory for its answers.
   public init(_ domain: IOMMUDomain) throws(MemoryError) {
     guard let tables = domain.tables else {
       preconditionFailure("a device in another process needs a domain that is shared")
@@ -151,15 +151,15 @@ public final class DomainAttachment: Sendable {
 
   deinit { detach() }
 
-  /// The waiting side serves in the place of this cache, which lives on its own thread and until ``detach()``.
-  func serve(inPlace iotlb: IOTLB) {
+  /// The waiting side serves for this cache, which lives on its own thread and until ``detach()``.
+  func serve(for iotlb: IOTLB) {
     server.withLock { server in
-      if let server { domain.core.invalidations.serve(server, inPlace: iotlb) }
+      if let server { domain.core.invalidations.serve(server, for: iotlb) }
     }
   }
 
-  /// The device's process is gone, or not listened to any more: a driver that waits for it, now or until ``detach()``,
-  /// gets ``DMAError/deviceUnreachable``.
+  /// The device's process is gone, or not listened to any more: a driver that waits for it, now or until `detach()`,
+  /// gets `DMAError.deviceUnreachable`.
   public func processEnded() {
     server.withLock { server in
       if let server { domain.core.invalidations.end(server) }

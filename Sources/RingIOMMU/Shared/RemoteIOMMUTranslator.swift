@@ -19,7 +19,7 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
   // Keep what is pointed to mapped.
   private let domain: SharedDomain
   private let memory: GuestMemory
-  // Of the driver's side, where that serves in this one's place.
+  // Of the driver's side, where that serves for this one.
   private var attachment: DomainAttachment?
 
   /// A translator with an empty IOTLB.
@@ -45,16 +45,20 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
     iotlb.deallocate()
   }
 
-  /// Has the thread that waits serve in this translator's place until it goes away (``InvalidationServer/waiter``): for
+  /// Has the thread that waits serve for this translator until it goes away (``InvalidationServer/waiter``): for
   /// tests, in which both ends live on one thread.
   package mutating func beServed(by attachment: DomainAttachment) {
-    attachment.serve(inPlace: iotlb)
+    attachment.serve(for: iotlb)
     self.attachment = attachment
   }
 
+  /// The translator checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// Looks the range up in the IOTLB, or walks; joins pages as long as they are contiguous here.
   ///
-  /// - Throws: ``DMAFault``, among it ``DMAFault/badEntry(_:_:level:)``.
+  /// - Throws: `DMAFault`, among it `DMAFault.badEntry(_:_:level:)`.
   @inlinable @inline(__always)
   public mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection

@@ -62,10 +62,10 @@ extension IOMMUDomain {
   ///
   /// - Parameters:
   ///   - memory: what can be mapped; only its shared regions can be reached by translators.
-  ///   - tablePages: pages of 4 KiB for the page table, the root among them; they are there from the start. Takes the
-  ///     place of ``IOMMUConfiguration/maximumTablePages``.
+  ///   - tablePages: pages of 4 KiB for the page table, the root among them; they are there from the start. Replaces
+  ///     ``IOMMUConfiguration/maximumTablePages``.
   ///   - configuration: sizes and times; Linux's by default.
-  /// - Throws: ``MemoryError`` when the memory cannot be had.
+  /// - Throws: `MemoryError` when the memory cannot be had.
   public convenience init(
     sharing memory: GuestMemory, tablePages: Int = 1024, configuration: IOMMUConfiguration = IOMMUConfiguration()
   ) throws(MemoryError) {

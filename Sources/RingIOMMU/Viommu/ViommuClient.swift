@@ -1,7 +1,7 @@
 internal import CRing
 public import RingKit
 
-/// One side's connection to the ``ViommuServer`` that holds a device's translations: a request, and a wait for its
+/// One side's connection to the `ViommuServer` that holds a device's translations: a request, and a wait for its
 /// reply.
 ///
 /// A mapper's counts as its ``ViommuExit``; a ``ViommuTranslator`` asks through one of its own. Used by one thread at a
@@ -10,6 +10,9 @@ public import RingKit
 public final class ViommuClient: ViommuExit, @unchecked Sendable {
   /// Longest wait for a reply, in nanoseconds.
   public let timeout: UInt64
+
+  /// Asked some times a second while a reply is late; true gives the wait up, and the connection.
+  package var isOver: () -> Bool = { false }
 
   private let socket: ViommuSocket
   // Ends with the last client.
@@ -29,7 +32,7 @@ public final class ViommuClient: ViommuExit, @unchecked Sendable {
     self.socket = socket
     self.timeout = timeout
     self.process = process
-    let error = socket.setTimeout(nanoseconds: timeout)
+    let error = socket.setTimeout(nanoseconds: min(timeout, Self.longestCall))
     guard error == 0 else { throw .system(errno: error) }
   }
 
@@ -77,10 +80,15 @@ public final class ViommuClient: ViommuExit, @unchecked Sendable {
   }
 
   private func exchange(_ request: ViommuRequest) throws(ViommuFailure) -> ViommuReply {
-    let sent = socket.send(request.words)
+    let sent = patiently { socket.send(request.words) }
     guard sent == 0 else { throw failure(sent) }
     var words = InlineArray<4, UInt64>(repeating: 0)
-    let (error, byteCount) = socket.receive(&words)
+    var byteCount = 0
+    let error = patiently {
+      let received = socket.receive(&words)
+      byteCount = received.byteCount
+      return received.error
+    }
     guard error == 0 else { throw failure(error) }
     guard byteCount > 0 else { throw .closed }
     guard byteCount == ViommuReply.byteCount else { throw .wrongLength(byteCount: byteCount) }
@@ -92,6 +100,23 @@ public final class ViommuClient: ViommuExit, @unchecked Sendable {
     return reply
   }
 
+  /// Tries again what took as long as one call may, until ``timeout`` is over.
+  ///
+  /// The clock is read only then.
+  private func patiently(_ body: () -> Int32) -> Int32 {
+    var error = body()
+    guard error == CRING_CHANNEL_TIMED_OUT, timeout > Self.longestCall else { return error }
+    let (sum, overflow) = cring_nanoseconds().addingReportingOverflow(timeout - Self.longestCall)
+    let deadline = overflow ? UInt64.max : sum
+    while error == CRING_CHANNEL_TIMED_OUT, cring_nanoseconds() < deadline {
+      if isOver() { return CRING_CHANNEL_INTERRUPTED }
+      error = body()
+    }
+    return error
+  }
+
+  private static let longestCall: UInt64 = 250_000_000
+
   private func failure(_ errno: Int32) -> ViommuFailure {
     switch errno {
     case CRING_CHANNEL_TIMED_OUT: .timedOut(nanoseconds: timeout)
@@ -101,7 +126,7 @@ public final class ViommuClient: ViommuExit, @unchecked Sendable {
   }
 }
 
-/// A process that runs a ``ViommuServer``, with a connection to it for each side.
+/// A process that runs a `ViommuServer`, with a connection to it for each side.
 ///
 /// The program started must serve the sockets it finds at its descriptors ``driverDescriptor`` and
 /// ``deviceDescriptor``, and end when both have. It is killed when the value and both clients are gone.

@@ -38,13 +38,17 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DrainedMappe
     work = counter
   }
 
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// A mapping of no bytes.
   @inlinable
   public static var unmapped: IOMMUMapping { IOMMUMapping(address: IOVA(0), length: 0) }
 
   /// Allocates an IOVA, writes entries, and tells VMM and device of them.
   ///
-  /// - Throws: ``DMAError`` as ``IOMMUMapper/map(_:_:)``, or ``DMAError/custom(_:)``.
+  /// - Throws: `DMAError` as ``IOMMUMapper/map(_:_:)``, or `DMAError.custom(_:)`.
   @inlinable @inline(__always)
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
@@ -83,8 +87,8 @@ public struct ViommuMapper<Exit: ViommuExit, Counter: WorkCounter>: DrainedMappe
 
   /// Clears the entries, tells VMM and device, waits for both, and frees the IOVA.
   ///
-  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/custom(_:)`` or
-  ///   ``DMAError/invalidationTimedOut(nanoseconds:)``, and then the IOVA range stays reserved, for the device may
+  /// - Throws: `DMAError.notMapped(_:)`; `DMAError.custom(_:)` or
+  ///   `DMAError.invalidationTimedOut(nanoseconds:)`, and then the IOVA range stays reserved, for the device may
   ///   still reach it.
   @inlinable @inline(__always)
   public mutating func unmap(
@@ -140,7 +144,7 @@ extension ViommuMapper: PairedPath where Exit == InjectedExit {
 public protocol ViommuExit {
   /// Tells of new entries, and returns when the VMM knows them.
   ///
-  /// - Throws: ``ViommuFailure``; after ``ViommuFailure/refused(_:)`` the VMM knows none of them.
+  /// - Throws: ``ViommuFailure``; after `ViommuFailure.refused(_:)` the VMM knows none of them.
   mutating func mapped(
     _ address: IOVA, to target: GuestPhysicalAddress, pages: UInt64, _ direction: DMADirection
   ) throws(ViommuFailure)

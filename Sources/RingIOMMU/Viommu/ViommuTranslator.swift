@@ -22,7 +22,7 @@ public struct ViommuTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable
   ///
   /// - Parameters:
   ///   - domain: says what the invalidations of this device are, and where guest memory lies here.
-  ///   - client: the device's own connection, for ``ViommuRole/device``.
+  ///   - client: the device's own connection, for `ViommuRole.device`.
   ///   - iotlbSets: sets of four 4 KiB pages, a power of two.
   ///   - counter: what counts the work.
   public init(domain: IOMMUDomain, client: ViommuClient, iotlbSets: Int = 64, counter: Counter) {
@@ -39,9 +39,13 @@ public struct ViommuTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable
     iotlb.deallocate()
   }
 
+  /// The translator checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// Looks the range up in the IOTLB, or asks; joins pages as long as they are contiguous here.
   ///
-  /// - Throws: ``DMAFault``, among it ``DMAFault/custom(_:_:)`` when the VMM does not answer.
+  /// - Throws: `DMAFault`, among it `DMAFault.custom(_:_:)` when the VMM does not answer.
   @inlinable @inline(__always)
   public mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
@@ -59,7 +63,7 @@ public struct ViommuTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable
   /// Whether the driver, on this thread, serves this translator's invalidations while it waits.
   public mutating func shareThread(_ isShared: Bool) { core.invalidations.setServedByWaiter(server, isShared) }
 
-  /// Asks who holds the translations.
+  /// Asks the process that holds the translations.
   @usableFromInline @inline(never)
   mutating func fill(
     _ address: IOVA, for access: DMADirection

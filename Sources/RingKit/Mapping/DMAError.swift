@@ -38,6 +38,10 @@ public enum DMAError: Error, Equatable, Sendable {
   /// The process that is the device has ended: with this exit code, by this signal, or by something that cannot be
   /// told.
   case deviceEnded(code: Int32?, signal: Int32?)
+  /// A path returned an address for a segment of this many bytes that would end beyond 2^64.
+  case wrongAddress(IOVA, byteCount: UInt32)
+  /// A path counted this many bytes in an unmapped segment, more than the device wrote.
+  case wrongCount(UInt32, limit: UInt32)
   /// An error of a path that is not one of this library's, or of one that asks another process.
   case custom(CustomDMAError)
 }
@@ -117,6 +121,10 @@ extension DMAError: CustomStringConvertible {
       "\(segment.length) bytes at \(segment.address) are not in shared memory of small pages"
     case .kernelRefused(let errno): "the kernel did not change the page table: \(SystemError.text(errno))"
     case .deviceEnded(let code, let signal): "the device's process \(ProcessEnd(code: code, signal: signal))"
+    case .wrongAddress(let address, let count):
+      "the path mapped \(count) bytes to \(address), from where they would end beyond 2^64"
+    case .wrongCount(let count, let limit):
+      "the path counted \(count) bytes in a segment of which the device wrote \(limit) at most"
     case .custom(let error): error.description
     }
   }
@@ -138,6 +146,10 @@ public enum DMAFault: Error, Equatable, Sendable {
   case badTarget(IOVA, GuestPhysicalAddress)
   /// An entry of the page table, at this level, is none that a driver writes.
   case badEntry(IOVA, UInt64, level: Int)
+  /// A translator returned this many bytes for an address, not 1 to the number it was asked for.
+  case wrongCount(IOVA, byteCount: UInt64, limit: UInt64)
+  /// A translator led an address to this many bytes of the process that are not in one region the device can see.
+  case wrongTarget(IOVA, HostAddress, byteCount: UInt64)
   /// An error of a translator that is not one of this library's, or of one that asks another process.
   case custom(IOVA, CustomDMAError)
   /// The chain up to this address needs more translations at a time than the device keeps.
@@ -165,6 +177,11 @@ extension DMAFault: CustomStringConvertible {
     case .badTarget(let address, let target): "\(address) translates to \(target), which is not memory"
     case .badEntry(let address, let bits, let level):
       "the page-table entry of \(address) at level \(level) cannot be 0x\(String(bits, radix: 16))"
+    case .wrongCount(let address, let count, let limit):
+      "the path translated \(count) bytes at \(address), not 1 to \(limit)"
+    case .wrongTarget(let address, let host, let count):
+      "the path led \(address) to \(count) bytes at host 0x\(String(host.rawValue, radix: 16)), "
+        + "which are not memory the device can see"
     case .custom(let address, let error): "\(address) was not translated: \(error)"
     case .tooManyTranslations(let address, let limit):
       "the chain with \(address) needs more than the \(limit) translations that are kept"

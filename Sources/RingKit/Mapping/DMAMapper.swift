@@ -15,6 +15,11 @@ public protocol DMAMapper: ~Copyable {
   /// A value for slots of a table in which nothing is mapped yet.
   static var unmapped: Mapping { get }
 
+  /// Whether queues take over what ``map(_:_:)`` and ``unmap(_:_:written:)`` return without a check; false by default.
+  ///
+  /// For the paths of this package, which check themselves. A wrapper returns what the path beneath has.
+  static var isTrusted: Bool { get }
+
   /// Makes a segment reachable for the device and hands over its contents.
   ///
   /// - Returns: the address for the descriptor, and what ``unmap(_:_:)`` needs.
@@ -49,6 +54,36 @@ public protocol DMAMapper: ~Copyable {
 }
 
 extension DMAMapper where Self: ~Copyable {
+  /// Results are checked.
+  @inlinable
+  public static var isTrusted: Bool { false }
+
+  /// ``map(_:_:)``, with a check that the address can be that of a segment of this length.
+  ///
+  /// - Throws: ``DMAError/wrongAddress(_:byteCount:)``; then the mapping was undone.
+  @inlinable @inline(__always)
+  package mutating func mapChecked(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: Mapping) {
+    let mapped = try map(segment, direction)
+    if Self.isTrusted { return mapped }
+    if segment.length == 0 || mapped.address.advanced(by: UInt64(segment.length) &- 1) != nil { return mapped }
+    try takeBack(mapped.mapping, direction)
+    throw .wrongAddress(mapped.address, byteCount: segment.length)
+  }
+
+  /// ``unmap(_:_:written:)``, with a check that no more bytes are counted than the device wrote.
+  ///
+  /// - Throws: ``DMAError/wrongCount(_:limit:)``; the segment is unmapped all the same.
+  @inlinable @inline(__always)
+  package mutating func unmapChecked(
+    _ mapping: Mapping, _ direction: DMADirection, written: UInt32
+  ) throws(DMAError) -> UInt32 {
+    let count = try unmap(mapping, direction, written: written)
+    if !Self.isTrusted && count > written { throw .wrongCount(count, limit: written) }
+    return count
+  }
+
   /// Takes a segment back with all its bytes, whatever the device wrote.
   @inlinable @inline(__always)
   public mutating func unmap(_ mapping: Mapping, _ direction: DMADirection) throws(DMAError) {
@@ -100,16 +135,29 @@ public protocol ResumableMapper: DMAMapper, ~Copyable {
   ) throws(DMAError) -> Mapping
 }
 
+extension ResumableMapper where Self: ~Copyable {
+  /// ``address(of:_:)``, with a check that the address can be that of a segment of this length.
+  ///
+  /// - Throws: ``DMAError/wrongAddress(_:byteCount:)``.
+  func addressChecked(of mapping: Mapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
+    let address = try address(of: mapping, segment)
+    guard Self.isTrusted || address.advanced(by: UInt64(max(segment.length, 1)) - 1) != nil else {
+      throw .wrongAddress(address, byteCount: segment.length)
+    }
+    return address
+  }
+}
+
 /// A mapper whose mappings end with it: a queue's state can be saved and restored while nothing is in flight.
 public protocol DrainedMapper: ResumableMapper, ~Copyable {}
 
 extension DrainedMapper where Self: ~Copyable {
-  /// Refused.
+  /// Throws ``DMAError/notResumable(_:at:)``: mappings end with the mapper.
   public func address(of mapping: Mapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     throw .notResumable(segment, at: IOVA(untranslated: segment.address))
   }
 
-  /// Refused.
+  /// Throws ``DMAError/notResumable(_:at:)``: no mapping of another mapper is taken over.
   public mutating func resume(
     _ segment: MemorySegment, _ direction: DMADirection, at address: IOVA
   ) throws(DMAError) -> Mapping {
@@ -128,14 +176,22 @@ public enum DMADirection: UInt8, Sendable, CaseIterable {
 
 /// What turns the address in a descriptor into memory: one DMA path, device's side.
 ///
-/// A translator is a value owned by the device's thread, inside one device queue, which is generic over it. What it
-/// returns is checked: inside memory the device can see, and permitted for the access.
+/// A translator is a value owned by the device's thread, inside one device queue, which is generic over it. It decides
+/// whether the access is permitted. The queue checks that what it returns is no longer than what was asked for and lies
+/// in a region that the device can see, unless the type ``isTrusted``.
 public protocol DMATranslator: ~Copyable {
   /// Whether work is counted.
   associatedtype Counter: WorkCounter
 
   /// What this translator and the queue around it did.
   var work: Counter { get set }
+
+  /// Whether a queue takes over what ``translate(_:byteCount:for:)`` returns without a check; false by default.
+  ///
+  /// For the translators of this package, which look addresses up in the guest's regions themselves. A type that
+  /// returns true is responsible as with `unsafe`: a range outside the guest's memory is then read and written. A
+  /// wrapper may return what the translator beneath has if it changes no result.
+  static var isTrusted: Bool { get }
 
   /// Where the first bytes of a range are, and how many of them are contiguous here.
   ///
@@ -160,4 +216,90 @@ public protocol DMATranslator: ~Copyable {
   /// Behind an IOMMU a driver waits for its invalidations, and on one thread has to serve them itself; elsewhere
   /// empty. ``Virtqueue`` calls it.
   mutating func shareThread(_ isShared: Bool)
+}
+
+extension DMATranslator where Self: ~Copyable {
+  /// Results are checked.
+  @inlinable
+  public static var isTrusted: Bool { false }
+
+  /// ``translate(_:byteCount:for:)``, with a check of what came back.
+  ///
+  /// - Parameters:
+  ///   - address: as it is passed on.
+  ///   - byteCount: likewise.
+  ///   - access: likewise.
+  ///   - memory: where the range has to lie; needed for a translator that is not trusted.
+  /// - Returns: what the translator returned.
+  /// - Throws: ``DMAFault``; of it ``DMAFault/wrongCount(_:byteCount:limit:)`` and
+  ///   ``DMAFault/wrongTarget(_:_:byteCount:)``.
+  @inlinable @inline(__always)
+  mutating func translateChecked(
+    _ address: IOVA, byteCount: UInt64, for access: DMADirection, in memory: borrowing ReachableMemory
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    let range = try translate(address, byteCount: byteCount, for: access)
+    if !Self.isTrusted { try memory.check(range, address, limit: byteCount) }
+    return range
+  }
+}
+
+extension DMATranslator where Self: ~Copyable {
+  /// The memory behind a descriptor, for a device queue of your own: each part that is contiguous here, in order.
+  ///
+  /// Every part is checked, whether or not the type is trusted. Allocates; the bytes are shared, so a hostile driver
+  /// may change them at any time.
+  ///
+  /// - Parameters:
+  ///   - address: as the driver wrote it: any value.
+  ///   - byteCount: bytes of the descriptor.
+  ///   - access: what the device is about to do.
+  ///   - memory: the memory that the parts have to lie in.
+  /// - Returns: the parts, none of them empty; no part for no bytes.
+  /// - Throws: ``DMAFault``.
+  public mutating func segments(
+    at address: IOVA, byteCount: UInt32, for access: DMADirection, in memory: GuestMemory
+  ) throws(DMAFault) -> [TranslatedSegment] {
+    let reachable = ReachableMemory(memory)
+    var parts: [TranslatedSegment] = []
+    var done: UInt64 = 0
+    while done < UInt64(byteCount) {
+      guard let next = address.advanced(by: done) else {
+        throw .addressOverflow(address, byteCount: UInt64(byteCount))
+      }
+      let left = UInt64(byteCount) - done
+      let range = try translate(next, byteCount: left, for: access)
+      try reachable.check(range, next, limit: left)
+      parts.append(TranslatedSegment(next, host: range.host, length: UInt32(range.byteCount), access: access))
+      done += range.byteCount
+    }
+    return parts
+  }
+}
+
+/// The memory that a device's translator may lead to: the shared regions of a guest.
+@frozen
+@usableFromInline
+struct ReachableMemory: ~Copyable {
+  // Keeps the table.
+  let memory: GuestMemory?
+  @usableFromInline let table: RegionTable?
+
+  /// The shared regions of `memory`; nothing for `nil`, which is for translators that are trusted.
+  init(_ memory: GuestMemory?) {
+    self.memory = memory
+    table = memory?.deviceTable
+  }
+
+  /// Checks what a translator returned for `limit` bytes at `address`.
+  @inlinable @inline(never)
+  func check(
+    _ range: (host: HostAddress, byteCount: UInt64), _ address: IOVA, limit: UInt64
+  ) throws(DMAFault) {
+    guard range.byteCount >= 1, range.byteCount <= limit else {
+      throw .wrongCount(address, byteCount: range.byteCount, limit: limit)
+    }
+    guard let table, table.contains(range.host, byteCount: range.byteCount) else {
+      throw .wrongTarget(address, range.host, byteCount: range.byteCount)
+    }
+  }
 }

@@ -51,6 +51,10 @@ public struct DMAMaskMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~C
     work = counter
   }
 
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// A mapping of no bytes.
   @inlinable
   public static var unmapped: SwiotlbMapping { SwiotlbMapping(address: IOVA(0), byteCount: 0, serial: 0) }

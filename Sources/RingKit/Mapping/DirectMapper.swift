@@ -20,6 +20,10 @@ public struct DirectMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// A look-up among the shared regions.
   public func makeTranslator() -> RegionTranslator<Counter> { RegionTranslator(memory: memory, counter: Counter()) }
 
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// The empty value: the path keeps no mappings.
   @inlinable
   public static var unmapped: Void { () }
@@ -85,6 +89,10 @@ public struct RegionTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
     self.table = memory.deviceTable
     work = counter
   }
+
+  /// The translator checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
 
   /// Finds the range in one region, or its beginning when it runs over into another.
   @inlinable @inline(__always)

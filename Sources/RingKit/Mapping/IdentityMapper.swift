@@ -59,6 +59,10 @@ public struct IdentityMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
   /// The highest address the device can put on the bus.
   public var limit: UInt64 { unsafe device.pointee.limit }
 
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// A mapping of no bytes.
   @inlinable
   public static var unmapped: MemorySegment { MemorySegment(GuestPhysicalAddress(0), length: 0) }

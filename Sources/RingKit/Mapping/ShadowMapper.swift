@@ -114,6 +114,10 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
   /// With an even one (2 KiB, say) all buffers would begin in a few sets of a cache and push each other out of it.
   static func stride(_ slotByteCount: Int) -> Int { slotByteCount / 64 % 2 == 0 ? slotByteCount + 64 : slotByteCount }
 
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// A mapping of no bytes, which ``unmap(_:_:written:)`` refuses.
   @inlinable
   public static var unmapped: ShadowMapping { ShadowMapping(slot: ShadowSlot.none, generation: 0) }

@@ -115,3 +115,14 @@ extension GuestBuffer {
     return unsafe [UInt8](part.bytes)
   }
 }
+
+extension GuestBuffer {
+  /// A part of a ring: its bytes, if it has as many and starts at a multiple of the alignment here and in the guest.
+  func ringPart(_ needed: Int, alignment: Int) throws(ConfigurationError) -> SharedMemory {
+    guard byteCount >= needed else { throw .memoryTooSmall(available: byteCount, needed: needed) }
+    guard address.rawValue % UInt64(alignment) == 0, host.rawValue % UInt(alignment) == 0 else {
+      throw .misaligned(address, alignment: alignment)
+    }
+    return unsafe SharedMemory(host, byteCount: byteCount)
+  }
+}

@@ -77,7 +77,7 @@ public final class GuestMemory: @unchecked Sendable {
 extension GuestMemory {
   /// The next `byteCount` bytes, at a guest-physical address that is a multiple of `alignment`; never given back.
   ///
-  /// For set-up, not for the data path. Not to be mixed with a ``RegionAllocator`` over one of its regions.
+  /// For set-up, not for the data path. Not to be mixed with a `RegionAllocator` over one of its regions.
   /// - Parameters:
   ///   - byteCount: bytes, at least 1.
   ///   - alignment: a power of two.
@@ -199,6 +199,18 @@ package struct RegionTable: @unchecked Sendable {
       i &+= 1
     }
     return nil
+  }
+
+  /// Whether a range of this process lies in one region.
+  @usableFromInline
+  func contains(_ host: HostAddress, byteCount: UInt64) -> Bool {
+    for i in 0..<count {
+      // SAFETY: i < count.
+      let record = unsafe records[i]
+      let offset = UInt64(host.rawValue &- record.hostBase)
+      if offset < record.byteCount && byteCount <= record.byteCount &- offset { return true }
+    }
+    return false
   }
 
   /// The region a range lies in, for a caller that expects the next range to lie there too.

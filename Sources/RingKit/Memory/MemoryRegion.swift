@@ -168,6 +168,22 @@ extension MemoryRegion {
 }
 
 extension MemoryRegion {
+  /// Maps shared memory that takes a page of the machine's when that is first touched, however large it is.
+  ///
+  /// The thread that touches a page decides where it lies; pages that the machine no longer has are a SIGBUS.
+  ///
+  /// - Throws: ``MemoryError`` when the size or the kernel does not allow it.
+  package convenience init(sparse byteCount: Int, at guestBase: GuestPhysicalAddress) throws(MemoryError) {
+    guard byteCount > 0, byteCount <= 1 << 46 else { throw .invalidSize(byteCount) }
+    guard guestBase.advanced(by: UInt64(byteCount) - 1) != nil else {
+      throw .addressOverflow(guestBase, byteCount: byteCount)
+    }
+    var region = unsafe cring_region()
+    let error = unsafe cring_region_map_sparse(byteCount, "ringkit-sparse", &region)
+    guard error == 0 else { throw .system(operation: "mapping \(byteCount) sparse bytes", errno: error) }
+    unsafe self.init(mapped: region, at: guestBase)
+  }
+
   /// Maps zeroed memory that this process writes and every other one can only read, whatever it does with the
   /// descriptor.
   ///
@@ -212,7 +228,7 @@ package enum PageSize: String, Sendable, CaseIterable {
   package var byteCount: Int { self == .small ? 4096 : 2 << 20 }
 }
 
-/// Why guest memory could not be made, placed or translated.
+/// Why guest memory could not be allocated, bound to a node or translated.
 public enum MemoryError: Error, Equatable, Sendable {
   /// A region was asked for with a size the machine cannot have (0, or beyond the address space), in bytes.
   case invalidSize(Int)

@@ -106,6 +106,10 @@ package struct SharedMemory: @unchecked Sendable {
     _ = unsafe cring_fetch_add_release_64(at(offset, size: 8), value)
   }
 
+  /// Sets bits of a byte in which others set and clear bits; earlier accesses cannot be moved behind it.
+  @inlinable @inline(__always)
+  package func orRelease8(_ bits: UInt8, _ offset: Int) { unsafe cring_or_release_8(at(offset, size: 1), bits) }
+
   /// One 64-bit store that earlier accesses cannot be moved behind.
   @inlinable @inline(__always)
   package func storeRelease64(_ value: UInt64, _ offset: Int) {

@@ -7,6 +7,7 @@ internal import CRing
 public final class EventDoorbell: Sendable {
   /// The eventfd, for passing to another process; closed with the doorbell.
   public let fileDescriptor: Int32
+  private let isAttached: Bool
 
   /// A doorbell that was not rung yet.
   ///
@@ -16,6 +17,7 @@ public final class EventDoorbell: Sendable {
     let error = unsafe cring_doorbell_create(&made)
     guard error == 0 else { throw .system(operation: "making an eventfd", errno: error) }
     fileDescriptor = made
+    isAttached = false
   }
 
   /// Takes over an eventfd that another process made; closed with the doorbell.
@@ -24,14 +26,17 @@ public final class EventDoorbell: Sendable {
   public init(attaching fileDescriptor: Int32) {
     cring_doorbell_attach(fileDescriptor)
     self.fileDescriptor = fileDescriptor
+    isAttached = true
   }
 
   deinit { cring_doorbell_close(fileDescriptor) }
 
-  /// Rings: one system call.
+  /// Rings: one system call, and for one that another process made a second.
   ///
   /// Ringing twice before the other side looks wakes it once.
-  public func ring() { cring_doorbell_ring(fileDescriptor) }
+  public func ring() {
+    if isAttached { cring_doorbell_ring_attached(fileDescriptor) } else { cring_doorbell_ring(fileDescriptor) }
+  }
 
   /// Sleeps until it is rung, or for `milliseconds` (-1: for ever), and takes the ringing.
   ///

@@ -11,14 +11,17 @@ struct ChainBuilder: ~Copyable {
   @usableFromInline var readable: UInt64 = 0
   @usableFromInline var writable: UInt64 = 0
   @usableFromInline var seenWritable = false
+  /// Where a translator that is not trusted may lead.
+  @usableFromInline let memory: ReachableMemory
 
   @usableFromInline
-  init(queueSize: Int, isPacked: Bool) {
+  init(queueSize: Int, isPacked: Bool, memory: GuestMemory?) {
     // Twice the queue: each of a chain's descriptors may straddle one seam between regions or pages; more is refused.
     table = unsafe PrivateTable(
       count: max(2 * queueSize, 64),
       repeating: TranslatedSegment(IOVA(0), host: HostAddress(rawValue: 0), length: 0, access: .deviceReadable))
     self.isPacked = isPacked
+    self.memory = ReachableMemory(memory)
   }
 
   @inlinable @inline(__always)
@@ -35,7 +38,7 @@ struct ChainBuilder: ~Copyable {
   mutating func single<Translator: DMATranslator & ~Copyable>(
     _ address: IOVA, _ length: UInt32, isWritable: Bool, _ translator: inout Translator
   ) throws(DMAFault) -> TranslatedSegment? {
-    guard let segment = try Self.only(address, length, isWritable: isWritable, &translator) else { return nil }
+    guard let segment = try Self.only(address, length, isWritable: isWritable, &translator, memory) else { return nil }
     table[0] = segment
     count = 1
     return segment
@@ -44,11 +47,12 @@ struct ChainBuilder: ~Copyable {
   /// The whole of a chain that is one contiguous element, or `nil` for one that is not.
   @inlinable @inline(__always)
   static func only<Translator: DMATranslator & ~Copyable>(
-    _ address: IOVA, _ length: UInt32, isWritable: Bool, _ translator: inout Translator
+    _ address: IOVA, _ length: UInt32, isWritable: Bool, _ translator: inout Translator,
+    _ memory: borrowing ReachableMemory
   ) throws(DMAFault) -> TranslatedSegment? {
     if length == 0 { return nil }
     let access: DMADirection = isWritable ? .deviceWritable : .deviceReadable
-    let range = try translator.translate(address, byteCount: UInt64(length), for: access)
+    let range = try translator.translateChecked(address, byteCount: UInt64(length), for: access, in: memory)
     if range.byteCount != UInt64(length) { return nil }
     return TranslatedSegment(address, host: range.host, length: length, access: access)
   }
@@ -72,7 +76,7 @@ struct ChainBuilder: ~Copyable {
     let access: DMADirection = isWritable ? .deviceWritable : .deviceReadable
     let range: (host: HostAddress, byteCount: UInt64)
     do throws(DMAFault) {
-      range = try translator.translate(address, byteCount: UInt64(length), for: access)
+      range = try translator.translateChecked(address, byteCount: UInt64(length), for: access, in: memory)
     } catch { throw .fault(error) }
     if range.byteCount == UInt64(length) && count < table.count {
       table[count] = TranslatedSegment(address, host: range.host, length: length, access: access)
@@ -110,7 +114,8 @@ struct ChainBuilder: ~Copyable {
       let (next, overflow) = address.rawValue.addingReportingOverflow(done)
       if overflow { throw .fault(.addressOverflow(address, byteCount: UInt64(length))) }
       do throws(DMAFault) {
-        range = try translator.translate(IOVA(next), byteCount: UInt64(length) &- done, for: access)
+        range = try translator.translateChecked(
+          IOVA(next), byteCount: UInt64(length) &- done, for: access, in: memory)
       } catch { throw .fault(error) }
     }
   }
@@ -142,11 +147,11 @@ struct TableReader {
   /// Fetches entry `index` of `count`: two loads, after which its fields are ours.
   @inlinable @inline(__always)
   mutating func entry<Translator: DMATranslator & ~Copyable>(
-    _ index: UInt32, of count: UInt32, _ translator: inout Translator
+    _ index: UInt32, of count: UInt32, _ translator: inout Translator, _ memory: borrowing ReachableMemory
   ) throws(QueueError) -> (address: IOVA, word: UInt64) {
     let offset = UInt64(index) &* 16
     if offset < start || offset &+ 16 > end {
-      if let words = try seek(offset, UInt64(count) &* 16, &translator) { return words }
+      if let words = try seek(offset, UInt64(count) &* 16, &translator, memory) { return words }
     }
     let memory = unsafe SharedMemory(host.advanced(by: Int(offset &- start)), byteCount: 16)
     return (IOVA(memory.loadUnaligned64(0)), memory.loadUnaligned64(8))
@@ -155,13 +160,14 @@ struct TableReader {
   /// Finds the memory that holds the entry at `offset`; returns the entry itself when it straddles a seam.
   @inlinable @inline(never)
   mutating func seek<Translator: DMATranslator & ~Copyable>(
-    _ offset: UInt64, _ byteCount: UInt64, _ translator: inout Translator
+    _ offset: UInt64, _ byteCount: UInt64, _ translator: inout Translator, _ memory: borrowing ReachableMemory
   ) throws(QueueError) -> (address: IOVA, word: UInt64)? {
     let (address, overflow) = table.rawValue.addingReportingOverflow(offset)
     if overflow { throw .fault(.addressOverflow(table, byteCount: byteCount)) }
     do throws(DMAFault) {
-      let range = try translator.translate(IOVA(address), byteCount: byteCount &- offset, for: .deviceReadable)
-      if range.byteCount < 16 { return try gather(address, range, &translator) }
+      let range = try translator.translateChecked(
+        IOVA(address), byteCount: byteCount &- offset, for: .deviceReadable, in: memory)
+      if range.byteCount < 16 { return try gather(address, range, &translator, memory) }
       (host, start, end) = (range.host, offset, offset &+ range.byteCount)
       return nil
     } catch { throw .fault(error) }
@@ -170,7 +176,8 @@ struct TableReader {
   /// Fetches an entry whose bytes lie in several segments of memory: each byte once.
   @inlinable @inline(never)
   func gather<Translator: DMATranslator & ~Copyable>(
-    _ address: UInt64, _ first: (host: HostAddress, byteCount: UInt64), _ translator: inout Translator
+    _ address: UInt64, _ first: (host: HostAddress, byteCount: UInt64), _ translator: inout Translator,
+    _ memory: borrowing ReachableMemory
   ) throws(DMAFault) -> (address: IOVA, word: UInt64) {
     var words: (low: UInt64, high: UInt64) = (0, 0)
     var (range, used): (_, UInt64) = (first, 0)
@@ -178,7 +185,8 @@ struct TableReader {
       if used == range.byteCount {
         let (next, overflow) = address.addingReportingOverflow(i)
         if overflow { throw .addressOverflow(IOVA(address), byteCount: 16) }
-        (range, used) = (try translator.translate(IOVA(next), byteCount: 16 &- i, for: .deviceReadable), 0)
+        range = try translator.translateChecked(IOVA(next), byteCount: 16 &- i, for: .deviceReadable, in: memory)
+        used = 0
       }
       let byte = unsafe SharedMemory(range.host.advanced(by: Int(used)), byteCount: 1).load8(0)
       // Little endian, as every supported machine is.

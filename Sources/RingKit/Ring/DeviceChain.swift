@@ -40,6 +40,25 @@ public struct DeviceChain: Sendable, BitwiseCopyable {
   }
 }
 
+extension DeviceChain {
+  /// A chain that a device queue of your own has fetched.
+  ///
+  /// - Parameters:
+  ///   - id: what completing it names.
+  ///   - descriptorCount: descriptors of the ring that it occupies.
+  ///   - segments: what it consists of.
+  public init(id: UInt16, descriptorCount: UInt16, _ segments: borrowing ChainSegments) {
+    var (readable, writable): (UInt64, UInt64) = (0, 0)
+    for i in segments.indices {
+      let count = UInt64(segments[i].byteCount)
+      if segments[i].access == .deviceReadable { readable += count } else { writable += count }
+    }
+    self.init(
+      id: id, descriptorCount: descriptorCount, segmentCount: segments.count, readableByteCount: readable,
+      writableByteCount: writable, first: segments.count > 0 ? segments[0] : .empty)
+  }
+}
+
 /// The segments of a chain, lent to a device's body while it serves the chain.
 ///
 /// It can be neither kept nor copied. A single segment, which most chains have, is stored here; several are in the
@@ -49,7 +68,8 @@ public struct ChainSegments: ~Copyable, ~Escapable {
   /// How many there are; 0 for a chain without a byte.
   public let count: Int
   @usableFromInline let first: TranslatedSegment
-  @usableFromInline let table: Span<TranslatedSegment>
+  /// All of them, or empty where ``first`` is the only one.
+  @usableFromInline package let table: Span<TranslatedSegment>
 
   /// One segment.
   @inlinable @inline(__always)
@@ -77,6 +97,20 @@ public struct ChainSegments: ~Copyable, ~Escapable {
   @inlinable
   public subscript(index: Int) -> TranslatedSegment {
     table.isEmpty && index == 0 && count == 1 ? first : table[index]
+  }
+}
+
+extension ChainSegments {
+  /// The segments of a chain that a device queue of your own has fetched.
+  ///
+  /// Each must lie in what the devices see of `memory`, as ``DMATranslator/segments(at:byteCount:for:in:)`` returns it.
+  @_lifetime(copy segments, borrow memory)
+  public init(_ segments: Span<TranslatedSegment>, in memory: borrowing GuestMemory) {
+    for i in segments.indices {
+      let (host, count) = (segments[i].host, UInt64(segments[i].byteCount))
+      precondition(memory.deviceTable.contains(host, byteCount: count), "a segment lies outside of the shared memory")
+    }
+    self.init(segments)
   }
 }
 

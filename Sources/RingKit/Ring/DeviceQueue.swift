@@ -81,6 +81,8 @@ public protocol DeviceQueue: ~Copyable {
 public protocol ResumableDeviceQueue: DeviceQueue, ~Copyable {
   /// The queue's state, for another queue over the same memory; publishes what was completed first.
   ///
+  /// The queue goes on as before. A device that completes what it holds beforehand has nothing to give for `chains`.
+  /// - Complexity: O(chains).
   /// - Parameters:
   ///   - isSecure: whether the guest's memory is out of its devices' reach.
   ///   - chains: everything fetched and not completed, in the order of fetching.

@@ -11,6 +11,8 @@ public protocol DriverQueue: ~Copyable {
   var work: Counter { get }
   /// Descriptors in the ring.
   var size: Int { get }
+  /// What the last ``reclaim(atMost:)`` collected.
+  var completions: Span<Completion> { @_lifetime(borrow self) get }
   /// Descriptors not in use.
   var freeDescriptorCount: Int { get }
   /// Buffers added and not yet returned.
@@ -62,9 +64,6 @@ public protocol DriverQueue: ~Copyable {
   /// - Returns: how many there are.
   mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int
 
-  /// What the last ``reclaim(atMost:)`` collected.
-  var completions: Span<Completion> { @_lifetime(borrow self) get }
-
   /// Asks the device to notify when it uses another buffer.
   ///
   /// - Returns: true when a buffer was used meanwhile, so that the caller must look again before it sleeps.
@@ -73,7 +72,7 @@ public protocol DriverQueue: ~Copyable {
   /// Advises the device that the driver polls.
   mutating func disableNotifications()
 
-  /// Where a device that takes the place of one that is gone has to go on: the used index of a split ring; of a packed
+  /// Where a device that replaces one that is gone has to go on: the used index of a split ring; of a packed
   /// one the offset, with the wrap counter in bit 15. `nil` while completions wait to be reclaimed.
   var devicePosition: UInt16? { get }
 
@@ -95,11 +94,14 @@ public protocol DriverQueue: ~Copyable {
 public protocol ResumableDriverQueue: DriverQueue, ~Copyable {
   /// The queue's state, for another queue over the same memory; publishes what was added first.
   ///
+  /// The queue goes on as before. Buffers stay mapped: a caller that replaces the queue by another one drops it.
+  /// - Complexity: O(size).
   /// - Parameters:
   ///   - isSecure: whether the guest's memory is out of its devices' reach.
   ///   - describe: what a buffer in flight was added as, by its token; `nil` for a token the caller does not know.
   /// - Returns: the state.
-  /// - Throws: ``QueueStateError``; the queue is as before.
+  /// - Throws: ``QueueStateError/broken``, ``QueueStateError/undescribed(token:)``,
+  ///   ``QueueStateError/misdescribed(token:reason:)``, ``QueueStateError/mapping(token:_:)``; the queue is as before.
   mutating func saveState(
     isSecure: Bool, describing describe: (UInt64) -> (readable: [MemorySegment], writable: [MemorySegment])?
   ) throws(QueueStateError) -> QueueState

@@ -13,7 +13,7 @@ extension InFlightTable {
       let mapping = mappings[head]
       giveBack(head)
       do throws(DMAError) {
-        _ = try mapper.unmap(mapping, entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
+        _ = try mapper.unmapChecked(mapping, entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
       } catch { throw .mapping(error) }
     } else {
       try retireChain(head, entry, written: written, &mapper)
@@ -48,7 +48,7 @@ extension InFlightTable {
         slot = link & ~writable
       }
       do throws(DMAError) {
-        left &-= try mapper.unmap(
+        left &-= try mapper.unmapChecked(
           mapping, isWritable ? .deviceWritable : .deviceReadable, written: isWritable ? left : 0)
       } catch { failure = failure ?? error }
     }
@@ -101,7 +101,7 @@ extension InFlightTable {
       // The buffers that were skipped count as used completely.
       let written = i == last ? length : entry.capacity
       do throws(DMAError) {
-        _ = try mapper.unmap(
+        _ = try mapper.unmapChecked(
           mappings[slot &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
       } catch { return (i, error) }
       done[i] = Completion(token: entry.token, writtenByteCount: written)

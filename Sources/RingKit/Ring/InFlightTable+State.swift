@@ -37,7 +37,7 @@ extension InFlightTable {
       }
       let table = MemorySegment(
         GuestPhysicalAddress(tables.rawValue &+ UInt64(base * 16)), length: UInt32(segments.count * 16))
-      do throws(DMAError) { buffer.table = try mapper.address(of: mappings[head], table).rawValue } catch {
+      do throws(DMAError) { buffer.table = try mapper.addressChecked(of: mappings[head], table).rawValue } catch {
         throw .mapping(token: token, error)
       }
     } else {
@@ -55,7 +55,7 @@ extension InFlightTable {
       if isWritable { capacity += UInt64(segment.length) }
       let mapping = use != 0 ? indirectMappings[base + i] : mappings[buffer.slots[i]]
       do throws(DMAError) {
-        let address = try mapper.address(of: mapping, segment)
+        let address = try mapper.addressChecked(of: mapping, segment)
         buffer.segments.append(
           QueueState.Segment(
             address: segment.address.rawValue, deviceAddress: address.rawValue, length: segment.length,
@@ -102,7 +102,7 @@ extension InFlightTable {
       for slot in 0..<size { free[slot] = slot }
       freeHead = state.free.first ?? order[0]
     } else {
-      for (place, slot) in state.free.enumerated() { free[place] = slot }
+      for (index, slot) in state.free.enumerated() { free[index] = slot }
       freeHead = 0
     }
     freeTail = freeHead &+ UInt16(state.free.count)

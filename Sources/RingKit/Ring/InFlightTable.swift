@@ -47,16 +47,16 @@ struct InFlightTable<Mapping: BitwiseCopyable>: ~Copyable {
   @usableFromInline
   init(size: Int, unmapped: Mapping, indirectCapacity: Int) {
     self.size = UInt16(size)
-    var places = 1
-    while places < size { places *= 2 }
-    freeMask = UInt16(places - 1)
-    isSequential = places == size
+    var capacity = 1
+    while capacity < size { capacity *= 2 }
+    freeMask = UInt16(capacity - 1)
+    isSequential = capacity == size
     freeTail = UInt16(size)
     self.indirectCapacity = indirectCapacity
     entries = PrivateTable(count: size, repeating: .idle)
     links = PrivateTable(count: size, repeating: 0)
     mappings = PrivateTable(count: size, repeating: unmapped)
-    free = PrivateTable(count: places, repeating: 0)
+    free = PrivateTable(count: capacity, repeating: 0)
     indirectMappings = PrivateTable(count: size * indirectCapacity, repeating: unmapped)
     indirectUse = PrivateTable(count: indirectCapacity > 0 ? size : 0, repeating: 0)
     for slot in 0..<UInt16(size) { free[slot] = slot }

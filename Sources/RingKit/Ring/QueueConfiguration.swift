@@ -8,6 +8,8 @@ public struct QueueConfiguration: Sendable, Equatable {
   ///
   /// Used only with INDIRECT_DESC.
   public var indirectCapacity: Int
+  /// Device: whether, with IN_ORDER, one used entry stands for a batch of buffers; without IN_ORDER none does.
+  package var sharesUsedEntries = true
 
   /// A queue of `size` descriptors, with indirect tables of 16 entries, or of `size` where that is less, unless told
   /// otherwise.
@@ -37,6 +39,13 @@ public struct QueueConfiguration: Sendable, Equatable {
 }
 
 extension QueueConfiguration {
+  /// Holds it against a ring of `ringSize` descriptors; returns the entries of its indirect tables.
+  func admit(ringSize: Int, isPacked: Bool, _ tables: GuestBuffer?) throws(ConfigurationError) -> Int {
+    try validate(packed: isPacked)
+    guard ringSize == size else { throw .invalidSize(ringSize) }
+    return try indirectCapacity(in: tables)
+  }
+
   /// Entries per indirect table that the given memory allows: the configured number, or 0 without INDIRECT_DESC.
   func indirectCapacity(in tables: GuestBuffer?) throws(ConfigurationError) -> Int {
     guard features.contains(.indirectDescriptors), indirectCapacity > 0, let tables else { return 0 }

@@ -54,6 +54,8 @@ public struct RingViolation: Error, Equatable, Sendable {
     case flags
     /// The number of descriptors in a chain or table.
     case count
+    /// Whatever a queue of a user's own found.
+    case value
   }
 
   /// The rule that was broken.
@@ -64,6 +66,9 @@ public struct RingViolation: Error, Equatable, Sendable {
   public let value: UInt64
   /// What it was held against, where that is a number.
   public let limit: UInt64
+
+  /// What a queue of your own found.
+  public init(_ rule: RingRule, value: UInt64, limit: UInt64 = 0) { self.init(rule, .value, value, limit: limit) }
 
   @usableFromInline
   package init(_ rule: RingRule, _ field: Field, _ value: UInt64, limit: UInt64 = 0) {
@@ -83,7 +88,7 @@ extension RingViolation: CustomStringConvertible {
 
 /// A rule of the specification's ring chapters that a peer can break.
 ///
-/// `s…` are the split ring's (virtio 1.2, 2.7), `p…` the packed ring's (2.8), numbered as in `Documentation/rules.md`.
+/// `s…` are the split ring's (virtio 1.2, 2.7), `p…` the packed ring's (2.8), as in `Documentation/rules.md`.
 public enum RingRule: String, Sendable, CaseIterable {
   /// Device-writable descriptors come after device-readable ones.
   case s2 = "S2"

@@ -77,6 +77,16 @@ package struct WrapCounter: Equatable, Sendable, BitwiseCopyable {
     }
   }
 
+  /// Moves back by `count` descriptors in a ring of `size`; `count` is at most `size`.
+  package mutating func retreat(by count: UInt16, size: UInt16) {
+    if count <= offset {
+      offset -= count
+    } else {
+      offset = UInt16(truncatingIfNeeded: UInt32(offset) &+ UInt32(size) &- UInt32(count))
+      lap ^= DescriptorFlags.available | DescriptorFlags.used
+    }
+  }
+
   /// How many descriptors this position is past `earlier`, which is at most a whole lap behind.
   @inlinable @inline(__always)
   package func distance(from earlier: WrapCounter, size: UInt16) -> UInt16 {

@@ -42,14 +42,14 @@ public enum Split<Path: PairedPath & ~Copyable>: VirtqueueLayout {
   public static func makeEnds(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Path
   ) throws -> Virtqueue<Self> {
-    let (configuration, place, tables) = try memory.allocateQueue(
+    let (configuration, buffer, tables) = try memory.allocateQueue(
       configuration, features: configuration.features.subtracting(.packedRing),
       byteCount: byteCount(size: configuration.size))
-    let ring = try SplitRing(in: place, size: configuration.size)
+    let ring = try SplitRing(in: buffer, size: configuration.size)
     let translator = path.makeTranslator()
     return Virtqueue(
       try SplitDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: path),
-      try SplitDeviceQueue(configuration, ring: ring, translator: translator))
+      try SplitDeviceQueue(configuration, ring: ring, translator: translator, memory: memory))
   }
 }
 
@@ -67,14 +67,14 @@ public enum Packed<Path: PairedPath & ~Copyable>: VirtqueueLayout {
   public static func makeEnds(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Path
   ) throws -> Virtqueue<Self> {
-    let (configuration, place, tables) = try memory.allocateQueue(
+    let (configuration, buffer, tables) = try memory.allocateQueue(
       configuration, features: configuration.features.union(.packedRing), byteCount: byteCount(size: configuration.size)
     )
-    let ring = try PackedRing(in: place, size: configuration.size)
+    let ring = try PackedRing(in: buffer, size: configuration.size)
     let translator = path.makeTranslator()
     return Virtqueue(
       try PackedDriverQueue(configuration, ring: ring, indirectTables: tables, mapper: path),
-      try PackedDeviceQueue(configuration, ring: ring, translator: translator))
+      try PackedDeviceQueue(configuration, ring: ring, translator: translator, memory: memory))
   }
 }
 
@@ -149,8 +149,8 @@ extension Virtqueue {
     var outcome = Result<Void, any Error>.success(())
     // SAFETY: the worker's thread has ended when `join` returns, inside the closure, and nothing else touches the
     // device until then.
-    let failure = unsafe withUnsafeMutablePointer(to: &device) { place in
-      let worker = unsafe DeviceWorker(place, serve)
+    let failure = unsafe withUnsafeMutablePointer(to: &device) { address in
+      let worker = unsafe DeviceWorker(address, serve)
       do { while try !worker.hasFailed && drive(&driver) {} } catch { outcome = .failure(error) }
       return worker.join()
     }
@@ -173,7 +173,7 @@ private final class DeviceWorker: @unchecked Sendable {
   /// Starts to serve at once.
   ///
   /// - Parameters:
-  ///   - device: stays in its place and is no other thread's until ``join()`` returns.
+  ///   - device: stays at its address and is no other thread's until ``join()`` returns.
   ///   - body: serves what is there.
   @unsafe
   init<Device: DeviceQueue & ~Copyable>(

@@ -6,7 +6,7 @@ public import RingKit
 ///
 /// The driver is not believed: length, header, number and every field of a message are checked, regions must be sealed
 /// files of the size that was told. What is wrong is told to the driver, ends the connection and is thrown; descriptors
-/// that came along are closed, and regions mapped so far go with the ``GuestMemory``. One thread asks for
+/// that came along are closed, and regions mapped so far go with the `GuestMemory`. One thread asks for
 /// the next wish; one, the same or another, answers.
 @safe
 public final class DeviceEndpoint: @unchecked Sendable {

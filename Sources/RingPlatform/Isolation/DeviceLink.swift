@@ -1,3 +1,4 @@
+internal import CRing
 package import RingIOMMU
 public import RingKit
 
@@ -10,7 +11,13 @@ public final class DeviceLink: @unchecked Sendable {
   /// The process, when it was started by this one.
   package let process: ChildProcess?
 
+  /// Asked some times a second while an answer is waited for; true ends the wait and the link.
+  ///
+  /// A device at work is given a quarter of a second to come to its end.
+  package var isOver: () -> Bool = { false }
+
   private let socket: DeviceSocket
+  private let timeout: UInt64
   // Used while the device is set up, by one thread.
   private var sent: UInt64 = 0
   private var received: UInt64 = 0
@@ -31,7 +38,8 @@ public final class DeviceLink: @unchecked Sendable {
   ) throws(DeviceHandshakeError) {
     self.socket = socket
     self.process = process
-    try socket.setTimeout(nanoseconds: timeout)
+    self.timeout = timeout
+    try socket.setTimeout(nanoseconds: min(timeout, 250_000_000))
   }
 
   deinit { socket.shut() }
@@ -90,7 +98,6 @@ public final class DeviceLink: @unchecked Sendable {
     message.configuration = program
     try ask(message, [])
     // From now on nothing is asked: the next message is the last.
-    try socket.setTimeout(nanoseconds: 0)
   }
 
   /// Whether the device's process has gone or ended the connection: one system call.
@@ -103,7 +110,12 @@ public final class DeviceLink: @unchecked Sendable {
   ///
   /// - Throws: ``DeviceHandshakeError/closed`` when it ended without a word: it was killed, or this side has shut.
   public func report() throws(DeviceHandshakeError) -> String? {
-    let message = try receive(.report)
+    var wasOver = false
+    func isGivenUp() -> Bool {
+      defer { wasOver = wasOver || isOver() }
+      return wasOver
+    }
+    let message = try wait(isGivenUp: isGivenUp) { () throws(DeviceHandshakeError) in try receive(.report) }
     return message.words[2] == DeviceMessage.Status.done.rawValue ? nil : try message.text()
   }
 
@@ -112,14 +124,32 @@ public final class DeviceLink: @unchecked Sendable {
     sent += 1
     message.words[1] = sent
     do throws(DeviceHandshakeError) {
-      try socket.send(message, descriptors: descriptors)
-      let reply = try receive(.reply)
+      let (sum, overflow) = cring_nanoseconds().addingReportingOverflow(timeout)
+      let deadline = overflow ? .max : sum
+      try wait(until: deadline, isGivenUp: isOver) { () throws(DeviceHandshakeError) in
+        try socket.send(message, descriptors: descriptors)
+      }
+      let reply = try wait(until: deadline, isGivenUp: isOver) { () throws(DeviceHandshakeError) in
+        try receive(.reply)
+      }
       if reply.words[2] != DeviceMessage.Status.done.rawValue { throw .refused(try reply.text()) }
     } catch {
       // A device that was asked something it does not take is still there for something else.
       if case .refused = error { throw error }
       socket.shut()
       throw error
+    }
+  }
+
+  /// Tries again what took as long as one call may.
+  private func wait<Value>(
+    until deadline: UInt64 = .max, isGivenUp: () -> Bool, _ body: () throws(DeviceHandshakeError) -> Value
+  ) throws(DeviceHandshakeError) -> Value {
+    while true {
+      do throws(DeviceHandshakeError) { return try body() } catch {
+        guard error == .timedOut, cring_nanoseconds() < deadline else { throw error }
+        if isGivenUp() { throw .system(errno: CRING_CHANNEL_INTERRUPTED) }
+      }
     }
   }
 

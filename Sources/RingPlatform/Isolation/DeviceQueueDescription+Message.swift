@@ -10,9 +10,9 @@ extension DeviceQueueDescription {
 
   /// What a message says; descriptors that were taken over are no longer among `descriptors`.
   ///
-  /// Word 2: 0 split, 1 packed. 3: size. 4: features. 5...7: addresses. 8: who polls, bit 0 the driver and bit 1 the
-  /// device. 9: the position. 10: 0 guest-physical addresses, 1 windows in pages of 4 KiB, 2 windows in leaves of any
-  /// size, 3 a shared domain. 11: IOTLB sets. 12: the number of windows, up to 3; from 13 on, IOVA, guest-physical
+  /// Word 2: 0 split, 1 packed. 3: size. 4: features. 5...7: addresses. 8: which ends poll, bit 0 the driver and bit 1
+  /// the device. 9: the position. 10: 0 guest-physical addresses, 1 windows in pages of 4 KiB, 2 windows in leaves of
+  /// any size, 3 a shared domain. 11: IOTLB sets. 12: the number of windows, up to 3; from 13 on, IOVA, guest-physical
   /// address and size of each. Of a shared domain 12: its layout, which is 1; 13 and 14: bytes of its tables and of the
   /// page for answers. 24...31: the program's own.
   init(_ message: DeviceMessage, _ descriptors: inout [Int32]) throws(DeviceHandshakeError) {

@@ -17,7 +17,7 @@ public struct DeviceQueueDescription: Equatable, Sendable {
   public var usesLargePages = false
   /// The address space of a device whose driver maps each buffer; then there are no ``windows``.
   ///
-  /// On the driver's side that of a ``DomainAttachment``, of which each queue has one of its own.
+  /// On the driver's side that of a `DomainAttachment`, of which each queue has one of its own.
   public var domain: SharedDomain?
   /// Sets of the device's IOTLB, a power of two; used with ``windows`` or a ``domain``.
   public var iotlbSets: Int

@@ -26,14 +26,26 @@ public final class DeviceSocket: Sendable {
 
   /// Waits at a path for one driver, and removes the path when it has come.
   ///
-  /// - Throws: ``DeviceHandshakeError/system(errno:)``; EADDRINUSE when something is at the path already.
-  public static func accept(at path: String) throws(DeviceHandshakeError) -> DeviceSocket {
+  /// - Parameters:
+  ///   - path: the socket's.
+  ///   - isOver: asked some times a second; true ends the wait, and removes the path too.
+  /// - Returns: the connection.
+  /// - Throws: ``DeviceHandshakeError/system(errno:)``; EADDRINUSE when something is at the path already, EINTR when
+  ///   `isOver` said so.
+  public static func accept(
+    at path: String, until isOver: () -> Bool = { false }
+  ) throws(DeviceHandshakeError) -> DeviceSocket {
     var listener = cring_listener()
     var connected: Int32 = -1
     var error = unsafe cring_socket_listen(path, &listener)
     guard error == 0 else { throw .system(errno: error) }
+    var watch = cring_watch(fd: listener.fd, wanted: UInt8(CRING_WATCH_READ), ready: 0)
+    while watch.ready == 0, error == 0, !isOver() { error = unsafe cring_watch_wait(&watch, 1, 250) }
+    let isGivenUp = watch.ready == 0
+    // Then there is nothing to accept.
+    if isGivenUp { cring_socket_shut(listener.fd) }
     error = unsafe cring_socket_accept(&listener, path, &connected)
-    guard error == 0 else { throw .system(errno: error) }
+    guard error == 0 else { throw .system(errno: isGivenUp ? CRING_CHANNEL_INTERRUPTED : error) }
     return DeviceSocket(attaching: connected)
   }
 

@@ -24,8 +24,8 @@ extension DeviceKind {
         .unspecified,
         "the specification gives it a number and no chapter, so what it demands of memory is not known",
         remedy: """
-          somebody who knows the device has to vouch that all its data goes through its queues: \
-          Platform(secure: true, admitsUnspecifiedKinds: true)
+          somebody who knows the device has to vouch that all its data goes through its queues: Platform(secure: true, \
+          admitsUnspecifiedKinds: true)
           """,
         sources: ["Device Types"])
     }
@@ -54,8 +54,7 @@ extension DeviceKind {
     """,
     remedy: """
       each page would have to be made shared before its number is handed over, and be accepted anew when it comes \
-      back; \
-      no request of the device stands for that, so leave it out and give the guest its memory at the start
+      back; no request of the device stands for that, so leave it out and give the guest its memory at the start
       """,
     sources: ["Traditional Memory Balloon Device: Device Operation", "Free Page Hinting", "Free Page Reporting"])
 
@@ -67,8 +66,7 @@ extension DeviceKind {
     """,
     remedy: """
       the guest would have to accept what is plugged as private, page by page, out of the host's reach from then on; \
-      no \
-      request of the device stands for that, so give the guest its memory at the start
+      no request of the device stands for that, so give the guest its memory at the start
       """,
     sources: ["Memory Device", "Memory Device: PLUG request"])
 

@@ -8,7 +8,7 @@ public enum NegotiationError: Error, Equatable, Sendable {
   case unmetDependency(VirtioFeatures, needs: [VirtioFeatures])
   /// A required feature is offered, and a secure platform must not accept it from this kind of device.
   case withheld(VirtioFeatures, DeviceKind)
-  /// Devices of this kind have no place on the platform.
+  /// Devices of this kind cannot be on the platform.
   case kindRefused(DeviceKind, reason: String)
   /// The device cleared FEATURES_OK: it will not work with these features.
   case featuresRefused(VirtioFeatures)

@@ -6,7 +6,7 @@ public import RingKit
 public struct Platform: Equatable, Sendable {
   /// Whether the guest's private memory is out of every device's reach.
   ///
-  /// Only regions with ``MemoryRegion/isShared`` are ever mapped by a device: rings, and what buffers are bounced
+  /// Only regions with `MemoryRegion.isShared` are ever mapped by a device: rings, and what buffers are bounced
   /// through.
   public let isSecure: Bool
   /// Whether a secure platform takes kinds of device of which the specification does not say what they demand.
@@ -17,7 +17,7 @@ public struct Platform: Equatable, Sendable {
   /// - Parameters:
   ///   - secure: whether the guest's private memory is out of every device's reach.
   ///   - admitsUnspecifiedKinds: whether to take kinds that the specification only numbers, although it is secure: for
-  ///     who knows from elsewhere that all their data goes through queues.
+  ///     a caller that knows from elsewhere that all their data goes through queues.
   public init(secure: Bool, admitsUnspecifiedKinds: Bool = false) {
     isSecure = secure
     self.admitsUnspecifiedKinds = admitsUnspecifiedKinds
@@ -78,10 +78,10 @@ extension VirtioFeatures {
 }
 
 extension Platform {
-  /// Whether devices reach memory that is shared or not (``MemoryRegion/isShared``), so that its address may be handed
+  /// Whether devices reach memory that is shared or not (`MemoryRegion.isShared`), so that its address may be handed
   /// to one as it is.
   ///
-  /// A path that hands over what the caller submits (``DirectMapper``, ``IdentityMapper``) is of use only where this is
+  /// A path that hands over what the caller submits (`DirectMapper`, `IdentityMapper`) is of use only where this is
   /// true of every buffer; elsewhere buffers have to be bounced.
   public func exposes(isShared: Bool) -> Bool { !isSecure || isShared }
 }

@@ -48,7 +48,7 @@ public final class VFIODevice: @unchecked Sendable {
   ///   - byteCount: whole pages.
   ///   - readable: whether the device may read.
   ///   - writable: whether it may write.
-  /// - Throws: ``DMAError/kernelRefused(errno:)``: EEXIST where something is already, EINVAL where the IOMMU has no
+  /// - Throws: `DMAError.kernelRefused(errno:)`: EEXIST where something is already, EINVAL where the IOMMU has no
   ///   such address, ENOMEM beyond RLIMIT_MEMLOCK, ENOSPC beyond the kernel's number of mappings.
   public func show(
     _ host: HostAddress, at iova: IOVA, byteCount: Int, readable: Bool = true, writable: Bool = true
@@ -62,7 +62,7 @@ public final class VFIODevice: @unchecked Sendable {
 
   /// Takes memory away again: VFIO_IOMMU_UNMAP_DMA, which returns when the IOMMU lets nothing through.
   ///
-  /// - Throws: ``DMAError/notMapped(_:)`` when not exactly that was shown there; ``DMAError/kernelRefused(errno:)``.
+  /// - Throws: `DMAError.notMapped(_:)` when not exactly that was shown there; `DMAError.kernelRefused(errno:)`.
   public func hide(_ iova: IOVA, byteCount: Int) throws(DMAError) {
     let error = cring_vfio_unmap(files.container, iova.rawValue, byteCount)
     if error == CRING_VFIO_NOT_THERE { throw .notMapped(iova) }

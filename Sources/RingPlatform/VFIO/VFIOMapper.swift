@@ -23,13 +23,17 @@ public struct VFIOMapper<Counter: WorkCounter>: DrainedMapper, ~Copyable {
     work = counter
   }
 
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
   /// A mapping of no bytes.
   @inlinable
   public static var unmapped: IOMMUMapping { IOMMUMapping(address: IOVA(0), length: 0) }
 
   /// Shows the segment's pages to the device.
   ///
-  /// - Throws: ``DMAError/outOfBounds(_:)``, ``DMAError/iovaExhausted(pages:)`` or ``DMAError/kernelRefused(errno:)``.
+  /// - Throws: `DMAError.outOfBounds(_:)`, `DMAError.iovaExhausted(pages:)` or `DMAError.kernelRefused(errno:)`.
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
   ) throws(DMAError) -> (address: IOVA, mapping: IOMMUMapping) {
@@ -58,7 +62,7 @@ public struct VFIOMapper<Counter: WorkCounter>: DrainedMapper, ~Copyable {
 
   /// Takes the segment's pages away from the device.
   ///
-  /// - Throws: ``DMAError/notMapped(_:)``; ``DMAError/kernelRefused(errno:)``, and then the addresses stay reserved,
+  /// - Throws: `DMAError.notMapped(_:)`; `DMAError.kernelRefused(errno:)`, and then the addresses stay reserved,
   ///   for the device may still reach them.
   public mutating func unmap(
     _ mapping: IOMMUMapping, _ direction: DMADirection, written: UInt32
@@ -117,7 +121,7 @@ public final class VFIOAddressSpace: @unchecked Sendable {
   /// Shows a region for good, at its guest-physical address.
   ///
   /// - Parameter region: lies at ``permanentBase`` or above.
-  /// - Throws: ``DMAError`` as ``VFIODevice/show(_:at:byteCount:readable:writable:)`` does.
+  /// - Throws: `DMAError` as ``VFIODevice/show(_:at:byteCount:readable:writable:)`` does.
   public func showForGood(_ region: MemoryRegion) throws(DMAError) {
     precondition(region.guestBase >= Self.permanentBase, "a region that is shown for good lies above 4 GiB")
     try device.show(region.hostBase, at: IOVA(region.guestBase.rawValue), byteCount: region.byteCount)

@@ -1,4 +1,6 @@
+internal import RingIOMMU
 internal import RingKit
+internal import RingPlatform
 
 extension VhostUserBackend {
   /// Does what a message asks for, and answers where an answer is due.
@@ -32,6 +34,12 @@ extension VhostUserBackend {
     case .resetOwner: break
     case .getQueueCount: return message.reply(UInt64(device.queueCount))
     case .setMemoryTable(let table, let files): try setMemory(table, files)
+    case .setLogBase(let byteCount, let fileOffset, let file):
+      try need(.logSharedMemory, message)
+      try setLog(byteCount, fileOffset, file)
+      return message.reply([])
+    // A front-end that looks at the log when it needs it has no use for being told; it is closed.
+    case .setLogFile: break
     case .setVringSize(let state): try setSize(state)
     case .setVringAddress(let address): try setAddress(address)
     case .setVringBase(let state): try setBase(state)
@@ -64,6 +72,12 @@ extension VhostUserBackend {
     case .resetDevice:
       try need(.resetDevice, message)
       resetDevice()
+    case .getStatus:
+      try need(.status, message)
+      return message.reply(UInt64(status.rawValue))
+    case .setStatus(let status):
+      try need(.status, message)
+      try write(status)
     }
     return nil
   }
@@ -77,12 +91,26 @@ extension VhostUserBackend {
   private func negotiate(_ wanted: VirtioFeatures) throws(VhostUserError) {
     let extra = wanted.subtracting(offered)
     guard extra.isEmpty else { throw .featuresNotOffered(extra) }
+    // A migration begins and ends while rings run: this bit is not the driver's, and changes nothing else.
+    let logs = wanted.contains(.logAll)
+    if logs && !protocolFeatures.contains(.logSharedMemory) {
+      throw .notNegotiated(request: FrontendRequest.setFeatures.rawValue, feature: .logSharedMemory)
+    }
+    let wanted = wanted.subtracting(.logAll)
+    if hasFeatures && wanted == features && logs != isLogging { return try setLogging(logs) }
     if wanted != features, let running = vrings.first(where: \.isRunning) {
       throw .vringRuns(index: running.index, request: FrontendRequest.setFeatures.rawValue)
     }
-    if wanted != features { device.reset() }
+    if wanted != features {
+      device.reset()
+      known.forgetAll()
+      // Notes of the queues that stood here before: of another layout, or another driver.
+      for vring in vrings { (vring.pending, vring.published, vring.hasBegun) = ([], nil, false) }
+    }
     features = wanted
+    hasFeatures = true
     device.configure(wanted)
+    try setLogging(logs)
   }
 
   /// Stops and disables all vrings; notes of what was in flight mean nothing any more.
@@ -90,11 +118,33 @@ extension VhostUserBackend {
     for vring in vrings {
       suspend(vring)
       vring.stop()
-      vring.isEnabled = false
+      (vring.isEnabled, vring.pending, vring.hasBegun) = (false, [], false)
     }
     inflight = nil
+    // Translations of a driver that is gone.
+    known.forgetAll()
     device.reset()
     device.configure(features)
+  }
+
+  /// The device's status as a driver reads it: a queue that cannot go on needs a reset.
+  private var status: DeviceStatus {
+    written.contains(.driverOK) && vrings.contains { $0.failure != nil } ? written.union(.needsReset) : written
+  }
+
+  /// Takes a status that a driver writes: 0 resets the device, and nothing else takes a bit back.
+  private func write(_ status: DeviceStatus) throws(VhostUserError) {
+    guard !status.isEmpty else {
+      resetDevice()
+      (written, hasFeatures) = ([], false)
+      return
+    }
+    let cleared = written.subtracting(status)
+    guard cleared.isEmpty else { throw .statusCleared(cleared, from: written) }
+    // A front-end that adds a bit to what it read writes this one, too; it is the device's own.
+    written = status.subtracting(.needsReset)
+    // Features that were not set cannot be agreed on: the bit stays clear.
+    if !hasFeatures { written.remove(.featuresOK) }
   }
 
   private func read(_ access: ConfigAccess) -> ConfigAccess {

@@ -20,6 +20,7 @@ extension VhostUserBackend {
       throw .vringSize(state.value, limit: mostEntries)
     }
     try checkStopped(vring, .setVringSize)
+    if vring.size != Int(state.value) { vring.pending = [] }
     vring.size = Int(state.value)
     device.resize(index: vring.index, to: Int(state.value))
   }
@@ -34,6 +35,8 @@ extension VhostUserBackend {
   func setBase(_ state: VringState) throws(VhostUserError) {
     let vring = try vring(state.index)
     try checkStopped(vring, .setVringBase)
+    // Where it stood before: what it had in flight is still there.
+    if vring.base != state.value { vring.pending = [] }
     (vring.base, vring.published) = (state.value, nil)
   }
 
@@ -72,14 +75,32 @@ extension VhostUserBackend {
     guard vring.isRunning else { return }
     device.forget(index: vring.index)
     vring.suspend()
+    observer?.ended(vring.index)
   }
 
   func stop(_ state: VringState) throws(VhostUserError) -> VringState {
     let vring = try vring(state.index)
-    if vring.isRunning { device.forget(index: vring.index) }
+    if vring.isRunning {
+      device.forget(index: vring.index)
+      observer?.ended(vring.index)
+    }
     vring.stop()
+    leave(vring)
     // Of a ring that never ran: where it would have begun.
     return VringState(index: state.index, value: vring.base ?? (features.contains(.packedRing) ? 0x8000_8000 : 0))
+  }
+
+  /// The device has its last word before a queue runs.
+  private func enter(_ vring: Vring) throws(VringFailure) {
+    if vring.hasBegun { return }
+    try device.begin(index: vring.index)
+    vring.hasBegun = true
+  }
+
+  private func leave(_ vring: Vring) {
+    guard vring.hasBegun else { return }
+    vring.hasBegun = false
+    device.stop(index: vring.index)
   }
 
   /// Makes the queue once everything that it needs was said.
@@ -89,6 +110,8 @@ extension VhostUserBackend {
     guard vring.isReady, !vring.isRunning, let memory, let size = vring.size, let address = vring.address else {
       return
     }
+    // What is to be logged waits for the log.
+    guard !isLogging || hasLog(of: memory) else { return }
     let parts = VringParts(address, size: size, isPacked: features.contains(.packedRing))
     let buffers: [GuestBuffer]
     do throws(VringParts.Missing) { buffers = try parts.resolve(memory, isTranslating ? known : nil) } catch {
@@ -100,18 +123,24 @@ extension VhostUserBackend {
       }
     }
     // A driver of a time before VERSION_1 lays a split ring out in the same way, on a machine of this byte order.
+    do throws(VringFailure) { try enter(vring) } catch { return fail(vring, error) }
+    var configuration = QueueConfiguration(size: size, features: features.union(.version1))
+    configuration.sharesUsedEntries = device.sharesUsedEntries(index: vring.index)
+    observer?.begins(
+      vring.index, buffers, size: size, features: features, isFirst: vring.base == nil || isFirst(vring))
     do throws(VhostUserError) {
-      try makeQueue(vring, QueueConfiguration(size: size, features: features.union(.version1)), buffers, memory)
+      try makeQueue(vring, configuration, buffers, memory)
+      if observer?.mayReorder(vring.index) == true { vring.queue?.reorder() }
     } catch {
       // What the guest writes decides about these, or what the front-end made of it: that ring is the only one that
       // stops.
       switch error {
-      case .vring, .vringPosition, .vringBase, .inflight: return refuse(vring, error)
+      case .vring, .vringPosition, .vringBase, .inflight, .log: return refuse(vring, error)
       default: throw error
       }
     }
     vring.parts = parts.all.map { ($0.address, $0.byteCount) }
-    (vring.needsService, vring.isDrained) = (true, false)
+    (vring.needsService, vring.isDrained, vring.isEmpty) = (true, false, false)
     // What it asked for to find its own parts is no chain's.
     vring.stuck?.asks = 0
     counted.starts += 1
@@ -122,12 +151,18 @@ extension VhostUserBackend {
   /// Whether another device, or this one before, ran the ring: the kick that started it may be taken, and none has to
   /// come again.
   private func isContinued(_ vring: Vring) -> Bool {
-    let isPacked = features.contains(.packedRing)
-    let isFirst = isPacked ? vring.base == 0x8000 || vring.base == 0x8000_8000 : vring.base == 0
-    if vring.base != nil && !isFirst { return true }
+    if vring.base != nil && !isFirst(vring) { return true }
     guard let size = vring.size else { return false }
-    return inflight?.hasNotes(vring.index, size: size, packed: isPacked) ?? false
+    return inflight?.hasNotes(vring.index, size: size, packed: features.contains(.packedRing)) ?? false
   }
+
+  /// Whether the front-end said that the ring begins where a new one does.
+  private func isFirst(_ vring: Vring) -> Bool {
+    features.contains(.packedRing) ? vring.base == 0x8000 || vring.base == 0x8000_8000 : vring.base == 0
+  }
+
+  /// Entries of tables beyond the queue's size that are taken; none where a driver is checked.
+  var tableCapacity: Int { observer == nil ? device.tableCapacity : 0 }
 
   /// The ring cannot be served as it is set up.
   private func refuse(_ vring: Vring, _ error: VhostUserError) {
@@ -140,6 +175,7 @@ extension VhostUserBackend {
   ) throws(VhostUserError) {
     let translator = VhostTranslator(memory: memory, known: known, isTranslating: isTranslating)
     let (size, failure) = (configuration.size, { VhostUserError.vring(index: vring.index, $0) })
+    let log = try writeLog(vring, buffers, memory)
     if configuration.features.contains(.packedRing) {
       let ring: PackedRing
       let queue: PackedDeviceQueue<VhostTranslator>
@@ -147,7 +183,7 @@ extension VhostUserBackend {
         ring = try PackedRing(descriptors: buffers[0], driverEvent: buffers[1], deviceEvent: buffers[2], size: size)
         queue = try PackedDeviceQueue(configuration, ring: ring, translator: translator)
       } catch { throw failure(error) }
-      try startPacked(vring, queue, ring)
+      try startPacked(vring, queue, ring, log)
     } else {
       let ring: SplitRing
       let queue: SplitDeviceQueue<VhostTranslator>
@@ -155,7 +191,7 @@ extension VhostUserBackend {
         ring = try SplitRing(descriptors: buffers[0], available: buffers[1], used: buffers[2], size: size)
         queue = try SplitDeviceQueue(configuration, ring: ring, translator: translator)
       } catch { throw failure(error) }
-      try startSplit(vring, queue, ring)
+      try startSplit(vring, queue, ring, log)
     }
   }
 }
@@ -163,12 +199,12 @@ extension VhostUserBackend {
 extension VhostUserBackend {
   /// Begins at the vring's base with what the used ring says is published, or where that and the inflight memory say.
   func startSplit(
-    _ vring: Vring, _ queue: consuming SplitDeviceQueue<VhostTranslator>, _ ring: SplitRing
+    _ vring: Vring, _ queue: consuming SplitDeviceQueue<VhostTranslator>, _ ring: SplitRing, _ log: WriteLog?
   ) throws(VhostUserError) {
     let base = vring.base ?? 0
     guard base <= 0xffff else { throw .vringBase(base) }
     var queue = queue
-    queue.acceptTables(of: device.tableCapacity)
+    queue.acceptTables(of: tableCapacity)
     var next = UInt16(truncatingIfNeeded: base)
     // The used index is in memory that the driver can write: a queue that ran here knows better.
     let used = vring.published ?? ring.used.load16(2)
@@ -177,40 +213,61 @@ extension VhostUserBackend {
       let part = try inflight.queue(vring.index, size: ring.size, packed: false)
       let mask = UInt16(ring.size - 1)
       if vring.published == nil {
-        let hasNotes = try SplitInflight.check(
-          part, size: Int(inflight.description.queueSize), used: used
+        let heads = try SplitInflight.resume(
+          part, size: Int(inflight.description.queueSize), used: used, isInOrder: features.contains(.inOrder)
         ) { offset in ring.available.load16(4 + 2 * Int((used &+ offset) & mask)) }
-        if hasNotes { next = used }
+        if let heads {
+          vring.pending = heads.map { FlightEntry(head: $0) }
+          next = used &+ UInt16(heads.count)
+        }
       }
       notes = SplitInflight(part, size: Int(inflight.description.queueSize), used: used)
     }
+    let again = vring.pending
     let hasResumed = queue.resume(available: next, used: used)
     guard hasResumed else { throw .vringPosition(index: vring.index, base) }
-    vring.queue = VringQueue(consume queue, lost: next &- used, inflight: notes)
+    // A ring that was made smaller meanwhile has none of them: notes are as long as the ring.
+    guard again.count <= Int(next &- used), again.allSatisfy({ Int($0.id) < ring.size }) else {
+      throw .vringPosition(index: vring.index, base)
+    }
+    for entry in again { notes?.fetched(entry.id) }
+    let lost = next &- used &- UInt16(again.count)
+    vring.queue = VringQueue(consume queue, lost: lost, inflight: notes, log: log, again: again)
+    vring.pending = []
   }
 
   /// Begins at the vring's base, or where the inflight memory says.
   func startPacked(
-    _ vring: Vring, _ queue: consuming PackedDeviceQueue<VhostTranslator>, _ ring: PackedRing
+    _ vring: Vring, _ queue: consuming PackedDeviceQueue<VhostTranslator>, _ ring: PackedRing, _ log: WriteLog?
   ) throws(VhostUserError) {
     var queue = queue
-    queue.acceptTables(of: device.tableCapacity)
+    queue.acceptTables(of: tableCapacity)
     let base = vring.base ?? 0x8000
     var (next, used) = Self.packedPositions(base)
     guard next.offset < ring.size, used.offset < ring.size else { throw .vringBase(base) }
     var notes: PackedInflight?
     if let inflight {
       let part = try inflight.queue(vring.index, size: ring.size, packed: true)
-      if vring.published == nil {
-        used = try PackedInflight.position(part, size: Int(inflight.description.queueSize), ring) ?? used
+      if vring.published == nil,
+        let found = try PackedInflight.resume(
+          part, size: Int(inflight.description.queueSize), ring, isInOrder: features.contains(.inOrder))
+      {
+        (used, vring.pending) = found
         next = used
+        for entry in vring.pending { next.advance(by: entry.descriptorCount, size: UInt16(ring.size)) }
       }
-      notes = PackedInflight(part, size: Int(inflight.description.queueSize), ring: ring, at: used)
+      notes = PackedInflight(part, size: Int(inflight.description.queueSize), ring: ring, at: used, fetching: next)
     }
     let hasResumed = queue.resume(available: next.word, used: used.word)
     guard hasResumed else { throw .vringPosition(index: vring.index, base) }
+    let again = vring.pending
+    let held = again.reduce(0) { $0 + Int($1.descriptorCount) }
+    let lost = Int(next.distance(from: used, size: UInt16(ring.size))) - held
+    guard lost >= 0 else { throw .vringPosition(index: vring.index, base) }
+    for entry in again { notes?.fetched(entry.descriptors) }
     vring.queue = VringQueue(
-      consume queue, lost: next.distance(from: used, size: UInt16(ring.size)), inflight: notes)
+      consume queue, ring, lost: UInt16(lost), inflight: notes, log: log, again: again)
+    vring.pending = []
   }
 
   /// The base of a packed ring: the available position in the lower half and the used one in the upper.

@@ -1,6 +1,7 @@
 internal import CRing
 internal import RingIOMMU
 public import RingKit
+internal import RingPlatform
 
 /// The device's side of a vhost-user connection: negotiates, maps the guest's memory, and serves its queues.
 ///
@@ -20,19 +21,32 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
   public internal(set) var features: VirtioFeatures = []
   /// The protocol features that were agreed on.
   public internal(set) var protocolFeatures: ProtocolFeatures = []
+  /// What the driver wrote of the device's status, with STATUS, but for bits that were refused.
+  var written: DeviceStatus = []
+  /// Whether features were set since the device was reset.
+  var hasFeatures = false
   var failures: [(index: Int, failure: VringFailure)] = []
 
   let connection: VhostUserConnection
   var channel: VhostUserConnection?
   var memory: VhostMemory?
   var inflight: InflightMemory?
+  /// Where writes to the guest's memory are logged, once the front-end passed it.
+  var log: DirtyLog?
+  /// Whether they have to be: VHOST_F_LOG_ALL, which is not among ``features``.
+  var isLogging = false
   var known = DeviceIOTLB()
   let vrings: [Vring]
   /// Misses whose answer has not come, in the order they were sent.
   var asked: [TranslationMiss] = []
   var counted = VhostUserCounts()
+  /// Descriptors that end a wait and nothing else.
+  var wakes: [Int32] = []
+  /// What looks on.
+  package var observer: (any VringObserver)?
   /// Whether the message that is handled started a vring that cannot be served.
   var hasRefused = false
+  private var hasEnded = false
 
   /// A back-end that has heard nothing.
   public init(_ connection: VhostUserConnection, device: Device, options: VhostUserOptions = VhostUserOptions()) {
@@ -46,9 +60,14 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
   deinit { end() }
 
   /// Takes the queues from the device, which returns to its initial state: the next front-end is another one.
-  private func end() {
+  ///
+  /// Once: from then on the device is the next back-end's, also while this one is still referred to.
+  func end() {
+    if hasEnded { return }
+    hasEnded = true
     for vring in vrings { suspend(vring) }
     device.reset()
+    log = nil
   }
 
   /// What happened so far.
@@ -71,7 +90,10 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
 
   /// The features that a front-end is offered.
   var offered: VirtioFeatures {
-    device.deviceFeatures.union(options.ringFeatures).union(VirtioFeatures(rawValue: ProtocolFeatures.deviceBit))
+    var features = device.deviceFeatures.union(options.ringFeatures)
+    features.insert(VirtioFeatures(rawValue: ProtocolFeatures.deviceBit))
+    if options.protocolFeatures.contains(.logSharedMemory) { features.insert(.logAll) }
+    return features
   }
 
   /// The protocol features that a front-end is offered; without a configuration space none to read it with.
@@ -120,6 +142,7 @@ extension VhostUserBackend {
   /// - Returns: false when nothing came in that time.
   /// - Throws: ``VhostUserError``; the back-end is of no more use then.
   public func step(milliseconds: Int32) throws(VhostUserError) -> Bool {
+    if hasEnded { throw .closed }
     do throws(VhostUserError) { return try turn(milliseconds) } catch {
       end()
       throw error
@@ -131,20 +154,39 @@ extension VhostUserBackend {
     let main = set.add(connection.fileDescriptor, writable: connection.isSending)
     let back = set.add(channel?.fileDescriptor ?? -1, writable: channel?.isSending ?? false)
     let kicks = vrings.map { set.add($0.isKickAwaited ? $0.kick?.fileDescriptor ?? -1 : -1) }
+    let sources = device.sources
+    let own = set.count
+    for source in sources {
+      set.add(
+        isAwaited(source) ? source.fileDescriptor : -1, readable: source.readiness == .readable,
+        writable: source.readiness == .writable)
+    }
+    for wake in wakes { set.add(wake) }
     let isBusy = vrings.contains { $0.isRunning && ($0.needsService || $0.isPolled) }
     let came = try set.wait(milliseconds: isBusy ? 0 : milliseconds)
     if set.isReady(main) { try listen() }
     if set.isReady(back) { try listenToChannel() }
+    for (i, source) in sources.enumerated() where set.isReady(own + i) {
+      device.handle(source)
+      if let index = source.queue, vrings[index].isRunning { vrings[index].needsService = true }
+    }
     for vring in vrings {
       let isKicked = set.isReady(kicks[vring.index]) && vring.kick?.take() == true
       if isKicked && !vring.isStarted {
         vring.isStarted = true
         try start(vring)
       }
-      if isKicked || vring.needsService || vring.isPolled { try serve(vring) }
+      if isKicked || vring.needsService || vring.isPolled { try serve(vring, isKicked) }
     }
     try checkMemory()
     return came || isBusy
+  }
+
+  /// Whether a descriptor of the device's is waited for: not for a queue in which it could not do anything with it.
+  private func isAwaited(_ source: EventSource) -> Bool {
+    guard let index = source.queue else { return true }
+    let vring = vrings[index]
+    return vring.isRunning && isEnabled(vring) && vring.failure == nil && vring.waiting == nil && !vring.isEmpty
   }
 
   /// Takes what the front-end said, unless it does not take the answers.
@@ -158,9 +200,11 @@ extension VhostUserBackend {
   }
 
   /// Serves a queue until it is empty, its share is used up, or it needs something that is not here.
-  private func serve(_ vring: Vring) throws(VhostUserError) {
+  private func serve(_ vring: Vring, _ isKicked: Bool) throws(VhostUserError) {
     vring.needsService = false
     guard vring.failure == nil, vring.waiting == nil, var queue = vring.queue.take() else { return }
+    observer?.willServe(
+      vring.index, used: queue.position, fetched: queue.fetchedPosition, isNotified: isKicked)
     queue.disableNotifications()
     let before = queue.completedCount
     var failure: VringFailure?
@@ -175,11 +219,15 @@ extension VhostUserBackend {
     if queue.isNotificationDue() { vring.call?.ring() }
     let hasMoved = queue.completedCount != before
     vring.isDrained = if case .empty = progress { !queue.holdsBuffers } else { false }
+    vring.isEmpty = if case .empty = progress { failure == nil } else { false }
     switch progress {
     case .empty where failure == nil: vring.needsService = queue.enableNotifications()
     case .more: vring.needsService = true
     default: break
     }
+    observer?.didServe(
+      vring.index, fetched: queue.fetchedPosition,
+      isAsleep: vring.isEmpty && !vring.needsService && vring.kick != nil)
     vring.queue = consume queue
     if hasMoved {
       vring.stuck = nil
@@ -188,7 +236,7 @@ extension VhostUserBackend {
       }
     }
     guard let failure else { return }
-    // Zeros in the place of what was there are no mistake of the driver's.
+    // Zeros instead of what was there are no mistake of the driver's.
     try checkMemory()
     if case .queue(.fault(.pending(let address, let access))) = failure {
       try ask(for: address, access, vring)
@@ -199,7 +247,7 @@ extension VhostUserBackend {
 
   /// Ends the connection when the front-end took memory away that it had shared.
   private func checkMemory() throws(VhostUserError) {
-    if let loss = memory?.guest.loss ?? inflight?.loss { throw .memory(loss) }
+    if let loss = memory?.guest.loss ?? inflight?.loss ?? log?.loss { throw .memory(loss) }
   }
 
   /// Notes that a vring cannot go on, and tells the front-end.
@@ -207,6 +255,7 @@ extension VhostUserBackend {
     vring.failure = failure
     vring.needsService = false
     failures.append((vring.index, failure))
+    observer?.failed(vring.index, failure)
     vring.error?.ring()
   }
 }
@@ -229,12 +278,15 @@ public struct VhostUserOptions: Sendable {
   public static let allRingFeatures: VirtioFeatures = [
     .indirectDescriptors, .eventIndex, .version1, .accessPlatform, .packedRing, .inOrder,
   ]
-  /// Everything that is spoken here.
+  /// Everything that is spoken here and does no harm.
+  ///
+  /// Not ``ProtocolFeatures/status``: QEMU 7.2 writes 0, a reset, before it asks where a queue was stopped; a device
+  /// that holds buffers has lost them then.
   public static let allProtocolFeatures: ProtocolFeatures = [
-    .queueCount, .replyAck, .backendRequests, .config, .inflight, .resetDevice,
+    .queueCount, .logSharedMemory, .replyAck, .backendRequests, .config, .inflight, .resetDevice,
   ]
 
-  /// Offers what is given, everything by default.
+  /// Offers what is given; by default all of it.
   public init(
     ringFeatures: VirtioFeatures = Self.allRingFeatures, protocolFeatures: ProtocolFeatures = Self.allProtocolFeatures
   ) {

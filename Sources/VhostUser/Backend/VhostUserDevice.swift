@@ -17,11 +17,28 @@ public protocol VhostUserDevice: AnyObject {
   /// For a device whose configuration space promises a driver that many before the size of a queue is known.
   var tableCapacity: Int { get }
 
+  /// Whether, with IN_ORDER, one used entry may stand for a batch of a queue's buffers.
+  ///
+  /// False where drivers look for one entry a buffer all the same, as DPDK's network driver does when it receives.
+  func sharesUsedEntries(index: Int) -> Bool
+
   /// Tells what was agreed on, before a queue runs with it.
   func configure(_ features: VirtioFeatures)
 
   /// Tells how many entries a queue has, before it runs.
   func resize(index: Int, to size: Int)
+
+  /// A queue is about to run for the first time since the front-end stopped it, or since there is a front-end.
+  ///
+  /// Not called for what is between two suspensions. For what a device has only while its driver's machine is here.
+  ///
+  /// - Throws: ``VringFailure``: the queue cannot run until the front-end stops it and starts it anew.
+  func begin(index: Int) throws(VringFailure)
+
+  /// The front-end stopped a queue: nothing of it is done until it begins again, here or in another process.
+  ///
+  /// Not called of the queues that ``reset()`` ends.
+  func stop(index: Int)
 
   /// Changes the configuration space.
   ///
@@ -39,11 +56,19 @@ public protocol VhostUserDevice: AnyObject {
   /// - Throws: ``VringFailure``; a queue's error that is pending is not the device's to handle either.
   func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress
 
+  /// Descriptors of its own that it waits for; asked before each wait.
+  var sources: [EventSource] { get }
+
+  /// One of its descriptors is ready; called before the queue that it serves, if any, is served.
+  ///
+  /// What is there has to be taken, here or in ``serve(_:index:limit:)``, or it is ready again at once.
+  func handle(_ source: EventSource)
+
   /// The queue that may have something to do once this one has made progress.
   func partner(of index: Int) -> Int?
 
-  /// Processes a queue that is started but disabled, without side effects ("Ring states"): a network device takes what
-  /// is sent and drops it.
+  /// Processes a queue that is started but disabled, without side effects ("Ring states"): a network device takes
+  /// what is sent and drops it.
   ///
   /// The parameters, the result and the errors are those of ``serve(_:index:limit:)``.
   func discard(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress
@@ -60,13 +85,29 @@ public protocol VhostUserDevice: AnyObject {
 }
 
 extension VhostUserDevice {
+  /// None of its own.
+  public var deviceFeatures: VirtioFeatures { [] }
+  /// It has none.
+  public var configuration: [UInt8] { [] }
+  /// Nothing depends on it.
+  public func configure(_ features: VirtioFeatures) {}
   /// No more than the queue has.
   public var tableCapacity: Int { 0 }
+  /// A batch may share one.
+  public func sharesUsedEntries(index: Int) -> Bool { true }
   /// Nothing depends on it.
   public func resize(index: Int, to size: Int) {}
+  /// Nothing depends on it.
+  public func begin(index: Int) throws(VringFailure) {}
+  /// Nothing depends on it.
+  public func stop(index: Int) {}
   /// Nothing is writable.
   public func write(_ access: ConfigAccess) -> Bool { false }
-  /// None.
+  /// It waits for its queues alone.
+  public var sources: [EventSource] { [] }
+  /// The queue it serves is served; nothing else is done.
+  public func handle(_ source: EventSource) {}
+  /// No queue depends on another.
   public func partner(of index: Int) -> Int? { nil }
   /// Leaves everything in the queue until it is enabled.
   public func discard(

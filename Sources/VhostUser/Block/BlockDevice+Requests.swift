@@ -4,24 +4,28 @@ extension BlockDevice {
   /// What a request asks for.
   ///
   /// - Throws: ``VringFailure/device(_:)`` of one in which not even a status can be written.
-  func begin(_ chain: DeviceChain, _ segments: [TranslatedSegment]) throws(VringFailure) -> BlockTask {
+  func begin(_ chain: DeviceChain, _ segments: Span<TranslatedSegment>) throws(VringFailure) -> BlockTask {
     guard chain.readableByteCount >= UInt64(BlockRequest.headerByteCount), chain.writableByteCount >= 1 else {
       throw .device(
         "a request of \(chain.readableByteCount) readable and \(chain.writableByteCount) writable bytes: "
           + "it needs 16 and 1")
     }
-    var task = BlockTask(chain, segments)
-    let out = ChainBytes(segments, .deviceReadable, count: chain.readableByteCount)
-    let (first, sector) = out.words()
-    let sent = BlockRequest.headerByteCount..<out.count
-    switch BlockRequest(rawValue: UInt32(truncatingIfNeeded: first)) {
+    var task = BlockTask(chain)
+    var sent = ChainCursor(chain, .deviceReadable)
+    let type: UInt32 = sent.number(segments)
+    // A reserved word.
+    sent.advance(by: 4, segments)
+    let sector: UInt64 = sent.number(segments)
+    switch BlockRequest(rawValue: type) {
     case .read:
-      guard sent.isEmpty, let offset = offset(of: sector, byteCount: task.room) else { break }
-      task.begin(.read(ChainCursor(segments, .deviceWritable, after: 0, count: task.room), at: offset))
+      guard sent.remaining == 0, let offset = offset(of: sector, byteCount: task.room) else { break }
+      task.begin(.read(task.answer, at: offset))
       return task
     case .write:
-      guard task.room == 0, !options.isReadOnly, let offset = offset(of: sector, byteCount: sent.count) else { break }
-      task.begin(.write(ChainCursor(segments, .deviceReadable, after: sent.lowerBound, count: sent.count), at: offset))
+      guard task.room == 0, !options.isReadOnly, let offset = offset(of: sector, byteCount: sent.remaining) else {
+        break
+      }
+      task.begin(.write(sent, at: offset))
       return task
     case .flush:
       task.begin(.flush)
@@ -30,14 +34,15 @@ extension BlockDevice {
       guard task.room >= BlockRequest.nameByteCount else { break }
       var name = [UInt8](options.name.utf8.prefix(BlockRequest.nameByteCount))
       name += [UInt8](repeating: 0, count: BlockRequest.nameByteCount - name.count)
-      ChainBytes(segments, .deviceWritable, count: chain.writableByteCount).store(name, at: 0)
-      task.wipe(after: name.count)
+      var answer = task.answer
+      unsafe name.withUnsafeBytes { unsafe answer.store($0, segments) }
+      task.wipe(from: answer)
       return task
     case .discard where !options.isReadOnly:
-      beginRanges(&task, out.copy(clipped(sent)), sent, isDiscard: true)
+      beginRanges(&task, sent, segments, isDiscard: true)
       return task
     case .writeZeroes where !options.isReadOnly:
-      beginRanges(&task, out.copy(clipped(sent)), sent, isDiscard: false)
+      beginRanges(&task, sent, segments, isDiscard: false)
       return task
     case .discard, .writeZeroes, nil:
       task.fail(.unsupported)
@@ -55,18 +60,20 @@ extension BlockDevice {
     return sector * BlockFeatures.sectorBytes
   }
 
-  private func clipped(_ range: Range<Int>) -> Range<Int> {
-    range.prefix(Int(Self.mostRanges) * BlockRequest.rangeByteCount)
-  }
-
   /// Ranges to discard or to zero: all of them are looked at before the first is touched.
-  private func beginRanges(_ task: inout BlockTask, _ bytes: [UInt8], _ sent: Range<Int>, isDiscard: Bool) {
-    guard !bytes.isEmpty, bytes.count == sent.count, bytes.count % BlockRequest.rangeByteCount == 0 else {
+  private func beginRanges(
+    _ task: inout BlockTask, _ sent: ChainCursor, _ segments: Span<TranslatedSegment>, isDiscard: Bool
+  ) {
+    let size = BlockRequest.rangeByteCount
+    guard (1...Int(Self.mostRanges)).contains(sent.remaining / size), sent.remaining % size == 0 else {
       return task.fail(.failed)
     }
+    var bytes = [UInt8](repeating: 0, count: sent.remaining)
+    var sent = sent
+    unsafe bytes.withUnsafeMutableBytes { unsafe sent.copy(to: $0, segments) }
     var reader = PayloadReader(bytes)
     var ranges: [BlockRange] = []
-    for _ in 0..<(bytes.count / BlockRequest.rangeByteCount) {
+    for _ in 0..<(bytes.count / size) {
       let (sector, count, flags): (UInt64, UInt32, UInt32) = (reader.number(), reader.number(), reader.number())
       // Bit 0: unmap; of a discard it must be 0, and other bits mean nothing (virtio 1.2, 5.2.6.2).
       guard flags & ~1 == 0, !isDiscard || flags == 0 else { return task.fail(.unsupported) }
@@ -88,10 +95,12 @@ extension BlockDevice {
   /// Goes on with a request until it is done, or the budget is spent.
   ///
   /// - Returns: whether it is done.
-  func advance(_ task: inout BlockTask, _ budget: inout StepBudget) -> Bool {
+  func advance(
+    _ task: inout BlockTask, _ segments: Span<TranslatedSegment>, _ budget: inout StepBudget
+  ) -> Bool {
     while !task.isDone {
       if budget.isSpent { return false }
-      do throws(BlockImageError) { try advanceOnce(&task, &budget) } catch {
+      do throws(BlockImageError) { try advanceOnce(&task, segments, &budget) } catch {
         note(error)
         task.fail(.failed)
       }
@@ -100,16 +109,17 @@ extension BlockDevice {
   }
 
   /// One system call of a request.
-  private func advanceOnce(_ task: inout BlockTask, _ budget: inout StepBudget) throws(BlockImageError) {
+  private func advanceOnce(
+    _ task: inout BlockTask, _ segments: Span<TranslatedSegment>, _ budget: inout StepBudget
+  ) throws(BlockImageError) {
     switch task.work {
     case .read(var cursor, let offset):
       guard cursor.remaining > 0 else {
         task.work = .nothing
         return
       }
-      unsafe cursor.vectors(task.segments, limit: budget.part, to: &vectors)
-      let count = unsafe try image.read(vectors, at: offset)
-      cursor.advance(by: count, in: task.segments)
+      let count = unsafe try image.read(vectors.fill(cursor, segments, limit: budget.part), at: offset)
+      cursor.advance(by: count, segments)
       budget.spend(count)
       task.work = .read(cursor, at: offset + UInt64(count))
     case .write(var cursor, let offset):
@@ -117,18 +127,17 @@ extension BlockDevice {
         task.work = .nothing
         return
       }
-      unsafe cursor.vectors(task.segments, limit: budget.part, to: &vectors)
-      let count = unsafe try image.write(vectors, at: offset)
-      cursor.advance(by: count, in: task.segments)
+      let count = unsafe try image.write(vectors.fill(cursor, segments, limit: budget.part), at: offset)
+      cursor.advance(by: count, segments)
       budget.spend(count)
       task.work = .write(cursor, at: offset + UInt64(count))
     case .discard(var ranges):
-      guard let range = ranges.last else { return task.wipe(after: 0) }
+      guard let range = ranges.last else { return task.wipe(from: task.answer) }
       let count = range.byteCount == 0 ? 0 : try image.discard(at: range.offset, byteCount: range.byteCount)
       ranges.advance(by: count)
       task.work = .discard(ranges)
     case .clear(var ranges):
-      guard let range = ranges.last else { return task.wipe(after: 0) }
+      guard let range = ranges.last else { return task.wipe(from: task.answer) }
       let count =
         range.byteCount == 0
         ? 0 : try image.clear(at: range.offset, byteCount: range.byteCount, mayUnmap: range.mayUnmap)
@@ -136,9 +145,11 @@ extension BlockDevice {
       task.work = .clear(ranges)
     case .flush:
       try image.flush()
-      task.wipe(after: 0)
+      task.wipe(from: task.answer)
     case .wipe(var cursor):
-      budget.spend(cursor.clear(task.segments, limit: budget.part))
+      let count = min(budget.part, cursor.remaining)
+      cursor.clear(count, segments)
+      budget.spend(count)
       task.work = cursor.remaining > 0 ? .wipe(cursor) : .nothing
     case .nothing: break
     }
@@ -152,6 +163,12 @@ extension BlockDevice {
         note(error)
         isStable = false
       }
+    }
+    // In locals: what others can read of the object is checked for exclusive access at each touch.
+    var (done, failed) = (0 as UInt64, 0 as UInt64)
+    defer {
+      self.done += done
+      self.failed += failed
     }
     for request in finished {
       let reply = isStable || !request.isChanging ? request.reply : .failed

@@ -16,20 +16,24 @@ public final class BlockDevice: VhostUserDevice {
   public internal(set) var failed: UInt64 = 0
 
   /// By queue: the request that was begun and is not done.
-  private var held: [BlockTask?]
+  private var held: [HeldTask?]
+  /// Queues that run: the lock of an image that is handed over is theirs.
+  private var running: Set<Int> = []
   /// Entries of each queue, once it is known.
   private var sizes: [Int?]
   private var hasIndirect = false
   /// FLUSH was offered and is not accepted.
   var isWriteThrough = true
   var finished: [FinishedRequest] = []
-  var vectors: [iovec] = unsafe []
+  let vectors = VectorTable()
   private var errors: [BlockImageError] = []
   private var noted: [BlockImageError] = []
 
   /// What one call may take; small ones make tests short.
-  var stepByteCount = 4 << 20
-  var stepNanoseconds: UInt64 = 4_000_000
+  package var stepByteCount = 4 << 20
+  package var stepNanoseconds: UInt64 = 4_000_000
+  /// What the time of a step goes by.
+  package var clock = WaitClock()
 
   /// A disk over a file or a block device, whole sectors of it.
   ///
@@ -38,7 +42,7 @@ public final class BlockDevice: VhostUserDevice {
   public init(path: String, options: BlockOptions = BlockOptions()) throws(BlockImageError) {
     precondition((1...256).contains(options.queueCount), "a disk has 1 to 256 queues")
     precondition(options.blockSize >= 512 && options.blockSize % 512 == 0, "a block is whole sectors of 512 bytes")
-    image = try BlockImage(path: path, isReadOnly: options.isReadOnly)
+    image = try BlockImage(path: path, isReadOnly: options.isReadOnly, isLocked: !options.isHandedOver)
     self.options = options
     held = Array(repeating: nil, count: options.queueCount)
     sizes = Array(repeating: nil, count: options.queueCount)
@@ -114,8 +118,29 @@ public final class BlockDevice: VhostUserDevice {
   /// A request that was begun is fetched again, and done from its beginning.
   public func forget(index: Int) { held[index] = nil }
 
+  /// Takes the lock of an image that is handed over.
+  public func begin(index: Int) throws(VringFailure) {
+    if options.isHandedOver && running.isEmpty {
+      do throws(BlockImageError) { try image.lock() } catch { throw .device("the image: \(error)") }
+    }
+    running.insert(index)
+  }
+
+  /// Leaves an image that is handed over to the next device: what was written is stable then, also for another machine.
+  public func stop(index: Int) {
+    running.remove(index)
+    handOver()
+  }
+
+  private func handOver() {
+    guard options.isHandedOver, running.isEmpty else { return }
+    do throws(BlockImageError) { try image.unlock() } catch { note(error) }
+  }
+
   /// Drops requests that were begun.
   public func reset() {
+    running = []
+    handOver()
     held = held.map { _ in nil }
     sizes = sizes.map { _ in nil }
     finished.removeAll()
@@ -124,26 +149,29 @@ public final class BlockDevice: VhostUserDevice {
 
   /// Does requests, one after the other, as far as a budget of bytes and time reaches.
   public func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
-    var budget = StepBudget(bytes: stepByteCount, nanoseconds: stepNanoseconds)
+    var budget = StepBudget(bytes: stepByteCount, nanoseconds: stepNanoseconds, clock: clock)
     defer { complete(&queue) }
     for _ in 0..<limit {
-      var task: BlockTask
-      if let begun = held[index] {
-        task = begun
-        held[index] = nil
-      } else {
-        let chain: DeviceChain
-        do throws(QueueError) {
-          guard let next = try queue.next() else { return .empty }
-          chain = next
-        } catch { throw .queue(error) }
-        task = try begin(chain, queue.segments)
+      if let begun = held[index].take() {
+        var task = begun.task
+        guard advance(&task, begun.segments.span, &budget) else {
+          held[index] = HeldTask(task: task, segments: begun.segments)
+          return .more
+        }
+        finished.append(FinishedRequest(task, begun.segments.span))
+        continue
       }
-      guard advance(&task, &budget) else {
-        held[index] = task
+      let chain: DeviceChain
+      do throws(QueueError) {
+        guard let next = try queue.next() else { return .empty }
+        chain = next
+      } catch { throw .queue(error) }
+      var task = try begin(chain, queue.segments)
+      guard advance(&task, queue.segments, &budget) else {
+        held[index] = HeldTask(task: task, segments: Array(queue.segments))
         return .more
       }
-      finished.append(FinishedRequest(task))
+      finished.append(FinishedRequest(task, queue.segments))
     }
     return .more
   }
@@ -162,12 +190,33 @@ public final class BlockDevice: VhostUserDevice {
   }
 }
 
+/// Room for the vectors of one system call: memory of its own, which no request checks or counts.
+@safe
+struct VectorTable: ~Copyable {
+  /// UIO_MAXIOV of them.
+  let list = UnsafeMutableBufferPointer<iovec>.allocate(capacity: 1024)
+
+  deinit { unsafe list.deallocate() }
+
+  /// The next bytes of a cursor, `limit` at most.
+  func fill(
+    _ cursor: ChainCursor, _ segments: Span<TranslatedSegment>, limit: Int
+  ) -> UnsafeBufferPointer<iovec> {
+    let count = unsafe cursor.vectors(segments, limit: limit, to: list)
+    return unsafe UnsafeBufferPointer(rebasing: list[0..<count])
+  }
+}
+
 /// What a disk is to be like.
 public struct BlockOptions: Sendable {
   /// Whether writes are refused.
   public var isReadOnly = false
   /// Queues to offer, 1 to 256.
   public var queueCount = 1
+  /// Whether the image is locked only while a queue runs, so that a guest can move between two devices that have it.
+  ///
+  /// A queue whose device finds the image in use when it begins does not run.
+  public var isHandedOver = false
   /// Segments of data in a request at most.
   ///
   /// A driver without indirect tables is told of 2 less than its queue's size where that is less, because the ring

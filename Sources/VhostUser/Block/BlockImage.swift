@@ -6,7 +6,7 @@ internal import RingKit
 ///
 /// One thread's. Reads and writes go straight between the file and the guest's memory, and have reached the kernel's
 /// cache when they return; ``flush()`` makes them stable. It is locked as QEMU locks its images, for as long as it is
-/// open.
+/// open or, where another device is to have it after this one, from ``lock()`` to ``unlock()``.
 final class BlockImage {
   let byteCount: UInt64
   let isReadOnly: Bool
@@ -14,12 +14,15 @@ final class BlockImage {
   let canDiscard: Bool
   /// Times it was made stable.
   private(set) var flushCount = 0
+  /// Why it could not be made stable, the first time.
+  private var flushError: Int32 = 0
   private let fileDescriptor: Int32
+  private var isLocked: Bool
   /// Makes the file behind a descriptor stable: 0, or an errno.
   var synchronize: (Int32) -> Int32 = cring_file_sync
   private lazy var zeros = [UInt8](repeating: 0, count: 1 << 16)
 
-  init(path: String, isReadOnly: Bool) throws(BlockImageError) {
+  init(path: String, isReadOnly: Bool, isLocked: Bool = true) throws(BlockImageError) {
     // Before it is opened: a FIFO would wait for its other end, and a device may do something.
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { throw .system(operation: "opening \(path)", errno: errno) }
@@ -32,8 +35,7 @@ final class BlockImage {
     do throws(BlockImageError) {
       guard unsafe fstat(made, &status) == 0 else { throw .system(operation: "opening \(path)", errno: errno) }
       try Self.check(status)
-      let error = cring_file_lock_image(made, isReadOnly ? 0 : 1)
-      guard error == 0 else { throw error == EAGAIN ? .inUse : .system(operation: "locking \(path)", errno: error) }
+      if isLocked { try Self.lock(made, isReadOnly) }
       let end = lseek(made, 0, SEEK_END)
       guard end >= 0 else { throw .system(operation: "asking for the size of \(path)", errno: errno) }
       byteCount = UInt64(end)
@@ -43,6 +45,7 @@ final class BlockImage {
     }
     fileDescriptor = made
     self.isReadOnly = isReadOnly
+    self.isLocked = isLocked
     // A hole behind the end changes nothing, where holes are known at all.
     canDiscard =
       !isReadOnly
@@ -51,6 +54,40 @@ final class BlockImage {
   }
 
   deinit { close(fileDescriptor) }
+
+  private static func lock(_ file: Int32, _ isReadOnly: Bool) throws(BlockImageError) {
+    let error = cring_file_lock_image(file, isReadOnly ? 0 : 1)
+    guard error == 0 else { throw error == EAGAIN ? .inUse : .system(operation: "locking the image", errno: error) }
+  }
+
+  /// Takes an image that no other open file has.
+  ///
+  /// - Throws: ``BlockImageError/inUse``; ``BlockImageError/shrunk(to:from:)`` of one whose size is not what a driver
+  ///   was told.
+  func lock() throws(BlockImageError) {
+    if isLocked { return }
+    do throws(BlockImageError) {
+      try Self.lock(fileDescriptor, isReadOnly)
+      let end = lseek(fileDescriptor, 0, SEEK_END)
+      guard end == off_t(byteCount) else { throw .shrunk(to: UInt64(max(end, 0)), from: byteCount) }
+    } catch {
+      cring_file_unlock(fileDescriptor)
+      throw error
+    }
+    isLocked = true
+  }
+
+  /// Lets another have the image, with all that was written.
+  ///
+  /// - Throws: what ``flush()`` throws; it is let go all the same.
+  func unlock() throws(BlockImageError) {
+    guard isLocked else { return }
+    defer {
+      cring_file_unlock(fileDescriptor)
+      isLocked = false
+    }
+    if !isReadOnly { try flush() }
+  }
 
   private static func check(_ status: stat) throws(BlockImageError) {
     switch status.st_mode & S_IFMT {
@@ -65,8 +102,8 @@ final class BlockImage {
   /// Reads into the vectors, not all of them perhaps.
   ///
   /// - Returns: how many bytes.
-  func read(_ vectors: [iovec], at offset: UInt64) throws(BlockImageError) -> Int {
-    let count = unsafe cring_file_read(fileDescriptor, vectors, Int32(vectors.count), offset)
+  func read(_ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64) throws(BlockImageError) -> Int {
+    let count = unsafe cring_file_read(fileDescriptor, vectors.baseAddress, Int32(vectors.count), offset)
     guard count != 0 else { throw .shrunk(to: UInt64(max(lseek(fileDescriptor, 0, SEEK_END), 0)), from: byteCount) }
     guard count > 0 else { throw .system(operation: "reading the image", errno: Int32(-count)) }
     return Int(count)
@@ -75,17 +112,20 @@ final class BlockImage {
   /// Writes from the vectors, not all of them perhaps.
   ///
   /// - Returns: how many bytes.
-  func write(_ vectors: [iovec], at offset: UInt64) throws(BlockImageError) -> Int {
-    let count = unsafe cring_file_write(fileDescriptor, vectors, Int32(vectors.count), offset)
+  func write(_ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64) throws(BlockImageError) -> Int {
+    let count = unsafe cring_file_write(fileDescriptor, vectors.baseAddress, Int32(vectors.count), offset)
     guard count > 0 else { throw .system(operation: "writing the image", errno: count == 0 ? EIO : Int32(-count)) }
     return Int(count)
   }
 
   /// Makes what was written stable.
+  ///
+  /// The kernel reports once what it could not write, and drops it: after a failure no later call can promise
+  /// anything about what was written before, so each of them fails until the image is opened anew.
   func flush() throws(BlockImageError) {
     flushCount += 1
-    let error = synchronize(fileDescriptor)
-    guard error == 0 else { throw .system(operation: "flushing the image", errno: error) }
+    if flushError == 0 { flushError = synchronize(fileDescriptor) }
+    guard flushError == 0 else { throw .system(operation: "flushing the image", errno: flushError) }
   }
 
   /// Gives the blocks of a range back; nothing where the file system cannot, for a discard is a hint.
@@ -149,7 +189,7 @@ public enum BlockImageError: Error, Equatable, Sendable {
   case partialBlock(byteCount: UInt64, blockByteCount: UInt32)
   /// Another process, or this one, has it open as a disk, and one of the two writes to it.
   case inUse
-  /// It has become shorter since it was opened.
+  /// It has another size than when it was opened.
   case shrunk(to: UInt64, from: UInt64)
 }
 
@@ -162,7 +202,7 @@ extension BlockImageError: CustomStringConvertible {
     case .tooSmall(let count, let block): "it has \(count) bytes; a disk has at least one block of \(block)"
     case .partialBlock(let count, let block): "its \(count) bytes are not a whole number of blocks of \(block)"
     case .inUse: "it is in use as a disk already, and one of the two users writes"
-    case .shrunk(let count, let before): "the image has only \(count) bytes left of \(before)"
+    case .shrunk(let count, let before): "the image has \(count) bytes now, not \(before)"
     }
   }
 }

@@ -1,4 +1,3 @@
-internal import CRing
 internal import RingKit
 
 /// A request while it is done: in parts, so that no request keeps the other queues or the front-end waiting.
@@ -16,17 +15,13 @@ struct BlockTask {
   }
 
   let chain: DeviceChain
-  let segments: [TranslatedSegment]
   var work = Work.nothing
   private(set) var reply = BlockReply.done
 
   /// Writable bytes in front of the status.
   var room: Int { Int(chain.writableByteCount) - 1 }
 
-  init(_ chain: DeviceChain, _ segments: [TranslatedSegment]) {
-    self.chain = chain
-    self.segments = segments
-  }
+  init(_ chain: DeviceChain) { self.chain = chain }
 
   var isDone: Bool { if case .nothing = work { true } else { false } }
 
@@ -45,14 +40,24 @@ struct BlockTask {
   /// Ends it without success.
   mutating func fail(_ reply: BlockReply) {
     self.reply = reply
-    wipe(after: 0)
+    wipe(from: answer)
   }
 
-  /// What comes behind the work itself.
-  mutating func wipe(after count: Int) {
-    let cursor = ChainCursor(segments, .deviceWritable, after: count, count: room - count)
-    work = cursor.remaining > 0 ? .wipe(cursor) : .nothing
+  /// What may be written in front of the status.
+  var answer: ChainCursor {
+    var cursor = ChainCursor(chain, .deviceWritable)
+    cursor.shorten(by: 1)
+    return cursor
   }
+
+  /// What comes behind the work itself: what is left of the answer.
+  mutating func wipe(from cursor: ChainCursor) { work = cursor.remaining > 0 ? .wipe(cursor) : .nothing }
+}
+
+/// A request that goes on in a later call, with its segments: the queue's own are those of another chain by then.
+struct HeldTask {
+  let task: BlockTask
+  let segments: [TranslatedSegment]
 }
 
 /// Bytes of the image that are discarded or zeroed.
@@ -70,12 +75,12 @@ struct FinishedRequest {
   /// The last writable byte.
   let status: HostAddress
 
-  init(_ task: BlockTask) {
+  init(_ task: BlockTask, _ segments: Span<TranslatedSegment>) {
     chain = task.chain
     reply = task.reply
     isChanging = task.isChanging
     // A chain with a writable byte ends with a writable segment, and none is empty.
-    let last = task.segments[task.segments.count - 1]
+    let last = segments[segments.count - 1]
     status = unsafe last.host.advanced(by: last.byteCount - 1)
   }
 }
@@ -83,14 +88,16 @@ struct FinishedRequest {
 /// What one call of ``BlockDevice/serve(_:index:limit:)`` may take.
 struct StepBudget {
   private var bytes: Int
+  private let now: () -> UInt64
   private let end: UInt64
 
-  init(bytes: Int, nanoseconds: UInt64) {
+  init(bytes: Int, nanoseconds: UInt64, clock: WaitClock) {
     self.bytes = bytes
-    end = cring_nanoseconds() + nanoseconds
+    now = clock.now
+    end = now() &+ nanoseconds
   }
 
-  var isSpent: Bool { bytes <= 0 || cring_nanoseconds() >= end }
+  var isSpent: Bool { bytes <= 0 || now() >= end }
 
   /// Bytes that one system call moves at most.
   var part: Int { min(max(bytes, 0), 1 << 20) }

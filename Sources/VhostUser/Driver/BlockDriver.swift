@@ -37,18 +37,18 @@ public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
     requests = Array(repeating: nil, count: count)
   }
 
-  /// The slot that the next request gets, so that its data can have the same place; `nil` when all are in flight.
+  /// The slot that the next request gets, so that its data can have the same index; `nil` when all are in flight.
   public var nextSlot: Int? { free.last }
 
   /// Adds a request; visible to the device after `queue.publish()`.
   ///
   /// - Parameters:
   ///   - operation: what to do.
-  ///   - sector: where, in units of 512 bytes; 0 where there is no place.
+  ///   - sector: where, in units of 512 bytes; 0 for a request without one.
   ///   - data: what is read into or written from; `nil` of a flush.
   ///   - token: comes back with the completion.
   /// - Returns: `.full` when there is no slot or no room in the ring.
-  /// - Throws: ``QueueError``.
+  /// - Throws: `QueueError`.
   public mutating func submit(
     _ operation: BlockOperation, sector: UInt64, data: MemorySegment?, token: UInt64
   ) throws(QueueError) -> AddResult {
@@ -65,12 +65,12 @@ public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
   /// Takes the ring as new, and adds every request that is outstanding again, the oldest first; visible after
   /// `queue.publish()`.
   ///
-  /// For a device that takes the place of one that is gone and left no notes: what is outstanding is what this driver
+  /// For a device that replaces one that is gone and left no notes: what is outstanding is what this driver
   /// remembers, never what the ring says. Collect what the last one completed before (``next()`` until `nil`).
   /// Allocates.
   ///
   /// - Returns: how many there are.
-  /// - Throws: ``QueueError``; the driver is of no more use then.
+  /// - Throws: `QueueError`; the driver is of no more use then.
   public mutating func resubmit() throws(QueueError) -> Int {
     var outstanding: [Int] = []
     try queue.reset { outstanding.append(Int($0)) }
@@ -112,7 +112,7 @@ public struct BlockDriver<Queue: DriverQueue & ~Copyable>: ~Copyable {
 
   /// The next request that is done; `nil` when there is none.
   ///
-  /// - Throws: ``QueueError``.
+  /// - Throws: `QueueError`.
   public mutating func next() throws(QueueError) -> BlockCompletion? {
     guard let used = try queue.nextUsed() else { return nil }
     // The queue gives back no token but those it was given.

@@ -34,6 +34,8 @@ public enum FrontendError: Error, Equatable, Sendable {
   case inflight(InflightError)
   /// The back-end says that a vring stopped at a position that is none of its ring.
   case vringBase(index: Int, UInt32)
+  /// The back-end says that the device's status has bits that mean nothing.
+  case status(UInt64)
 }
 
 extension FrontendError: CustomStringConvertible {
@@ -60,6 +62,8 @@ extension FrontendError: CustomStringConvertible {
     case .vringMemory(let index, let address): "vring \(index) has a part at \(address), which is not shared memory"
     case .inflight(let error): error.description
     case .vringBase(let index, let base): "vring \(index) stopped at 0x\(String(base, radix: 16)), which is no position"
+    case .status(let word):
+      "the device's status is 0x\(String(word, radix: 16)); it has no bits beyond \(DeviceStatus.known)"
     }
   }
 }

@@ -5,7 +5,7 @@ extension VhostUserFrontend {
   /// Puts the device behind an IOMMU: its misses are answered from the domain's page table, and an unmap waits until
   /// the device has forgotten the translation.
   ///
-  /// The domain must be ``InvalidationServer/waiter``, because this thread maps and serves. ACCESS_PLATFORM must be
+  /// The domain must be `InvalidationServer.waiter`, because this thread maps and serves. ACCESS_PLATFORM must be
   /// agreed on.
   public func attach(_ domain: IOMMUDomain) {
     precondition(features.contains(.accessPlatform), "a device that translates needs ACCESS_PLATFORM")
@@ -139,22 +139,25 @@ public struct AnnouncingMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Copyabl
     self.frontend = frontend
   }
 
-  /// The path's.
+  /// The work of the wrapped path.
   public var work: Counter {
     get { base.work }
     set { base.work = newValue }
   }
 
-  /// The path's.
+  /// What the path beneath has.
+  public static var isTrusted: Bool { Base.isTrusted }
+
+  /// The wrapped path's value for a slot in which nothing is mapped.
   public static var unmapped: Mapping { Base.unmapped }
 
   /// Maps, and returns when the device knows.
   ///
-  /// - Throws: ``DMAError``; among it ``DMAError/deviceUnreachable`` when the session is over.
+  /// - Throws: `DMAError`; among it `DMAError.deviceUnreachable` when the session is over.
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
   ) throws(DMAError) -> (address: IOVA, mapping: Mapping) {
-    let mapped = try base.map(segment, direction)
+    let mapped = try base.mapChecked(segment, direction)
     if let frontend, !frontend.announce(mapped.address, byteCount: UInt64(segment.length)) {
       try base.unmap(mapped.mapping, direction)
       throw .deviceUnreachable
@@ -162,17 +165,17 @@ public struct AnnouncingMapper<Base: DMAMapper & ~Copyable>: DMAMapper, ~Copyabl
     return mapped
   }
 
-  /// The path's.
+  /// Unmaps through the wrapped path.
   public mutating func unmap(
     _ mapping: Mapping, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 {
     try base.unmap(mapping, direction, written: written)
   }
 
-  /// The path's.
+  /// Lets the wrapped path do what is due by now.
   public mutating func poll() throws(DMAError) { try base.poll() }
 
-  /// The path's.
+  /// Completes what the wrapped path deferred.
   public mutating func flush() throws(DMAError) { try base.flush() }
 }
 

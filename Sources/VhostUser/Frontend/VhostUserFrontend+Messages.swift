@@ -1,3 +1,4 @@
+internal import CRing
 internal import RingKit
 
 extension VhostUserFrontend {
@@ -32,7 +33,10 @@ extension VhostUserFrontend {
       try serveChannel()
       let now = clock.now()
       guard now < deadline else { throw fail(.unanswered(message.request, milliseconds: timeout)) }
-      try wait(milliseconds: Int32(min((deadline - now) / 1_000_000 + 1, 1000)))
+      if isOver() {
+        throw fail(.connection(.system(operation: "waiting for an answer", errno: CRING_STREAM_INTERRUPTED)))
+      }
+      try wait(milliseconds: Int32(min((deadline - now) / 1_000_000 + 1, 250)))
     }
   }
 

@@ -36,10 +36,10 @@ extension VhostUserFrontend {
     return true
   }
 
-  /// Goes on with the back-end that takes the place of one that is gone: agrees on the same, and hands it the same
+  /// Goes on with the back-end that replaces one that is gone: agrees on the same, and hands it the same
   /// memory and the notes of what is in flight.
   ///
-  /// REPLY_ACK and MQ may be new with it: they say how messages go, and not what the rings are.
+  /// REPLY_ACK, MQ and STATUS may be new with it: they say how messages go, and not what the rings are.
   ///
   /// For a session that ended with ``hasLostBackend``, this one or the last attempt. Each vring that was started waits
   /// for ``resume(_:at:)``. A back-end that is dead looks like one that only closed its socket: a living one still has
@@ -57,7 +57,8 @@ extension VhostUserFrontend {
     (protocolFeatures, failure) = ([], nil)
     counts.reconnections &+= 1
     try negotiate(
-      agreed.features, required: agreed.features, of: agreed.kind, protocolFeatures: agreed.protocolFeatures,
+      agreed.features, required: agreed.features, of: agreed.kind,
+      protocolFeatures: agreed.protocolFeatures.subtracting(.status),
       queues: agreed.queues)
     if let memory { try share(memory) }
     if let inflight { try order(.setInflight(inflight.description, inflight.file)) }

@@ -9,11 +9,22 @@ extension VhostUserFrontend {
   ///
   /// - Throws: ``FrontendError``.
   public func start(_ index: Int, _ vring: VringSetup) throws(FrontendError) {
+    try start(index, vring, at: vring.firstPosition)
+  }
+
+  /// The same for a ring that stands at another position than its first.
+  ///
+  /// - Parameters:
+  ///   - index: the vring's.
+  ///   - vring: what the device has to know of it.
+  ///   - base: the next available entry, in a packed ring with both wrap counters, as ``stop(_:)`` returns it.
+  /// - Throws: ``FrontendError``.
+  package func start(_ index: Int, _ vring: VringSetup, at base: UInt32) throws(FrontendError) {
     precondition((0...255).contains(index), "a vring's index is 0 to 255")
     precondition(
       (vring.window != nil) == features.contains(.accessPlatform), "a vring has a window with ACCESS_PLATFORM only")
     vrings[index] = vring
-    try handOver(index, vring, base: vring.firstPosition)
+    try handOver(index, vring, base: base)
   }
 
   /// Tells the back-end all of a vring.
@@ -31,6 +42,7 @@ extension VhostUserFrontend {
     // Without protocol features a vring runs from its kick on.
     if !hasProtocolFeatures { return }
     try order(.setVringEnable(VringState(index: number, value: 1)))
+    try noteHandOver(index)
   }
 
   /// Takes a vring back; what the device has not completed by then stays so.

@@ -36,6 +36,8 @@ public final class VhostUserFrontend {
   public let timeout: Int
   /// What that is measured by.
   package var clock = WaitClock()
+  /// Asked some times a second while an answer is waited for; true ends the session.
+  package var isOver: () -> Bool = { false }
 
   /// Whether the device has feature bit 30, with which vrings are enabled one by one.
   var hasProtocolFeatures = false
@@ -47,11 +49,14 @@ public final class VhostUserFrontend {
   /// What a successor has to agree on, and what it is handed.
   var agreed: (kind: DeviceKind, features: VirtioFeatures, protocolFeatures: ProtocolFeatures, queues: Int)?
   var vrings: [Int: VringSetup] = [:]
+  /// Vrings that this back-end was handed.
+  private var handedOver: Set<Int> = []
+  private var session: DeviceSession<FrontendTransport>?
   var inflight: KeptInflight?
   /// Requests whose replies have not come, oldest first, and the number of the first of them.
   var awaited: [FrontendRequest] = []
   var answeredCount = 0
-  /// Replies that somebody waits for, by the number of their request.
+  /// Replies that a caller waits for, by the number of their request.
   var replies: [Int: VhostUserMessage] = [:]
   /// What ended the session.
   public internal(set) var failure: FrontendError?
@@ -86,15 +91,14 @@ public final class VhostUserFrontend {
     let bit = VirtioFeatures(rawValue: ProtocolFeatures.deviceBit)
     offeredFeatures = offered.subtracting(bit)
     hasProtocolFeatures = offered.contains(bit)
-    let transport = FrontendTransport { accepted throws(FrontendError) in
-      try self.agree(accepted, needed: needed, optional: optional, queues: queues)
-    } offering: {
-      self.offeredFeatures
-    }
-    var session = DeviceSession(transport, kind: kind, platform: Platform(secure: false))
+    handedOver = []
+    var session = DeviceSession(
+      FrontendTransport(self, needed: needed, optional: optional, queues: queues), kind: kind,
+      platform: Platform(secure: false))
     do throws(NegotiationError) {
       try session.begin()
       features = try session.negotiate(FeatureRequest(understood: wanted, required: required)).accepted
+      self.session = consume session
     } catch {
       // What the connection or the back-end did wrong stands there already.
       if let failure { throw failure }
@@ -106,8 +110,9 @@ public final class VhostUserFrontend {
   }
 
   /// Agrees on extensions with the back-end, and tells it the features that were accepted.
-  private func agree(
-    _ accepted: VirtioFeatures, needed: ProtocolFeatures, optional: ProtocolFeatures, queues: Int
+  fileprivate func agree(
+    _ accepted: VirtioFeatures, needed: ProtocolFeatures, optional: ProtocolFeatures, queues: Int,
+    status: DeviceStatus
   ) throws(FrontendError) {
     var needed = needed
     if accepted.contains(.accessPlatform) { needed.formUnion([.replyAck, .backendRequests]) }
@@ -115,19 +120,47 @@ public final class VhostUserFrontend {
     guard extensions.isSuperset(of: needed) else {
       throw fail(.missingProtocolFeatures(needed.subtracting(extensions), offered: extensions))
     }
-    let agreed = extensions.intersection(needed.union(optional).union([.queueCount, .replyAck]))
+    let agreed = extensions.intersection(needed.union(optional).union([.queueCount, .replyAck, .status]))
     if hasProtocolFeatures {
       // Whether it is answered is what it decides.
       try send(.setProtocolFeatures(agreed), needsReply: false)
       protocolFeatures = agreed
     }
     try order(.setOwner)
+    if agreed.contains(.status) {
+      // What the driver wrote while it was not known whether there is a status to write to.
+      try order(.setStatus([]))
+      try order(.setStatus(status))
+    }
     if agreed.contains(.queueCount) {
       let count = try number(.getQueueCount)
       guard count >= UInt64(queues) else { throw fail(.tooFewQueues(wanted: queues, offered: count)) }
     }
     let bit = VirtioFeatures(rawValue: ProtocolFeatures.deviceBit)
     try order(.setFeatures(hasProtocolFeatures ? accepted.union(bit) : accepted))
+  }
+
+  /// Says that all is set up (DRIVER_OK), once as many vrings were handed over as will be used.
+  func noteHandOver(_ index: Int) throws(FrontendError) {
+    handedOver.insert(index)
+    guard protocolFeatures.contains(.status), handedOver.count == agreed?.queues else { return }
+    if session?.status.contains(.driverOK) ?? true { return }
+    do throws(NegotiationError) { try session?.start() } catch { throw failure ?? fail(.negotiation(error)) }
+  }
+
+  /// Looks whether the device says that it needs a reset, for whenever a queue stalls; without STATUS it cannot say so.
+  ///
+  /// - Throws: ``FrontendError``; among it ``FrontendError/negotiation(_:)`` with `NegotiationError.needsReset`.
+  public func checkStatus() throws(FrontendError) {
+    if let failure { throw failure }
+    guard protocolFeatures.contains(.status) else { return }
+    do throws(NegotiationError) { try session?.check() } catch { throw failure ?? fail(.negotiation(error)) }
+  }
+
+  fileprivate func readStatus() throws(FrontendError) -> DeviceStatus {
+    let word = try number(.getStatus)
+    guard let status = DeviceStatus(word: word) else { throw fail(.status(word)) }
+    return status
   }
 
   private func openChannel() throws(FrontendError) {
@@ -177,7 +210,7 @@ public final class VhostUserFrontend {
     return failure ?? error
   }
 
-  /// Gives an error of the connection its place among this type's.
+  /// The error of this type for one of the connection.
   func carrying<Value: ~Copyable>(
     _ body: () throws(VhostUserError) -> Value
   ) throws(FrontendError) -> Value {
@@ -187,31 +220,44 @@ public final class VhostUserFrontend {
 
 /// A vhost-user connection as a device's registers.
 ///
-/// There is no status in the protocol without its extension STATUS, which is not agreed on here: what is written is
-/// what is read. The features are asked for once, because a back-end has one answer for a connection.
+/// Without the extension STATUS there is no status: what is written is what is read. With it the device has one from
+/// the moment that the extension is agreed on. The features are asked for once, because a back-end has one answer for a
+/// connection.
 private struct FrontendTransport: DeviceTransport {
-  let accept: (VirtioFeatures) throws(FrontendError) -> Void
-  let offer: () -> VirtioFeatures
+  // The front-end owns the session, which owns this.
+  private unowned let frontend: VhostUserFrontend
+  private let (needed, optional, queues): (ProtocolFeatures, ProtocolFeatures, Int)
   private var written: DeviceStatus = []
 
-  init(
-    accepting accept: @escaping (VirtioFeatures) throws(FrontendError) -> Void,
-    offering offer: @escaping () -> VirtioFeatures
-  ) {
-    (self.accept, self.offer) = (accept, offer)
+  init(_ frontend: VhostUserFrontend, needed: ProtocolFeatures, optional: ProtocolFeatures, queues: Int) {
+    self.frontend = frontend
+    (self.needed, self.optional, self.queues) = (needed, optional, queues)
   }
 
-  func offeredFeatures() throws(TransportError) -> VirtioFeatures { offer() }
+  private var hasStatus: Bool { frontend.protocolFeatures.contains(.status) }
+
+  func offeredFeatures() throws(TransportError) -> VirtioFeatures { frontend.offeredFeatures }
 
   func writeAcceptedFeatures(_ features: VirtioFeatures) throws(TransportError) {
-    do throws(FrontendError) { try accept(features) } catch {
-      throw TransportError(operation: "telling the back-end its features", reason: "\(error)")
+    do throws(FrontendError) {
+      try frontend.agree(features, needed: needed, optional: optional, queues: queues, status: written)
+    } catch { throw TransportError(operation: "telling the back-end its features", reason: "\(error)") }
+  }
+
+  func status() throws(TransportError) -> DeviceStatus {
+    guard hasStatus else { return written }
+    do throws(FrontendError) { return try frontend.readStatus() } catch {
+      throw TransportError(operation: "reading the device status", reason: "\(error)")
     }
   }
 
-  func status() throws(TransportError) -> DeviceStatus { written }
-
-  mutating func writeStatus(_ status: DeviceStatus) throws(TransportError) { written = status }
+  mutating func writeStatus(_ status: DeviceStatus) throws(TransportError) {
+    written = status
+    guard hasStatus else { return }
+    do throws(FrontendError) { try frontend.order(.setStatus(status)) } catch {
+      throw TransportError(operation: "writing the device status", reason: "\(error)")
+    }
+  }
 }
 
 /// How often a front-end did what.

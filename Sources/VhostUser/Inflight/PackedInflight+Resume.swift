@@ -1,18 +1,20 @@
 internal import RingKit
 
 extension PackedInflight {
-  /// Where a device that completes in order goes on with what another one left.
+  /// Where a device goes on with what another one left.
   ///
   /// - Parameters:
   ///   - memory: the queue's part.
   ///   - size: the entries that the memory was described with.
   ///   - ring: the queue's ring.
-  /// - Returns: `nil` when none has noted anything.
-  /// - Throws: ``VhostUserError/inflight(_:)`` when what is noted makes no sense, or is not what stands in the ring
-  ///   from there on: a device that works in order would do one request twice and another never.
-  static func position(
-    _ memory: SharedMemory, size: Int, _ ring: PackedRing
-  ) throws(VhostUserError) -> WrapCounter? {
+  ///   - isInOrder: whether buffers are completed in the order they were fetched.
+  /// - Returns: the used position and what has to be fetched anew, which is nothing where the ring still has all of it
+  ///   from there on; `nil` when no back-end has noted anything.
+  /// - Throws: ``VhostUserError/inflight(_:)`` when what is noted makes no sense, or with IN_ORDER is not what stands
+  ///   in the ring: the driver would find one buffer twice and another never.
+  static func resume(
+    _ memory: SharedMemory, size: Int, _ ring: PackedRing, isInOrder: Bool
+  ) throws(VhostUserError) -> (used: WrapCounter, again: [FlightEntry])? {
     let version = memory.load16(InflightLayout.version)
     if version == 0 { return nil }
     guard version == InflightLayout.currentVersion else { throw .inflight("its version is \(version)") }
@@ -28,11 +30,40 @@ extension PackedInflight {
     let flags = UInt16(truncatingIfNeeded: ring.descriptors.load64(Int(old.offset) * 16 + 8) >> 48)
     let isPublished = now != old && flags & 0x8080 != old.availableFlags
     let position = isPublished ? now : old
-    var place = position
-    for buffer in try buffers(memory, size: size, isPublished: isPublished) {
-      try find(buffer, memory, size: size, ring, at: &place)
+    var cursor = position
+    let inFlight = try buffers(memory, size: size, isPublished: isPublished)
+    do throws(VhostUserError) {
+      for buffer in inFlight { try find(buffer, memory, size: size, ring, at: &cursor) }
+      return (position, [])
+    } catch {
+      if isInOrder { throw error }
+      return (position, try copies(inFlight, memory, size: size, ring))
     }
-    return position
+  }
+
+  /// The buffers in flight with their descriptors, as they were noted.
+  private static func copies(
+    _ buffers: [Buffer], _ memory: SharedMemory, size: Int, _ ring: PackedRing
+  ) throws(VhostUserError) -> [FlightEntry] {
+    var found: [FlightEntry] = []
+    var sum = 0
+    for buffer in buffers {
+      sum += Int(buffer.count)
+      guard buffer.count > 0, sum <= ring.size else {
+        throw .inflight("buffers of \(sum) descriptors are in flight in a ring of \(ring.size)")
+      }
+      var descriptors: [(address: UInt64, word: UInt64)] = []
+      var entry = buffer.head
+      for _ in 0..<buffer.count {
+        guard entry < size else { throw .inflight("a buffer in flight leads to entry \(entry) of \(size)") }
+        let at = offset(Int(entry))
+        let word = memory.load64(at + 16)
+        descriptors.append((memory.load64(at + 24), word >> 32 | word << 32))
+        entry = UInt16(truncatingIfNeeded: memory.load64(at) >> 16)
+      }
+      found.append(FlightEntry(descriptors))
+    }
+    return found
   }
 
   /// A buffer in flight: its first entry, how many there are, and when it was fetched.
@@ -73,7 +104,7 @@ extension PackedInflight {
 
   /// Holds a buffer against the descriptors that stand in the ring, and steps behind them.
   private static func find(
-    _ buffer: Buffer, _ memory: SharedMemory, size: Int, _ ring: PackedRing, at place: inout WrapCounter
+    _ buffer: Buffer, _ memory: SharedMemory, size: Int, _ ring: PackedRing, at cursor: inout WrapCounter
   ) throws(VhostUserError) {
     guard (1...UInt16(ring.size)).contains(buffer.count) else {
       throw .inflight("entry \(buffer.head) is a buffer of \(buffer.count) descriptors in a ring of \(ring.size)")
@@ -81,7 +112,7 @@ extension PackedInflight {
     var entry = buffer.head
     for _ in 0..<buffer.count {
       guard entry < size else { throw .inflight("a buffer in flight leads to entry \(entry) of \(size)") }
-      let (noted, slot) = (offset(Int(entry)), Int(place.offset) * 16)
+      let (noted, slot) = (offset(Int(entry)), Int(cursor.offset) * 16)
       let word = ring.descriptors.load64(slot + 8)
       // Length, id and flags stand in another order there.
       let isSame =
@@ -91,7 +122,7 @@ extension PackedInflight {
         let id = UInt16(truncatingIfNeeded: memory.load64(noted + 16))
         throw .inflight("buffer \(id) is in flight, and is not where a device that works in order left it")
       }
-      place.advance(by: 1, size: UInt16(ring.size))
+      cursor.advance(by: 1, size: UInt16(ring.size))
       entry = UInt16(truncatingIfNeeded: memory.load64(noted) >> 16)
     }
   }

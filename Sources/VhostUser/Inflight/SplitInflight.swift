@@ -34,25 +34,30 @@ struct SplitInflight {
     InflightLayout.header(packed: false) + entry * InflightLayout.entry(packed: false)
   }
 
-  /// Whether a device that completes in order finds in the available ring what another one had in flight.
+  /// What a device goes on with that another one left.
   ///
   /// - Parameters:
   ///   - memory: the queue's part.
   ///   - size: the entries that the memory was described with.
   ///   - used: the used ring's index.
-  ///   - available: the head that stands `position` entries behind that in the available ring.
-  /// - Returns: false when none has noted anything.
-  /// - Throws: ``VhostUserError/inflight(_:)`` when it does not find it there, or what is noted makes no sense.
-  static func check(
-    _ memory: SharedMemory, size: Int, used: UInt16, available: (_ position: UInt16) -> UInt16
-  ) throws(VhostUserError) -> Bool {
+  ///   - isInOrder: whether buffers are completed in the order they were fetched.
+  ///   - available: the head that is `offset` entries behind that index in the available ring.
+  /// - Returns: the heads that have to be fetched anew, which are none where the available ring has them from there on;
+  ///   `nil` when no back-end has noted anything.
+  /// - Throws: ``VhostUserError/inflight(_:)`` when what is noted makes no sense, or with IN_ORDER is not what the
+  ///   available ring has.
+  static func resume(
+    _ memory: SharedMemory, size: Int, used: UInt16, isInOrder: Bool, available: (_ offset: UInt16) -> UInt16
+  ) throws(VhostUserError) -> [UInt16]? {
     let version = memory.load16(InflightLayout.version)
-    if version == 0 { return false }
+    if version == 0 { return nil }
     try check(memory, version, size: size)
-    for (i, head) in try heads(memory, size: size, used: used).enumerated() where available(UInt16(i)) != head {
+    let found = try heads(memory, size: size, used: used)
+    for (i, head) in found.enumerated() where available(UInt16(i)) != head {
+      if !isInOrder { return found }
       throw .inflight("descriptor \(head) is in flight, and is not where a device that works in order left it")
     }
-    return true
+    return []
   }
 
   private static func check(_ memory: SharedMemory, _ version: UInt16, size: Int) throws(VhostUserError) {

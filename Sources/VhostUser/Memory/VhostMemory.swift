@@ -1,6 +1,6 @@
 internal import CRing
-internal import RingIOMMU
-internal import RingKit
+public import RingIOMMU
+public import RingKit
 
 /// The guest's memory as a front-end's table has it: mapped here, and known by guest addresses and by user addresses.
 final class VhostMemory {
@@ -65,6 +65,21 @@ final class VhostMemory {
     return nil
   }
 
+  /// Behind the last guest address.
+  var guestEnd: UInt64 {
+    guest.regions.last.map { $0.guestBase.rawValue + UInt64($0.byteCount) } ?? 0
+  }
+
+  /// Where the guest has memory that is mapped at `host`, and how much of it is in the same region; `nil`: nowhere.
+  func guestAddress(of host: HostAddress) -> (address: UInt64, byteCount: UInt64)? {
+    for part in parts {
+      let offset = UInt64(host.rawValue &- part.region.hostBase.rawValue)
+      let byteCount = UInt64(part.region.byteCount)
+      if offset < byteCount { return (part.region.guestBase.rawValue + offset, byteCount - offset) }
+    }
+    return nil
+  }
+
   private static func slice(_ region: MemoryRegion, _ offset: UInt64, _ byteCount: Int) -> GuestBuffer? {
     guard byteCount >= 0, offset <= UInt64(region.byteCount), byteCount <= region.byteCount - Int(offset) else {
       return nil
@@ -75,11 +90,12 @@ final class VhostMemory {
 
 /// What turns a descriptor's address into memory: a look-up among the regions, or with ACCESS_PLATFORM in what IOTLB
 /// messages said.
+@frozen @usableFromInline
 struct VhostTranslator: DMATranslator, ~Copyable {
-  var work = CountedWork()
-  private let isTranslating: Bool
-  private var regions: RegionTranslator<UncountedWork>
-  private var known: DeviceIOTLBTranslator<CountedWork>
+  @usableFromInline var work = CountedWork()
+  @usableFromInline let isTranslating: Bool
+  @usableFromInline var regions: RegionTranslator<UncountedWork>
+  @usableFromInline var known: DeviceIOTLBTranslator<CountedWork>
 
   init(memory: VhostMemory, known: DeviceIOTLB, isTranslating: Bool) {
     self.isTranslating = isTranslating
@@ -87,6 +103,10 @@ struct VhostTranslator: DMATranslator, ~Copyable {
     self.known = DeviceIOTLBTranslator(known, counter: CountedWork())
   }
 
+  @inlinable
+  static var isTrusted: Bool { true }
+
+  @inlinable @inline(__always)
   mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
@@ -94,8 +114,10 @@ struct VhostTranslator: DMATranslator, ~Copyable {
     return try regions.translate(address, byteCount: byteCount, for: access)
   }
 
+  @inlinable @inline(__always)
   mutating func service() {}
 
+  @inlinable
   mutating func shareThread(_ isShared: Bool) {}
 
   /// What the queue, and the IOTLB, did.

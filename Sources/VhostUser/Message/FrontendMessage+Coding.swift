@@ -1,4 +1,5 @@
 internal import RingKit
+internal import RingPlatform
 
 extension FrontendMessage {
   /// The message as it is sent.
@@ -15,10 +16,13 @@ extension FrontendMessage {
 
   private var parts: ([UInt8], [PassedDescriptor]) {
     switch self {
-    case .getFeatures, .setOwner, .resetOwner, .getProtocolFeatures, .getQueueCount, .resetDevice: ([], [])
+    case .getFeatures, .setOwner, .resetOwner, .getProtocolFeatures, .getQueueCount, .resetDevice, .getStatus: ([], [])
     case .setFeatures(let features): (Self.word(features.rawValue), [])
     case .setProtocolFeatures(let features): (Self.word(features.rawValue), [])
+    case .setStatus(let status): (Self.word(UInt64(status.rawValue)), [])
     case .setMemoryTable(let table, let files): (MemoryTableEntry.payload(table), files)
+    case .setLogBase(let byteCount, let fileOffset, let file): (Self.word(byteCount) + Self.word(fileOffset), [file])
+    case .setLogFile(let file): ([], [file])
     case .setVringSize(let state), .setVringBase(let state), .getVringBase(let state), .setVringEnable(let state):
       (state.payload, [])
     case .setVringAddress(let address): (address.payload, [])
@@ -63,7 +67,8 @@ extension FrontendMessage {
 
   private static func byteCounts(_ request: FrontendRequest) -> [Int] {
     switch request {
-    case .setFeatures, .setProtocolFeatures: [8]
+    case .setFeatures, .setProtocolFeatures, .setStatus: [8]
+    case .setLogBase: [16]
     case .setVringSize, .setVringBase, .getVringBase, .setVringEnable: [VringState.byteCount]
     case .setVringAddress: [VringAddress.byteCount]
     case .iotlb: [IOTLBMessage.byteCount, IOTLBMessage.packedByteCount]
@@ -73,7 +78,10 @@ extension FrontendMessage {
   }
 
   private static func descriptorCount(_ request: FrontendRequest) -> Int {
-    request == .setBackendChannel || request == .setInflight ? 1 : 0
+    switch request {
+    case .setLogBase, .setLogFile, .setBackendChannel, .setInflight: 1
+    default: 0
+    }
   }
 
   private static func fixed(
@@ -85,6 +93,9 @@ extension FrontendMessage {
     case .setFeatures: return .setFeatures(VirtioFeatures(rawValue: reader.number()))
     case .setOwner: return .setOwner
     case .resetOwner: return .resetOwner
+    case .setLogBase:
+      return .setLogBase(byteCount: reader.number(), fileOffset: reader.number(), message.descriptors[0])
+    case .setLogFile: return .setLogFile(message.descriptors[0])
     case .setVringSize: return .setVringSize(VringState(&reader))
     case .setVringAddress: return .setVringAddress(VringAddress(&reader))
     case .setVringBase: return .setVringBase(VringState(&reader))
@@ -100,6 +111,11 @@ extension FrontendMessage {
     case .getInflight: return .getInflight(InflightDescription(&reader))
     case .setInflight: return .setInflight(InflightDescription(&reader), message.descriptors[0])
     case .resetDevice: return .resetDevice
+    case .getStatus: return .getStatus
+    case .setStatus:
+      let word: UInt64 = reader.number()
+      guard let status = DeviceStatus(word: word) else { throw .status(word) }
+      return .setStatus(status)
     case .setMemoryTable, .setVringKick, .setVringCall, .setVringError, .getConfig, .setConfig:
       preconditionFailure("requests without a fixed length are taken apart by themselves")
     }

@@ -1,4 +1,5 @@
 public import RingKit
+public import RingPlatform
 
 /// A request of a front-end, taken apart and checked.
 ///
@@ -14,6 +15,10 @@ public enum FrontendMessage: Sendable {
   case resetOwner
   /// The guest's memory is this, each entry with the file it lies in.
   case setMemoryTable([MemoryTableEntry], [PassedDescriptor])
+  /// What the device writes to the guest's memory is logged here: so many bytes from an offset of the file on.
+  case setLogBase(byteCount: UInt64, fileOffset: UInt64, PassedDescriptor)
+  /// The eventfd to ring when the log was written to.
+  case setLogFile(PassedDescriptor)
   /// A vring has that many entries.
   case setVringSize(VringState)
   /// A vring lies there.
@@ -50,6 +55,10 @@ public enum FrontendMessage: Sendable {
   case setInflight(InflightDescription, PassedDescriptor)
   /// The device returns to its initial state.
   case resetDevice
+  /// The device's status is this; none of its bits: the device returns to its initial state.
+  case setStatus(DeviceStatus)
+  /// What is the device's status?
+  case getStatus
 }
 
 extension FrontendMessage {
@@ -61,6 +70,8 @@ extension FrontendMessage {
     case .setOwner: .setOwner
     case .resetOwner: .resetOwner
     case .setMemoryTable: .setMemoryTable
+    case .setLogBase: .setLogBase
+    case .setLogFile: .setLogFile
     case .setVringSize: .setVringSize
     case .setVringAddress: .setVringAddress
     case .setVringBase: .setVringBase
@@ -79,13 +90,15 @@ extension FrontendMessage {
     case .getInflight: .getInflight
     case .setInflight: .setInflight
     case .resetDevice: .resetDevice
+    case .setStatus: .setStatus
+    case .getStatus: .getStatus
     }
   }
 }
 
 /// What a front-end asks of a back-end, by the numbers of the protocol ("Front-end message types").
 ///
-/// Those of extensions that are not spoken here (logging, postcopy, crypto, GPU, memory slots) are not among them.
+/// Those of extensions that are not spoken here (postcopy, crypto, GPU, memory slots) are not among them.
 public enum FrontendRequest: UInt32, Sendable, CaseIterable {
   /// VHOST_USER_GET_FEATURES.
   case getFeatures = 1
@@ -97,6 +110,10 @@ public enum FrontendRequest: UInt32, Sendable, CaseIterable {
   case resetOwner = 4
   /// VHOST_USER_SET_MEM_TABLE.
   case setMemoryTable = 5
+  /// VHOST_USER_SET_LOG_BASE.
+  case setLogBase = 6
+  /// VHOST_USER_SET_LOG_FD.
+  case setLogFile = 7
   /// VHOST_USER_SET_VRING_NUM.
   case setVringSize = 8
   /// VHOST_USER_SET_VRING_ADDR.
@@ -133,13 +150,19 @@ public enum FrontendRequest: UInt32, Sendable, CaseIterable {
   case setInflight = 32
   /// VHOST_USER_RESET_DEVICE.
   case resetDevice = 34
+  /// VHOST_USER_SET_STATUS.
+  case setStatus = 39
+  /// VHOST_USER_GET_STATUS.
+  case getStatus = 40
 }
 
 extension FrontendRequest {
   /// Whether the request has a reply of its own, with or without REPLY_ACK.
   public var hasReply: Bool {
     switch self {
-    case .getFeatures, .getVringBase, .getProtocolFeatures, .getQueueCount, .getConfig, .getInflight: true
+    case .getFeatures, .setLogBase, .getVringBase, .getProtocolFeatures, .getQueueCount, .getConfig, .getInflight,
+      .getStatus:
+      true
     default: false
     }
   }
@@ -157,6 +180,8 @@ public struct ProtocolFeatures: OptionSet, Hashable, Sendable {
 
   /// 0: the back-end says how many queues it has.
   public static let queueCount = ProtocolFeatures(rawValue: 1 << 0)
+  /// 1: the log of what the device wrote is in shared memory; only with it is VHOST_F_LOG_ALL (bit 26) accepted.
+  public static let logSharedMemory = ProtocolFeatures(rawValue: 1 << 1)
   /// 3: need_reply is answered.
   public static let replyAck = ProtocolFeatures(rawValue: 1 << 3)
   /// 5: a channel for requests of the back-end.
@@ -167,6 +192,8 @@ public struct ProtocolFeatures: OptionSet, Hashable, Sendable {
   public static let inflight = ProtocolFeatures(rawValue: 1 << 12)
   /// 13: the front-end may reset the device.
   public static let resetDevice = ProtocolFeatures(rawValue: 1 << 13)
+  /// 16: the device has a status, as in its registers.
+  public static let status = ProtocolFeatures(rawValue: 1 << 16)
 
   /// Feature bit 30 of the device: there are protocol features to ask for.
   public static let deviceBit: UInt64 = 1 << 30
@@ -174,8 +201,9 @@ public struct ProtocolFeatures: OptionSet, Hashable, Sendable {
 
 extension ProtocolFeatures: CustomStringConvertible {
   private static let names: [(ProtocolFeatures, String)] = [
-    (.queueCount, "MQ"), (.replyAck, "REPLY_ACK"), (.backendRequests, "BACKEND_REQ"), (.config, "CONFIG"),
-    (.inflight, "INFLIGHT_SHMFD"), (.resetDevice, "RESET_DEVICE"),
+    (.queueCount, "MQ"), (.logSharedMemory, "LOG_SHMFD"), (.replyAck, "REPLY_ACK"),
+    (.backendRequests, "BACKEND_REQ"), (.config, "CONFIG"), (.inflight, "INFLIGHT_SHMFD"),
+    (.resetDevice, "RESET_DEVICE"), (.status, "STATUS"),
   ]
 
   /// The names of the bits that are set, unknown ones by number.

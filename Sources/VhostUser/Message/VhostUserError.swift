@@ -1,6 +1,7 @@
 internal import Glibc
 internal import RingIOMMU
 public import RingKit
+public import RingPlatform
 
 /// Why a connection came to its end, or was not made.
 ///
@@ -64,12 +65,18 @@ public enum VhostUserError: Error, Equatable, Sendable {
   case userAddressOverlap(UInt64)
   /// A descriptor that is not what the request needs.
   case notAnEventFile(request: UInt32)
-  /// A back-end channel that is no Unix stream socket.
+  /// A descriptor that is no Unix stream socket: the back-end's channel, or one that was passed to this process.
   case notASocket
   /// A translation whose range is empty, wraps or does not lead to memory.
   case translation(IOVA, byteCount: UInt64, userAddress: UInt64)
   /// Inflight memory that does not fit what was agreed on.
   case inflight(String)
+  /// A device status with bits that mean nothing.
+  case status(UInt64)
+  /// A device status that lacks these bits, which its driver had set: only a reset takes bits back.
+  case statusCleared(DeviceStatus, from: DeviceStatus)
+  /// A log of so many bytes, in which a page does not have a bit that has to.
+  case log(byteCount: UInt64, needed: UInt64)
 }
 
 extension VhostUserError: CustomStringConvertible {
@@ -132,10 +139,13 @@ extension VhostUserError {
     case .memory(let error): "the memory table is wrong: \(error)"
     case .userAddressOverlap(let address): "two regions claim user address 0x\(String(address, radix: 16))"
     case .notAnEventFile(let request): "the descriptor of request \(request) is no eventfd"
-    case .notASocket: "the back-end channel is no Unix stream socket"
+    case .notASocket: "the descriptor is no Unix stream socket"
     case .translation(let address, let count, let user):
       "a translation of \(count) bytes at \(address) to 0x\(String(user, radix: 16)) does not lead to memory"
     case .inflight(let reason): "the inflight memory is wrong: \(reason)"
+    case .status(let word): "0x\(String(word, radix: 16)) is no device status: it has bits beyond \(DeviceStatus.known)"
+    case .statusCleared(let bits, let before): "a device status without \(bits) came after \(before)"
+    case .log(let count, let needed): "a log of \(count) bytes; the guest's pages need \(needed)"
     default: "the connection ended"
     }
   }

@@ -144,28 +144,28 @@ extension ConfigAccess {
 /// (`VhostUserMessage.check(_:descriptors:)`) or of a part that was cut to size.
 struct PayloadReader {
   private let bytes: ArraySlice<UInt8>
-  private var place: Int
+  private var offset: Int
 
   init(_ bytes: [UInt8]) { self.init(bytes[...]) }
 
   init(_ bytes: ArraySlice<UInt8>) {
     self.bytes = bytes
-    place = bytes.startIndex
+    offset = bytes.startIndex
   }
 
   mutating func number<Number: FixedWidthInteger & BitwiseCopyable>(_ type: Number.Type = Number.self) -> Number {
     var value: Number = 0
     let count = MemoryLayout<Number>.size
-    precondition(place + count <= bytes.endIndex, "a payload is read beyond its end")
+    precondition(offset + count <= bytes.endIndex, "a payload is read beyond its end")
     // SAFETY: as many bytes as the local value has, all of them inside the payload.
-    unsafe withUnsafeMutableBytes(of: &value) { unsafe $0.copyBytes(from: bytes[place..<(place + count)]) }
-    place += count
+    unsafe withUnsafeMutableBytes(of: &value) { unsafe $0.copyBytes(from: bytes[offset..<(offset + count)]) }
+    offset += count
     return value
   }
 
-  mutating func skip(_ count: Int) { place += count }
+  mutating func skip(_ count: Int) { offset += count }
 
-  var rest: [UInt8] { [UInt8](bytes[place...]) }
+  var rest: [UInt8] { [UInt8](bytes[offset...]) }
 }
 
 /// Puts a payload together: numbers in the machine's byte order, one behind the other.

@@ -1,55 +1,91 @@
 public import RingKit
 
-/// Frames that were sent and not received yet, in the order they came, in memory that is allocated with the first.
-struct FrameQueue {
+/// Frames that were sent and not received yet, in the order they came.
+///
+/// They lie one behind the other in memory that the owner frees. A value of pointers and indices, so that a loop keeps
+/// it in registers: only one copy may be used at a time.
+@safe
+struct FrameQueue: BitwiseCopyable {
   /// Bytes of the longest frame that is kept.
   static let mostBytes = 16_384
 
-  private var bytes: [UInt8]
-  private var lengths: [Int]
+  /// Where a frame lies.
+  private struct Entry: BitwiseCopyable {
+    var offset: Int
+    var count: Int
+  }
+
+  private let capacity: Int
+  private let entries: UnsafeMutablePointer<Entry>
+  /// Allocated with the first frame: a pair that no driver uses takes next to no memory.
+  private var bytes: UnsafeMutableRawPointer?
+  /// Frames removed, and frames entered.
   private var head = 0
   private var tail = 0
+  /// Behind the newest frame.
+  private var next = 0
 
   /// An empty one that keeps a power of two of frames.
   init(capacity: Int) {
-    bytes = []
-    lengths = [Int](repeating: 0, count: capacity)
+    self.capacity = capacity
+    unsafe entries = .allocate(capacity: capacity)
+    unsafe entries.initialize(repeating: Entry(offset: 0, count: 0), count: capacity)
   }
 
-  var isEmpty: Bool { head == tail }
-  var isFull: Bool { tail &- head == lengths.count }
+  /// Frees the memory; no copy may be used after that.
+  func deallocate() {
+    unsafe bytes?.deallocate()
+    unsafe entries.deallocate()
+  }
 
-  /// Bytes of the oldest frame.
-  var firstCount: Int { lengths[head & (lengths.count - 1)] }
+  /// One more than its frames need, because none wraps around the end.
+  private var byteCount: Int { Self.mostBytes &* (capacity &+ 1) }
 
-  /// Enters a frame; there is room for it.
-  mutating func append(_ part: ChainBytes, _ range: Range<Int>) {
-    // A pair that no driver uses takes no memory.
-    if bytes.isEmpty { bytes = [UInt8](repeating: 0, count: Self.mostBytes * lengths.count) }
-    let slot = tail & (lengths.count - 1)
-    var place = slot * Self.mostBytes
-    unsafe part.forEach(range) { from in
-      unsafe bytes.withUnsafeMutableBytes { to in
-        unsafe UnsafeMutableRawBufferPointer(rebasing: to[place..<(place + from.count)])
-          .copyMemory(from: UnsafeRawBufferPointer(from))
-      }
-      place += from.count
-    }
-    lengths[slot] = range.count
+  /// Frames that are kept.
+  var count: Int { tail &- head }
+
+  /// Frames of any length up to the longest for which there is room.
+  var room: Int {
+    if head == tail { return capacity }
+    let oldest = oldest.offset
+    let fitting =
+      next <= oldest
+      ? (oldest &- next) / Self.mostBytes : (byteCount &- next) / Self.mostBytes &+ oldest / Self.mostBytes
+    return min(capacity &- count, fitting)
+  }
+
+  /// Enters a frame of `count` bytes, no more than the longest, and lends its memory to be written; there is room.
+  mutating func append(_ count: Int) -> UnsafeMutableRawBufferPointer {
+    let base = unsafe bytes ?? allocate()
+    // The memory that was written last is the warmest.
+    if head == tail { next = 0 }
+    if byteCount &- next < Self.mostBytes { next = 0 }
+    // SAFETY: the longest frame fits behind `next`, which ``room`` saw to; the index is masked.
+    let frame = unsafe UnsafeMutableRawBufferPointer(start: base.advanced(by: next), count: count)
+    unsafe entries[tail & (capacity &- 1)] = Entry(offset: next, count: count)
+    // Each begins on a line of its own.
+    next &+= (count &+ 63) & ~63
     tail &+= 1
+    return unsafe frame
   }
 
-  /// Copies a part of the oldest frame to a chain.
-  func copy(_ range: Range<Int>, to part: ChainBytes, at place: Int) {
-    let start = (head & (lengths.count - 1)) * Self.mostBytes + range.lowerBound
-    var done = 0
-    unsafe part.forEach(place..<(place + range.count)) { to in
-      unsafe bytes.withUnsafeBytes { from in
-        let part = unsafe from[(start + done)..<(start + done + to.count)]
-        unsafe to.copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
-      }
-      done += to.count
-    }
+  @inline(never)
+  private mutating func allocate() -> UnsafeMutableRawPointer {
+    let made = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+    unsafe bytes = made
+    return unsafe made
+  }
+
+  private var oldest: Entry {
+    // SAFETY: the index is masked, and every entry is initialised.
+    unsafe entries[head & (capacity &- 1)]
+  }
+
+  /// The oldest frame; empty when there is none.
+  var first: UnsafeRawBufferPointer {
+    guard count > 0, let bytes = unsafe bytes else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
+    // SAFETY: the entry was made by ``append(_:)``, within the memory.
+    return unsafe UnsafeRawBufferPointer(start: bytes.advanced(by: oldest.offset), count: oldest.count)
   }
 
   /// Drops all frames.
@@ -62,12 +98,17 @@ struct FrameQueue {
 /// A receive buffer that was fetched and waits for the others that its frame needs.
 struct HeldBuffer {
   let chain: DeviceChain
-  let bytes: ChainBytes
+  let segments: [TranslatedSegment]
+  var bytes: ChainCursor
 
-  init(_ chain: DeviceChain, _ segments: [TranslatedSegment]) {
+  init(_ chain: DeviceChain, _ segments: Span<TranslatedSegment>) {
     self.chain = chain
-    bytes = ChainBytes(segments, .deviceWritable, count: chain.writableByteCount)
+    self.segments = Array(segments)
+    bytes = ChainCursor(chain, .deviceWritable)
   }
+
+  /// Bytes that it takes.
+  var count: Int { Int(chain.writableByteCount) }
 }
 
 /// The header in front of each frame (virtio 1.2, 5.1.6) of a device without offloads.

@@ -1,4 +1,3 @@
-internal import CRing
 public import RingKit
 
 /// A network device (virtio 1.2, 5.1) that returns every frame to the pair of queues it was sent on.
@@ -21,6 +20,8 @@ public final class LoopbackDevice: VhostUserDevice {
   var held: [[HeldBuffer]]
   /// When the last of them was fetched.
   private var heldSince: [UInt64]
+  /// What the patience with a driver goes by.
+  package var clock = WaitClock()
   var headerByteCount = 12
   var isMergeable = false
 
@@ -32,7 +33,7 @@ public final class LoopbackDevice: VhostUserDevice {
   ///     two.
   public init(pairCount: Int = 1, frameCapacity: Int = 256) {
     precondition((1...128).contains(pairCount), "a network device has 1 to 128 pairs of queues")
-    precondition(frameCapacity > 0 && frameCapacity.nonzeroBitCount == 1, "frames are kept in a power of two of places")
+    precondition(frameCapacity > 0 && frameCapacity.nonzeroBitCount == 1, "frames are kept in a power of two")
     self.pairCount = pairCount
     frames = (0..<pairCount).map { _ in FrameQueue(capacity: frameCapacity) }
     held = (0..<pairCount).map { _ in [] }
@@ -52,6 +53,9 @@ public final class LoopbackDevice: VhostUserDevice {
   /// None: address, status and queue pairs of a network device are the front-end's to tell.
   public var configuration: [UInt8] { [] }
 
+  /// Only those of frames that are sent: DPDK's driver looks for the entry of each buffer that it receives into.
+  public func sharesUsedEntries(index: Int) -> Bool { index & 1 == 1 }
+
   /// Notes how long a header is.
   public func configure(_ features: VirtioFeatures) {
     isMergeable = features.contains(LoopbackFeatures.mergeableBuffers)
@@ -65,6 +69,8 @@ public final class LoopbackDevice: VhostUserDevice {
       ? try transmit(&queue, pair: index >> 1, limit: limit) : try receive(&queue, pair: index >> 1, limit: limit)
   }
 
+  deinit { for queue in frames { queue.deallocate() } }
+
   /// The other queue of the pair.
   public func partner(of index: Int) -> Int? { index ^ 1 }
 
@@ -74,12 +80,7 @@ public final class LoopbackDevice: VhostUserDevice {
   /// Takes frames that are sent, and drops them; nothing is received.
   public func discard(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     if index & 1 == 0 { return .idle }
-    for _ in 0..<limit {
-      guard let chain = try fetch(&queue) else { return .empty }
-      queue.complete(chain, written: 0)
-      dropped += 1
-    }
-    return .more
+    return try queue.serve(atMost: limit) { _ in dropped += 1 }
   }
 
   /// Drops all frames and forgets all buffers.
@@ -95,18 +96,27 @@ public final class LoopbackDevice: VhostUserDevice {
 extension LoopbackDevice {
   /// Takes frames until there is no room for more.
   func transmit(_ queue: inout VringQueue, pair: Int, limit: Int) throws(VringFailure) -> VringProgress {
-    for _ in 0..<limit {
-      if frames[pair].isFull { return .idle }
-      guard let chain = try fetch(&queue) else { return .empty }
-      guard chain.readableByteCount >= UInt64(headerByteCount) else {
-        throw .device("a frame of \(chain.readableByteCount) bytes with its header; that alone is \(headerByteCount)")
-      }
-      let bytes = ChainBytes(queue.segments, .deviceReadable, count: chain.readableByteCount)
-      let frame = headerByteCount..<bytes.count
-      if frame.count <= FrameQueue.mostBytes { frames[pair].append(bytes, frame) } else { dropped += 1 }
-      queue.complete(chain, written: 0)
+    // In locals: nothing of the object is touched per frame.
+    var (frames, tooLong) = (frames[pair], 0 as UInt64)
+    let (header, room) = (headerByteCount, frames.room)
+    if room == 0 { return .idle }
+    let wasEmpty = frames.count == 0
+    defer {
+      self.frames[pair] = frames
+      dropped += tooLong
+      // Buffers that an earlier frame left wait for this one from now on.
+      if wasEmpty && frames.count > 0 && !held[pair].isEmpty { heldSince[pair] = clock.now() }
     }
-    return .more
+    return try queue.serve(atMost: min(limit, room)) { buffer throws(VringFailure) in
+      guard buffer.readableCount >= header else { throw Self.tooShort(buffer.readableCount, header, "a frame") }
+      try buffer.skip(header)
+      let count = buffer.readableCount
+      if count <= FrameQueue.mostBytes {
+        unsafe try buffer.read(into: frames.append(count))
+      } else {
+        tooLong += 1
+      }
+    }
   }
 
   /// Returns frames as long as there are buffers: each gets as many as it needs, or with buffers that may not be merged
@@ -114,65 +124,146 @@ extension LoopbackDevice {
   func receive(_ queue: inout VringQueue, pair: Int, limit: Int) throws(VringFailure) -> VringProgress {
     var completed = 0
     while completed < limit {
-      if frames[pair].isEmpty { return .idle }
-      let needed = frames[pair].firstCount + headerByteCount
-      var room = held[pair].reduce(0) { $0 + $1.bytes.count }
-      while room < needed, isMergeable || held[pair].isEmpty {
-        guard let chain = try fetch(&queue) else {
-          guard isStarved(queue, pair: pair) else { return .empty }
-          // Nothing that the driver does would bring this frame to it; the next may be shorter.
-          frames[pair].removeFirst()
-          dropped += 1
-          break
-        }
-        guard chain.writableByteCount >= UInt64(headerByteCount) else {
-          throw .device("a buffer of \(chain.writableByteCount) bytes; a header alone is \(headerByteCount)")
-        }
-        let buffer = HeldBuffer(chain, queue.segments)
-        room += buffer.bytes.count
-        held[pair].append(buffer)
-        heldSince[pair] = cring_nanoseconds()
+      let wanted = min(limit - completed, frames[pair].count)
+      if wanted == 0 { return .idle }
+      if !held[pair].isEmpty {
+        let count = try gather(&queue, pair: pair)
+        if count == 0 { return frames[pair].count == 0 ? .idle : .empty }
+        completed += count
+        continue
       }
-      if room >= needed || !isMergeable { completed += fill(&queue, pair: pair) }
+      do throws(ServeError<Pause>) {
+        let count = try fillEach(&queue, pair: pair, limit: wanted)
+        completed += count
+        if count < wanted { return .empty }
+      } catch {
+        switch error {
+        case .queue(let failure): throw .queue(failure)
+        case .body(.failure(let failure)): throw failure
+        case .body(.held): break
+        }
+      }
     }
     return .more
   }
 
+  /// Why frames are not filled into one buffer each.
+  private enum Pause: Error {
+    case failure(VringFailure)
+    /// A frame needs more than this buffer, which is held now.
+    case held
+  }
+
+  /// Writes frames to a buffer each, as long as they fit; returns how many.
+  private func fillEach(
+    _ queue: inout VringQueue, pair: Int, limit: Int
+  ) throws(ServeError<Pause>) -> Int {
+    var (frames, filled, tooLong) = (frames[pair], 0 as UInt64, 0 as UInt64)
+    let (header, isMergeable) = (headerByteCount, isMergeable)
+    var short: HeldBuffer?
+    defer {
+      self.frames[pair] = frames
+      returned += filled
+      dropped += tooLong
+      if let short { hold(short, pair: pair) }
+    }
+    return try queue.serveEach(atMost: limit) { buffer throws(Pause) in
+      let (frame, room) = unsafe (frames.first, buffer.writableCount &- header)
+      if room < 0 { throw .failure(Self.tooShort(buffer.writableCount, header, "a buffer")) }
+      if room < frame.count && isMergeable {
+        short = HeldBuffer(buffer.chain, buffer.segments)
+        throw .held
+      }
+      do throws(VringFailure) {
+        try buffer.write(0 as UInt64)
+        // Flags of 10 bytes, then in how many buffers the frame lies, where there is room for it.
+        if header == 12 { try buffer.write(UInt32(1) << 16) } else { try buffer.write(0 as UInt16) }
+        if room >= frame.count {
+          unsafe try buffer.write(frame)
+          filled += 1
+        } else {
+          // It comes back with a header alone: there is no way to give it back unused.
+          tooLong += 1
+        }
+      } catch { throw .failure(error) }
+      frames.removeFirst()
+    }
+  }
+
+  private func hold(_ buffer: HeldBuffer, pair: Int) {
+    held[pair].append(buffer)
+    heldSince[pair] = clock.now()
+  }
+
+  @inline(never)
+  private static func tooShort(_ count: Int, _ header: Int, _ what: String) -> VringFailure {
+    .device("\(what) of \(count) bytes with its header; that alone is \(header)")
+  }
+
+  /// Fetches as many buffers more as the oldest frame needs, and fills them.
+  ///
+  /// Returns how many were completed; 0 when there are not enough yet.
+  private func gather(_ queue: inout VringQueue, pair: Int) throws(VringFailure) -> Int {
+    var room = held[pair].reduce(0) { $0 + $1.count }
+    while frames[pair].count > 0 {
+      if unsafe room >= frames[pair].first.count + headerByteCount { return fill(&queue, pair: pair) }
+      if let chain = try fetch(&queue) {
+        let count = Int(chain.writableByteCount)
+        guard count >= headerByteCount else { throw Self.tooShort(count, headerByteCount, "a buffer") }
+        room += count
+        hold(HeldBuffer(chain, queue.segments), pair: pair)
+      } else if isStarved(queue, pair: pair) {
+        // Nothing that the driver does would bring this frame to it; the next may be shorter.
+        frames[pair].removeFirst()
+        dropped += 1
+      } else {
+        return 0
+      }
+    }
+    return 0
+  }
+
   /// Whether more buffers than are held cannot come, or do not come.
   private func isStarved(_ queue: borrowing VringQueue, pair: Int) -> Bool {
-    if held[pair].isEmpty { return false }
+    guard let waited = heldNanoseconds(pair: pair) else { return false }
     let descriptors = held[pair].reduce(0) { $0 + Int($1.chain.descriptorCount) }
-    return descriptors >= queue.size || cring_nanoseconds() - heldSince[pair] > Self.patience
+    return descriptors >= queue.size || waited > Self.patience
+  }
+
+  /// How long buffers have been held that do not suffice for their frame; `nil` when none are held.
+  package func heldNanoseconds(pair: Int) -> UInt64? {
+    held[pair].isEmpty ? nil : clock.now() &- heldSince[pair]
   }
 
   /// Nanoseconds that a frame waits for a driver that gives some of the buffers it needs.
-  private static var patience: UInt64 { 500_000_000 }
+  package static var patience: UInt64 { 500_000_000 }
 
-  /// Writes the oldest frame to the buffers that are held, and completes them.
+  /// Writes the oldest frame to as many of the buffers that are held as it needs, and completes them; they suffice.
   private func fill(_ queue: inout VringQueue, pair: Int) -> Int {
-    let buffers = held[pair]
-    held[pair] = []
-    let byteCount = frames[pair].firstCount
-    let room = buffers.reduce(-headerByteCount) { $0 + $1.bytes.count }
-    var header = [UInt8](repeating: 0, count: headerByteCount)
-    if headerByteCount == 12 {
-      header[10] = UInt8(truncatingIfNeeded: buffers.count)
-      header[11] = UInt8(truncatingIfNeeded: buffers.count >> 8)
+    let frame = unsafe frames[pair].first
+    var (needed, room) = (0, 0)
+    while room < frame.count + headerByteCount {
+      room += held[pair][needed].count
+      needed += 1
     }
-    let isKept = room >= byteCount
+    // More are held where a longer frame was dropped: they are the next frame's, which waits from now on.
+    let buffers = held[pair].prefix(needed)
+    held[pair].removeFirst(needed)
+    if !held[pair].isEmpty { heldSince[pair] = clock.now() }
+    var header = [UInt8](repeating: 0, count: headerByteCount)
+    header[10] = UInt8(truncatingIfNeeded: buffers.count)
+    header[11] = UInt8(truncatingIfNeeded: buffers.count >> 8)
     var done = 0
     for (i, buffer) in buffers.enumerated() {
       let start = i == 0 ? headerByteCount : 0
-      if i == 0 { buffer.bytes.store(header, at: 0) }
-      let count = isKept ? min(byteCount - done, buffer.bytes.count - start) : 0
-      frames[pair].copy(done..<(done + count), to: buffer.bytes, at: start)
+      var bytes = buffer.bytes
+      if i == 0 { unsafe header.withUnsafeBytes { unsafe bytes.store($0, buffer.segments.span) } }
+      let count = min(frame.count - done, buffer.count - start)
+      unsafe bytes.store(UnsafeRawBufferPointer(rebasing: frame[done..<(done + count)]), buffer.segments.span)
       done += count
       queue.complete(buffer.chain, written: UInt32(clamping: start + count))
-      // A driver that was told how many buffers a frame takes may look for the entry of each (DPDK does).
-      queue.endBatch()
     }
-    // A buffer that is too short comes back with a header alone: there is no way to give it back unused.
-    if isKept { returned += 1 } else { dropped += 1 }
+    returned += 1
     frames[pair].removeFirst()
     return buffers.count
   }

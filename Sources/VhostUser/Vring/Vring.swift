@@ -10,6 +10,8 @@ final class Vring {
   var base: UInt32?
   /// Up to where a split ring was published when its queue was taken away; `nil`: the ring says so.
   var published: UInt16?
+  /// What the queue had in flight that the next one does not find in the ring from the base on.
+  var pending: [FlightEntry] = []
   var kick: EventDoorbell?
   var call: EventDoorbell?
   var error: EventDoorbell?
@@ -22,10 +24,14 @@ final class Vring {
 
   /// The queue, while the vring is started, enabled and can be reached.
   var queue: VringQueue?
+  /// Whether the device was told that the queue runs, and not that it was stopped.
+  var hasBegun = false
   /// Addresses of the running queue's parts and their sizes, in the front-end's terms.
   var parts: [(address: UInt64, byteCount: Int)] = []
   /// Whether there may be something to do without a kick.
   var needsService = false
+  /// Whether the driver had no more buffers when the device looked last.
+  var isEmpty = false
   /// Whether the device found nothing more when it looked last, so that no kick was taken in vain.
   var isDrained = false
   /// A translation is waited for, how often in a row it was the same one, and how many were since a buffer was
@@ -55,7 +61,7 @@ final class Vring {
   func suspend() {
     guard var queue = queue.take() else { return }
     queue.publish()
-    (base, published) = (queue.base, queue.position)
+    (base, published, pending) = (queue.base, queue.position, queue.pending)
     pastCounts = pastCounts + queue.counts
     pastCompleted += queue.completedCount
     parts = []
@@ -63,8 +69,8 @@ final class Vring {
 
   /// Ends processing, as GET_VRING_BASE asks.
   func stop() {
-    // What is in flight is fetched again from the base on, by this device or another.
-    queue?.retire()
+    // What is in flight is fetched again from the base on, by this device or another; or it stands in the notes alone.
+    if queue?.pending.isEmpty ?? true { queue?.retire() }
     // What the kick was about may still be there when the ring is started again.
     if isRunning && !isDrained { kick?.ring() }
     suspend()

@@ -1,6 +1,7 @@
-// frames INTERFACE COUNT: sends numbered frames of any length from 60 to 1,514 bytes through a device that returns each
-// frame, up to 64 ahead, and looks whether each comes back: once, whole, in the order they were sent. Prints one line,
-// "frames: ...".
+// frames INTERFACE COUNT [LOSSES]: sends numbered frames of any length from 60 to 1,514 bytes through a device that
+// returns each frame, up to 64 ahead, and looks whether each comes back: once, whole, in the order they were sent.
+// Prints one line, "frames: ...". With LOSSES so many may be missing, as those that a device had when its guest moved
+// to another, and "frames: begun" is printed after the first ones.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -30,9 +31,11 @@ static int fail(const char *what, uint32_t number) {
 }
 
 int main(int count, char **values) {
-  if (count != 3) return 2;
-  uint32_t frames = (uint32_t)atoi(values[2]), sent = 0, received = 0;
-  struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = (int)if_nametoindex(values[1])};
+  if (count != 3 && count != 4) return 2;
+  uint32_t frames = (uint32_t)atoi(values[2]), sent = 0, received = 0, lost = 0;
+  uint32_t losses = count == 4 ? (uint32_t)atoi(values[3]) : 0;
+  struct sockaddr_ll at = {
+      .sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = (int)if_nametoindex(values[1])};
   int fd = socket(AF_PACKET, SOCK_RAW, htons(protocol));
   if (fd < 0 || at.sll_ifindex == 0 || bind(fd, (struct sockaddr *)&at, sizeof at)) return fail("no socket on it", 0);
   // Frames to an address that is not the interface's own.
@@ -46,14 +49,34 @@ int main(int count, char **values) {
       sent++;
     }
     struct pollfd wait = {.fd = fd, .events = POLLIN};
-    if (poll(&wait, 1, 10000) != 1) return fail("nothing came back, waiting for", received);
+    if (poll(&wait, 1, losses ? 3000 : 10000) != 1) {
+      if (sent - received > losses - lost) return fail("nothing came back, waiting for", received);
+      lost += sent - received;
+      received = sent;
+      continue;
+    }
     ssize_t length = recv(fd, frame, sizeof frame, MSG_TRUNC);
-    if (length != (ssize_t)make(received, expected) || memcmp(frame, expected, (size_t)length)) return fail("another frame than", received);
-    received++;
+    uint32_t number = received;
+    if (losses && length >= 60) {
+      memcpy(&number, frame + 14, sizeof number);
+      number = ntohl(number);
+      if (number < received || number >= sent || number - received > losses - lost)
+        return fail("too early, too late or too many lost before", number);
+      lost += number - received;
+      received = number;
+    }
+    if (length != (ssize_t)make(number, expected) || memcmp(frame, expected, (size_t)length))
+      return fail("another frame than", number);
+    if (++received == 500 && losses) {
+      printf("frames: begun\n");
+      fflush(stdout);
+    }
   }
   // None comes twice.
   struct pollfd wait = {.fd = fd, .events = POLLIN};
   if (poll(&wait, 1, 200) != 0) return fail("one more than", frames);
-  printf("frames: %u in order\n", received);
+  printf("frames: %u in order", received);
+  if (losses) printf(", %u lost", lost);
+  printf("\n");
   return 0;
 }

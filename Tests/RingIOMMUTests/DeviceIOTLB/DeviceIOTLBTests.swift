@@ -161,7 +161,7 @@ import Testing
       known.insert(IOVA(i * Self.page), byteCount: Self.page, host: Self.host, canRead: true, canWrite: true)
       _ = try look(known, i * Self.page)
     }
-    // One in the place of another needs no more room.
+    // One that replaces another needs no more room.
     known.insert(IOVA(Self.page), byteCount: Self.page, host: Self.host, canRead: true, canWrite: true)
     #expect(known.count == 4)
     known.insert(IOVA(9 * Self.page), byteCount: Self.page, host: Self.host, canRead: true, canWrite: true)
@@ -198,7 +198,7 @@ import Testing
   }
 }
 
-/// What a device knows, one place for every 256 bytes of its addresses: no ranges, no order, no cache.
+/// What a device knows, one entry for every 256 bytes of its addresses: no ranges, no order, no cache.
 struct DeviceIOTLBModel {
   struct Cell {
     let range: Int

@@ -134,4 +134,55 @@ struct FragmentMapperTests {
     #expect(throws: DMAError.outOfBounds(empty)) { try mapper.map(empty, .deviceReadable) }
     #expect(mapper.work.counts[.maps] == 0 && mapper.work.counts[.mergedMaps] == 0)
   }
+
+  @Test("what a path beneath returns is checked: for the whole fragment, and where a segment is in none")
+  func wrongPath() throws {
+    let guest = try IOMMUFixture()
+    let plan = WrongBase.Plan()
+    var mapper = FragmentMapper(WrongBase(plan), [try buffer(guest, 0, 65_536)], fragmentByteCount: 4096)
+    // The segment lies where the sum has wrapped, at an address that could be right.
+    plan.address = IOVA(.max - 4094)
+    #expect(throws: DMAError.wrongAddress(plan.address, byteCount: 4096)) {
+      try mapper.map(guest.segment(8191, 1), .deviceWritable)
+    }
+    plan.address = IOVA(.max - 62)
+    #expect(throws: DMAError.wrongAddress(plan.address, byteCount: 64)) {
+      try mapper.map(guest.segment(70_000, 64), .deviceWritable)
+    }
+    #expect(plan.maps == 2 && plan.unmaps == 2)
+    plan.address = IOVA(.max - 63)
+    let (address, mapping) = try mapper.map(guest.segment(70_000, 64), .deviceWritable)
+    #expect(address == plan.address)
+    #expect(throws: DMAError.wrongCount(11, limit: 10)) { try mapper.unmap(mapping, .deviceWritable, written: 10) }
+  }
+}
+
+/// A path that returns what it is told.
+private struct WrongBase: DMAMapper, ~Copyable {
+  final class Plan {
+    var address = IOVA(0)
+    var (maps, unmaps) = (0, 0)
+  }
+
+  private let plan: Plan
+  var work = UncountedWork()
+
+  init(_ plan: Plan) { self.plan = plan }
+
+  static var unmapped: Void { () }
+
+  mutating func map(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: Void) {
+    plan.maps += 1
+    return (plan.address, ())
+  }
+
+  mutating func unmap(_ mapping: Void, _ direction: DMADirection, written: UInt32) throws(DMAError) -> UInt32 {
+    plan.unmaps += 1
+    return written + 1
+  }
+
+  mutating func poll() throws(DMAError) {}
+  mutating func flush() throws(DMAError) {}
 }

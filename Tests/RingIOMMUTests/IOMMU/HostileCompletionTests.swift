@@ -121,8 +121,8 @@ struct HostileCompletionTests {
     _ = consume device
   }
 
-  @Test("translators of this process have no place in a shared domain, nor has one too many")
-  func places() async throws {
+  @Test("translators of this process have no slot in a shared domain, nor has one too many")
+  func slots() async throws {
     await #expect(processExitsWith: .failure) {
       let fixture = try SharedDomainFixture()
       _ = IOMMUTranslator(domain: fixture.pair.domain, counter: UncountedWork())

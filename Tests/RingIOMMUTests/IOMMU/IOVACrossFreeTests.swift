@@ -13,27 +13,27 @@ import Testing
   /// Ordered by the two counts alone: the thread sanitizer sees atomics, and does not see Swift's mutexes.
   @safe
   private final class Handover: @unchecked Sendable {
-    static let places = 512
+    static let slots = 512
     let shown = Atomic<Int>(0)
     let taken = Atomic<Int>(0)
     private let addresses: UnsafeMutablePointer<(IOVA, IOMMUMapping)?>
     private let work: UnsafeMutablePointer<WorkCounts>
 
     init() {
-      unsafe addresses = .allocate(capacity: Self.places)
-      unsafe addresses.initialize(repeating: nil, count: Self.places)
+      unsafe addresses = .allocate(capacity: Self.slots)
+      unsafe addresses.initialize(repeating: nil, count: Self.slots)
       unsafe work = .allocate(capacity: 2)
       unsafe work.initialize(repeating: WorkCounts(), count: 2)
     }
 
     deinit {
-      unsafe addresses.deinitialize(count: Self.places).deallocate()
+      unsafe addresses.deinitialize(count: Self.slots).deallocate()
       unsafe work.deinitialize(count: 2).deallocate()
     }
 
     subscript(i: Int) -> (IOVA, IOMMUMapping)? {
-      get { unsafe addresses[i % Self.places] }
-      set { unsafe addresses[i % Self.places] = newValue }
+      get { unsafe addresses[i % Self.slots] }
+      set { unsafe addresses[i % Self.slots] = newValue }
     }
 
     /// What a thread did; to be summed up once both have ended.
@@ -57,7 +57,7 @@ import Testing
       do {
         if number == 0 {
           for i in 0..<total {
-            while i - handover.taken.load(ordering: .acquiring) >= Handover.places {}
+            while i - handover.taken.load(ordering: .acquiring) >= Handover.slots {}
             let mapped = try mapper.map(guest.segment(i % 900 * 4096, UInt32(1 + i % 8_000)), .deviceReadable)
             handover[i] = (mapped.address, mapped.mapping)
             handover.shown.store(i + 1, ordering: .releasing)

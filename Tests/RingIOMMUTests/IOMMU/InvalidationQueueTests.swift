@@ -5,7 +5,7 @@ import Testing
 @testable import RingIOMMU
 
 @Suite struct InvalidationQueueTests {
-  @Test func waiterServesInPlace() throws {
+  @Test func waiterServes() throws {
     let queue = InvalidationQueue(servedBy: .waiter, timeout: 1_000_000)
     defer { queue.deallocate() }
     let iotlb = IOTLB(sets: 64)
@@ -97,7 +97,7 @@ import Testing
     let iotlb = IOTLB(sets: 1)
     defer { iotlb.deallocate() }
     let server = queue.attach(iotlb)
-    // 127 requests fit the ring behind the one nobody read; the next cannot even be posted.
+    // 127 requests fit the ring behind the one that was not read; the next cannot even be posted.
     for _ in 0..<130 {
       #expect(throws: DMAError.invalidationTimedOut(nanoseconds: 1_000_000)) {
         try queue.invalidate(1, pages: 1, counter: &work)

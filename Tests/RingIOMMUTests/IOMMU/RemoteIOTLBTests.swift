@@ -55,7 +55,7 @@ import Testing
     peer.confirms = false
     #expect(throws: DMAError.deviceUnreachable) { try mapper.unmap(mapping, .deviceReadable) }
     #expect(remote.translation(of: address) == nil)
-    // Detached, it is waited for no more; what it may still reach is handed to nobody.
+    // Detached, it is waited for no more; what it may still reach is not handed out.
     remote.detach()
     for _ in 0..<600 {
       let (other, mapping) = try mapper.map(fixture.segment(4096, 64), .deviceReadable)
@@ -79,7 +79,7 @@ import Testing
     #expect(remote.translation(of: IOVA(.max)) == nil)
     try mapper.unmap(mapping, .deviceReadable)
     #expect(remote.translation(of: address) == nil)
-    // Private memory is mapped for the driver and shown to nobody.
+    // Private memory is mapped for the driver and not shown to a device.
     let (hidden, kept) = try mapper.map(MemorySegment(GuestPhysicalAddress(1 << 40), length: 8), .deviceWritable)
     #expect(remote.translation(of: hidden) == nil)
     try mapper.unmap(kept, .deviceWritable)

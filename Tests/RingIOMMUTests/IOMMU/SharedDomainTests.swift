@@ -91,7 +91,7 @@ struct SharedDomainTests {
     #expect(fixture.completion == 1600)
   }
 
-  @Test("whoever is passed the tables cannot write them, by none of the ways a descriptor opens")
+  @Test("a process that is passed the tables cannot write them, by none of the ways a descriptor opens")
   func sealed() throws {
     let fixture = try SharedDomainFixture()
     let file = try #require(fixture.pair.attachment.shared.tables.fileDescriptor)

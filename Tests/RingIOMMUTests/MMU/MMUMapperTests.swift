@@ -33,9 +33,9 @@ struct MMUMapperTests {
         #expect(found.host.rawValue == window.hostBase.rawValue + UInt(Int(one.iova.rawValue)))
         #expect(found.byteCount == UInt64(one.length))
         // Written here, read there, at both ends.
-        for place in [0, one.length - 1] {
+        for offset in [0, one.length - 1] {
           let byte = UInt8(truncatingIfNeeded: turn)
-          let (near, far) = unsafe (guest.host(one.offset + place), found.host.advanced(by: place))
+          let (near, far) = unsafe (guest.host(one.offset + offset), found.host.advanced(by: offset))
           let (from, to) = one.direction == .deviceReadable ? (near, far) : (far, near)
           unsafe from.pointer.storeBytes(of: byte, as: UInt8.self)
           #expect(unsafe to.pointer.load(as: UInt8.self) == byte)

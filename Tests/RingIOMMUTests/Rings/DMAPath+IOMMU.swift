@@ -80,7 +80,7 @@ extension DMAPath {
 }
 
 extension Rig {
-  /// Who serves invalidations: the device's thread, or the driver where both ends live on one thread.
+  /// The end that serves invalidations: the device's thread, or the driver where both ends live on one thread.
   var iommuConfiguration: IOMMUConfiguration {
     var configuration = IOMMUConfiguration()
     configuration.servedBy = hasThreads ? .deviceThread : .waiter

@@ -1,4 +1,5 @@
 import CRing
+import Glibc
 import RingKit
 import RingKitTesting
 import Testing
@@ -128,6 +129,16 @@ struct ViommuClientTests {
       }
       #expect(result.failure == .timedOut(nanoseconds: 2_000_000) && result.isClosed)
     }
+  }
+
+  @Test("a VMM that is silent is waited for no longer by one that is told to end")
+  func givenUp() throws {
+    let (mine, other) = try ViommuSocket.pair()
+    let client = try ViommuClient(mine, timeout: .max)
+    client.isOver = { true }
+    #expect(throws: ViommuFailure.system(errno: EINTR)) { try client.unmapped(IOVA(0x1000), pages: 1) }
+    #expect(client.isClosed)
+    withExtendedLifetime(other) {}
   }
 
   @Test("what is no socket is refused when the client is made")

@@ -1,7 +1,7 @@
 import RingKit
 import Testing
 
-/// Guest memory: overlap, bounds at every edge, and who sees what.
+/// Guest memory: overlap, bounds at every edge, and which process sees what.
 @Suite struct GuestMemoryTests {
   private func region(_ base: UInt64, _ bytes: Int = 8192, _ isShared: Bool = false) throws -> MemoryRegion {
     try MemoryRegion(at: GuestPhysicalAddress(base), byteCount: bytes, isShared: isShared)

@@ -17,6 +17,19 @@ struct EventDoorbellTests {
     close(ends[1])
   }
 
+  /// The flag belongs to both processes, and so does the counter.
+  @Test func aFullOneThatWasMadeBlockingAgainIsPassedOver() throws {
+    let theirs = try EventDoorbell()
+    let doorbell = EventDoorbell(attaching: dup(theirs.fileDescriptor))
+    var most = UInt64.max - 1
+    #expect(unsafe write(theirs.fileDescriptor, &most, 8) == 8)
+    #expect(fcntl(theirs.fileDescriptor, F_SETFL, 0) == 0)
+    doorbell.ring()
+    #expect(theirs.take())
+    doorbell.ring()
+    #expect(theirs.take())
+  }
+
   @Test func ringingTwiceWakesOnce() throws {
     let doorbell = try EventDoorbell()
     #expect(!doorbell.take())

@@ -1,6 +1,6 @@
 import Testing
 
-/// What another may change is loaded once and then used: counted by trapping every access, and tried by a liar who
+/// What another may change is loaded once and then used: counted by trapping every access, and tried by a liar that
 /// changes each field right after it was read for the first time.
 ///
 /// In a process of its own, because signals belong to a process. A test's build has a load for every load in the

@@ -33,7 +33,7 @@ struct LongFlightTests {
   func notPublished(layout: RingLayout) throws {
     for named in 0..<4 as Range<UInt16> {
       let (rig, held) = try rig(layout)
-      // Of four slots one is held, one unpublished, two free: only the held one may be used, whoever is named.
+      // Of four slots one is held, one unpublished, two free: only the held one may be used, whichever is named.
       if layout == .split {
         let view = try rig.split
         view[used: Int(view.usedIndex) % 4] = vring_used_elem(id: UInt32(named), len: 0)

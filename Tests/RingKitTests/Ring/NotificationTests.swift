@@ -48,7 +48,7 @@ struct NotificationTests {
     }
   }
 
-  @Test("split: what nobody asked about for 65,536 buffers and more is still announced", arguments: [65_536, 65_540])
+  @Test("split: what was not asked about for 65,536 buffers and more is still announced", arguments: [65_536, 65_540])
   func longSilence(count: Int) throws {
     let rig = try Rig(.split, size: 16, features: .eventIndex)
     let exchange = Exchange(rig)
@@ -191,7 +191,7 @@ struct NotificationTests {
         try Exchange(rig).serve(2)
         rig.driver.disableNotifications()
         rig.device.disableNotifications()
-        // Published, and nobody asked: none of it may be announced after the reset.
+        // Published, and not asked for: none of it may be announced after the reset.
         _ = try rig.driver.reset()
         rig.device.reset()
         #expect(!rig.driver.isNotificationDue() && !rig.device.isNotificationDue())

@@ -18,9 +18,9 @@ struct PackedRuleTests {
   @Test("P1: parts at multiples of 16, 4 and 4, or none", arguments: [1, 3, 255])
   func p1(size: Int) throws {
     let rig = try Rig(.packed, size: size)
-    let place = try PackedRing(in: rig.ring.buffer, size: size).addresses
-    #expect(place.descriptors.rawValue % 16 == 0)
-    #expect(place.driverEvent.rawValue % 4 == 0 && place.deviceEvent.rawValue % 4 == 0)
+    let addresses = try PackedRing(in: rig.ring.buffer, size: size).addresses
+    #expect(addresses.descriptors.rawValue % 16 == 0)
+    #expect(addresses.driverEvent.rawValue % 4 == 0 && addresses.deviceEvent.rawValue % 4 == 0)
     let buffer = rig.ring.buffer
     let good = buffer.slice(at: 2048, byteCount: 2048)
     for (offset, part, alignment) in [(8, 0, 16), (2, 1, 4), (2, 2, 4)] where size == 3 {

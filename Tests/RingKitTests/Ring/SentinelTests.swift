@@ -5,7 +5,7 @@ import Testing
 /// Private memory is full of sentinels but for the buffers that are handed over; what the device sees is looked
 /// through, every byte of it, after each map and each unmap.
 ///
-/// What a map changes there is the submitted buffer's own bytes in the place it was given, or cleared; an unmap changes
+/// What a map changes there is the submitted buffer's own bytes at its offset, or cleared; an unmap changes
 /// nothing. So no byte is ever there that the device was not shown as part of a buffer. What an earlier buffer was
 /// shown with may stay in a slot outside of what is lent (as under Linux, where slots are not cleared), never within.
 @Suite("The sentinel test")

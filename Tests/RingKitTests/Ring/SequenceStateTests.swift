@@ -68,7 +68,7 @@ struct SequenceStateTests {
     return driver.completions.indices.map { driver.completions[$0].token }
   }
 
-  @Test("buffers that came back without a mark are not in it, at each of the ring's places")
+  @Test("buffers that came back without a mark are not in it, at each of the ring's positions")
   func unmarked() throws {
     for turn in 0..<9 as Range<UInt64> {
       var driver = try driver()

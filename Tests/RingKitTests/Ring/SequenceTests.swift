@@ -23,11 +23,11 @@ struct SequenceTests {
   @Test("a chain interrupts it until the chain is back, and not for good")
   func chains() throws {
     let configuration = QueueConfiguration(size: 8, features: .version1)
-    let place = try SplitRing(in: ring, size: 8)
+    let layout = try SplitRing(in: ring, size: 8)
     var driver = try SplitDriverQueue(
-      configuration, ring: place, mapper: DirectMapper(memory: memory, counter: UncountedWork()))
+      configuration, ring: layout, mapper: DirectMapper(memory: memory, counter: UncountedWork()))
     var device = try SplitDeviceQueue(
-      configuration, ring: place, translator: RegionTranslator(memory: memory, counter: UncountedWork()))
+      configuration, ring: layout, translator: RegionTranslator(memory: memory, counter: UncountedWork()))
     let parts = [segment(0), segment(1)]
     for round in 0..<100 {
       let got1 = try driver.add(readable: parts.span, writable: [MemorySegment]().span, token: 1)
@@ -46,11 +46,11 @@ struct SequenceTests {
   @Test("a buffer out of turn ends it; an empty ring resumes it once a lap has passed")
   func outOfTurn() throws {
     let configuration = QueueConfiguration(size: 4, features: .version1)
-    let place = try SplitRing(in: ring, size: 4)
+    let layout = try SplitRing(in: ring, size: 4)
     var driver = try SplitDriverQueue(
-      configuration, ring: place, mapper: DirectMapper(memory: memory, counter: UncountedWork()))
+      configuration, ring: layout, mapper: DirectMapper(memory: memory, counter: UncountedWork()))
     var device = try SplitDeviceQueue(
-      configuration, ring: place, translator: RegionTranslator(memory: memory, counter: UncountedWork()))
+      configuration, ring: layout, translator: RegionTranslator(memory: memory, counter: UncountedWork()))
     let got3 = try driver.add(atMost: 2, .deviceReadable) { (segment($0), UInt64($0)) }
     #expect(got3 == 2)
     driver.publish()

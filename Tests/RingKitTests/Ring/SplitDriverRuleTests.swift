@@ -24,10 +24,10 @@ struct SplitDriverRuleTests {
   @Test("S1: parts at multiples of 16, 2 and 4, or none", arguments: [1, 2, 4, 64, 1024])
   func s1(size: Int) throws {
     let rig = try Rig(.split, size: size)
-    let place = try SplitRing(in: rig.ring.buffer, size: size).addresses
-    #expect(place.descriptors.rawValue % 16 == 0)
-    #expect(place.available.rawValue % 2 == 0)
-    #expect(place.used.rawValue % 4 == 0)
+    let addresses = try SplitRing(in: rig.ring.buffer, size: size).addresses
+    #expect(addresses.descriptors.rawValue % 16 == 0)
+    #expect(addresses.available.rawValue % 2 == 0)
+    #expect(addresses.used.rawValue % 4 == 0)
     let buffer = rig.ring.buffer
     let parts = (
       buffer.slice(at: 0, byteCount: 16 * size), buffer.slice(at: 2048, byteCount: 2048),

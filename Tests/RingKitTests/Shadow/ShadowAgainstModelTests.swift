@@ -25,12 +25,12 @@ struct ShadowAgainstModelTests {
     var live: [Live] = []
     for step in 0..<4000 {
       if Bool.random(using: &generator), live.count < 6 {
-        // Each place of 256 bytes belongs to one mapping at a time.
-        let place =
-          (0..<64).filter { place in !live.contains { $0.offset / 256 == place } }
+        // Each slot of 256 bytes belongs to one mapping at a time.
+        let slot =
+          (0..<64).filter { slot in !live.contains { $0.offset / 256 == slot } }
           .randomElement(using: &generator) ?? 0
         let length = Int.random(in: 1...256, using: &generator)
-        let offset = place * 256 + Int.random(in: 0...256 - length, using: &generator)
+        let offset = slot * 256 + Int.random(in: 0...256 - length, using: &generator)
         let direction: DMADirection = Bool.random(using: &generator) ? .deviceReadable : .deviceWritable
         let mapped = try mapper.map(fixture.driver.segment(at: offset, length: length), direction)
         if direction == .deviceReadable {

@@ -55,7 +55,7 @@ struct ShadowMapperTests {
     #expect(unsafe isFilled(fixture.bytes(0..<100), with: 0x77))
   }
 
-  @Test("a device that claims more than it wrote shows the caller nothing of whoever had the buffer before")
+  @Test("a device that claims more than it wrote shows the caller nothing of what had the buffer before")
   func formerTenants() throws {
     // One buffer, so that everybody has the same.
     let fixture = try ShadowFixture(slots: 1)

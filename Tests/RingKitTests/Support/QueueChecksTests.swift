@@ -131,13 +131,13 @@ private enum FaultySplit<Kind: Fault>: VirtqueueLayout {
   static func makeEnds(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Direct
   ) throws -> Virtqueue<Self> {
-    let place = try place(configuration, memory, Kind.before, byteCount(size: configuration.size))
-    let ring = try SplitRing(in: place.ring, size: configuration.size)
+    let parts = try parts(configuration, memory, Kind.before, byteCount(size: configuration.size))
+    let ring = try SplitRing(in: parts.ring, size: configuration.size)
     let translator = path.makeTranslator()
     var visible = configuration
     visible.features.subtract(Kind.hidden)
     return Virtqueue(
-      try SplitDriverQueue(configuration, ring: ring, indirectTables: place.tables, mapper: path),
+      try SplitDriverQueue(configuration, ring: ring, indirectTables: parts.tables, mapper: path),
       FaultyDevice(try SplitDeviceQueue(visible, ring: ring, translator: translator)))
   }
 }
@@ -153,20 +153,20 @@ private enum FaultyPacked<Kind: Fault>: VirtqueueLayout {
   static func makeEnds(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Direct
   ) throws -> Virtqueue<Self> {
-    let place = try place(configuration, memory, Kind.before, byteCount(size: configuration.size))
-    let ring = try PackedRing(in: place.ring, size: configuration.size)
+    let parts = try parts(configuration, memory, Kind.before, byteCount(size: configuration.size))
+    let ring = try PackedRing(in: parts.ring, size: configuration.size)
     let translator = path.makeTranslator()
     var configuration = configuration
     configuration.features.insert(.packedRing)
     var visible = configuration
     visible.features.subtract(Kind.hidden)
     return Virtqueue(
-      try PackedDriverQueue(configuration, ring: ring, indirectTables: place.tables, mapper: path),
+      try PackedDriverQueue(configuration, ring: ring, indirectTables: parts.tables, mapper: path),
       FaultyDevice(try PackedDeviceQueue(visible, ring: ring, translator: translator)))
   }
 }
 
-private func place(
+private func parts(
   _ configuration: QueueConfiguration, _ memory: GuestMemory, _ before: Int, _ byteCount: Int
 ) throws -> (ring: GuestBuffer, tables: GuestBuffer?) {
   if before > 0 { _ = try memory.allocate(before) }

@@ -5,7 +5,7 @@ import Testing
 /// What is copied when, and what is left alone.
 @Suite struct SwiotlbCopyTests {
   static let sizes = [1, 63, 64, 511, 512, 2047, 2048, 2049, 4096, 5000, 262_144]
-  // No period that slots or pages have, so that a copy from the wrong place shows.
+  // No period that slots or pages have, so that a copy from the wrong offset shows.
   static let pattern = (0..<266_240).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 251) }
   // Where the segments begin in the driver's memory: aligned to nothing.
   private let start = 777
@@ -66,7 +66,7 @@ import Testing
   }
 
   @Test func slotsAreNotClearedBetweenMappings() throws {
-    // As Linux: the end of the slot still shows the mapping before. Whoever minds maps whole slots.
+    // As Linux: the end of the slot still shows the mapping before. A caller that minds maps whole slots.
     let fixture = try SwiotlbFixture(segments: 1)
     unsafe fixture.bytes.initializeMemory(as: UInt8.self, repeating: 0x77)
     var mapper = fixture.mapper()

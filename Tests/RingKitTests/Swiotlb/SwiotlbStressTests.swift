@@ -19,9 +19,9 @@ import Testing
       var free = Array(0..<16)
       do {
         for _ in 0..<4000 {
-          if let place = free.last, live.isEmpty || Bool.random(using: &generator) {
+          if let slot = free.last, live.isEmpty || Bool.random(using: &generator) {
             let byteCount = Int.random(in: 1...40_000, using: &generator)
-            let offset = home + place << 16
+            let offset = home + slot << 16
             let segment = fixture.driver.segment(at: offset, length: byteCount)
             let mapped: (address: IOVA, mapping: SwiotlbMapping)
             do {
@@ -55,7 +55,7 @@ import Testing
 }
 
 @Suite struct SwiotlbLockTests {
-  /// The lock counts its waits in a word whose place C is told as a number.
+  /// The lock counts its waits in a word whose offset C is told as a number.
   @Test func anAreaIsTwoLinesAndTheCountIsWhereTheLockLooksForIt() {
     #expect(MemoryLayout<SwiotlbArea>.size == 128)
     #expect(MemoryLayout<SwiotlbArea>.offset(of: \.lock) == 0)

@@ -41,6 +41,23 @@ struct DeviceHandshakeTests {
     }
   }
 
+  @Test("a driver that is told to end waits no longer for a device that does not answer")
+  func silence() throws {
+    let guest = try IsolationFixture()
+    let (here, there) = try DeviceSocket.pair()
+    let link = try DeviceLink(here, timeout: .max)
+    link.isOver = { true }
+    #expect(throws: DeviceHandshakeError.system(errno: EINTR)) { try link.share(guest.memory) }
+    let (working, device) = try DeviceSocket.pair()
+    let atWork = try DeviceLink(working)
+    atWork.isOver = { true }
+    #expect(throws: DeviceHandshakeError.system(errno: EINTR)) { try atWork.report() }
+    withExtendedLifetime(device) {}
+    let short = try DeviceLink(try DeviceSocket.pair().0, timeout: 1_000_000)
+    #expect(throws: DeviceHandshakeError.self) { try short.share(guest.memory) }
+    withExtendedLifetime(there) {}
+  }
+
   @Test("a shared domain arrives as memory to read and a page to answer in, and leads where the driver's table leads")
   func domain() throws {
     let guest = try IsolationFixture()

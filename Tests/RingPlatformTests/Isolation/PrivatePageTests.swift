@@ -8,7 +8,7 @@ import Testing
 struct PrivatePageTests {
   /// What the device's process does with the memory it was given.
   private static func device(_ path: String, reads hidden: Bool) throws {
-    // Nobody needs the core.
+    // The core is not needed.
     var none = rlimit(rlim_cur: 0, rlim_max: 0)
     unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
     let endpoint = DeviceEndpoint(try DeviceSocket.connect(to: path))
@@ -29,7 +29,7 @@ struct PrivatePageTests {
     if hidden {
       // A sanitizer would make an exit of it.
       signal(SIGSEGV, SIG_DFL)
-      // A device that asks nobody: where the driver has its private page, there is nothing here.
+      // A device that asks no translator: where the driver has its private page, there is nothing here.
       let raw = unsafe HostAddress(rawValue: UInt(program[0]))
       unsafe shared.pointer.storeBytes(of: raw.pointer.load(as: UInt64.self), as: UInt64.self)
     }

@@ -139,7 +139,7 @@ struct DamagedStateTests {
     }
   }
 
-  @Test("a state is refused by a queue of another role, layout, size, place, or moment")
+  @Test("a state is refused by a queue of another role, layout, size, address, or moment")
   func elsewhere() throws {
     var random = SeededGenerator(seed: 3)
     for isPacked in [false, true] {
@@ -190,7 +190,7 @@ struct DamagedStateTests {
       ] as [(inout QueueState.Segment) -> Void] {
         var forged = image
         change(&forged.driver.inFlight[last].segments[0])
-        // `identity` asks nobody whether a length is right.
+        // `identity` does not check whether a length is right.
         if forged.driver == image.driver || path == .identity && forged.driver.inFlight[last].segments[0].length == .max
         {
           continue

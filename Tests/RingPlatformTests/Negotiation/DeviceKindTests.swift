@@ -28,7 +28,7 @@ struct DeviceKindTests {
       #expect((demand.verdict != .unspecified) == withChapter.contains(kind.rawValue), "\(kind.name)")
       #expect(!demand.reason.isEmpty && !demand.reason.hasSuffix(".") && !demand.sources.isEmpty)
       #expect((demand.restriction != nil) == (demand.verdict == .restricted))
-      // Who is refused is told what would help.
+      // A refusal says what would help.
       #expect((demand.remedy != nil) == [.refused, .unspecified].contains(demand.verdict))
     }
   }

@@ -157,7 +157,7 @@ struct DeviceSessionTests {
     }
   }
 
-  @Test("a live device's error is seen when somebody looks, and begin() starts over")
+  @Test("a live device's error is seen at the next look, and begin() starts over")
   func recovery() throws {
     let device = ScriptedDevice(Self.modern)
     var session = DeviceSession(

@@ -18,3 +18,25 @@ package func guestLines(
     """
   return text.split(separator: "\n")
 }
+
+/// What the guest says of the load after that, of which its kernel counts events.
+package func guestTracedLines(peak: Int = 0) -> String {
+  ["write", "read"].map {
+    "load: op=\($0) requests=200 bytes=4096 ns=2000000 p50=10 p90=20 p99=30 p999=40 max=50 peak=\(peak)"
+  }.joined(separator: "\n")
+}
+
+/// What the plugin writes of 400 writes and 400 reads: 1,000 instructions of the kernel each, 400 of them bouncing.
+package func guestCountLines(kernel: Int = 400_000) -> [Substring] {
+  let passes = ["write", "read"].map { name in
+    """
+    pass \(name) kernel=\(kernel) user=80000 kernelRepeats=1600000 userRepeats=0
+    at ffffffff81000010 200000 0
+    at ffffffff81000ffe 40000 0
+    at ffffffff81001000 160000 1600000
+    end \(name)
+
+    """
+  }
+  return passes.joined().split(separator: "\n")
+}

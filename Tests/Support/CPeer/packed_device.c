@@ -23,9 +23,7 @@ static void step(uint32_t *at, bool *wrap, uint32_t count, uint32_t size) {
   }
 }
 
-static uint16_t flags_at(struct packed_device *d, uint32_t at) {
-  return peer_load_flags(&d->ring[at]);
-}
+static uint16_t flags_at(struct packed_device *d, uint32_t at) { return peer_load_flags(&d->ring[at]); }
 
 static bool is_available(uint16_t flags, bool wrap) { return !!(flags & AVAIL) == wrap && !!(flags & USED) != wrap; }
 

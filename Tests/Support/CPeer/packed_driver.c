@@ -56,8 +56,8 @@ static uint32_t add(struct packed_driver *d) {
       table[i] = (struct vring_packed_desc){payload + i * CPEER_SEGMENT, CPEER_SEGMENT, 0xffff,
                                             i < readable ? 0 : VRING_DESC_F_WRITE};
     // WRITE on the descriptor of a table is to be ignored.
-    first_flags = VRING_DESC_F_INDIRECT | (d->sequence & 2 ? VRING_DESC_F_WRITE : 0) |
-                  (d->available_wrap ? AVAIL : USED);
+    first_flags =
+        VRING_DESC_F_INDIRECT | (d->sequence & 2 ? VRING_DESC_F_WRITE : 0) | (d->available_wrap ? AVAIL : USED);
     write_word(first, address, count * (uint32_t)sizeof *table, id);
     step(&d->available, &d->available_wrap, 1, d->size);
   } else {
@@ -102,8 +102,7 @@ static bool finish(struct packed_driver *d, uint16_t id, uint32_t length) {
 static bool reclaim(struct packed_driver *d) {
   while (is_used(d)) {
     struct vring_packed_desc e = d->ring[d->used];
-    if (e.id >= d->size || !d->buffers[e.id].in_flight)
-      return peer_fail(&d->peer, CPEER_BAD_IDENTIFIER, d->size, e.id);
+    if (e.id >= d->size || !d->buffers[e.id].in_flight) return peer_fail(&d->peer, CPEER_BAD_IDENTIFIER, d->size, e.id);
     uint32_t length = e.flags & VRING_DESC_F_WRITE ? e.len : 0;
     if (d->peer.run->features & CPEER_IN_ORDER) {
       while (1) {

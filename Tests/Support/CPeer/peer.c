@@ -65,9 +65,7 @@ uint32_t cpeer_writable_count(uint64_t sequence, uint32_t limit) {
   return count < limit - readable ? count : limit - readable;
 }
 
-uint32_t cpeer_written(uint64_t sequence, uint32_t capacity) {
-  return sequence % 5 == 3 ? capacity / 2 : capacity;
-}
+uint32_t cpeer_written(uint64_t sequence, uint32_t capacity) { return sequence % 5 == 3 ? capacity / 2 : capacity; }
 
 bool peer_fail(struct peer *peer, enum cpeer_failure failure, uint64_t expected, uint64_t found) {
   if (peer->report.failure == CPEER_OK) {

@@ -66,11 +66,9 @@ static bool wait(struct split_device *d) {
 }
 
 struct cpeer_report cpeer_split_device(const struct cpeer_run *run) {
-  struct split_device d = {.peer = {.run = run},
-                           .ring = {.num = run->size,
-                                    .desc = run->descriptors,
-                                    .avail = run->driver_area,
-                                    .used = run->device_area}};
+  struct split_device d = {
+      .peer = {.run = run},
+      .ring = {.num = run->size, .desc = run->descriptors, .avail = run->driver_area, .used = run->device_area}};
   uint16_t *heads = calloc(run->batch, sizeof *heads);
   uint32_t *lengths = calloc(run->batch, sizeof *lengths);
   bool in_order = run->features & CPEER_IN_ORDER;
@@ -114,8 +112,7 @@ struct cpeer_report cpeer_split_device(const struct cpeer_run *run) {
       peer_notify(&d.peer,
                   vring_need_event(__atomic_load_n(&vring_used_event(&d.ring), __ATOMIC_RELAXED), d.used, start));
     else
-      peer_notify(&d.peer,
-                  !(__atomic_load_n(&d.ring.avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT));
+      peer_notify(&d.peer, !(__atomic_load_n(&d.ring.avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT));
   }
   free(heads);
   free(lengths);

@@ -115,12 +115,10 @@ static bool wait(struct split_driver *d) {
 }
 
 struct cpeer_report cpeer_split_driver(const struct cpeer_run *run) {
-  struct split_driver d = {.peer = {.run = run},
-                           .ring = {.num = run->size,
-                                    .desc = run->descriptors,
-                                    .avail = run->driver_area,
-                                    .used = run->device_area},
-                           .free_count = run->size};
+  struct split_driver d = {
+      .peer = {.run = run},
+      .ring = {.num = run->size, .desc = run->descriptors, .avail = run->driver_area, .used = run->device_area},
+      .free_count = run->size};
   d.buffers = calloc(run->size, sizeof *d.buffers);
   d.order = calloc(run->size, sizeof *d.order);
   d.chain = calloc(run->size, sizeof *d.chain);

@@ -132,7 +132,9 @@ size_t ctrap_count(void) { return access_count; }
 
 size_t ctrap_room(void) { return room; }
 
-struct ctrap_access ctrap_access_at(size_t index) { return accesses[index]; }
+struct ctrap_access ctrap_access_at(size_t index) {
+  return accesses[index];
+}
 
 #else
 
@@ -144,6 +146,8 @@ int ctrap_start(void) { return 38; }
 int ctrap_stop(void) { return 38; }
 size_t ctrap_count(void) { return 0; }
 size_t ctrap_room(void) { return 0; }
-struct ctrap_access ctrap_access_at(size_t index) { return (void)index, (struct ctrap_access){0, 0}; }
+struct ctrap_access ctrap_access_at(size_t index) {
+  return (void)index, (struct ctrap_access){0, 0};
+}
 
 #endif

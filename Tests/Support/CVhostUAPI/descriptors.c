@@ -41,7 +41,8 @@ int cvhost_open_descriptors(int fd) {
   if (!d || fstat(fd, &wanted) != 0) return -1;
   int count = 0;
   for (struct dirent *e; (e = readdir(d));)
-    if (fstat(atoi(e->d_name), &s) == 0 && e->d_name[0] != '.' && s.st_dev == wanted.st_dev && s.st_ino == wanted.st_ino)
+    if (fstat(atoi(e->d_name), &s) == 0 && e->d_name[0] != '.' && s.st_dev == wanted.st_dev &&
+        s.st_ino == wanted.st_ino)
       count++;
   closedir(d);
   return count;
@@ -61,4 +62,13 @@ int cvhost_mappings(int fd) {
       count++;
   fclose(f);
   return count;
+}
+
+bool cvhost_has_thread_sanitizer(void) {
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+  return true;
+#endif
+#endif
+  return false;
 }

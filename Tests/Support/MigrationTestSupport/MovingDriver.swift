@@ -9,7 +9,7 @@ package class MovingDriver: @unchecked Sendable {
     package var next: UInt64 = 0
     /// Buffers that came back.
     package var completed: UInt64 = 0
-    var placeOf: [UInt64: Int] = [:]
+    var slotOf: [UInt64: Int] = [:]
     var free: [Int] = []
   }
 
@@ -40,28 +40,28 @@ package class MovingDriver: @unchecked Sendable {
   package var isBroken: Bool { fatalError() }
 
   func describe(_ token: UInt64) -> DescribedBuffer? {
-    guard let place = load.placeOf[token] else { return nil }
+    guard let slot = load.slotOf[token] else { return nil }
     let shape = plan.shape(of: token)
     return (
-      readable: (0..<shape.readable).map { memory.segment(place, $0) },
-      writable: (0..<shape.writable).map { memory.segment(place, shape.readable + $0) }
+      readable: (0..<shape.readable).map { memory.segment(slot, $0) },
+      writable: (0..<shape.writable).map { memory.segment(slot, shape.readable + $0) }
     )
   }
 
   /// Adds one buffer, unless there is no room.
   func addNext() throws -> Bool {
-    guard let place = load.free.last else { return false }
+    guard let slot = load.free.last else { return false }
     let shape = plan.shape(of: load.next)
     for i in 0..<shape.readable + shape.writable {
-      let bytes = unsafe memory.bytes(place, i)
+      let bytes = unsafe memory.bytes(slot, i)
       for at in 0..<MovingPlan.segmentBytes {
         let value = i < shape.readable ? movingByte(load.next, i * MovingPlan.segmentBytes + at, reply: false) : 0xee
         unsafe bytes.storeBytes(of: value, toByteOffset: at, as: UInt8.self)
       }
     }
-    load.placeOf[load.next] = place
+    load.slotOf[load.next] = slot
     guard let parts = describe(load.next), try add(parts.readable, parts.writable, load.next) else {
-      load.placeOf[load.next] = nil
+      load.slotOf[load.next] = nil
       return false
     }
     load.free.removeLast()
@@ -70,7 +70,7 @@ package class MovingDriver: @unchecked Sendable {
   }
 
   func collect(_ completion: Completion) throws {
-    guard let place = load.placeOf.removeValue(forKey: completion.token) else {
+    guard let slot = load.slotOf.removeValue(forKey: completion.token) else {
       throw MovingError("buffer \(completion.token) came back twice, or was never added")
     }
     let shape = plan.shape(of: completion.token)
@@ -78,12 +78,12 @@ package class MovingDriver: @unchecked Sendable {
       throw MovingError("buffer \(completion.token): \(completion.writtenByteCount) written, not \(shape.written)")
     }
     for position in 0..<shape.writable * MovingPlan.segmentBytes {
-      let bytes = unsafe memory.bytes(place, shape.readable + position / MovingPlan.segmentBytes)
+      let bytes = unsafe memory.bytes(slot, shape.readable + position / MovingPlan.segmentBytes)
       let found = unsafe bytes.load(fromByteOffset: position % MovingPlan.segmentBytes, as: UInt8.self)
       let expected = position < shape.written ? movingByte(completion.token, position, reply: true) : 0xee
       guard found == expected else { throw MovingError("buffer \(completion.token): wrong byte at \(position)") }
     }
-    load.free.append(place)
+    load.free.append(slot)
     load.completed += 1
   }
 
@@ -114,7 +114,7 @@ package class MovingDriver: @unchecked Sendable {
   }
 
   /// Everything that was added is back.
-  package var isEmpty: Bool { inFlight == 0 && load.placeOf.isEmpty && load.completed == load.next }
+  package var isEmpty: Bool { inFlight == 0 && load.slotOf.isEmpty && load.completed == load.next }
 }
 
 /// What went wrong at a stop.

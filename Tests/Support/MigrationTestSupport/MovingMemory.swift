@@ -19,7 +19,7 @@ package struct MovingMemory: Sendable {
   }
 
   private static func pool(_ plan: MovingPlan) -> (offset: Int, count: Int) {
-    let below = ringBytes(plan) + 64 + plan.size * 4 * 16 + 64 + plan.size * MovingPlan.placeBytes
+    let below = ringBytes(plan) + 64 + plan.size * 4 * 16 + 64 + plan.size * MovingPlan.slotBytes
     let slots = 5 * plan.size
     return ((below + 4095) / 4096 * 4096, max((slots * 2048 + 262_143) / 262_144, 1) * 262_144)
   }
@@ -43,16 +43,16 @@ package struct MovingMemory: Sendable {
     var room = RegionAllocator(region)
     ring = try room.allocate(Self.ringBytes(plan))
     tables = try room.allocate(plan.size * 4 * 16)
-    payload = try room.allocate(plan.size * MovingPlan.placeBytes)
+    payload = try room.allocate(plan.size * MovingPlan.slotBytes)
     bounce = try room.allocate(Self.pool(plan).count, alignment: 4096)
   }
 
-  func segment(_ place: Int, _ index: Int) -> MemorySegment {
-    payload.segment(at: place * MovingPlan.placeBytes + index * 32, length: MovingPlan.segmentBytes)
+  func segment(_ slot: Int, _ index: Int) -> MemorySegment {
+    payload.segment(at: slot * MovingPlan.slotBytes + index * 32, length: MovingPlan.segmentBytes)
   }
 
-  func bytes(_ place: Int, _ index: Int) -> UnsafeMutableRawPointer {
-    unsafe payload.host.pointer + place * MovingPlan.placeBytes + index * 32
+  func bytes(_ slot: Int, _ index: Int) -> UnsafeMutableRawPointer {
+    unsafe payload.host.pointer + slot * MovingPlan.slotBytes + index * 32
   }
 }
 

@@ -50,7 +50,7 @@ package struct MovingPlan: Codable, Sendable, CustomStringConvertible {
   }
 
   static let segmentBytes = 24
-  static let placeBytes = 128
+  static let slotBytes = 128
 }
 
 /// The paths over which mappings can be carried.

@@ -11,7 +11,7 @@ package final class MovingThreads: Sendable {
   private let driverIsDone = Atomic<Bool>(false)
   private let failure = Mutex<String?>(nil)
 
-  /// The ends of `queue`, which nobody else touches meanwhile.
+  /// The ends of `queue`, which no other thread touches meanwhile.
   package init(_ queue: MovingQueue) {
     device = queue.device
     driver = queue.driver

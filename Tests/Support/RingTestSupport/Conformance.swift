@@ -152,7 +152,7 @@ package enum Conformance {
         try rig.driver.flush()
         let wrong = Self.forbidden(rig, stale: stale)
         guard number < wrong.count else { continue }
-        // Three pages: an address range of another class, so that the old one is not at once somebody's again.
+        // Three pages: an address range of another class, so that the old one is not reused at once.
         // A shadow buffer is shorter, and keeps its address anyway.
         let length = min(12_288, path.longestSegment)
         rig.fill(4096, length, 2)

@@ -8,7 +8,7 @@ internal import RingKitTesting
 package struct DMAPath: Sendable, CustomStringConvertible {
   /// What a path promises about memory that is not mapped.
   package enum Protection: Sendable {
-    /// Nothing.
+    /// The device reaches all memory.
     case none
     /// The device reaches what the path has mapped, whichever buffers use it now.
     case memory

@@ -1,7 +1,7 @@
 internal import Glibc
 package import RingKit
 
-/// A buffer between two pages of a pattern that nobody may write to.
+/// A buffer between two pages of a pattern that may not be written to.
 package struct GuardedArea: Sendable {
   package static let guardByteCount = 4096
   private static let pattern: UInt8 = 0x6b

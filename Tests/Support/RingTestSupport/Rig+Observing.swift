@@ -8,23 +8,23 @@ extension Rig {
     return ring.buffer.slice(at: offset, byteCount: ring.buffer.byteCount - offset)
   }
 
-  /// The split ring, seen by somebody else.
+  /// The split ring, seen from outside.
   package var split: SplitView {
     get throws {
-      let place = try SplitRing(in: ring.buffer, size: configuration.size).addresses
+      let addresses = try SplitRing(in: ring.buffer, size: configuration.size).addresses
       return SplitView(
-        descriptors: part(place.descriptors), available: part(place.available), used: part(place.used),
+        descriptors: part(addresses.descriptors), available: part(addresses.available), used: part(addresses.used),
         size: configuration.size)
     }
   }
 
-  /// The packed ring, seen by somebody else.
+  /// The packed ring, seen from outside.
   package var packed: PackedView {
     get throws {
-      let place = try PackedRing(in: ring.buffer, size: configuration.size).addresses
+      let addresses = try PackedRing(in: ring.buffer, size: configuration.size).addresses
       return PackedView(
-        descriptors: part(place.descriptors), driverEvent: part(place.driverEvent),
-        deviceEvent: part(place.deviceEvent), size: configuration.size)
+        descriptors: part(addresses.descriptors), driverEvent: part(addresses.driverEvent),
+        deviceEvent: part(addresses.deviceEvent), size: configuration.size)
     }
   }
 
@@ -33,11 +33,11 @@ extension Rig {
     get throws {
       switch layout {
       case .split:
-        let place = try SplitRing(in: ring.buffer, size: configuration.size).addresses
-        return [part(place.descriptors), part(place.available), part(place.used)]
+        let addresses = try SplitRing(in: ring.buffer, size: configuration.size).addresses
+        return [part(addresses.descriptors), part(addresses.available), part(addresses.used)]
       case .packed:
-        let place = try PackedRing(in: ring.buffer, size: configuration.size).addresses
-        return [part(place.descriptors), part(place.driverEvent), part(place.deviceEvent)]
+        let addresses = try PackedRing(in: ring.buffer, size: configuration.size).addresses
+        return [part(addresses.descriptors), part(addresses.driverEvent), part(addresses.deviceEvent)]
       }
     }
   }

@@ -85,15 +85,15 @@ package final class Rig: @unchecked Sendable {
     let size = configuration.size
     switch layout {
     case .split:
-      let place = try SplitRing(in: ring.buffer, size: size)
+      let parts = try SplitRing(in: ring.buffer, size: size)
       driver = DriverBox(
-        try SplitDriverQueue(configuration, ring: place, indirectTables: tables.buffer, mapper: mapper))
-      device = DeviceBox(try SplitDeviceQueue(configuration, ring: place, translator: translator))
+        try SplitDriverQueue(configuration, ring: parts, indirectTables: tables.buffer, mapper: mapper))
+      device = DeviceBox(try SplitDeviceQueue(configuration, ring: parts, translator: translator))
     case .packed:
-      let place = try PackedRing(in: ring.buffer, size: size)
+      let parts = try PackedRing(in: ring.buffer, size: size)
       driver = DriverBox(
-        try PackedDriverQueue(configuration, ring: place, indirectTables: tables.buffer, mapper: mapper))
-      device = DeviceBox(try PackedDeviceQueue(configuration, ring: place, translator: translator))
+        try PackedDriverQueue(configuration, ring: parts, indirectTables: tables.buffer, mapper: mapper))
+      device = DeviceBox(try PackedDeviceQueue(configuration, ring: parts, translator: translator))
     }
   }
 }

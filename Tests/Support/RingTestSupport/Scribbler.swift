@@ -1,7 +1,7 @@
 internal import CRing
 package import RingKit
 
-/// Writes words into somebody else's ring, each with one atomic store, so that the other thread's loads are no race.
+/// Writes words into another thread's ring, each with one atomic store, so that the other thread's loads are no race.
 @safe
 package struct Scribbler: Sendable {
   private let buffer: GuestBuffer

@@ -33,7 +33,7 @@ package struct SentinelGuest {
     let mapping: Mapping
     let direction: DMADirection
     /// Where it lies in private memory.
-    let place: Range<Int>
+    let range: Range<Int>
     /// Where the device has it; `nil` where it is not copied.
     let seen: Range<Int>?
     let bytes: [UInt8]
@@ -54,8 +54,8 @@ package struct SentinelGuest {
           case .writable: .deviceWritable
           case .both: Bool.random(using: &random) ? .deviceReadable : .deviceWritable
           }
-        let new = try lend(&mapper, direction, longest, lent.map(\.place), base, &random)
-        try compare(&view, "\(name), round \(round), map of \(new.place)") { at, byte in
+        let new = try lend(&mapper, direction, longest, lent.map(\.range), base, &random)
+        try compare(&view, "\(name), round \(round), map of \(new.range)") { at, byte in
           guard let seen = new.seen, seen.contains(at) else { return false }
           return byte == new.bytes[at - seen.lowerBound] || byte == 0 && new.direction == .deviceWritable
         }
@@ -69,9 +69,9 @@ package struct SentinelGuest {
       } else {
         let old = lent.remove(at: Int.random(in: 0..<lent.count, using: &random))
         try takeBack(&mapper, old, &view, &random)
-        try compare(&view, "\(name), round \(round), unmap of \(old.place)") { _, byte in byte == 0 }
+        try compare(&view, "\(name), round \(round), unmap of \(old.range)") { _, byte in byte == 0 }
       }
-      try checkSentinels(lent.map(\.place), "\(name), round \(round)")
+      try checkSentinels(lent.map(\.range), "\(name), round \(round)")
     }
     for old in lent {
       try takeBack(&mapper, old, &view, &random)
@@ -84,22 +84,22 @@ package struct SentinelGuest {
     _ mapper: inout Mapper, _ direction: DMADirection, _ longest: Int, _ taken: [Range<Int>],
     _ base: (Int) -> UInt64?, _ random: inout SeededGenerator
   ) throws -> Lent<Mapper.Mapping> {
-    var place: Range<Int>
+    var range: Range<Int>
     repeat {
       // Short ones more often, and any alignment.
       let length = Int.random(in: 1...(Bool.random(using: &random) ? 100 : longest), using: &random)
       let start = Int.random(in: 16..<(hidden.byteCount - length - 16), using: &random)
-      place = start..<start + length
+      range = start..<start + length
       // A sentinel at least between any two.
-    } while taken.contains { place.lowerBound <= $0.upperBound && $0.lowerBound <= place.upperBound }
-    let bytes = place.map { _ in UInt8.random(in: 1...0x7f, using: &random) }
-    for (i, byte) in bytes.enumerated() { unsafe hidden.bytes[place.lowerBound + i] = byte }
-    let (address, mapping) = try mapper.map(hidden.segment(at: place.lowerBound, length: place.count), direction)
-    let seen = base(place.count).map { base in
+    } while taken.contains { range.lowerBound <= $0.upperBound && $0.lowerBound <= range.upperBound }
+    let bytes = range.map { _ in UInt8.random(in: 1...0x7f, using: &random) }
+    for (i, byte) in bytes.enumerated() { unsafe hidden.bytes[range.lowerBound + i] = byte }
+    let (address, mapping) = try mapper.map(hidden.segment(at: range.lowerBound, length: range.count), direction)
+    let seen = base(range.count).map { base in
       let start = Int(address.rawValue - base)
-      return start..<start + place.count
+      return start..<start + range.count
     }
-    return Lent(mapping: mapping, direction: direction, place: place, seen: seen, bytes: bytes)
+    return Lent(mapping: mapping, direction: direction, range: range, seen: seen, bytes: bytes)
   }
 
   /// The device writes less than it could, and says so: behind that the buffer is as it was.
@@ -115,11 +115,11 @@ package struct SentinelGuest {
       }
     }
     _ = try mapper.unmap(old.mapping, old.direction, written: UInt32(written))
-    let found = unsafe Array(hidden.bytes[old.place])
+    let found = unsafe Array(hidden.bytes[old.range])
     let expected = [UInt8](repeating: 0x80, count: written) + old.bytes.dropFirst(written)
-    try #require(found == expected, "\(written) of \(old.place.count) bytes written, and the buffer holds others")
+    try #require(found == expected, "\(written) of \(old.range.count) bytes written, and the buffer holds others")
     // It is private memory like any other from now on.
-    for at in old.place { unsafe hidden.bytes[at] = Self.sentinel }
+    for at in old.range { unsafe hidden.bytes[at] = Self.sentinel }
   }
 
   /// Everything the device sees against what it saw before: what changed must be permitted, and is no sentinel.

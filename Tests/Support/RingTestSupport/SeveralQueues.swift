@@ -97,20 +97,20 @@ package enum SeveralQueues {
     while returned < buffers {
       while added < buffers, added - returned < depth {
         let direction: DMADirection = added % 2 == 0 ? .deviceReadable : .deviceWritable
-        let place = added % depth * 2_048
+        let offset = added % depth * 2_048
         let fill = direction == .deviceReadable ? mark(queue, UInt64(added)) : 0
-        unsafe UnsafeMutableRawBufferPointer(rebasing: part.payload.bytes[place..<place + bytes])
+        unsafe UnsafeMutableRawBufferPointer(rebasing: part.payload.bytes[offset..<offset + bytes])
           .initializeMemory(as: UInt8.self, repeating: fill)
         let result = try driver.add(
-          part.payload.segment(at: place, length: bytes), direction, token: UInt64(added))
+          part.payload.segment(at: offset, length: bytes), direction, token: UInt64(added))
         guard result == .added else { throw Wrong.full }
         added += 1
       }
       driver.publish()
       for completion in try driver.reclaim() {
         guard completion.token == UInt64(returned) else { throw Wrong.order(completion.token) }
-        let place = returned % depth * 2_048
-        let found = unsafe UnsafeMutableRawBufferPointer(rebasing: part.payload.bytes[place..<place + bytes])
+        let offset = returned % depth * 2_048
+        let found = unsafe UnsafeMutableRawBufferPointer(rebasing: part.payload.bytes[offset..<offset + bytes])
         guard unsafe isFilled(found, with: mark(queue, completion.token)) else { throw Wrong.bytes(completion.token) }
         returned += 1
       }

@@ -28,14 +28,18 @@ import Testing
 
   private func offer(_ slots: Range<Int>) { for slot in slots { write(slot, id: UInt16(slot), flags: 0x80) } }
 
-  private func made() -> PackedInflight { PackedInflight(notes, size: Self.size, ring: ring, at: WrapCounter()) }
+  private func made() -> PackedInflight {
+    PackedInflight(notes, size: Self.size, ring: ring, at: WrapCounter(), fetching: WrapCounter())
+  }
 
   private func position() throws -> UInt16? {
-    try PackedInflight.position(notes, size: Self.size, ring)?.word
+    try PackedInflight.resume(notes, size: Self.size, ring, isInOrder: true)?.used.word
   }
 
   private func failure() -> VhostUserError? {
-    do throws(VhostUserError) { _ = try PackedInflight.position(notes, size: Self.size, ring) } catch { return error }
+    do throws(VhostUserError) {
+      _ = try PackedInflight.resume(notes, size: Self.size, ring, isInOrder: true)
+    } catch { return error }
     return nil
   }
 
@@ -49,13 +53,13 @@ import Testing
       queue.fetched(descriptorCount: count)
       #expect(try position() == 0x8000)
     }
-    queue.publishing(descriptorCount: 1)
+    queue.publishing(0, descriptorCount: 1)
     #expect(try position() == 0x8000)
     write(0, id: 0, flags: 0x8080)
     #expect(try position() == 0x8001)
     queue.published()
     #expect(try position() == 0x8001)
-    queue.publishing(descriptorCount: 2)
+    queue.publishing(2, descriptorCount: 2)
     write(1, id: 2, flags: 0x8080)
     #expect(try position() == 0x8003)
     queue.published()
@@ -79,6 +83,10 @@ import Testing
     notes.store16(0, 32 + 32)
     for offset in [16, 18] { notes.store16(1, offset) }
     #expect(failure() == .inflight("buffer 0 is in flight, and is not where a device that works in order left it"))
+    // One that works in any order fetches it anew, from the notes.
+    let found = try PackedInflight.resume(notes, size: Self.size, ring, isInOrder: false)
+    #expect(found?.used.word == 0x8001 && found?.again.map(\.id) == [0])
+    #expect(found?.again.first?.descriptors.first?.address == 0x1000)
   }
 
   @Test func whatIsInFlightStandsInTheRingAsItWasFetched() throws {
@@ -116,7 +124,7 @@ import Testing
       offer(0..<2)
       var queue = made()
       queue.fetched(descriptorCount: 1)
-      queue.publishing(descriptorCount: 1)
+      queue.publishing(0, descriptorCount: 1)
       write(0, id: 0, flags: 0x8080)
       notes.store16(value == 1 ? 0 : value, 32 + 2)
       #expect(failure() != nil)

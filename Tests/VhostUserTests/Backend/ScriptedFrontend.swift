@@ -23,10 +23,13 @@ final class ScriptedFrontend<Device: VhostUserDevice> {
   /// Where a queue begins: on a packed ring both wrap counters are 1.
   var firstBase: UInt32 { features.contains(.packedRing) ? 0x8000_8000 : 0 }
 
-  init(_ device: Device, features: VirtioFeatures, region: MemoryRegion? = nil) throws {
+  init(
+    _ device: Device, features: VirtioFeatures, region: MemoryRegion? = nil,
+    options: VhostUserOptions = VhostUserOptions()
+  ) throws {
     let (near, far) = try VhostUserConnection.pair()
     connection = near
-    backend = VhostUserBackend(far, device: device)
+    backend = VhostUserBackend(far, device: device, options: options)
     self.features = features
     self.region = try region ?? MemoryRegion(at: GuestPhysicalAddress(0x10_0000), byteCount: 1 << 20)
     allocator = RegionAllocator(self.region)
@@ -88,6 +91,11 @@ final class ScriptedFrontend<Device: VhostUserDevice> {
       channel = near
       #expect(try ask(.setBackendChannel(far), needsReply: true).number() == 0)
     }
+    try share()
+  }
+
+  /// Shares the guest's memory; what runs goes on in the new mapping.
+  func share() throws {
     let file = PassedDescriptor(borrowing: try #require(region.fileDescriptor))
     // Behind an IOMMU the table's guest addresses mean nothing: another one here.
     let guest = isTranslating ? region.guestBase.rawValue + 1 << 40 : region.guestBase.rawValue

@@ -33,6 +33,34 @@ import Testing
     #expect(frontend.backend.counts.invalidations == 2 && frontend.backend.takeFailures().isEmpty)
   }
 
+  /// Neither after a reset nor with other features: the driver that they were given for is gone.
+  @Test(arguments: [true, false]) func anotherDriversTranslationsAreForgotten(isReset: Bool) throws {
+    let file = ScratchFile(sectors: 8)
+    let features: VirtioFeatures = [.version1, .accessPlatform]
+    let frontend = try ScriptedFrontend(try BlockDevice(path: file.path), features: features)
+    try frontend.negotiate()
+    let driver = try DiskDriver(frontend)
+    try driver.start(base: 0)
+    #expect(try driver.perform(0, sector: 3, room: 512).data.allSatisfy { $0 == 3 })
+    let base = try frontend.ask(.getVringBase(VringState(index: 0, value: 0))).vringState().value
+    func restart() throws -> Int {
+      let before = frontend.answered.count
+      try driver.start(base: base)
+      #expect(try driver.perform(0, sector: 4, room: 512).data.allSatisfy { $0 == 4 })
+      _ = try frontend.ask(.getVringBase(VringState(index: 0, value: 0)))
+      return frontend.answered.count - before
+    }
+    if isReset {
+      #expect(try frontend.ask(.resetDevice, needsReply: true).number() == 0)
+    } else {
+      for more in [VirtioFeatures.eventIndex, []] {
+        let wanted = features.union(more).rawValue | ProtocolFeatures.deviceBit
+        try frontend.tell(.setFeatures(VirtioFeatures(rawValue: wanted)))
+      }
+    }
+    #expect(try restart() > 0)
+  }
+
   @Test func anAddressThatNobodyKnowsStopsTheQueue() throws {
     let file = ScratchFile(sectors: 8)
     let frontend = try ScriptedFrontend(try BlockDevice(path: file.path), features: [.version1, .accessPlatform])

@@ -82,6 +82,26 @@ import Testing
     #expect(try behind.perform(4, sector: 0).status == 1)
   }
 
+  /// The kernel reports a failed write-back once and drops what it was about: a flush that succeeds after it would
+  /// promise what is lost.
+  @Test(arguments: [VirtioFeatures(), flush]) func noFlushSucceedsBehindOneThatFailed(extra: VirtioFeatures) throws {
+    let file = ScratchFile(sectors: 8)
+    let driver = try driver(file, extra.union(.version1))
+    let image = driver.frontend.backend.device.image
+    var errors = [0, ENOSPC, 0, 0][...]
+    image.synchronize = { _ in errors.removeFirst() }
+    let sector = [UInt8](repeating: 7, count: 512)
+    func makeStable() throws -> UInt8 {
+      let written = try driver.perform(1, sector: 1, sent: sector).status
+      return extra.isEmpty ? written : try driver.perform(4, sector: 0).status
+    }
+    #expect(try (0..<4).map { _ in try makeStable() } == [0, 1, 1, 1])
+    // What is there can be read, and the guest told once why.
+    #expect(try driver.perform(0, sector: 1, room: 512).data == sector)
+    #expect(
+      driver.frontend.backend.device.takeErrors() == [.system(operation: "flushing the image", errno: ENOSPC)])
+  }
+
   @Test func aDriverWithFlushAsksForIt() throws {
     let file = ScratchFile(sectors: 8)
     let driver = try driver(file, [.version1, Self.flush])

@@ -136,6 +136,15 @@ import Testing
     #expect(session.messages(0).last == IOTLBMessage(.invalidate, address: first, byteCount: 8192))
   }
 
+  @Test func anAddressThatNoSegmentCanHaveIsNotAnnounced() throws {
+    let session = try Session()
+    var mapper = AnnouncingMapper(WrongMapper(), to: session.frontend)
+    #expect(throws: DMAError.wrongAddress(WrongMapper.address, byteCount: 4096)) {
+      try mapper.map(session.segment(0), .deviceReadable)
+    }
+    #expect(session.messages(0) == [] && session.frontend.counts.announcements == 0)
+  }
+
   @Test func aBackendMayNotGiveTranslations() throws {
     let session = try Session()
     let lie = IOTLBMessage(.update, address: IOVA(0), byteCount: 4096, permissions: .read)
@@ -205,4 +214,19 @@ import Testing
     // Many came meanwhile; a turn takes some of them.
     #expect((65...201 * 64).contains(session.frontend.counts.misses - missed))
   }
+}
+
+/// A path whose addresses leave no room for a page.
+private struct WrongMapper: DMAMapper, ~Copyable {
+  static let address = IOVA(.max - 4094)
+  static var unmapped: Void { () }
+  var work = UncountedWork()
+
+  mutating func map(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: Void) { (Self.address, ()) }
+
+  mutating func unmap(_ mapping: Void, _ direction: DMADirection, written: UInt32) throws(DMAError) -> UInt32 { 0 }
+  mutating func poll() throws(DMAError) {}
+  mutating func flush() throws(DMAError) {}
 }

@@ -35,9 +35,9 @@ final class ScriptedBackend: @unchecked Sendable {
 
   var requests: [FrontendMessage] { asked.withLock { $0 } }
 
-  /// Answers until ``stop()``, or until the front-end is gone.
+  /// Answers until ``stop()``, or until the connection is closed; is kept until then.
   func start() {
-    thread = TestThread { [unowned self] in
+    thread = TestThread { [self] in
       guard let near else { return }
       while !isOver.load(ordering: .acquiring) {
         guard (try? near.wait(milliseconds: 5)) != nil else { return }

@@ -1,6 +1,5 @@
 import RingKit
 import RingKitTesting
-import Synchronization
 import Testing
 
 @testable import VhostUser
@@ -8,32 +7,38 @@ import Testing
 /// Our driver over one back-end after the other, each of which dies with requests in flight.
 @Suite(.timeLimit(.minutes(20))) struct SuccessionTests {
   /// A back-end on a thread of its own that goes without a word once its device is dead.
-  private final class Host: @unchecked Sendable {
-    private let isDead = Atomic<Bool>(false)
+  private final class Host {
     private var thread: TestThread?
+    /// Raised when the device dies, and at the end.
+    ///
+    /// The thread holds it instead of this object, whose `deinit` waits for it.
+    private var isOver = StopFlag()
 
     /// Begins to serve; the other end of its connection.
     func serve(path: String, lives: Int, notes: Bool) throws -> VhostUserConnection {
       thread?.join()
-      isDead.store(false, ordering: .releasing)
+      thread = nil
       let (near, far) = try VhostUserConnection.channel()
       // The thread's alone, so that it is closed when the thread is done.
       let socket = try far.duplicate()
-      thread = TestThread { [unowned self] in
+      let isOver = StopFlag()
+      self.isOver = isOver
+      thread = TestThread {
         guard let connection = try? VhostUserConnection(attaching: socket) else { return }
         var options = VhostUserOptions()
         if !notes { options.protocolFeatures.remove(.inflight) }
         guard let disk = try? BlockDevice(path: path) else { return }
-        let device = MortalDisk(disk, lives: lives, fetching: 2) { [unowned self] in
-          isDead.store(true, ordering: .releasing)
-        }
+        let device = MortalDisk(disk, lives: lives, fetching: 2) { isOver.raise() }
         let backend = VhostUserBackend(connection, device: device, options: options)
-        while !isDead.load(ordering: .acquiring), (try? backend.step(milliseconds: 5)) != nil {}
+        while !isOver.isRaised, (try? backend.step(milliseconds: 5)) != nil {}
       }
       return near
     }
 
-    deinit { thread?.join() }
+    deinit {
+      isOver.raise()
+      thread?.join()
+    }
   }
 
   /// The guest's memory, and what of it the ring takes.

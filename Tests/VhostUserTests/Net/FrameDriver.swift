@@ -6,7 +6,7 @@ import VhostUser
 final class FrameDriver {
   let frontend: ScriptedFrontend<LoopbackDevice>
   let queues: [ScriptedQueue]
-  /// One for each queue: who takes another's ringing leaves it asleep.
+  /// One for each queue: a thread that takes another's ringing leaves it asleep.
   private let kicks: [EventDoorbell]
   let buffer: GuestBuffer
   let headerByteCount: Int
@@ -33,7 +33,7 @@ final class FrameDriver {
   /// The bytes of frame `n`.
   static func frame(_ n: Int, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ n) } }
 
-  /// Sends a frame, with the header and every so many bytes in segments of their own, from a place of `token`'s.
+  /// Sends a frame, with the header and every so many bytes in segments of their own, from an offset of `token`'s.
   func send(_ frame: [UInt8], pair: Int = 0, token: UInt64 = 0, segmentBytes: Int = 4096) throws {
     let at = 0x4_0000 + Int(token) * 0x8000
     let bytes = [UInt8](repeating: 0, count: headerByteCount) + frame

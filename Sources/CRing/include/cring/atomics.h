@@ -10,18 +10,18 @@
 
 #include "cring/barriers.h"
 
-#define CRING_DEFINE_ACCESS(bits)                                                                      \
-  static inline uint##bits##_t cring_load_relaxed_##bits(const void *p) {                              \
-    return __atomic_load_n((const uint##bits##_t *)p, __ATOMIC_RELAXED);                               \
-  }                                                                                                    \
-  static inline uint##bits##_t cring_load_acquire_##bits(const void *p) {                              \
-    return __atomic_load_n((const uint##bits##_t *)p, __ATOMIC_ACQUIRE);                               \
-  }                                                                                                    \
-  static inline void cring_store_relaxed_##bits(void *p, uint##bits##_t v) {                           \
-    __atomic_store_n((uint##bits##_t *)p, v, __ATOMIC_RELAXED);                                        \
-  }                                                                                                    \
-  static inline void cring_store_release_##bits(void *p, uint##bits##_t v) {                           \
-    __atomic_store_n((uint##bits##_t *)p, v, __ATOMIC_RELEASE);                                        \
+#define CRING_DEFINE_ACCESS(bits)                                            \
+  static inline uint##bits##_t cring_load_relaxed_##bits(const void *p) {    \
+    return __atomic_load_n((const uint##bits##_t *)p, __ATOMIC_RELAXED);     \
+  }                                                                          \
+  static inline uint##bits##_t cring_load_acquire_##bits(const void *p) {    \
+    return __atomic_load_n((const uint##bits##_t *)p, __ATOMIC_ACQUIRE);     \
+  }                                                                          \
+  static inline void cring_store_relaxed_##bits(void *p, uint##bits##_t v) { \
+    __atomic_store_n((uint##bits##_t *)p, v, __ATOMIC_RELAXED);              \
+  }                                                                          \
+  static inline void cring_store_release_##bits(void *p, uint##bits##_t v) { \
+    __atomic_store_n((uint##bits##_t *)p, v, __ATOMIC_RELEASE);              \
   }
 
 CRING_DEFINE_ACCESS(8)
@@ -41,7 +41,8 @@ static inline uint64_t cring_load_unaligned_64(const void *p) {
   // For it relaxed atomics, as every other access to memory that two threads share.
   if (((uintptr_t)p & 7) == 0) return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
   uint64_t value = 0;
-  for (unsigned i = 0; i < 8; i++) value |= (uint64_t)__atomic_load_n((const uint8_t *)p + i, __ATOMIC_RELAXED) << (8 * i);
+  for (unsigned i = 0; i < 8; i++)
+    value |= (uint64_t)__atomic_load_n((const uint8_t *)p + i, __ATOMIC_RELAXED) << (8 * i);
   return value;
 #else
   return ((const volatile struct word *)p)->value;
@@ -55,6 +56,8 @@ static inline uint64_t cring_fetch_add_relaxed_64(void *p, uint64_t v) {
 static inline uint64_t cring_fetch_add_release_64(void *p, uint64_t v) {
   return __atomic_fetch_add((uint64_t *)p, v, __ATOMIC_RELEASE);
 }
+
+static inline void cring_or_release_8(void *p, uint8_t v) { __atomic_fetch_or((uint8_t *)p, v, __ATOMIC_RELEASE); }
 
 // Raises *p to at least v; used for high-water marks several threads report to.
 static inline void cring_fetch_max_relaxed_64(void *p, uint64_t v) {

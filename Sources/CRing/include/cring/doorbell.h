@@ -8,13 +8,17 @@
 int cring_doorbell_create(int *out);
 
 // Makes an eventfd that another process made non-blocking: a full or an empty counter must not put us to sleep. The
-// flag belongs to both processes, so a peer that clears it can still do that; it cannot do more.
+// flag belongs to both processes: a peer may clear it again.
 void cring_doorbell_attach(int fd);
 
 void cring_doorbell_close(int fd);
 
 // Adds one to the counter; a counter at its limit already wakes, so that is no error.
 void cring_doorbell_ring(int fd);
+
+// The same of one whose flag a peer may have cleared: looks first whether there is room. Only a peer that fills it
+// between the look and the write can put us to sleep.
+void cring_doorbell_ring_attached(int fd);
 
 // Resets the counter; false when it was zero.
 bool cring_doorbell_take(int fd);

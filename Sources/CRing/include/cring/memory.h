@@ -26,8 +26,8 @@ struct cring_region {
   size_t bytes;  // as mapped: the request rounded up to the page size
   int fd;        // the memfd behind it, or -1 when it is anonymous
   enum cring_page_kind pages;
-  size_t lead;    // bytes of the same mapping in front of `base`
-  size_t mapped;  // bytes of the mapping in all, or 0: just `bytes`
+  size_t lead;              // bytes of the same mapping in front of `base`
+  size_t mapped;            // bytes of the mapping in all, or 0: just `bytes`
   struct cring_loss *loss;  // of memory that another process can take pages away from
 };
 
@@ -55,6 +55,9 @@ int cring_region_map(size_t bytes, enum cring_page_want want, int shared, int no
 // even one that is passed its descriptor.
 // EINVAL where the kernel has no such seal (before Linux 5.1).
 int cring_region_map_published(size_t bytes, const char *name, struct cring_region *out);
+
+// Maps a memfd of its own whose pages come when they are touched, on the node of the CPU that touches them.
+int cring_region_map_sparse(size_t bytes, const char *name, struct cring_region *out);
 
 // Maps a memfd that another process passed over. The size is checked against the file before a byte is mapped. EPERM:
 // it is not sealed against shrinking.

@@ -11,4 +11,8 @@ const char *crb_argument(int number);
 // A path that starts this program once more: the kernel's link to it, or what it was started as.
 const char *crb_program_path(void);
 
+// Puts something that can be neither read nor written at each of the descriptors 0 to 2 that is closed, so that no
+// file that is opened later becomes a standard stream.
+void crb_standard_streams_occupy(void);
+
 #endif

@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 enum crb_floor_kind {
-  CRB_FLOOR_SPLIT,                    // available entries written each time, one used entry per buffer
-  CRB_FLOOR_SPLIT_STATIC,             // available entries left as they are, one used entry per buffer
-  CRB_FLOOR_SPLIT_IN_ORDER,           // available entries left as they are, one used entry per batch
-  CRB_FLOOR_PACKED,                   // descriptors written as two words each
-  CRB_FLOOR_PACKED_IN_ORDER,          // the same, one used descriptor per batch
-  CRB_FLOOR_PACKED_VECTOR,            // four descriptors as one 64-byte store, where the CPU has it
+  CRB_FLOOR_SPLIT,            // available entries written each time, one used entry per buffer
+  CRB_FLOOR_SPLIT_STATIC,     // available entries left as they are, one used entry per buffer
+  CRB_FLOOR_SPLIT_IN_ORDER,   // available entries left as they are, one used entry per batch
+  CRB_FLOOR_PACKED,           // descriptors written as two words each
+  CRB_FLOOR_PACKED_IN_ORDER,  // the same, one used descriptor per batch
+  CRB_FLOOR_PACKED_VECTOR,    // four descriptors as one 64-byte store, where the CPU has it
   CRB_FLOOR_PACKED_IN_ORDER_VECTOR,
 };
 

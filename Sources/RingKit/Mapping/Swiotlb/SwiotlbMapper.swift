@@ -51,7 +51,11 @@ public struct SwiotlbMapper<Counter: WorkCounter>: PairedPath, ~Copyable {
     work = counter
   }
 
-  /// A mapping of no bytes, which ``unmap(_:_:)`` refuses.
+  /// The path checks its own results.
+  @inlinable
+  public static var isTrusted: Bool { true }
+
+  /// A mapping of no bytes, which `unmap(_:_:)` refuses.
   @inlinable
   public static var unmapped: SwiotlbMapping { SwiotlbMapping(address: IOVA(0), byteCount: 0, serial: 0) }
 

@@ -2,19 +2,19 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   /// The next available buffer, `nil` when there is none.
   @inlinable @inline(__always)
   public mutating func next() throws(QueueError) -> DeviceChain? {
-    if broken { throw .broken }
+    if core.broken { throw .broken }
     let offset = Int(available.offset) &* 16
     // B10: pairs with B9 in PackedDriverQueue+Add.swift.
-    let word = ordering.observe64(ring.descriptors, at: offset &+ 8)
+    let word = core.ordering.observe64(ring.descriptors, at: offset &+ 8)
     let flags = UInt16(truncatingIfNeeded: word >> 48)
     if flags & (DescriptorFlags.available | DescriptorFlags.used) != available.availableFlags { return nil }
     let address = IOVA(ring.descriptors.load64(offset))
     if flags & (DescriptorFlags.next | DescriptorFlags.indirect) == 0 && heldDescriptors < UInt32(ringSize) {
       let segment: TranslatedSegment?
       do throws(DMAFault) {
-        segment = try builder.single(
-          address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
-      } catch { throw fail(error) }
+        segment = try core.builder.single(
+          address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &core.translator)
+      } catch { throw core.fail(error) }
       if let segment {
         available.advance(size: ringSize)
         heldDescriptors &+= 1
@@ -30,20 +30,47 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   mutating func nextChain(_ address: IOVA, _ word: UInt64) throws(QueueError) -> DeviceChain {
     // Every descriptor is held already: what stands here was not freed by us, so the driver cannot have reused it.
     if heldDescriptors >= UInt32(ringSize) {
-      throw fail(RingViolation(.p6, .count, UInt64(heldDescriptors) &+ 1, limit: UInt64(ringSize)))
+      throw core.fail(RingViolation(.p6, .count, UInt64(heldDescriptors) &+ 1, limit: UInt64(ringSize)))
     }
-    builder.begin()
-    builder.descriptors = 1
+    core.builder.begin()
+    core.builder.descriptors = 1
     let id: UInt16
-    do throws(QueueError) { id = try walk(address, word) } catch {
-      broken = !error.isPending
-      throw error
-    }
-    let count = UInt16(truncatingIfNeeded: builder.descriptors)
+    do throws(QueueError) { id = try walk(address, word) } catch { throw core.fail(error) }
+    let count = UInt16(truncatingIfNeeded: core.builder.descriptors)
     available.advance(by: count, size: ringSize)
-    heldDescriptors &+= builder.descriptors
+    heldDescriptors &+= core.builder.descriptors
     inFlight &+= 1
-    return builder.chain(id: id, descriptorCount: count)
+    return core.builder.chain(id: id, descriptorCount: count)
+  }
+
+  /// A buffer that was fetched before, by this queue's predecessor, and is still in flight: what stands at its offsets
+  /// in the ring may be others by now, so its descriptors are given.
+  ///
+  /// - Parameter descriptors: address and the word behind it, as they stood in the ring; at least one.
+  /// - Returns: the chain.
+  /// - Throws: ``QueueError``.
+  package mutating func refetch(_ descriptors: [(address: UInt64, word: UInt64)]) throws(QueueError) -> DeviceChain {
+    if core.broken { throw .broken }
+    core.builder.begin()
+    do throws(QueueError) {
+      for (index, descriptor) in descriptors.enumerated() {
+        let flags = UInt16(truncatingIfNeeded: descriptor.word >> 48)
+        let (address, length) = (IOVA(descriptor.address), UInt32(truncatingIfNeeded: descriptor.word))
+        core.builder.descriptors &+= 1
+        if flags & DescriptorFlags.indirect != 0 {
+          if !core.hasIndirect { throw .violation(RingViolation(.p11, .flags, UInt64(flags))) }
+          if flags & DescriptorFlags.next != 0 || index > 0 {
+            throw .violation(RingViolation(.p14, .flags, UInt64(flags)))
+          }
+          try walkTable(address, length)
+        } else {
+          try core.builder.append(address, length, isWritable: flags & DescriptorFlags.write != 0, &core.translator)
+        }
+      }
+    } catch { throw core.fail(error) }
+    inFlight &+= 1
+    let id = UInt16(truncatingIfNeeded: (descriptors.last?.word ?? 0) >> 32)
+    return core.builder.chain(id: id, descriptorCount: UInt16(truncatingIfNeeded: descriptors.count))
   }
 
   /// A list of several descriptors, or one that leads to a table.
@@ -58,20 +85,20 @@ extension PackedDeviceQueue where Translator: ~Copyable {
       let flags = UInt16(truncatingIfNeeded: word >> 48)
       let length = UInt32(truncatingIfNeeded: word)
       if flags & DescriptorFlags.indirect != 0 {
-        if !hasIndirect { throw .violation(RingViolation(.p11, .flags, UInt64(flags))) }
-        if flags & DescriptorFlags.next != 0 || builder.descriptors > 1 {
+        if !core.hasIndirect { throw .violation(RingViolation(.p11, .flags, UInt64(flags))) }
+        if flags & DescriptorFlags.next != 0 || core.builder.descriptors > 1 {
           throw .violation(RingViolation(.p14, .flags, UInt64(flags)))
         }
         try walkTable(address, length)
         return UInt16(truncatingIfNeeded: word >> 32)
       }
-      try builder.append(address, length, isWritable: flags & DescriptorFlags.write != 0, &translator)
+      try core.builder.append(address, length, isWritable: flags & DescriptorFlags.write != 0, &core.translator)
       if flags & DescriptorFlags.next == 0 { return UInt16(truncatingIfNeeded: word >> 32) }
-      if heldDescriptors &+ builder.descriptors >= UInt32(ringSize) {
+      if heldDescriptors &+ core.builder.descriptors >= UInt32(ringSize) {
         throw .violation(
-          RingViolation(.p6, .count, UInt64(heldDescriptors &+ builder.descriptors) &+ 1, limit: UInt64(ringSize)))
+          RingViolation(.p6, .count, UInt64(heldDescriptors &+ core.builder.descriptors) &+ 1, limit: UInt64(ringSize)))
       }
-      builder.descriptors &+= 1
+      core.builder.descriptors &+= 1
       position.advance(by: 1, size: ringSize)
       let offset = Int(position.offset) &* 16
       word = ring.descriptors.load64(offset &+ 8)
@@ -86,21 +113,15 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   /// An indirect table (virtio 1.2, 2.8.7): entries follow each other, and it never leads to another.
   @inlinable @inline(never)
   mutating func walkTable(_ table: IOVA, _ byteCount: UInt32) throws(QueueError) {
-    if byteCount == 0 || byteCount & 15 != 0 {
-      throw .violation(RingViolation(.p13, .length, UInt64(byteCount), limit: 16))
-    }
-    let entries = byteCount >> 4
-    if entries > tableLimit {
-      throw .violation(RingViolation(.p13, .count, UInt64(entries), limit: UInt64(tableLimit)))
-    }
+    let entries = try core.entries(ofTable: byteCount, .p13)
     var reader = TableReader(table)
     for index in 0..<entries {
-      let (address, word) = try reader.entry(index, of: entries, &translator)
+      let (address, word) = try reader.entry(index, of: entries, &core.translator, core.builder.memory)
       let flags = UInt16(truncatingIfNeeded: word >> 48)
       // Other flags are reserved and ignored (virtio 1.2, 2.8.7); this one would mean a second table.
       if flags & DescriptorFlags.indirect != 0 { throw .violation(RingViolation(.p12, .flags, UInt64(flags))) }
-      try builder.append(
-        address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
+      try core.builder.append(
+        address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &core.translator)
     }
   }
 }
@@ -111,35 +132,21 @@ extension PackedDeviceQueue where Translator: ~Copyable {
   public mutating func serve<Failure: Error>(
     atMost limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
-    precondition(!isInOrder || inFlight == 0, "chains are in flight that IN_ORDER completes first")
-    var count = 0
-    defer { publish() }
-    while count < limit {
-      count &+= try serveSingles(limit &- count, body)
-      if count == limit { break }
-      // The first that is not one contiguous element; or there is none.
-      let chain: DeviceChain
-      do throws(QueueError) {
-        guard let next = try next() else { break }
-        chain = next
-      } catch { throw .queue(error) }
-      let written: UInt32
-      do throws(Failure) { written = try body(chain, ChainSegments(segments)) } catch { throw .body(error) }
-      complete(chain, written: written)
-      translator.service()
-      count &+= 1
-    }
-    return count
+    // A queue of VhostUser that does not batch looks itself.
+    precondition(!core.batches || inFlight == 0, "chains are in flight that IN_ORDER completes first")
+    return try serveAll(limit, body)
   }
+}
 
+extension PackedDeviceQueue: RingDevice where Translator: ~Copyable {
   /// Serves buffers of one contiguous element as long as they come, with everything the loop needs in locals.
   @inlinable @inline(__always)
   mutating func serveSingles<Failure: Error>(
     _ limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
     // Barriers for hardware cost more than all that is saved here.
-    if broken || heldDescriptors != 0 || ordering.platform { return 0 }
-    let (descriptors, inOrder, isBacklogged) = (ring.descriptors, isInOrder, wasBacklogged)
+    if core.broken || heldDescriptors != 0 || core.ordering.platform { return 0 }
+    let (descriptors, inOrder, isBacklogged) = (ring.descriptors, core.batches, wasBacklogged)
     let looked = PackedRing.word(
       length: 0, id: 0,
       flags: DescriptorFlags.available | DescriptorFlags.used | DescriptorFlags.next | DescriptorFlags.indirect)
@@ -149,21 +156,21 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     wasBacklogged = false
     var count = 0
     while count < limit {
-      let place = Int(used.offset)
+      let start = Int(used.offset)
       // To the ring's end, so that nothing inside has to look for the wrap.
-      let run = min(limit &- count, ring.size &- place)
+      let run = min(limit &- count, ring.size &- start)
       // With more waiting than a batch the lines ahead are filled: taken for writing at once, each crosses once instead
       // of twice. Without, the driver is still at work on them.
-      if isBacklogged { descriptors.prefetchForWriting(place &* 16, byteCount: 32 &* run) }
+      if isBacklogged { descriptors.prefetchForWriting(start &* 16, byteCount: 32 &* run) }
       let expected = PackedRing.word(length: 0, id: 0, flags: used.availableFlags)
       let lap = PackedRing.word(length: 0, id: 0, flags: used.usedFlags)
       // The word that `publish` stores: of the first descriptor used since the last one.
       let held = isHolding ? -1 : 0
-      var (batch, batchEnd, batchWritten) = (batchCount, batchID, batchLength)
+      var (batch, batchEnd, batchWritten) = (batchCount, core.batchID, core.batchLength)
       var failure: ServeError<Failure>?
       var i = 0
       while i < run {
-        let offset = (place &+ i) &* 16
+        let offset = (start &+ i) &* 16
         // B10: pairs with B9 in PackedDriverQueue+Add.swift.
         let word = descriptors.loadAcquire64(offset &+ 8)
         // The slow path reports the error.
@@ -172,9 +179,9 @@ extension PackedDeviceQueue where Translator: ~Copyable {
         do throws(DMAFault) {
           segment = try ChainBuilder.only(
             IOVA(descriptors.load64(offset)), UInt32(truncatingIfNeeded: word),
-            isWritable: word & writeFlag != 0, &translator)
+            isWritable: word & writeFlag != 0, &core.translator, core.builder.memory)
         } catch {
-          failure = .queue(fail(error))
+          failure = .queue(core.fail(error))
           break
         }
         guard let segment else { break }
@@ -211,14 +218,14 @@ extension PackedDeviceQueue where Translator: ~Copyable {
           }
         }
         // A driver that unmaps waits for this thread; a unit in hardware would not let it wait for a whole batch.
-        translator.service()
+        core.translator.service()
         i &+= 1
       }
       count &+= i
       used.advance(by: UInt16(truncatingIfNeeded: i), size: ringSize)
       available = used
       if heldDescriptors != 0 { available.advance(size: ringSize) }
-      (batchCount, batchID, batchLength) = (batch, batchEnd, batchWritten)
+      (batchCount, core.batchID, core.batchLength) = (batch, batchEnd, batchWritten)
       if let failure { throw failure }
       if i != run { return count }
     }
@@ -240,11 +247,11 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
     inFlight &-= 1
     heldDescriptors &-= UInt32(chain.descriptorCount)
-    if isInOrder {
+    if core.batches {
       if batchCount == 0 { batchStart = used }
       batchCount &+= 1
-      batchID = chain.id
-      batchLength = written
+      core.batchID = chain.id
+      core.batchLength = written
       used.advance(by: chain.descriptorCount, size: ringSize)
       // A buffer that is skipped counts as used completely (virtio 1.2, 2.8.9): one that was not ends its batch.
       if UInt64(written) != chain.writableByteCount { writeBatch() }
@@ -254,31 +261,22 @@ extension PackedDeviceQueue where Translator: ~Copyable {
     }
   }
 
-  /// Gives the buffer that was completed last a used descriptor of its own instead of its batch's.
-  ///
-  /// For drivers that look for one descriptor per buffer although IN_ORDER lets a device retire a batch with one.
-  /// Without IN_ORDER each buffer has its own. Nothing becomes visible by this call.
-  @inlinable @inline(__always)
-  public mutating func endBatch() {
-    if batchCount != 0 { writeBatch() }
-  }
-
   /// Makes the completions noted so far visible, with one store of the first one's flags.
   @inlinable
   public mutating func publish() {
     if batchCount != 0 { writeBatch() }
     if !isHolding { return }
     isHolding = false
-    unannounced &+= UInt64(used.distance(from: published, size: ringSize))
+    core.unannounced &+= UInt64(used.distance(from: published, size: ringSize))
     published = used
     // B11: pairs with B12 in PackedDriverQueue+Reclaim.swift.
-    ordering.publish64(ring.descriptors, heldWord, at: heldOffset)
+    core.ordering.publish64(ring.descriptors, heldWord, at: heldOffset)
   }
 
   /// One used descriptor, over the batch's first available one, that names its last buffer.
   @inlinable @inline(__always)
   mutating func writeBatch() {
-    write(at: batchStart, batchID, batchLength)
+    write(at: batchStart, core.batchID, core.batchLength)
     batchCount = 0
   }
 

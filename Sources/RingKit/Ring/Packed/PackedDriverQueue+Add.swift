@@ -9,7 +9,9 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     if segment.length == 0 { throw .mapping(.outOfBounds(segment)) }
     let address: IOVA
     let mapping: Mapper.Mapping
-    do throws(DMAError) { (address, mapping) = try mapper.map(segment, direction) } catch { throw .mapping(error) }
+    do throws(DMAError) {
+      (address, mapping) = try mapper.mapChecked(segment, direction)
+    } catch { throw .mapping(error) }
     let id = inFlightTable.takeSlot()
     inFlightTable.mappings[id] = mapping
     let isWritable = direction == .deviceWritable
@@ -28,15 +30,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   public mutating func add(
     readable: Span<MemorySegment>, writable: Span<MemorySegment>, token: UInt64
   ) throws(QueueError) -> AddResult {
-    if broken { throw .broken }
-    let count = readable.count &+ writable.count
-    guard count >= 1, count <= ring.size else { throw .invalidChain(segments: count, maximum: ring.size) }
-    if count > 1 && count <= inFlightTable.indirectCapacity && inFlightTable.freeCount > 0 {
-      return try addIndirect(readable, writable, token)
-    }
-    // P9: room for the whole list before its first descriptor becomes available.
-    if count > Int(inFlightTable.freeCount) { return .full }
-    return try addList(readable, writable, token)
+    try addSegments(readable, writable, token)
   }
 
   @inlinable @inline(never)
@@ -85,7 +79,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       let segment = isWritable ? writable[i &- readable.count] : readable[i]
       do throws(DMAError) {
         if segment.length == 0 { throw .outOfBounds(segment) }
-        let (address, mapping) = try mapper.map(segment, isWritable ? .deviceWritable : .deviceReadable)
+        let (address, mapping) = try mapper.mapChecked(segment, isWritable ? .deviceWritable : .deviceReadable)
         let slot = inFlightTable.takeSlot()
         inFlightTable.mappings[slot] = mapping
         inFlightTable.links[slot] = isWritable ? inFlightTable.writable : 0
@@ -97,20 +91,6 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         try unwind(id, mapped: UInt16(i), because: error)
       }
     }
-  }
-
-  /// Gives up a list whose segments are mapped only in part; none of its descriptors has flags yet.
-  @inlinable @inline(never)
-  mutating func unwind(_ id: UInt16, mapped: UInt16, because error: DMAError) throws(QueueError) {
-    var slot = id
-    for _ in 0..<mapped {
-      let link = inFlightTable.links[slot]
-      let direction: DMADirection = link & inFlightTable.writable == 0 ? .deviceReadable : .deviceWritable
-      do throws(DMAError) { try mapper.takeBack(inFlightTable.mappings[slot], direction) } catch { broken = true }
-      slot = link & ~inFlightTable.writable
-    }
-    inFlightTable.untake(mapped)
-    throw .mapping(error)
   }
 
   /// Writes length, id and flags of a buffer's first descriptor; those of a batch's first are held back until
@@ -163,12 +143,12 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     var added = 0
     while added < limit {
       // To where the ring or the sequence of ids wraps; an id out of sequence is a run of its own.
-      let (place, id) = (Int(available.offset), Int(inFlightTable.nextSlot))
-      let untilWrap = inFlightTable.isSequential ? ring.size &- max(place, id) : 1
+      let (start, id) = (Int(available.offset), Int(inFlightTable.nextSlot))
+      let untilWrap = inFlightTable.isSequential ? ring.size &- max(start, id) : 1
       let run = min(limit &- added, untilWrap)
       // Free descriptors are ours: the device is done with them, so their lines can be taken back ahead of the stores.
       if run > 4 {
-        descriptors.prefetchForWriting(place &* 16, byteCount: min(2 &* run, Int(inFlightTable.freeCount)) &* 16)
+        descriptors.prefetchForWriting(start &* 16, byteCount: min(2 &* run, Int(inFlightTable.freeCount)) &* 16)
       }
       let position = inFlightTable.added.rawValue
       let lap = PackedRing.word(length: 0, id: UInt16(truncatingIfNeeded: id), flags: available.availableFlags | flags)
@@ -178,9 +158,9 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         let (segment, token) = buffer(added &+ i)
         do throws(DMAError) {
           if segment.length == 0 { throw .outOfBounds(segment) }
-          let (address, mapping) = try mapper.map(segment, direction)
+          let (address, mapping) = try mapper.mapChecked(segment, direction)
           mappings[id &+ i] = mapping
-          descriptors.store64(address.rawValue, (place &+ i) &* 16)
+          descriptors.store64(address.rawValue, (start &+ i) &* 16)
         } catch {
           failure = error
           break
@@ -190,10 +170,10 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         let word = lap &+ (UInt64(truncatingIfNeeded: i) &<< 32) | UInt64(segment.length)
         if i == held {
           isHolding = true
-          heldOffset = place &* 16 &+ 8
+          heldOffset = start &* 16 &+ 8
           heldWord = word
         } else {
-          descriptors.storeRelease64(word, (place &+ i) &* 16 &+ 8)
+          descriptors.storeRelease64(word, (start &+ i) &* 16 &+ 8)
         }
         i &+= 1
       }
@@ -207,62 +187,20 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   }
 }
 
-extension PackedDriverQueue where Mapper: ~Copyable {
-  /// Adds a list as a table in one slot.
-  ///
-  /// The table is mapped like a device-readable buffer, after it is written, so that a path that copies copies its
-  /// contents.
-  @inlinable @inline(never)
-  mutating func addIndirect(
-    _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
-  ) throws(QueueError) -> AddResult {
-    guard let indirect else { return try addList(readable, writable, token) }
-    let count = readable.count &+ writable.count
-    let id = inFlightTable.nextSlot
-    let base = Int(id) &* inFlightTable.indirectCapacity
-    let capacity = try chainCapacity(readable, writable)
-    var mapped = 0
-    do throws(DMAError) {
-      while true {
-        let isWritable = mapped >= readable.count && mapped < count
-        // Behind the segments the table itself.
-        let segment =
-          mapped == count
-          ? MemorySegment(
-            GuestPhysicalAddress(indirectBase.rawValue &+ UInt64(base &* 16)),
-            length: UInt32(truncatingIfNeeded: count &* 16))
-          : isWritable ? writable[mapped &- readable.count] : readable[mapped]
-        if segment.length == 0 { throw .outOfBounds(segment) }
-        let (address, mapping) = try mapper.map(segment, isWritable ? .deviceWritable : .deviceReadable)
-        if mapped == count {
-          _ = inFlightTable.takeSlot()
-          inFlightTable.mappings[id] = mapping
-          let flags = available.availableFlags | DescriptorFlags.indirect
-          let offset = Int(available.offset) &* 16
-          ring.descriptors.store64(address.rawValue, offset)
-          makeAvailable(at: offset &+ 8, PackedRing.word(length: segment.length, id: id, flags: flags))
-          available.advance(size: ringSize)
-          break
-        }
-        inFlightTable.indirectMappings[base &+ mapped] = mapping
-        let offset = (base &+ mapped) &* 16
-        indirect.store64(address.rawValue, offset)
-        // P12: WRITE is the only flag inside a table.
-        let flags = isWritable ? DescriptorFlags.write : 0
-        indirect.store64(PackedRing.word(length: segment.length, id: 0, flags: flags), offset &+ 8)
-        mapped &+= 1
-      }
-    } catch {
-      for i in 0..<mapped {
-        let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable
-        do throws(DMAError) {
-          try mapper.takeBack(inFlightTable.indirectMappings[base &+ i], direction)
-        } catch { broken = true }
-      }
-      throw .mapping(error)
-    }
-    inFlightTable.indirectUse[id] = UInt32(readable.count) << 16 | UInt32(writable.count)
-    inFlightTable.enterTable(id, token: token, capacity: capacity)
-    return .added
+extension PackedDriverQueue: RingDriver where Mapper: ~Copyable {
+  /// P12: WRITE is the only flag inside a table.
+  @inlinable @inline(__always)
+  static func tableWord(length: UInt32, isWritable: Bool, next: Int) -> UInt64 {
+    PackedRing.word(length: length, id: 0, flags: isWritable ? DescriptorFlags.write : 0)
+  }
+
+  @inlinable @inline(__always)
+  mutating func enterTable(_ head: UInt16, _ address: IOVA, length: UInt32, token: UInt64, capacity: UInt32) {
+    let flags = available.availableFlags | DescriptorFlags.indirect
+    let offset = Int(available.offset) &* 16
+    ring.descriptors.store64(address.rawValue, offset)
+    makeAvailable(at: offset &+ 8, PackedRing.word(length: length, id: head, flags: flags))
+    available.advance(size: ringSize)
+    inFlightTable.enterTable(head, token: token, capacity: capacity)
   }
 }

@@ -114,12 +114,12 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     wasBacklogged = false
     while finishedCount < limit {
       if inFlightTable.returned == inFlightTable.published { return true }
-      let (place, id) = (Int(used.offset), Int(inFlightTable.oldestSlot))
+      let (start, id) = (Int(used.offset), Int(inFlightTable.oldestSlot))
       // To where the ring or the sequence wraps, so that nothing inside has to look for it.
       let inFlight = Int(inFlightTable.published.distance(from: inFlightTable.returned))
-      let run = min(limit &- finishedCount, inFlight, size &- max(place, id))
+      let run = min(limit &- finishedCount, inFlight, size &- max(start, id))
       // As in PackedDeviceQueue.serve: these lines are about to be written again.
-      if isBacklogged { descriptors.prefetchForWriting(place &* 16, byteCount: min(2 &* run, inFlight) &* 16) }
+      if isBacklogged { descriptors.prefetchForWriting(start &* 16, byteCount: min(2 &* run, inFlight) &* 16) }
       let expected = PackedRing.word(length: 0, id: UInt16(truncatingIfNeeded: id), flags: used.usedFlags)
       let done = finished.cells.advanced(by: finishedCount)
       var failure: DMAError?
@@ -127,14 +127,14 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       var i = 0
       while i < run {
         // B12: pairs with B11 in PackedDeviceQueue+Serve.swift.
-        word = descriptors.loadAcquire64((place &+ i) &* 16 &+ 8)
+        word = descriptors.loadAcquire64((start &+ i) &* 16 &+ 8)
         // The slow path handles what is out of turn and reports errors.
         if (word ^ (expected &+ UInt64(truncatingIfNeeded: i) &<< 32)) & looked != 0 { break }
         let entry = entries[id &+ i]
         let length = word & writeFlag != 0 ? UInt32(truncatingIfNeeded: word) : 0
         if length > entry.capacity { break }
         do throws(DMAError) {
-          _ = try mapper.unmap(
+          _ = try mapper.unmapChecked(
             mappings[id &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
         } catch {
           failure = error
@@ -194,7 +194,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         if entry.descriptorCount != 1 || length > entry.capacity { break }
         if hasTables && inFlightTable.indirectUse[slot] != 0 { break }
         do throws(DMAError) {
-          _ = try mapper.unmap(
+          _ = try mapper.unmapChecked(
             cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
         } catch {
           // It is not back, and not the device's either: a reset reports it.
@@ -262,7 +262,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       // The buffers that were skipped count as used completely.
       let written = remaining == 0 ? length : entry.capacity
       do throws(DMAError) {
-        _ = try mapper.unmap(
+        _ = try mapper.unmapChecked(
           cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
       } catch {
         cursor.commit(&inFlightTable)

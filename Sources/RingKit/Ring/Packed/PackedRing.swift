@@ -44,18 +44,12 @@ public struct PackedRing: Sendable {
     descriptors: GuestBuffer, driverEvent: GuestBuffer, deviceEvent: GuestBuffer, size: Int
   ) throws(ConfigurationError) {
     guard (1...32_768).contains(size) else { throw .invalidSize(size) }
-    for (part, needed, alignment) in [(descriptors, 16 * size, 16), (driverEvent, 4, 4), (deviceEvent, 4, 4)] {
-      guard part.byteCount >= needed else { throw .memoryTooSmall(available: part.byteCount, needed: needed) }
-      guard part.address.rawValue % UInt64(alignment) == 0, part.host.rawValue % UInt(alignment) == 0 else {
-        throw .misaligned(part.address, alignment: alignment)
-      }
-    }
-    self.descriptors = unsafe SharedMemory(descriptors.host, byteCount: descriptors.byteCount)
-    self.driverEvent = unsafe SharedMemory(driverEvent.host, byteCount: driverEvent.byteCount)
-    self.deviceEvent = unsafe SharedMemory(deviceEvent.host, byteCount: deviceEvent.byteCount)
-    self.size = size
     addresses = (descriptors.address, driverEvent.address, deviceEvent.address)
     regions = [descriptors.region, driverEvent.region, deviceEvent.region]
+    self.size = size
+    self.descriptors = try descriptors.ringPart(16 * size, alignment: 16)
+    self.driverEvent = try driverEvent.ringPart(4, alignment: 4)
+    self.deviceEvent = try deviceEvent.ringPart(4, alignment: 4)
   }
 
   /// Zeroes all three parts, as a driver does before it hands a ring over (virtio 1.2, 2.8.13).

@@ -2,20 +2,20 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   /// The next available buffer, `nil` when there is none.
   @inlinable @inline(__always)
   public mutating func next() throws(QueueError) -> DeviceChain? {
-    if broken { throw .broken }
+    if core.broken { throw .broken }
     if availableSeen == fetched {
       guard try observeAvailable() else { return nil }
     }
     let head = ring.available.load16(4 &+ 2 &* Int(fetched.slot(mask: mask)))
-    if head > mask { throw fail(RingViolation(.s4, .identifier, UInt64(head), limit: UInt64(ring.size))) }
+    if head > mask { throw core.fail(RingViolation(.s4, .identifier, UInt64(head), limit: UInt64(ring.size))) }
     let (address, word) = fetch(head)
     let flags = UInt16(truncatingIfNeeded: word >> 32)
     if flags & (DescriptorFlags.next | DescriptorFlags.indirect) == 0 {
       let segment: TranslatedSegment?
       do throws(DMAFault) {
-        segment = try builder.single(
-          address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
-      } catch { throw fail(error) }
+        segment = try core.builder.single(
+          address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &core.translator)
+      } catch { throw core.fail(error) }
       if let segment {
         fetched = fetched.advanced(by: 1)
         return DeviceChain(id: head, segment: segment)
@@ -27,13 +27,20 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   /// Whatever is not one contiguous element.
   @inlinable @inline(never)
   mutating func nextChain(_ head: UInt16, _ address: IOVA, _ word: UInt64) throws(QueueError) -> DeviceChain {
-    builder.begin()
-    do throws(QueueError) { try walk(head, address, word) } catch {
-      broken = !error.isPending
-      throw error
-    }
+    core.builder.begin()
+    do throws(QueueError) { try walk(head, address, word) } catch { throw core.fail(error) }
     fetched = fetched.advanced(by: 1)
-    return builder.chain(id: head, descriptorCount: 1)
+    return core.builder.chain(id: head, descriptorCount: 1)
+  }
+
+  /// A buffer that was fetched before, by this queue's predecessor: fetched anew from its head, and still in flight.
+  package mutating func refetch(_ head: UInt16) throws(QueueError) -> DeviceChain {
+    if core.broken { throw .broken }
+    if head > mask { throw core.fail(RingViolation(.s4, .identifier, UInt64(head), limit: UInt64(ring.size))) }
+    let (address, word) = fetch(head)
+    core.builder.begin()
+    do throws(QueueError) { try walk(head, address, word) } catch { throw core.fail(error) }
+    return core.builder.chain(id: head, descriptorCount: 1)
   }
 
   /// Reads the available index, once.
@@ -42,11 +49,11 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   @inlinable @inline(__always)
   mutating func observeAvailable() throws(QueueError) -> Bool {
     // B2: pairs with B1 in SplitDriverQueue+Add.swift.
-    let index = RingIndex(ordering.observe16(ring.available, at: SplitRing.indexOffset))
+    let index = RingIndex(core.ordering.observe16(ring.available, at: SplitRing.indexOffset))
     if index == fetched { return false }
     let ahead = index.distance(from: published)
     if ahead > UInt16(truncatingIfNeeded: ring.size) || index.distance(from: fetched) > ahead {
-      throw fail(RingViolation(.s11, .index, UInt64(index.rawValue), limit: UInt64(ring.size)))
+      throw core.fail(RingViolation(.s11, .index, UInt64(index.rawValue), limit: UInt64(ring.size)))
     }
     availableSeen = index
     return true
@@ -67,22 +74,22 @@ extension SplitDeviceQueue where Translator: ~Copyable {
     var (slot, address, word) = (head, firstAddress, firstWord)
     while true {
       let flags = UInt16(truncatingIfNeeded: word >> 32)
-      builder.descriptors &+= 1
-      if builder.descriptors > UInt32(ring.size) {
-        throw .violation(RingViolation(.s4, .count, UInt64(builder.descriptors), limit: UInt64(ring.size)))
+      core.builder.descriptors &+= 1
+      if core.builder.descriptors > UInt32(ring.size) {
+        throw .violation(RingViolation(.s4, .count, UInt64(core.builder.descriptors), limit: UInt64(ring.size)))
       }
       if flags & DescriptorFlags.indirect != 0 {
-        if !hasIndirect { throw .violation(RingViolation(.s6, .flags, UInt64(flags))) }
+        if !core.hasIndirect { throw .violation(RingViolation(.s6, .flags, UInt64(flags))) }
         if flags & DescriptorFlags.next != 0 { throw .violation(RingViolation(.s9, .flags, UInt64(flags))) }
-        builder.descriptors &-= 1
+        core.builder.descriptors &-= 1
         return try walkTable(address, UInt32(truncatingIfNeeded: word))
       }
-      try builder.append(
-        address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
+      try core.builder.append(
+        address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &core.translator)
       if flags & DescriptorFlags.next == 0 { return }
       let next = UInt16(truncatingIfNeeded: word >> 48)
       if next > mask { throw .violation(RingViolation(.s4, .identifier, UInt64(next), limit: UInt64(ring.size))) }
-      if isInOrder && next != (slot &+ 1) & mask {
+      if core.isInOrder && next != (slot &+ 1) & mask {
         throw .violation(RingViolation(.s5, .identifier, UInt64(next), limit: UInt64((slot &+ 1) & mask)))
       }
       slot = next
@@ -94,29 +101,23 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   /// accepted, never nested.
   @inlinable @inline(never)
   mutating func walkTable(_ table: IOVA, _ byteCount: UInt32) throws(QueueError) {
-    if byteCount == 0 || byteCount & 15 != 0 {
-      throw .violation(RingViolation(.s8, .length, UInt64(byteCount), limit: 16))
-    }
-    let entries = byteCount >> 4
-    if entries > tableLimit {
-      throw .violation(RingViolation(.s8, .count, UInt64(entries), limit: UInt64(tableLimit)))
-    }
+    let entries = try core.entries(ofTable: byteCount, .s8)
     var index: UInt32 = 0
     var reader = TableReader(table)
     while true {
-      builder.descriptors &+= 1
-      if builder.descriptors > tableLimit {
-        throw .violation(RingViolation(.s8, .count, UInt64(builder.descriptors), limit: UInt64(tableLimit)))
+      core.builder.descriptors &+= 1
+      if core.builder.descriptors > core.tableLimit {
+        throw .violation(RingViolation(.s8, .count, UInt64(core.builder.descriptors), limit: UInt64(core.tableLimit)))
       }
-      let (address, word) = try reader.entry(index, of: entries, &translator)
+      let (address, word) = try reader.entry(index, of: entries, &core.translator, core.builder.memory)
       let flags = UInt16(truncatingIfNeeded: word >> 32)
       if flags & DescriptorFlags.indirect != 0 { throw .violation(RingViolation(.s7, .flags, UInt64(flags))) }
-      try builder.append(
-        address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &translator)
+      try core.builder.append(
+        address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &core.translator)
       if flags & DescriptorFlags.next == 0 { return }
       let next = UInt32(truncatingIfNeeded: word >> 48)
       if next >= entries { throw .violation(RingViolation(.s4, .identifier, UInt64(next), limit: UInt64(entries))) }
-      if isInOrder && next != index &+ 1 {
+      if core.isInOrder && next != index &+ 1 {
         throw .violation(RingViolation(.s10, .identifier, UInt64(next), limit: UInt64(index &+ 1)))
       }
       index = next
@@ -130,53 +131,39 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   public mutating func serve<Failure: Error>(
     atMost limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
-    precondition(!isInOrder || fetched == completed, "chains are in flight that IN_ORDER completes first")
-    var count = 0
-    defer { publish() }
-    while count < limit {
-      count &+= try serveSingles(limit &- count, body)
-      if count == limit { break }
-      // The first that is not one contiguous element; or there is none.
-      let chain: DeviceChain
-      do throws(QueueError) {
-        guard let next = try next() else { break }
-        chain = next
-      } catch { throw .queue(error) }
-      let written: UInt32
-      do throws(Failure) { written = try body(chain, ChainSegments(segments)) } catch { throw .body(error) }
-      complete(chain, written: written)
-      translator.service()
-      count &+= 1
-    }
-    return count
+    // A queue of VhostUser that does not batch looks itself.
+    precondition(!core.batches || fetched == completed, "chains are in flight that IN_ORDER completes first")
+    return try serveAll(limit, body)
   }
+}
 
+extension SplitDeviceQueue: RingDevice where Translator: ~Copyable {
   /// Serves buffers of one contiguous element as long as they come, with everything the loop needs in locals.
   @inlinable @inline(__always)
   mutating func serveSingles<Failure: Error>(
     _ limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
-    if broken { return 0 }
+    if core.broken { return 0 }
     if availableSeen == fetched {
       do throws(QueueError) { guard try observeAvailable() else { return 0 } } catch { throw .queue(error) }
     }
-    let (ring, mask, inOrder) = (ring, mask, isInOrder)
+    let (ring, mask, inOrder) = (ring, mask, core.batches)
     let careful = UInt64(DescriptorFlags.next | DescriptorFlags.indirect) << 32
     let writeFlag = UInt64(DescriptorFlags.write) << 32
     var count = 0
     while count < limit && fetched != availableSeen {
-      let (place, usedPlace) = (Int(fetched.slot(mask: mask)), Int(completed.slot(mask: mask)))
+      let (index, usedIndex) = (Int(fetched.slot(mask: mask)), Int(completed.slot(mask: mask)))
       // To where a ring wraps, so that nothing inside has to look for it.
       let run = min(
-        limit &- count, Int(availableSeen.distance(from: fetched)), ring.size &- max(place, usedPlace))
-      fetchAhead(place, usedPlace, run)
+        limit &- count, Int(availableSeen.distance(from: fetched)), ring.size &- max(index, usedIndex))
+      fetchAhead(index, usedIndex, run)
       let done = completed
-      var (batch, batchEnd, batchWritten) = (batchCount, batchID, batchLength)
+      var (batch, batchEnd, batchWritten) = (batchCount, core.batchID, core.batchLength)
       var failure: ServeError<Failure>?
       var failed = 0
       var i = 0
       while i < run {
-        let head = ring.available.load16(4 &+ 2 &* (place &+ i))
+        let head = ring.available.load16(4 &+ 2 &* (index &+ i))
         // The slow path reports the error.
         if head > mask { break }
         let (address, word) = fetch(head)
@@ -184,9 +171,10 @@ extension SplitDeviceQueue where Translator: ~Copyable {
         let segment: TranslatedSegment?
         do throws(DMAFault) {
           segment = try ChainBuilder.only(
-            address, UInt32(truncatingIfNeeded: word), isWritable: word & writeFlag != 0, &translator)
+            address, UInt32(truncatingIfNeeded: word), isWritable: word & writeFlag != 0, &core.translator,
+            core.builder.memory)
         } catch {
-          failure = .queue(fail(error))
+          failure = .queue(core.fail(error))
           break
         }
         guard let segment else { break }
@@ -208,17 +196,17 @@ extension SplitDeviceQueue where Translator: ~Copyable {
             batch = 0
           }
         } else {
-          ring.used.store32(UInt32(head), 4 &+ 8 &* (usedPlace &+ i))
-          ring.used.store32(written, 8 &+ 8 &* (usedPlace &+ i))
+          ring.used.store32(UInt32(head), 4 &+ 8 &* (usedIndex &+ i))
+          ring.used.store32(written, 8 &+ 8 &* (usedIndex &+ i))
         }
         // A driver that unmaps waits for this thread; a unit in hardware would not let it wait for a whole batch.
-        translator.service()
+        core.translator.service()
         i &+= 1
       }
       count &+= i
       fetched = fetched.advanced(by: UInt16(truncatingIfNeeded: i &+ failed))
       completed = completed.advanced(by: UInt16(truncatingIfNeeded: i))
-      (batchCount, batchID, batchLength) = (batch, batchEnd, batchWritten)
+      (batchCount, core.batchID, core.batchLength) = (batch, batchEnd, batchWritten)
       if let failure { throw failure }
       if i != run { break }
     }
@@ -230,12 +218,12 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   /// What the index covers is written, so this takes nothing from the driver; nor does the used line. Heads mostly come
   /// in sequence; where they do not this fetches for nothing.
   @inlinable @inline(__always)
-  func fetchAhead(_ place: Int, _ usedPlace: Int, _ run: Int) {
+  func fetchAhead(_ index: Int, _ usedIndex: Int, _ run: Int) {
     let count = min(2 &* run, Int(availableSeen.distance(from: fetched)))
     if count <= 4 { return }
-    let head = Int(ring.available.load16(4 &+ 2 &* place) & mask)
+    let head = Int(ring.available.load16(4 &+ 2 &* index) & mask)
     ring.descriptors.prefetchForReading(head &* 16, byteCount: count &* 16)
-    if !isInOrder { ring.used.prefetchForWriting(4 &+ 8 &* usedPlace, byteCount: 8 &* count) }
+    if !core.batches { ring.used.prefetchForWriting(4 &+ 8 &* usedIndex, byteCount: 8 &* count) }
   }
 }
 
@@ -248,10 +236,10 @@ extension SplitDeviceQueue where Translator: ~Copyable {
   public mutating func complete(_ chain: DeviceChain, written: UInt32) {
     precondition(completed != fetched, "a chain is completed that was not fetched, or twice")
     precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
-    if isInOrder {
+    if core.batches {
       batchCount &+= 1
-      batchID = chain.id
-      batchLength = written
+      core.batchID = chain.id
+      core.batchLength = written
       completed = completed.advanced(by: 1)
       // A buffer that is skipped counts as used completely (virtio 1.2, 2.7.9): one that was not ends its batch.
       if UInt64(written) != chain.writableByteCount { writeBatch() }
@@ -261,30 +249,21 @@ extension SplitDeviceQueue where Translator: ~Copyable {
     }
   }
 
-  /// Gives the buffer that was completed last a used entry of its own instead of its batch's.
-  ///
-  /// For drivers that look for one entry per buffer although IN_ORDER lets a device retire a batch with one. Without
-  /// IN_ORDER each buffer has its own. Nothing becomes visible by this call.
-  @inlinable @inline(__always)
-  public mutating func endBatch() {
-    if batchCount != 0 { writeBatch() }
-  }
-
   /// Makes the completions noted so far visible, with one store of the used index (S27, S28).
   @inlinable
   public mutating func publish() {
     if completed == published { return }
     if batchCount != 0 { writeBatch() }
-    unannounced &+= UInt64(completed.distance(from: published))
+    core.unannounced &+= UInt64(completed.distance(from: published))
     published = completed
     // B3: pairs with B4 in SplitDriverQueue+Reclaim.swift.
-    ordering.publish16(ring.used, completed.rawValue, at: SplitRing.indexOffset)
+    core.ordering.publish16(ring.used, completed.rawValue, at: SplitRing.indexOffset)
   }
 
   /// One used entry, at the batch's first position, that names its last buffer.
   @inlinable @inline(__always)
   mutating func writeBatch() {
-    write(RingIndex(completed.rawValue &- batchCount), batchID, batchLength)
+    write(RingIndex(completed.rawValue &- batchCount), core.batchID, core.batchLength)
     batchCount = 0
   }
 

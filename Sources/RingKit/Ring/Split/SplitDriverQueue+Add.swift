@@ -9,7 +9,9 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     if segment.length == 0 { throw .mapping(.outOfBounds(segment)) }
     let address: IOVA
     let mapping: Mapper.Mapping
-    do throws(DMAError) { (address, mapping) = try mapper.map(segment, direction) } catch { throw .mapping(error) }
+    do throws(DMAError) {
+      (address, mapping) = try mapper.mapChecked(segment, direction)
+    } catch { throw .mapping(error) }
     let head = inFlightTable.takeSlot()
     inFlightTable.mappings[head] = mapping
     let isWritable = direction == .deviceWritable
@@ -25,18 +27,11 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   public mutating func add(
     readable: Span<MemorySegment>, writable: Span<MemorySegment>, token: UInt64
   ) throws(QueueError) -> AddResult {
-    if broken { throw .broken }
-    let count = readable.count &+ writable.count
-    guard count >= 1, count <= ring.size else { throw .invalidChain(segments: count, maximum: ring.size) }
-    if count > 1 && count <= inFlightTable.indirectCapacity && inFlightTable.freeCount > 0 {
-      return try addIndirect(readable, writable, token)
-    }
-    if count > Int(inFlightTable.freeCount) { return .full }
-    return try addChain(readable, writable, token)
+    try addSegments(readable, writable, token)
   }
 
   @inlinable @inline(never)
-  mutating func addChain(
+  mutating func addList(
     _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
   ) throws(QueueError) -> AddResult {
     // A slot within the chain heads nothing, and its entry has to say so.
@@ -51,7 +46,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       let direction: DMADirection = isWritable ? .deviceWritable : .deviceReadable
       do throws(DMAError) {
         if segment.length == 0 { throw .outOfBounds(segment) }
-        let (address, mapping) = try mapper.map(segment, direction)
+        let (address, mapping) = try mapper.mapChecked(segment, direction)
         let slot = inFlightTable.takeSlot()
         inFlightTable.mappings[slot] = mapping
         inFlightTable.links[slot] = isWritable ? inFlightTable.writable : 0
@@ -69,22 +64,6 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       head, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
     makeAvailable(head)
     return .added
-  }
-
-  /// Gives up a chain whose segments are mapped only in part.
-  ///
-  /// Nothing of it was visible.
-  @inlinable @inline(never)
-  mutating func unwind(_ head: UInt16, mapped: UInt16, because error: DMAError) throws(QueueError) {
-    var slot = head
-    for _ in 0..<mapped {
-      let link = inFlightTable.links[slot]
-      let direction: DMADirection = link & inFlightTable.writable == 0 ? .deviceReadable : .deviceWritable
-      do throws(DMAError) { try mapper.takeBack(inFlightTable.mappings[slot], direction) } catch { broken = true }
-      slot = link & ~inFlightTable.writable
-    }
-    inFlightTable.untake(mapped)
-    throw .mapping(error)
   }
 
   @inlinable @inline(__always)
@@ -139,8 +118,8 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     var added = 0
     while added < limit {
       // To where the ring or the sequence of slots wraps; a slot out of sequence is a run of its own.
-      let (place, slot) = (Int(inFlightTable.added.slot(mask: mask)), Int(inFlightTable.nextSlot))
-      let run = inFlightTable.isSequential ? min(limit &- added, ring.size &- max(place, slot)) : 1
+      let (index, slot) = (Int(inFlightTable.added.slot(mask: mask)), Int(inFlightTable.nextSlot))
+      let run = inFlightTable.isSequential ? min(limit &- added, ring.size &- max(index, slot)) : 1
       // Free descriptors are ours: the device is done with them, so their lines can be taken back ahead of the stores.
       if run > 4 {
         descriptors.prefetchForWriting(slot &* 16, byteCount: min(2 &* run, Int(inFlightTable.freeCount)) &* 16)
@@ -152,7 +131,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
         let (segment, token) = buffer(added &+ i)
         do throws(DMAError) {
           if segment.length == 0 { throw .outOfBounds(segment) }
-          let (address, mapping) = try mapper.map(segment, direction)
+          let (address, mapping) = try mapper.mapChecked(segment, direction)
           mappings[slot &+ i] = mapping
           descriptors.store64(address.rawValue, (slot &+ i) &* 16)
         } catch {
@@ -164,7 +143,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
           token: token, capacity: isWritable ? segment.length : 0, run: position, index: i)
         i &+= 1
       }
-      makeAvailable(heads: slot, at: place, count: i)
+      makeAvailable(heads: slot, at: index, count: i)
       added &+= i
       inFlightTable.take(UInt16(truncatingIfNeeded: i))
       if let failure { throw .mapping(failure) }
@@ -174,15 +153,15 @@ extension SplitDriverQueue where Mapper: ~Copyable {
 
   /// Puts `count` heads in sequence into the available ring, unless they have stood there for a whole lap.
   @inlinable @inline(__always)
-  mutating func makeAvailable(heads first: Int, at place: Int, count: Int) {
-    let shift = UInt16(truncatingIfNeeded: first &- place) & mask
+  mutating func makeAvailable(heads first: Int, at index: Int, count: Int) {
+    let shift = UInt16(truncatingIfNeeded: first &- index) & mask
     if shift == steadyShift && steadyCount >= UInt32(ring.size) { return }
     let (available, heads) = (ring.available, availableCopy.cells)
     for i in 0..<count {
       let head = UInt16(truncatingIfNeeded: first &+ i)
-      if heads[place &+ i] != head {
-        heads[place &+ i] = head
-        available.store16(head, 4 &+ 2 &* (place &+ i))
+      if heads[index &+ i] != head {
+        heads[index &+ i] = head
+        available.store16(head, 4 &+ 2 &* (index &+ i))
       }
     }
     noteShift(shift, UInt32(truncatingIfNeeded: count))
@@ -196,61 +175,18 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   }
 }
 
-extension SplitDriverQueue where Mapper: ~Copyable {
-  /// Adds a chain as a table in one slot.
-  ///
-  /// The table is mapped like a device-readable buffer, after it is written, so that a path that copies copies its
-  /// contents.
-  @inlinable @inline(never)
-  mutating func addIndirect(
-    _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
-  ) throws(QueueError) -> AddResult {
-    guard let indirect else { return try addChain(readable, writable, token) }
-    let count = readable.count &+ writable.count
-    let head = inFlightTable.nextSlot
-    let base = Int(head) &* inFlightTable.indirectCapacity
-    let capacity = try chainCapacity(readable, writable)
-    var mapped = 0
-    do throws(DMAError) {
-      while true {
-        let isWritable = mapped >= readable.count && mapped < count
-        // Behind the segments the table itself.
-        let segment =
-          mapped == count
-          ? MemorySegment(
-            GuestPhysicalAddress(indirectBase.rawValue &+ UInt64(base &* 16)),
-            length: UInt32(truncatingIfNeeded: count &* 16))
-          : isWritable ? writable[mapped &- readable.count] : readable[mapped]
-        if segment.length == 0 { throw .outOfBounds(segment) }
-        let (address, mapping) = try mapper.map(segment, isWritable ? .deviceWritable : .deviceReadable)
-        if mapped == count {
-          _ = inFlightTable.takeSlot()
-          inFlightTable.mappings[head] = mapping
-          write(head, address, segment.length, DescriptorFlags.indirect, next: 0)
-          break
-        }
-        inFlightTable.indirectMappings[base &+ mapped] = mapping
-        let isLast = mapped &+ 1 == count
-        let flags = (isWritable ? DescriptorFlags.write : 0) | (isLast ? 0 : DescriptorFlags.next)
-        // S10: each entry's `next` is the entry behind it, whether IN_ORDER asks for it or not.
-        let next = isLast ? 0 : UInt64(mapped &+ 1)
-        let offset = (base &+ mapped) &* 16
-        indirect.store64(address.rawValue, offset)
-        indirect.store64(UInt64(segment.length) | UInt64(flags) << 32 | next << 48, offset &+ 8)
-        mapped &+= 1
-      }
-    } catch {
-      for i in 0..<mapped {
-        let direction: DMADirection = i < readable.count ? .deviceReadable : .deviceWritable
-        do throws(DMAError) {
-          try mapper.takeBack(inFlightTable.indirectMappings[base &+ i], direction)
-        } catch { broken = true }
-      }
-      throw .mapping(error)
-    }
-    inFlightTable.indirectUse[head] = UInt32(readable.count) << 16 | UInt32(writable.count)
+extension SplitDriverQueue: RingDriver where Mapper: ~Copyable {
+  /// S10: each entry's `next` is the entry behind it, whether IN_ORDER asks for it or not.
+  @inlinable @inline(__always)
+  static func tableWord(length: UInt32, isWritable: Bool, next: Int) -> UInt64 {
+    let flags = (isWritable ? DescriptorFlags.write : 0) | (next == 0 ? 0 : DescriptorFlags.next)
+    return UInt64(length) | UInt64(flags) << 32 | UInt64(next) << 48
+  }
+
+  @inlinable @inline(__always)
+  mutating func enterTable(_ head: UInt16, _ address: IOVA, length: UInt32, token: UInt64, capacity: UInt32) {
+    write(head, address, length, DescriptorFlags.indirect, next: 0)
     inFlightTable.enterTable(head, token: token, capacity: capacity)
     makeAvailable(head)
-    return .added
   }
 }

@@ -129,10 +129,10 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     let (descriptors, used, seen, mask, size) = (ring.descriptors, ring.used, usedSeen, mask, ring.size)
     let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
     while finishedCount < limit && inFlightTable.returned != seen {
-      let (place, slot) = (Int(inFlightTable.returned.slot(mask: mask)), Int(inFlightTable.oldestSlot))
+      let (index, slot) = (Int(inFlightTable.returned.slot(mask: mask)), Int(inFlightTable.oldestSlot))
       // To where the ring or the sequence wraps, so that nothing inside has to look for it.
-      let run = min(limit &- finishedCount, Int(seen.distance(from: inFlightTable.returned)), size &- max(place, slot))
-      let (offset, done) = (4 &+ 8 &* place, finished.cells.advanced(by: finishedCount))
+      let run = min(limit &- finishedCount, Int(seen.distance(from: inFlightTable.returned)), size &- max(index, slot))
+      let (offset, done) = (4 &+ 8 &* index, finished.cells.advanced(by: finishedCount))
       // What the index covers is written, so fetching ahead takes nothing from the device.
       let ahead = min(2 &* run, Int(seen.distance(from: inFlightTable.returned)))
       if ahead > 4 {
@@ -149,7 +149,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
         // The slow path handles what is out of turn and reports errors.
         if id != UInt32(truncatingIfNeeded: slot &+ i) || length > entry.capacity { break }
         do throws(DMAError) {
-          _ = try mapper.unmap(
+          _ = try mapper.unmapChecked(
             mappings[slot &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
         } catch {
           failure = error
@@ -194,7 +194,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       if entry.descriptorCount != 1 || length > entry.capacity { break }
       if hasTables && inFlightTable.indirectUse[slot] != 0 { break }
       do throws(DMAError) {
-        _ = try mapper.unmap(
+        _ = try mapper.unmapChecked(
           cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
       } catch {
         // It is not back, and not the device's either: a reset reports it.
@@ -231,7 +231,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       // The buffers that were skipped count as used completely.
       let written = remaining == 0 ? length : entry.capacity
       do throws(DMAError) {
-        _ = try mapper.unmap(
+        _ = try mapper.unmapChecked(
           cursor.mappings[head], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
       } catch {
         cursor.commit(&inFlightTable)

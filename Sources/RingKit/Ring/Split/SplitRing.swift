@@ -47,17 +47,9 @@ public struct SplitRing: Sendable {
     descriptors: GuestBuffer, available: GuestBuffer, used: GuestBuffer, size: Int
   ) throws(ConfigurationError) {
     guard (1...32_768).contains(size), size & (size - 1) == 0 else { throw .invalidSize(size) }
-    for (part, needed, alignment) in [
-      (descriptors, 16 * size, 16), (available, 6 + 2 * size, 2), (used, 6 + 8 * size, 4),
-    ] {
-      guard part.byteCount >= needed else { throw .memoryTooSmall(available: part.byteCount, needed: needed) }
-      guard part.address.rawValue % UInt64(alignment) == 0, part.host.rawValue % UInt(alignment) == 0 else {
-        throw .misaligned(part.address, alignment: alignment)
-      }
-    }
-    self.descriptors = unsafe SharedMemory(descriptors.host, byteCount: descriptors.byteCount)
-    self.available = unsafe SharedMemory(available.host, byteCount: available.byteCount)
-    self.used = unsafe SharedMemory(used.host, byteCount: used.byteCount)
+    self.descriptors = try descriptors.ringPart(16 * size, alignment: 16)
+    self.available = try available.ringPart(6 + 2 * size, alignment: 2)
+    self.used = try used.ringPart(6 + 8 * size, alignment: 4)
     self.size = size
     addresses = (descriptors.address, available.address, used.address)
     regions = [descriptors.region, available.region, used.region]

@@ -81,7 +81,7 @@ extension QueueState: Codable {
 
   /// Reads a state, and holds every field against its digest.
   ///
-  /// - Throws: ``QueueStateError/foreign(_:found:expected:)`` or ``QueueStateError/damaged(_:)``, with the field.
+  /// - Throws: ``QueueStateError/foreign(field:found:expected:)`` or ``QueueStateError/damaged(field:)``.
   public init(from decoder: any Decoder) throws {
     guard let box = try? decoder.container(keyedBy: Field.self) else { throw QueueStateError.damaged(.format) }
     func read<Value: Decodable>(_ field: Field) throws(QueueStateError) -> Value {
@@ -101,19 +101,12 @@ extension QueueState: Codable {
     self.init(
       try read(.role), try read(.layout), size: try read(.size),
       features: VirtioFeatures(rawValue: try read(.features)), isSecure: try read(.isSecure), ring: try read(.ring))
-    indirectCapacity = try read(.indirectCapacity)
-    tables = try read(.tables)
-    added = try read(.added)
-    returned = try read(.returned)
-    available = try readIfPresent(.available)
-    used = try readIfPresent(.used)
-    batchRemaining = try read(.batchRemaining)
-    batchLength = try read(.batchLength)
-    unannounced = try read(.unannounced)
-    suppression = try read(.suppression)
-    free = try read(.free)
-    inFlight = try read(.inFlight)
-    held = try read(.held)
+    (indirectCapacity, tables) = (try read(.indirectCapacity), try read(.tables))
+    (added, returned) = (try read(.added), try read(.returned))
+    (available, used) = (try readIfPresent(.available), try readIfPresent(.used))
+    (batchRemaining, batchLength) = (try read(.batchRemaining), try read(.batchLength))
+    (unannounced, suppression) = (try read(.unannounced), try read(.suppression))
+    (free, inFlight, held) = (try read(.free), try read(.inFlight), try read(.held))
     let found: [String: UInt64] = try read(.digests)
     for (name, digest) in digests.sorted(by: { $0.key < $1.key }) where found[name] != digest {
       throw QueueStateError.damaged(Field(rawValue: name) ?? .digests)
@@ -127,7 +120,7 @@ extension QueueState {
   var digests: [String: UInt64] {
     var all: [String: UInt64] = [:]
     func add(_ field: Field, _ body: (inout StateDigest) -> Void) {
-      // The name is part of it, so that equal values of two fields cannot change places.
+      // The name is part of it, so that equal values of two fields cannot be exchanged.
       var digest = StateDigest()
       for byte in field.rawValue.utf8 { digest.add(UInt64(byte)) }
       body(&digest)

@@ -4,7 +4,7 @@ extension QueueState {
   /// A state that passes leads no queue outside its ring or its memory, even a forged one. The target's mapper
   /// or translator checks addresses and segments.
   ///
-  /// - Throws: ``QueueStateError/invalid(_:reason:)`` with the first field that is wrong.
+  /// - Throws: ``QueueStateError/invalid(field:reason:)`` with the first field that is wrong.
   public func validate() throws(QueueStateError) {
     guard (1...32_768).contains(size), layout == .packed || size & (size - 1) == 0 else {
       throw .invalid(.size, reason: "a \(layout) ring of \(size) descriptors is not possible")
@@ -199,9 +199,9 @@ extension QueueState {
     guard self.ring == ring.map(\.rawValue) else {
       throw .mismatch(.ring, found: Self.text(self.ring), expected: Self.text(ring.map(\.rawValue)))
     }
-    let place = indirectCapacity > 0 ? tables?.address.rawValue ?? 0 : 0
-    guard self.tables == place else {
-      throw .mismatch(.tables, found: Self.text([self.tables]), expected: Self.text([place]))
+    let expected = indirectCapacity > 0 ? tables?.address.rawValue ?? 0 : 0
+    guard self.tables == expected else {
+      throw .mismatch(.tables, found: Self.text([self.tables]), expected: Self.text([expected]))
     }
     // The queue has room for the tables of this many entries and no more: it is indexed by what the state says.
     let capacity: Int
@@ -250,7 +250,7 @@ extension QueueState {
   ///
   /// Both ends at rest: what one of them published the other need not have seen.
   ///
-  /// - Throws: ``QueueStateError/mismatch(_:found:expected:)`` with the first field of the device's that belongs to
+  /// - Throws: ``QueueStateError/mismatch(field:found:expected:)`` with the first field of the device's that belongs to
   ///   another queue or moment; as ``validate()`` of either.
   public func check(against device: QueueState) throws(QueueStateError) {
     try validate()

@@ -5,13 +5,13 @@
 ///   what the device was given and what it has written so far. Saving stores nothing there but what
 ///   ``DriverQueue/publish()`` would.
 /// - The addresses in descriptors stay what they are, because the device may hold them and a driver may not touch what
-///   it made available. So each mapping is taken over at its address (``DMAMapper/resume(_:_:at:)``), in a domain or
-///   pool of the target's own in which nothing else was mapped yet.
+///   it made available. So each mapping is taken over at its address (``ResumableMapper/resume(_:_:at:)``), in a
+///   domain or pool of the target's own in which nothing else was mapped yet.
 /// - The driver's end does not know which of its buffers the device has fetched; the device's end does. Where both
 ///   move, each has a state, and ``check(against:)`` holds them against one another. Where only the device moves, its
 ///   state is the whole of it: VHOST_GET_VRING_BASE's index, and with it the chains in flight, which a device that is
 ///   drained first does not have.
-/// - What a queue keeps to be fast (slots in sequence, heads that stay in place, backlogs seen) is not part of it.
+/// - What a queue keeps to be fast (slots in sequence, heads that stay as they were, backlogs seen) is not part of it.
 ///
 /// Encoded, every field has a digest, so that damage is found and named. A digest does not protect against a forged
 /// state: every field is checked when a queue is made of it, and the worst that a forged state does is to complete
@@ -61,7 +61,7 @@ public struct QueueState: Equatable, Sendable {
     package var position: UInt16
     /// The driver's slots it takes: split, its descriptors; packed, its id first.
     package var slots: [UInt16]
-    /// The device's address of its indirect table, which lies at the first slot's place among the tables; `nil`
+    /// The device's address of its indirect table, which has the first slot's index among the tables; `nil`
     /// without.
     package var table: UInt64?
     /// What it is made of.
@@ -170,6 +170,13 @@ package typealias DescribedBuffer = (readable: [MemorySegment], writable: [Memor
 package typealias HeldChain = (chain: DeviceChain, segments: [TranslatedSegment])
 
 extension QueueState {
+  /// Holds the chains that a caller gives against how many its device has fetched and not completed.
+  static func check(_ chains: [HeldChain], inFlight: Int) throws(QueueStateError) {
+    guard chains.count == inFlight else {
+      throw .wrongChains(reason: "\(chains.count) were given, \(inFlight) are fetched and not completed")
+    }
+  }
+
   /// Writes down what a device holds, as its caller says.
   mutating func hold(_ chains: [(chain: DeviceChain, segments: [TranslatedSegment])]) throws(QueueStateError) {
     for held in chains {

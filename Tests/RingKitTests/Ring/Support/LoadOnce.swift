@@ -141,7 +141,7 @@ enum LoadOnce {
     /// From the specification's layouts (virtio 1.2, 2.7 and 2.8) and nothing else.
     var expected: [[Int: Int]] {
       let slots = Array(Self.rounds..<Self.rounds + 3)
-      // IN_ORDER: the first of the batch's places speaks for all.
+      // IN_ORDER: the first of the batch's entries speaks for all.
       let told = features.contains(.inOrder) ? [slots[0]] : slots
       // The first that comes out of turn is what a call for many finds out by, and leaves to the careful way.
       let again = isBatch && isReversed ? [slots[0]] : []

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// What the header says about sizes and places, for a comparison with RingKit's own numbers.
+// What the header says about sizes and offsets, for a comparison with RingKit's own numbers.
 enum cpeer_layout {
   CPEER_DESC_SIZE = sizeof(struct vring_desc),
   CPEER_DESC_ADDR = offsetof(struct vring_desc, addr),
@@ -57,14 +57,14 @@ enum cpeer_feature {
 
 enum cpeer_failure {
   CPEER_OK = 0,
-  CPEER_STOPPED = 1,        // the other side gave up first
-  CPEER_TIMED_OUT = 2,      // nothing came for a minute of polling
-  CPEER_LOST_WAKEUP = 3,    // asleep, and nobody rang although there was work
-  CPEER_BAD_PAYLOAD = 4,    // bytes differ from what their sequence number says
-  CPEER_BAD_ADDRESS = 5,    // an address outside the window
-  CPEER_BAD_IDENTIFIER = 6, // a descriptor index or buffer id that cannot be
-  CPEER_BAD_LENGTH = 7,     // a used length that was not written
-  CPEER_BAD_CHAIN = 8,      // flags or order no driver may write
+  CPEER_STOPPED = 1,         // the other side gave up first
+  CPEER_TIMED_OUT = 2,       // nothing came for a minute of polling
+  CPEER_LOST_WAKEUP = 3,     // asleep, and no doorbell although there was work
+  CPEER_BAD_PAYLOAD = 4,     // bytes differ from what their sequence number says
+  CPEER_BAD_ADDRESS = 5,     // an address outside the window
+  CPEER_BAD_IDENTIFIER = 6,  // a descriptor index or buffer id that cannot be
+  CPEER_BAD_LENGTH = 7,      // a used length that was not written
+  CPEER_BAD_CHAIN = 8,       // flags or order no driver may write
 };
 
 struct cpeer_run {
@@ -129,7 +129,7 @@ void cpeer_fill(uint8_t *bytes, size_t count, uint64_t sequence, size_t offset);
 // The first of `count` bytes that differs from the stream, or `count`.
 size_t cpeer_check(const uint8_t *bytes, size_t count, uint64_t sequence, size_t offset);
 
-// Lets another thread run, for who polls.
+// Lets another thread run, for a thread that polls.
 void cpeer_yield(void);
 
 // Sums bytes eight at a time, for a test that wants to know whether anything changed.

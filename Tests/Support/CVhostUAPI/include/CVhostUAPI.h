@@ -6,6 +6,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
+#include <stdbool.h>
 
 // A file of its own, of one page; -1 when there is none to be had.
 int cvhost_file(const char *name, long bytes);
@@ -19,5 +20,9 @@ int cvhost_limit_descriptors(int process, int count);
 // How many descriptors of this process lead to that file, and how many mappings: other tests have other files.
 int cvhost_open_descriptors(int fd);
 int cvhost_mappings(int fd);
+
+// Whether this is a build with the thread sanitizer: its atomics hold a lock while they access memory, so that a fault
+// there whose handler uses atomics too never ends.
+bool cvhost_has_thread_sanitizer(void);
 
 #endif

@@ -26,7 +26,7 @@ void cring_child_kill(int32_t pid);
 // The calling process is killed when the thread that started it ends; at once when that has happened already.
 int cring_child_follow_parent(int32_t parent);
 
-// The calling thread never takes the CPU from another that is running: who waits for it has gone to sleep by then.
+// The calling thread never takes the CPU from another that is running: the waiting thread has gone to sleep by then.
 int cring_thread_yields(void);
 
 #endif

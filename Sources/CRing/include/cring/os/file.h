@@ -21,4 +21,7 @@ int cring_file_clear(int fd, uint64_t offset, uint64_t bytes, int unmap);
 // EAGAIN where another open file has it; 0 where the file system has no such locks. It goes when the file is closed.
 int cring_file_lock_image(int fd, int writable);
 
+// Gives all locks of this open file back.
+void cring_file_unlock(int fd);
+
 #endif

@@ -30,7 +30,7 @@ int cring_message_receive(int fd, void *bytes, size_t capacity, size_t *received
 // Whether the other end is gone: one system call, nothing is taken out of the socket.
 bool cring_socket_has_ended(int fd);
 
-// Ends the connection for both sides without closing the descriptor: who waits in a receive returns.
+// Ends the connection for both sides without closing the descriptor: a thread that waits in a receive returns.
 void cring_socket_shut(int fd);
 
 #endif

@@ -9,14 +9,14 @@
 
 // What failed to be done, for a message that says what to do about it.
 enum cring_vfio_stage {
-  CRING_VFIO_NO_DEVICE = 0,  // no such PCI device
-  CRING_VFIO_NO_IOMMU = 1,   // it is in no IOMMU group
-  CRING_VFIO_CONTAINER = 2,  // /dev/vfio/vfio cannot be opened
-  CRING_VFIO_NO_TYPE1 = 3,   // the container knows no type 1 IOMMU, or another interface version
-  CRING_VFIO_GROUP = 4,      // the group's file cannot be opened
-  CRING_VFIO_NOT_VIABLE = 5, // another device of the group has a driver of the host
-  CRING_VFIO_ATTACH = 6,     // the group or the IOMMU does not go into the container
-  CRING_VFIO_HAND_OUT = 7,   // the device is not handed out
+  CRING_VFIO_NO_DEVICE = 0,   // no such PCI device
+  CRING_VFIO_NO_IOMMU = 1,    // it is in no IOMMU group
+  CRING_VFIO_CONTAINER = 2,   // /dev/vfio/vfio cannot be opened
+  CRING_VFIO_NO_TYPE1 = 3,    // the container knows no type 1 IOMMU, or another interface version
+  CRING_VFIO_GROUP = 4,       // the group's file cannot be opened
+  CRING_VFIO_NOT_VIABLE = 5,  // another device of the group has a driver of the host
+  CRING_VFIO_ATTACH = 6,      // the group or the IOMMU does not go into the container
+  CRING_VFIO_HAND_OUT = 7,    // the device is not handed out
 };
 
 struct cring_vfio {

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# api-breaks.sh: compares the public API of the five libraries with that of the last tag, and prints what breaks.
+#
+# Fails where something breaks and the version promises that nothing does: with the last tag's major and minor number, or, from 1.0.0
+# on, with its major number. Without a tag there is nothing to compare with.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=$(Scripts/version.sh)
+last=$(git describe --tags --abbrev=0 --match '[0-9]*.[0-9]*.[0-9]*' HEAD 2>/dev/null) || {
+  echo "api: no tag to compare with"
+  exit 0
+}
+products=()
+for name in RingKit RingIOMMU RingPlatform VhostUser RingKitTesting; do products+=(--products "$name"); done
+code=0
+"${SWIFT:-swift}" package diagnose-api-breaking-changes "$last" "${products[@]}" || code=$?
+[ "$code" -ne 0 ] || exit 0
+may_break=${version%.*}
+[ "${version%%.*}" -eq 0 ] || may_break=${version%%.*}
+if [[ $last.x == "$may_break".* ]]; then
+  echo "api: $version promises not to break what $last has" >&2
+  exit 1
+fi
+echo "api: breaks against $last, which $version may; CHANGELOG.md names each"

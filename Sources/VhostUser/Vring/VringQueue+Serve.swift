@@ -1,0 +1,95 @@
+public import RingKit
+
+extension VringQueue {
+  /// Takes up to `limit` buffers, has each served on the spot, and completes them: the least cost per buffer.
+  ///
+  /// - Parameters:
+  ///   - limit: buffers to take at most.
+  ///   - body: serves one buffer, which is completed when this returns, with as many bytes as were written. What it
+  ///     throws ends the call: the buffers before are completed, this one counts as fetched only.
+  /// - Returns: ``VringProgress/empty`` when there were fewer buffers than `limit`, otherwise ``VringProgress/more``.
+  /// - Throws: ``VringFailure``, for ``VhostUserDevice/serve(_:index:limit:)`` to pass on.
+  @inlinable @inline(__always)
+  public mutating func serve(
+    atMost limit: Int, _ body: (inout VringBuffer) throws(VringFailure) -> Void
+  ) throws(VringFailure) -> VringProgress {
+    do throws(ServeError<VringFailure>) {
+      return try serveEach(atMost: limit, body) < limit ? .empty : .more
+    } catch {
+      switch error {
+      case .queue(let failure): throw .queue(failure)
+      case .body(let failure): throw failure
+      }
+    }
+  }
+
+  /// ``serve(atMost:_:)`` with a body that may end the call for a reason of its own; returns how many were served.
+  @inlinable @inline(__always)
+  mutating func serveEach<Failure: Error>(
+    atMost limit: Int, _ body: (inout VringBuffer) throws(Failure) -> Void
+  ) throws(ServeError<Failure>) -> Int {
+    if isCareful || isResuming || inFlightCount != 0 { return try serveCarefully(atMost: limit, body) }
+    var completed: UInt64 = 0
+    // The one whose body threw.
+    var failed: DeviceChain?
+    defer {
+      fetches &+= completed
+      completions &+= completed
+      if let failed {
+        fetches &+= 1
+        note(fetched: failed)
+      }
+    }
+    // A closure for each layout, where it is called: one that is kept in a constant is not inlined, and what it
+    // captures is checked for exclusive access per buffer.
+    if isPacked {
+      return try packed?.serve(atMost: limit) { chain, segments throws(Failure) in
+        try Self.serveOne(chain, segments.table, &completed, &failed, body)
+      } ?? 0
+    }
+    return try split?.serve(atMost: limit) { chain, segments throws(Failure) in
+      try Self.serveOne(chain, segments.table, &completed, &failed, body)
+    } ?? 0
+  }
+
+  @inlinable @inline(__always)
+  static func serveOne<Failure: Error>(
+    _ chain: DeviceChain, _ segments: Span<TranslatedSegment>, _ completed: inout UInt64,
+    _ failed: inout DeviceChain?, _ body: (inout VringBuffer) throws(Failure) -> Void
+  ) throws(Failure) -> UInt32 {
+    var buffer = VringBuffer(chain, segments)
+    do throws(Failure) { try body(&buffer) } catch {
+      failed = chain
+      throw error
+    }
+    completed &+= 1
+    return UInt32(clamping: buffer.writtenCount)
+  }
+
+  /// The same one by one, for a queue whose buffers are noted in memory, or that has others in flight.
+  @inlinable
+  mutating func serveCarefully<Failure: Error>(
+    atMost limit: Int, _ body: (inout VringBuffer) throws(Failure) -> Void
+  ) throws(ServeError<Failure>) -> Int {
+    for count in 0..<limit {
+      let chain: DeviceChain
+      do throws(QueueError) {
+        guard let next = try next() else { return count }
+        chain = next
+      } catch { throw .queue(error) }
+      let written: Int
+      do throws(Failure) {
+        var buffer = VringBuffer(chain, segments)
+        try body(&buffer)
+        written = buffer.writtenCount
+      } catch { throw .body(error) }
+      complete(chain, written: UInt32(clamping: written))
+    }
+    return limit
+  }
+
+  @inlinable
+  var inFlightCount: Int {
+    mutating get { packed?.inFlightCount ?? split?.inFlightCount ?? 0 }
+  }
+}
