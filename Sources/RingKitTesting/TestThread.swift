@@ -1,36 +1,17 @@
 internal import CRing
-internal import Glibc
 internal import RingKit
 
-/// A thread of the system's own, for a test whose other side polls.
-///
-/// Tasks will not do: they share a few threads, and one that spins keeps the others from running.
-@safe
+/// A thread for a test whose other side polls.
 package final class TestThread: Sendable {
-  private final class Body: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-
-  private let handle: pthread_t
+  private let thread: SystemThread
 
   /// Starts `body` at once.
   package init(_ body: @escaping @Sendable () -> Void) {
-    let argument = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
-    var handle = pthread_t()
-    let error = unsafe pthread_create(
-      &handle, nil,
-      { argument in
-        // SAFETY: the argument is the Body retained where the thread was started, released here and nowhere else.
-        if let argument = unsafe argument { unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
-        return nil
-      }, argument)
-    precondition(error == 0, "no thread could be started (\(SystemError.text(error)))")
-    self.handle = handle
+    do throws(MemoryError) { thread = try SystemThread(body) } catch { preconditionFailure("\(error)") }
   }
 
   /// Waits for its end; once.
-  package func join() { pthread_join(handle, nil) }
+  package func join() { thread.join() }
 }
 
 /// Runs a body on `count` threads at once and returns when all of them have.

@@ -66,6 +66,24 @@ import VhostUser
     #expect(row.figure("requests")?.value ?? 0 > 0 && row.figure("nsPerRequest")?.value ?? 0 > 0)
   }
 
+  @Test func theQueuesOfADeviceAreServedByAsManyThreadsAsAskedFor() throws {
+    let disk = try Disk()
+    let device = try disk.serve("--queues 4 --threads 3 --once --format json")
+    let drive = try ProgramRun("drive blk --socket \(disk.socket) --requests 1000000000 --format json")
+    Self.waitForRequests(device, drive)
+    // Beside the one that hears the front-end.
+    #expect(SystemFile.names(in: "/proc/\(device.process.processIdentifier)/task").count == 4)
+    kill(drive.process.processIdentifier, SIGINT)
+    #expect(drive.end().end == .exited(code: 130))
+    #expect(device.end().end == .exited(code: 0))
+    for count in ["0", "65", "-1"] {
+      let (end, _, errors) = try ProgramRun(
+        "device blk --socket \(disk.socket) --file \(disk.image) --threads \(count)"
+      ).end()
+      #expect(end == .exited(code: 2) && errors.contains("--threads is 1 to 64, not \(count)"))
+    }
+  }
+
   /// What is opened first must not become a standard stream: the report would be written into the disk.
   @Test(arguments: [[0], [1], [2], [0, 1, 2]] as [[Int32]])
   func aStreamThatIsClosedDoesNotBecomeTheDisk(closed: [Int32]) throws {

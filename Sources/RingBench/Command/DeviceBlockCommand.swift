@@ -37,8 +37,11 @@ struct DeviceBlockCommand: ParsableCommand {
     parsing: .unconditional, help: "The block size that a driver is told: a power of two from 512 to 4096.")
   var blockSize = 512
 
+  @OptionGroup var threads: ThreadsOption
+
   func run() throws {
     let parameters = try vhost.parameters()
+    let threads = try threads.check()
     guard (1...256).contains(queues) else { throw BenchError.usage("--queues is 1 to 256, not \(queues)") }
     guard (1...32_766).contains(segMax) else { throw BenchError.usage("--seg-max is 1 to 32766, not \(segMax)") }
     guard [512, 1024, 2048, 4096].contains(blockSize) else {
@@ -62,7 +65,7 @@ struct DeviceBlockCommand: ParsableCommand {
       parameters: parameters, device: device, kind: .block,
       news: { device.takeErrors().map { "--file \(file): \($0)" } },
       tally: { [("requests done", device.done), ("requests failed", device.failed)] })
-    try server.run()
+    try server.run(threads: threads)
   }
 }
 #endif

@@ -19,14 +19,17 @@ struct DeviceNetCommand: ParsableCommand {
     help: "Pairs of queues to offer, 1 to 128; a driver uses as many of them as it wants.")
   var pairs = 8
 
+  @OptionGroup var threads: ThreadsOption
+
   func run() throws {
     let parameters = try vhost.parameters()
+    let threads = try threads.check()
     guard (1...128).contains(pairs) else { throw BenchError.usage("--pairs is 1 to 128, not \(pairs)") }
     let device = LoopbackDevice(pairCount: pairs)
     let server = VhostServer(parameters: parameters, device: device, kind: .network) {
       [("frames returned", device.returned), ("frames dropped", device.dropped)]
     }
-    try server.run()
+    try server.run(threads: threads)
   }
 }
 #endif

@@ -51,6 +51,19 @@ struct VhostOptions: ParsableArguments {
   }
 }
 
+/// How many threads serve a device of several queues.
+struct ThreadsOption: ParsableArguments {
+  @Option(
+    parsing: .unconditional,
+    help: "Threads that serve queues, 1 to 64; with more than one, another one handles what the front-end says.")
+  var threads = 1
+
+  func check() throws(BenchError) -> Int {
+    guard (1...64).contains(threads) else { throw BenchError.usage("--threads is 1 to 64, not \(threads)") }
+    return threads
+  }
+}
+
 /// The ring features that a vhost-user device can keep to itself.
 private enum VhostRingFeature: String, CaseIterable, NamedChoice {
   case indirect
@@ -86,6 +99,16 @@ struct VhostServer<Device: VhostUserDevice> {
   private let troubles = Troubles()
 
   func run() throws {
+    try run { (server, isOver, tell) throws(VhostUserError) in
+      try server.run(device, options: parameters.options, until: isOver, telling: tell)
+    }
+  }
+
+  private typealias Serve = (
+    VhostUserServer, () -> Bool, (VhostUserServer.Event<Device>) -> Void
+  ) throws(VhostUserError) -> Void
+
+  private func run(_ serve: Serve) throws {
     let server: VhostUserServer
     do throws(VhostUserError) { server = try VhostUserServer(at: parameters.socket) } catch {
       throw BenchError.machine(error.description)
@@ -97,9 +120,9 @@ struct VhostServer<Device: VhostUserDevice> {
     var earlier = tally()
     var failure: (any Error)?
     do throws(VhostUserError) {
-      try server.run(
-        device, options: parameters.options, until: { Interrupt.isRequested },
-        telling: { event in
+      try serve(
+        server, { Interrupt.isRequested },
+        { event in
           switch event {
           case .serving(let backend): tell(backend)
           case .retrying(let error): note("\(error); trying again")
@@ -144,6 +167,15 @@ struct VhostServer<Device: VhostUserDevice> {
   }
 
   private func note(_ text: String) { StandardStream.error.write("ringbench: \(text)\n") }
+}
+
+extension VhostServer where Device: Sendable {
+  /// Has so many threads serve the queues.
+  func run(threads: Int) throws {
+    try run { (server, isOver, tell) throws(VhostUserError) in
+      try server.run(device, options: parameters.options, threads: threads, until: isOver, telling: tell)
+    }
+  }
 }
 
 /// Why queues stopped, in as many lines as a reader wants of one connection.

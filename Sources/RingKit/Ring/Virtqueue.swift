@@ -168,7 +168,7 @@ private final class DeviceWorker: @unchecked Sendable {
   private let failed = Atomic<Bool>(false)
   // Written by the thread before it ends, read after it has.
   private var failure: (any Error)?
-  private var handle = pthread_t()
+  private var thread: SystemThread?
 
   /// Starts to serve at once.
   ///
@@ -181,17 +181,7 @@ private final class DeviceWorker: @unchecked Sendable {
   ) {
     service = { unsafe device.pointee.service() }
     serve = { try unsafe body(&device.pointee) }
-    let argument = unsafe Unmanaged.passRetained(self).toOpaque()
-    let error = unsafe pthread_create(
-      &handle, nil,
-      { argument in
-        // SAFETY: retained above, released here and nowhere else.
-        if let argument = unsafe argument {
-          unsafe Unmanaged<DeviceWorker>.fromOpaque(argument).takeRetainedValue().run()
-        }
-        return nil
-      }, argument)
-    precondition(error == 0, "no thread could be started for the device (errno \(error))")
+    do throws(MemoryError) { thread = try SystemThread { self.run() } } catch { preconditionFailure("\(error)") }
   }
 
   /// Whether the device threw; it is not called again.
@@ -202,7 +192,7 @@ private final class DeviceWorker: @unchecked Sendable {
   /// - Returns: what it threw.
   func join() -> (any Error)? {
     isOver.store(true, ordering: .releasing)
-    pthread_join(handle, nil)
+    thread?.join()
     return failure
   }
 

@@ -103,7 +103,7 @@ extension VhostUserBackend {
     }
     if wanted != features {
       device.reset()
-      known.forgetAll()
+      forgetTranslations()
       // Notes of the queues that stood here before: of another layout, or another driver.
       for vring in vrings { (vring.pending, vring.published, vring.hasBegun) = ([], nil, false) }
     }
@@ -122,7 +122,7 @@ extension VhostUserBackend {
     }
     inflight = nil
     // Translations of a driver that is gone.
-    known.forgetAll()
+    forgetTranslations()
     device.reset()
     device.configure(features)
   }

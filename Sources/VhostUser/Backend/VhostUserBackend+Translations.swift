@@ -8,6 +8,12 @@ extension VhostUserBackend {
   /// Times in a row that the same translation is asked for before the access counts as refused.
   private var mostTries: Int { 64 }
 
+  /// What the thread that serves a queue looks translations up in.
+  func table(of vring: Vring) -> DeviceIOTLB { translations[vring.thread ?? 0] }
+
+  /// Nothing that is known is true any more.
+  func forgetTranslations() { for table in translations { table.forgetAll() } }
+
   /// A translation is given or taken back.
   func translate(_ message: IOTLBMessage) throws(VhostUserError) {
     guard isTranslating else {
@@ -29,9 +35,12 @@ extension VhostUserBackend {
     else {
       throw .translation(message.address, byteCount: message.byteCount, userAddress: message.userAddress)
     }
-    let isReplaced = known.insert(
-      message.address, byteCount: message.byteCount, host: buffer.host,
-      canRead: message.permissions.contains(.read), canWrite: message.permissions.contains(.write))
+    var isReplaced = false
+    for table in translations {
+      isReplaced = table.insert(
+        message.address, byteCount: message.byteCount, host: buffer.host,
+        canRead: message.permissions.contains(.read), canWrite: message.permissions.contains(.write))
+    }
     let range = message.address.rawValue...(message.address.rawValue + (message.byteCount - 1))
     if !protocolFeatures.contains(.replyAck) {
       asked.removeAll { range.overlaps($0.page...($0.page + 4095)) }
@@ -45,7 +54,7 @@ extension VhostUserBackend {
 
   private func invalidate(_ message: IOTLBMessage) throws(VhostUserError) {
     counted.invalidations += 1
-    known.forget(message.address, byteCount: message.byteCount)
+    for table in translations { table.forget(message.address, byteCount: message.byteCount) }
     guard message.byteCount > 0 else { return }
     let (sum, overflow) = message.address.rawValue.addingReportingOverflow(message.byteCount - 1)
     try forget(message.address.rawValue...(overflow ? .max : sum))
@@ -79,9 +88,10 @@ extension VhostUserBackend {
     guard let channel, tries <= mostTries else { return refuse(vring, miss) }
     let asks = vring.stuck.map { $0.asks + 1 } ?? 1
     // All that a chain needs has to be known at a time. The table was emptied twice for this one: it will be again.
-    guard asks <= 2 * known.limit else {
+    let limit = table(of: vring).limit
+    guard asks <= 2 * limit else {
       (vring.waiting, vring.stuck) = (nil, nil)
-      return fail(vring, .queue(.fault(.tooManyTranslations(address, limit: known.limit))))
+      return fail(vring, .queue(.fault(.tooManyTranslations(address, limit: limit))))
     }
     vring.stuck = (miss, tries, asks)
     vring.waiting = miss

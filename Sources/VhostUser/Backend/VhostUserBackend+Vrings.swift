@@ -9,7 +9,7 @@ extension VhostUserBackend {
     let new = try VhostMemory(table, files: files, mustBeSealed: options.mustBeSealed)
     // What runs goes on in the new mappings, where it stood; what is known of the old ones is worth nothing.
     for vring in vrings { suspend(vring) }
-    known.forgetAll()
+    forgetTranslations()
     memory = new
     for vring in vrings { try start(vring) }
   }
@@ -114,7 +114,8 @@ extension VhostUserBackend {
     guard !isLogging || hasLog(of: memory) else { return }
     let parts = VringParts(address, size: size, isPacked: features.contains(.packedRing))
     let buffers: [GuestBuffer]
-    do throws(VringParts.Missing) { buffers = try parts.resolve(memory, isTranslating ? known : nil) } catch {
+    let known = isTranslating ? table(of: vring) : nil
+    do throws(VringParts.Missing) { buffers = try parts.resolve(memory, known) } catch {
       switch error {
       case .translation(let address, let access): return try ask(for: address, access, vring)
       case .memory(let part):
@@ -173,7 +174,7 @@ extension VhostUserBackend {
   private func makeQueue(
     _ vring: Vring, _ configuration: QueueConfiguration, _ buffers: [GuestBuffer], _ memory: VhostMemory
   ) throws(VhostUserError) {
-    let translator = VhostTranslator(memory: memory, known: known, isTranslating: isTranslating)
+    let translator = VhostTranslator(memory: memory, known: table(of: vring), isTranslating: isTranslating)
     let (size, failure) = (configuration.size, { VhostUserError.vring(index: vring.index, $0) })
     let log = try writeLog(vring, buffers, memory)
     if configuration.features.contains(.packedRing) {

@@ -6,9 +6,10 @@ internal import RingPlatform
 /// The device's side of a vhost-user connection: negotiates, maps the guest's memory, and serves its queues.
 ///
 /// One thread's: it calls ``step(milliseconds:)`` or ``run(until:)``, and everything happens in there, the device's
-/// work included. Nothing is believed of what the front-end says before it was checked; the first thing that is wrong
-/// ends the connection with a ``VhostUserError``, and all that it held (descriptors, mappings, queues) goes with the
-/// back-end. A driver's mistake stops its queue alone (``takeFailures()``).
+/// work included, unless ``VhostUserServer`` was asked for threads that serve queues. Nothing is believed of what the
+/// front-end says before it was checked; the first thing that is wrong ends the connection with a ``VhostUserError``,
+/// and all that it held (descriptors, mappings, queues) goes with the back-end. A driver's mistake stops its queue
+/// alone (``takeFailures()``).
 ///
 /// Behind an IOMMU a translation that is missing is asked for over the back-end's own channel, and the queue that needs
 /// it goes on when it has come; meanwhile everything else is served.
@@ -35,8 +36,11 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
   var log: DirtyLog?
   /// Whether they have to be: VHOST_F_LOG_ALL, which is not among ``features``.
   var isLogging = false
-  var known = DeviceIOTLB()
+  /// What is known of the driver's addresses: the same in each, one for each thread that serves queues.
+  var translations = [DeviceIOTLB()]
   let vrings: [Vring]
+  /// Threads that serve them, where it is not the one that runs this alone.
+  var threads: ServingThreads?
   /// Misses whose answer has not come, in the order they were sent.
   var asked: [TranslationMiss] = []
   var counted = VhostUserCounts()
@@ -65,6 +69,7 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
   func end() {
     if hasEnded { return }
     hasEnded = true
+    threads?.end()
     for vring in vrings { suspend(vring) }
     device.reset()
     log = nil
@@ -150,43 +155,91 @@ extension VhostUserBackend {
   }
 
   private func turn(_ milliseconds: Int32) throws(VhostUserError) -> Bool {
-    var set = PollSet()
-    let main = set.add(connection.fileDescriptor, writable: connection.isSending)
-    let back = set.add(channel?.fileDescriptor ?? -1, writable: channel?.isSending ?? false)
-    let kicks = vrings.map { set.add($0.isKickAwaited ? $0.kick?.fileDescriptor ?? -1 : -1) }
-    let sources = device.sources
-    let own = set.count
-    for source in sources {
-      set.add(
-        isAwaited(source) ? source.fileDescriptor : -1, readable: source.readiness == .readable,
-        writable: source.readiness == .writable)
+    var (main, back) = (0, 0)
+    var waits = QueueWaits()
+    try exclusively { () throws(VhostUserError) in
+      main = waits.set.add(connection.fileDescriptor, writable: connection.isSending)
+      back = waits.set.add(channel?.fileDescriptor ?? -1, writable: channel?.isSending ?? false)
+      addQueues(to: &waits, thread: nil)
+      for wake in wakes { waits.set.add(wake) }
+      if let threads { waits.set.add(threads.bell.fileDescriptor) }
     }
-    for wake in wakes { set.add(wake) }
-    let isBusy = vrings.contains { $0.isRunning && ($0.needsService || $0.isPolled) }
-    let came = try set.wait(milliseconds: isBusy ? 0 : milliseconds)
-    if set.isReady(main) { try listen() }
-    if set.isReady(back) { try listenToChannel() }
-    for (i, source) in sources.enumerated() where set.isReady(own + i) {
-      device.handle(source)
-      if let index = source.queue, vrings[index].isRunning { vrings[index].needsService = true }
+    let came = try waits.wait(milliseconds: milliseconds)
+    try exclusively { () throws(VhostUserError) in
+      // Before what is said next: a front-end that stops a queue is told why it stood.
+      if threads != nil { for vring in vrings { try settle(vring) } }
+      if waits.set.isReady(main) { try listen() }
+      if waits.set.isReady(back) { try listenToChannel() }
+      handleSources(waits)
+      for vring in vrings { try look(after: vring, isKicked: isKicked(vring, waits)) }
+      try checkMemory()
+      guard let threads else { return }
+      if came { threads.wake() }
+      _ = threads.bell.take()
+      try threads.check()
     }
-    for vring in vrings {
-      let isKicked = set.isReady(kicks[vring.index]) && vring.kick?.take() == true
-      if isKicked && !vring.isStarted {
-        vring.isStarted = true
-        try start(vring)
-      }
-      if isKicked || vring.needsService || vring.isPolled { try serve(vring, isKicked) }
+    return came || waits.isBusy
+  }
+
+  /// Starts a queue that was kicked for the first time, and serves it if that is this thread's to do.
+  private func look(after vring: Vring, isKicked: Bool) throws(VhostUserError) {
+    if isKicked && !vring.isStarted {
+      vring.isStarted = true
+      try start(vring)
     }
+    guard vring.thread == nil, isKicked || vring.needsService || vring.isPolled else { return }
+    serve(vring, isKicked)
+    try settle(vring)
+  }
+
+  /// Asks for what a queue lacks, or notes that it cannot go on.
+  private func settle(_ vring: Vring) throws(VhostUserError) {
+    guard let failure = vring.unsettled.take() else { return }
+    // Zeros instead of what was there are no mistake of the driver's.
     try checkMemory()
-    return came || isBusy
+    if case .queue(.fault(.pending(let address, let access))) = failure {
+      try ask(for: address, access, vring)
+    } else {
+      fail(vring, failure)
+    }
+  }
+
+  /// Adds what the queues of a thread wait for; `nil`: of the one that runs this.
+  func addQueues(to waits: inout QueueWaits, thread: Int?) {
+    waits.kicks = vrings.map { vring in
+      guard isKickAwaited(vring, by: thread), let kick = vring.kick else { return nil }
+      return waits.set.add(kick.fileDescriptor)
+    }
+    waits.sources = device.sources.compactMap { source in
+      guard isAwaited(source, by: thread) else { return nil }
+      let (readable, writable) = (source.readiness == .readable, source.readiness == .writable)
+      return (source, waits.set.add(source.fileDescriptor, readable: readable, writable: writable))
+    }
+    waits.isBusy = vrings.contains { $0.thread == thread && $0.isRunning && ($0.needsService || $0.isPolled) }
+  }
+
+  /// Whether a thread waits for a queue's kick: the first one of all is handled where the queue is made.
+  private func isKickAwaited(_ vring: Vring, by thread: Int?) -> Bool {
+    vring.isKickAwaited && thread == (vring.isStarted ? vring.thread : nil)
   }
 
   /// Whether a descriptor of the device's is waited for: not for a queue in which it could not do anything with it.
-  private func isAwaited(_ source: EventSource) -> Bool {
-    guard let index = source.queue else { return true }
+  private func isAwaited(_ source: EventSource, by thread: Int?) -> Bool {
+    guard let index = source.queue else { return thread == nil }
     let vring = vrings[index]
-    return vring.isRunning && isEnabled(vring) && vring.failure == nil && vring.waiting == nil && !vring.isEmpty
+    return vring.thread == thread && vring.canBeServed && isEnabled(vring) && !vring.isEmpty
+  }
+
+  func handleSources(_ waits: borrowing QueueWaits) {
+    for (source, at) in waits.sources where waits.set.isReady(at) {
+      device.handle(source)
+      if let index = source.queue, vrings[index].isRunning { vrings[index].needsService = true }
+    }
+  }
+
+  func isKicked(_ vring: Vring, _ waits: borrowing QueueWaits) -> Bool {
+    guard let at = waits.kicks[vring.index], waits.set.isReady(at) else { return false }
+    return vring.kick?.take() == true
   }
 
   /// Takes what the front-end said, unless it does not take the answers.
@@ -200,9 +253,11 @@ extension VhostUserBackend {
   }
 
   /// Serves a queue until it is empty, its share is used up, or it needs something that is not here.
-  private func serve(_ vring: Vring, _ isKicked: Bool) throws(VhostUserError) {
+  ///
+  /// What it came upon is left in the vring, to be settled by the thread that runs this.
+  func serve(_ vring: Vring, _ isKicked: Bool) {
     vring.needsService = false
-    guard vring.failure == nil, vring.waiting == nil, var queue = vring.queue.take() else { return }
+    guard vring.canBeServed, var queue = vring.queue.take() else { return }
     observer?.willServe(
       vring.index, used: queue.position, fetched: queue.fetchedPosition, isNotified: isKicked)
     queue.disableNotifications()
@@ -235,20 +290,15 @@ extension VhostUserBackend {
         vrings[partner].needsService = true
       }
     }
-    guard let failure else { return }
-    // Zeros instead of what was there are no mistake of the driver's.
-    try checkMemory()
-    if case .queue(.fault(.pending(let address, let access))) = failure {
-      try ask(for: address, access, vring)
-    } else {
-      fail(vring, failure)
-    }
+    vring.unsettled = failure
   }
 
   /// Ends the connection when the front-end took memory away that it had shared.
   private func checkMemory() throws(VhostUserError) {
-    if let loss = memory?.guest.loss ?? inflight?.loss ?? log?.loss { throw .memory(loss) }
+    if let loss { throw .memory(loss) }
   }
+
+  var loss: MemoryError? { memory?.guest.loss ?? inflight?.loss ?? log?.loss }
 
   /// Notes that a vring cannot go on, and tells the front-end.
   func fail(_ vring: Vring, _ failure: VringFailure) {

@@ -2,7 +2,7 @@ public import RingKit
 
 /// A device model: what is behind a back-end's rings.
 ///
-/// One thread's, the one that runs the back-end.
+/// One thread's, the one that runs the back-end, unless it says which queues several may serve (``group(of:)``).
 public protocol VhostUserDevice: AnyObject {
   /// The features of the device type that it offers; those of rings are the back-end's.
   var deviceFeatures: VirtioFeatures { get }
@@ -56,6 +56,13 @@ public protocol VhostUserDevice: AnyObject {
   /// - Throws: ``VringFailure``; a queue's error that is pending is not the device's to handle either.
   func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress
 
+  /// A number that queues have in common which one thread has to serve.
+  ///
+  /// Where ``VhostUserServer`` runs on several threads, queues of different groups are served at the same time, and so
+  /// are their sources; all other calls come while no queue is served. A queue and its partner are of one group. The
+  /// same for a queue always.
+  func group(of index: Int) -> Int
+
   /// Descriptors of its own that it waits for; asked before each wait.
   var sources: [EventSource] { get }
 
@@ -103,6 +110,8 @@ extension VhostUserDevice {
   public func stop(index: Int) {}
   /// Nothing is writable.
   public func write(_ access: ConfigAccess) -> Bool { false }
+  /// One thread serves all.
+  public func group(of index: Int) -> Int { 0 }
   /// It waits for its queues alone.
   public var sources: [EventSource] { [] }
   /// The queue it serves is served; nothing else is done.

@@ -96,11 +96,12 @@ extension BlockDevice {
   ///
   /// - Returns: whether it is done.
   func advance(
-    _ task: inout BlockTask, _ segments: Span<TranslatedSegment>, _ budget: inout StepBudget
+    _ task: inout BlockTask, _ segments: Span<TranslatedSegment>, _ budget: inout StepBudget,
+    _ vectors: borrowing VectorTable
   ) -> Bool {
     while !task.isDone {
       if budget.isSpent { return false }
-      do throws(BlockImageError) { try advanceOnce(&task, segments, &budget) } catch {
+      do throws(BlockImageError) { try advanceOnce(&task, segments, &budget, vectors) } catch {
         note(error)
         task.fail(.failed)
       }
@@ -110,7 +111,8 @@ extension BlockDevice {
 
   /// One system call of a request.
   private func advanceOnce(
-    _ task: inout BlockTask, _ segments: Span<TranslatedSegment>, _ budget: inout StepBudget
+    _ task: inout BlockTask, _ segments: Span<TranslatedSegment>, _ budget: inout StepBudget,
+    _ vectors: borrowing VectorTable
   ) throws(BlockImageError) {
     switch task.work {
     case .read(var cursor, let offset):
@@ -156,28 +158,26 @@ extension BlockDevice {
   }
 
   /// Completes what is done, in its order; what changed the image is stable then where the driver cannot ask for it.
-  func complete(_ queue: inout VringQueue) {
+  func complete(_ queue: inout VringQueue, _ own: BlockQueue) {
+    if own.finished.isEmpty { return }
     var isStable = true
-    if isWriteThrough, finished.contains(where: { $0.isChanging && $0.reply == .done }) {
+    if isWriteThrough, own.finished.contains(where: { $0.isChanging && $0.reply == .done }) {
       do throws(BlockImageError) { try image.flush() } catch {
         note(error)
         isStable = false
       }
     }
-    // In locals: what others can read of the object is checked for exclusive access at each touch.
     var (done, failed) = (0 as UInt64, 0 as UInt64)
-    defer {
-      self.done += done
-      self.failed += failed
-    }
-    for request in finished {
+    for request in own.finished {
       let reply = isStable || !request.isChanging ? request.reply : .failed
       if reply == .done { done += 1 } else { failed += 1 }
       // SAFETY: the last byte of a segment that the device may write.
       unsafe request.status.pointer.storeBytes(of: reply.rawValue, as: UInt8.self)
       queue.complete(request.chain, written: UInt32(clamping: request.chain.writableByteCount))
     }
-    finished.removeAll(keepingCapacity: true)
+    own.finished.removeAll(keepingCapacity: true)
+    own.done.add(done)
+    own.failed.add(failed)
   }
 }
 

@@ -1,22 +1,20 @@
 internal import Glibc
 public import RingKit
+internal import Synchronization
 
 /// A disk (virtio 1.2, 5.2) over a file: reads, writes, flushes, tells its name, discards and writes zeros.
 ///
-/// One thread's. A buffer is completed when its request is done. A request that is larger than what one call may take
-/// goes on in the next one. A driver that did not accept FLUSH cannot ask for its writes to be made stable: they are,
-/// before they are completed, with one system call for all those of one call (virtio 1.2, 5.2.6.2).
+/// One thread's, or with a server of several threads each queue another one's; ``done``, ``failed`` and
+/// ``takeErrors()`` are any thread's. A buffer is completed when its request is done. A request that is larger than
+/// what one call may take goes on in the next one. A driver that did not accept FLUSH cannot ask for its writes to be
+/// made stable: they are, before they are completed, with one system call for all those of one call (virtio 1.2,
+/// 5.2.6.2).
 @safe
-public final class BlockDevice: VhostUserDevice {
+public final class BlockDevice: VhostUserDevice, @unchecked Sendable {
+  // What changes is a queue's own, or changed while none is served, or behind a lock.
   let image: BlockImage
   let options: BlockOptions
-  /// Requests that were done.
-  public internal(set) var done: UInt64 = 0
-  /// Requests that failed or made no sense.
-  public internal(set) var failed: UInt64 = 0
-
-  /// By queue: the request that was begun and is not done.
-  private var held: [HeldTask?]
+  private let queues: [BlockQueue]
   /// Queues that run: the lock of an image that is handed over is theirs.
   private var running: Set<Int> = []
   /// Entries of each queue, once it is known.
@@ -24,10 +22,8 @@ public final class BlockDevice: VhostUserDevice {
   private var hasIndirect = false
   /// FLUSH was offered and is not accepted.
   var isWriteThrough = true
-  var finished: [FinishedRequest] = []
-  let vectors = VectorTable()
-  private var errors: [BlockImageError] = []
-  private var noted: [BlockImageError] = []
+  /// What went wrong with the image: since it was asked for, and at all.
+  private let errors = Mutex<(new: [BlockImageError], noted: [BlockImageError])>(([], []))
 
   /// What one call may take; small ones make tests short.
   package var stepByteCount = 4 << 20
@@ -44,7 +40,7 @@ public final class BlockDevice: VhostUserDevice {
     precondition(options.blockSize >= 512 && options.blockSize % 512 == 0, "a block is whole sectors of 512 bytes")
     image = try BlockImage(path: path, isReadOnly: options.isReadOnly, isLocked: !options.isHandedOver)
     self.options = options
-    held = Array(repeating: nil, count: options.queueCount)
+    queues = (0..<options.queueCount).map { _ in BlockQueue() }
     sizes = Array(repeating: nil, count: options.queueCount)
     guard capacity > 0, image.byteCount >= UInt64(options.blockSize) else {
       throw .tooSmall(byteCount: image.byteCount, blockByteCount: options.blockSize)
@@ -53,6 +49,11 @@ public final class BlockDevice: VhostUserDevice {
       throw .partialBlock(byteCount: image.byteCount, blockByteCount: options.blockSize)
     }
   }
+
+  /// Requests that were done.
+  public var done: UInt64 { queues.reduce(0) { $0 + $1.done.count } }
+  /// Requests that failed or made no sense.
+  public var failed: UInt64 { queues.reduce(0) { $0 + $1.failed.count } }
 
   /// Sectors of 512 bytes.
   public var capacity: UInt64 { image.byteCount / BlockFeatures.sectorBytes }
@@ -116,7 +117,10 @@ public final class BlockDevice: VhostUserDevice {
   public func resize(index: Int, to size: Int) { sizes[index] = size }
 
   /// A request that was begun is fetched again, and done from its beginning.
-  public func forget(index: Int) { held[index] = nil }
+  public func forget(index: Int) { queues[index].held = nil }
+
+  /// Each queue may be another thread's.
+  public func group(of index: Int) -> Int { index }
 
   /// Takes the lock of an image that is handed over.
   public func begin(index: Int) throws(VringFailure) {
@@ -141,24 +145,27 @@ public final class BlockDevice: VhostUserDevice {
   public func reset() {
     running = []
     handOver()
-    held = held.map { _ in nil }
+    for queue in queues {
+      queue.held = nil
+      queue.finished.removeAll()
+    }
     sizes = sizes.map { _ in nil }
-    finished.removeAll()
     (isWriteThrough, hasIndirect) = (true, false)
   }
 
   /// Does requests, one after the other, as far as a budget of bytes and time reaches.
   public func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     var budget = StepBudget(bytes: stepByteCount, nanoseconds: stepNanoseconds, clock: clock)
-    defer { complete(&queue) }
+    let own = queues[index]
+    defer { complete(&queue, own) }
     for _ in 0..<limit {
-      if let begun = held[index].take() {
+      if let begun = own.held.take() {
         var task = begun.task
-        guard advance(&task, begun.segments.span, &budget) else {
-          held[index] = HeldTask(task: task, segments: begun.segments)
+        guard advance(&task, begun.segments.span, &budget, own.vectors) else {
+          own.held = HeldTask(task: task, segments: begun.segments)
           return .more
         }
-        finished.append(FinishedRequest(task, begun.segments.span))
+        own.finished.append(FinishedRequest(task, begun.segments.span))
         continue
       }
       let chain: DeviceChain
@@ -167,27 +174,41 @@ public final class BlockDevice: VhostUserDevice {
         chain = next
       } catch { throw .queue(error) }
       var task = try begin(chain, queue.segments)
-      guard advance(&task, queue.segments, &budget) else {
-        held[index] = HeldTask(task: task, segments: Array(queue.segments))
+      guard advance(&task, queue.segments, &budget, own.vectors) else {
+        own.held = HeldTask(task: task, segments: Array(queue.segments))
         return .more
       }
-      finished.append(FinishedRequest(task, queue.segments))
+      own.finished.append(FinishedRequest(task, queue.segments))
     }
     return .more
   }
 
   /// What went wrong with the image since the last call, the first of each kind.
   public func takeErrors() -> [BlockImageError] {
-    defer { errors = [] }
-    return errors
+    errors.withLock { errors in
+      defer { errors.new = [] }
+      return errors.new
+    }
   }
 
   func note(_ error: BlockImageError) {
-    // A guest may make a million requests fail in the same way.
-    guard !noted.contains(error), noted.count < 16 else { return }
-    noted.append(error)
-    errors.append(error)
+    errors.withLock { errors in
+      // A guest may make a million requests fail in the same way.
+      guard !errors.noted.contains(error), errors.noted.count < 16 else { return }
+      errors.noted.append(error)
+      errors.new.append(error)
+    }
   }
+}
+
+/// What a disk has for one queue: the thread's that serves it.
+final class BlockQueue {
+  /// The request that was begun and is not done.
+  var held: HeldTask?
+  var finished: [FinishedRequest] = []
+  let vectors = VectorTable()
+  let done = Tally()
+  let failed = Tally()
 }
 
 /// Room for the vectors of one system call: memory of its own, which no request checks or counts.

@@ -1,26 +1,26 @@
 internal import CRing
 internal import Glibc
 internal import RingKit
+internal import Synchronization
 
 /// The file or block device behind a disk.
 ///
-/// One thread's. Reads and writes go straight between the file and the guest's memory, and have reached the kernel's
-/// cache when they return; ``flush()`` makes them stable. It is locked as QEMU locks its images, for as long as it is
-/// open or, where another device is to have it after this one, from ``lock()`` to ``unlock()``.
+/// Several threads may read, write, clear and flush at once; the rest is one thread's. Reads and writes go straight
+/// between the file and the guest's memory, and have reached the kernel's cache when they return; ``flush()`` makes
+/// them stable. It is locked as QEMU locks its images, for as long as it is open or, where another device is to have it
+/// after this one, from ``lock()`` to ``unlock()``.
 final class BlockImage {
   let byteCount: UInt64
   let isReadOnly: Bool
   /// Whether blocks can be given back; not known to fail, of a block device.
   let canDiscard: Bool
-  /// Times it was made stable.
-  private(set) var flushCount = 0
-  /// Why it could not be made stable, the first time.
-  private var flushError: Int32 = 0
+  /// Times it was made stable, and why it could not be, the first time.
+  private let flushes = Mutex<(count: Int, error: Int32)>((0, 0))
   private let fileDescriptor: Int32
   private var isLocked: Bool
   /// Makes the file behind a descriptor stable: 0, or an errno.
   var synchronize: (Int32) -> Int32 = cring_file_sync
-  private lazy var zeros = [UInt8](repeating: 0, count: 1 << 16)
+  private static let zeros = [UInt8](repeating: 0, count: 1 << 16)
 
   init(path: String, isReadOnly: Bool, isLocked: Bool = true) throws(BlockImageError) {
     // Before it is opened: a FIFO would wait for its other end, and a device may do something.
@@ -122,11 +122,19 @@ final class BlockImage {
   ///
   /// The kernel reports once what it could not write, and drops it: after a failure no later call can promise
   /// anything about what was written before, so each of them fails until the image is opened anew.
+  ///
+  /// One at a time, therefore: of two at once the kernel would tell one that all is well.
   func flush() throws(BlockImageError) {
-    flushCount += 1
-    if flushError == 0 { flushError = synchronize(fileDescriptor) }
-    guard flushError == 0 else { throw .system(operation: "flushing the image", errno: flushError) }
+    let error = flushes.withLock { flushes in
+      flushes.count += 1
+      if flushes.error == 0 { flushes.error = synchronize(fileDescriptor) }
+      return flushes.error
+    }
+    guard error == 0 else { throw .system(operation: "flushing the image", errno: error) }
   }
+
+  /// Times it was made stable.
+  var flushCount: Int { flushes.withLock { $0.count } }
 
   /// Gives the blocks of a range back; nothing where the file system cannot, for a discard is a hint.
   ///
@@ -154,11 +162,12 @@ final class BlockImage {
       guard error == 0 else { throw .system(operation: "writing zeros to the image", errno: error) }
       return count
     }
-    let length = Int(min(byteCount, UInt64(zeros.count) * 16))
-    let written = unsafe zeros.withUnsafeMutableBytes { bytes in
+    let length = Int(min(byteCount, UInt64(Self.zeros.count) * 16))
+    let written = unsafe Self.zeros.withUnsafeBytes { bytes in
       var vectors: [iovec] = unsafe []
+      let base = unsafe UnsafeMutableRawPointer(mutating: bytes.baseAddress)
       for start in stride(from: 0, to: length, by: bytes.count) {
-        unsafe vectors.append(iovec(iov_base: bytes.baseAddress, iov_len: min(bytes.count, length - start)))
+        unsafe vectors.append(iovec(iov_base: base, iov_len: min(bytes.count, length - start)))
       }
       return unsafe cring_file_write(fileDescriptor, vectors, Int32(vectors.count), offset)
     }

@@ -3,23 +3,22 @@ public import RingKit
 /// A network device (virtio 1.2, 5.1) that returns every frame to the pair of queues it was sent on.
 ///
 /// Not a switch: it makes a driver's both ends work, and checks them against each other. Frames wait in memory of its
-/// own until there are buffers for them; while that is full no more are taken. One thread's.
-public final class LoopbackDevice: VhostUserDevice {
+/// own until there are buffers for them; while that is full no more are taken. One thread's, or with a server of
+/// several threads each pair of queues another one's; ``returned`` and ``dropped`` are any thread's.
+public final class LoopbackDevice: VhostUserDevice, @unchecked Sendable {
+  // What changes is a pair's own, or changed while no queue is served.
+
   /// Pairs of a receive queue and a transmit queue.
   public let pairCount: Int
   /// Frames that were returned.
-  public internal(set) var returned: UInt64 = 0
+  public var returned: UInt64 { pairs.reduce(0) { $0 + $1.returned.count } }
   /// Frames that were too long to keep, or for which the driver gave too little to receive into.
   ///
   /// Without mergeable buffers that is one buffer that is too short. With them it is a ring that is full of buffers, or
   /// buffers that nothing was added to for half a second.
-  public internal(set) var dropped: UInt64 = 0
+  public var dropped: UInt64 { pairs.reduce(0) { $0 + $1.dropped.count } }
 
-  var frames: [FrameQueue]
-  /// Buffers that were fetched for a frame for which they do not suffice yet.
-  var held: [[HeldBuffer]]
-  /// When the last of them was fetched.
-  private var heldSince: [UInt64]
+  let pairs: [LoopbackPair]
   /// What the patience with a driver goes by.
   package var clock = WaitClock()
   var headerByteCount = 12
@@ -35,9 +34,7 @@ public final class LoopbackDevice: VhostUserDevice {
     precondition((1...128).contains(pairCount), "a network device has 1 to 128 pairs of queues")
     precondition(frameCapacity > 0 && frameCapacity.nonzeroBitCount == 1, "frames are kept in a power of two")
     self.pairCount = pairCount
-    frames = (0..<pairCount).map { _ in FrameQueue(capacity: frameCapacity) }
-    held = (0..<pairCount).map { _ in [] }
-    heldSince = Array(repeating: 0, count: pairCount)
+    pairs = (0..<pairCount).map { _ in LoopbackPair(frameCapacity: frameCapacity) }
   }
 
   /// What this device offers.
@@ -65,47 +62,65 @@ public final class LoopbackDevice: VhostUserDevice {
 
   /// Takes frames from a transmit queue, or returns them through a receive queue.
   public func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
-    index & 1 == 1
-      ? try transmit(&queue, pair: index >> 1, limit: limit) : try receive(&queue, pair: index >> 1, limit: limit)
+    let pair = pairs[index >> 1]
+    return index & 1 == 1 ? try transmit(&queue, pair, limit: limit) : try receive(&queue, pair, limit: limit)
   }
-
-  deinit { for queue in frames { queue.deallocate() } }
 
   /// The other queue of the pair.
   public func partner(of index: Int) -> Int? { index ^ 1 }
 
+  /// Each pair may be another thread's.
+  public func group(of index: Int) -> Int { index >> 1 }
+
   /// Buffers of a frame that was not complete are fetched again.
-  public func forget(index: Int) { if index & 1 == 0 { held[index >> 1] = [] } }
+  public func forget(index: Int) { if index & 1 == 0 { pairs[index >> 1].held = [] } }
 
   /// Takes frames that are sent, and drops them; nothing is received.
   public func discard(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     if index & 1 == 0 { return .idle }
-    return try queue.serve(atMost: limit) { _ in dropped += 1 }
+    let before = queue.completedCount
+    defer { pairs[index >> 1].dropped.add(queue.completedCount &- before) }
+    return try queue.serve(atMost: limit) { _ in }
   }
 
   /// Drops all frames and forgets all buffers.
   public func reset() {
-    for pair in 0..<pairCount {
-      frames[pair].removeAll()
-      held[pair] = []
+    for pair in pairs {
+      pair.frames.removeAll()
+      pair.held = []
     }
     (isMergeable, headerByteCount) = (false, 12)
   }
 }
 
+/// What a device has for one pair of queues: the thread's that serves them.
+final class LoopbackPair {
+  var frames: FrameQueue
+  /// Buffers that were fetched for a frame for which they do not suffice yet.
+  var held: [HeldBuffer] = []
+  /// When the last of them was fetched.
+  var heldSince: UInt64 = 0
+  let returned = Tally()
+  let dropped = Tally()
+
+  init(frameCapacity: Int) { frames = FrameQueue(capacity: frameCapacity) }
+
+  deinit { frames.deallocate() }
+}
+
 extension LoopbackDevice {
   /// Takes frames until there is no room for more.
-  func transmit(_ queue: inout VringQueue, pair: Int, limit: Int) throws(VringFailure) -> VringProgress {
+  func transmit(_ queue: inout VringQueue, _ pair: LoopbackPair, limit: Int) throws(VringFailure) -> VringProgress {
     // In locals: nothing of the object is touched per frame.
-    var (frames, tooLong) = (frames[pair], 0 as UInt64)
+    var (frames, tooLong) = (pair.frames, 0 as UInt64)
     let (header, room) = (headerByteCount, frames.room)
     if room == 0 { return .idle }
     let wasEmpty = frames.count == 0
     defer {
-      self.frames[pair] = frames
-      dropped += tooLong
+      pair.frames = frames
+      pair.dropped.add(tooLong)
       // Buffers that an earlier frame left wait for this one from now on.
-      if wasEmpty && frames.count > 0 && !held[pair].isEmpty { heldSince[pair] = clock.now() }
+      if wasEmpty && frames.count > 0 && !pair.held.isEmpty { pair.heldSince = clock.now() }
     }
     return try queue.serve(atMost: min(limit, room)) { buffer throws(VringFailure) in
       guard buffer.readableCount >= header else { throw Self.tooShort(buffer.readableCount, header, "a frame") }
@@ -121,19 +136,19 @@ extension LoopbackDevice {
 
   /// Returns frames as long as there are buffers: each gets as many as it needs, or with buffers that may not be merged
   /// one.
-  func receive(_ queue: inout VringQueue, pair: Int, limit: Int) throws(VringFailure) -> VringProgress {
+  func receive(_ queue: inout VringQueue, _ pair: LoopbackPair, limit: Int) throws(VringFailure) -> VringProgress {
     var completed = 0
     while completed < limit {
-      let wanted = min(limit - completed, frames[pair].count)
+      let wanted = min(limit - completed, pair.frames.count)
       if wanted == 0 { return .idle }
-      if !held[pair].isEmpty {
-        let count = try gather(&queue, pair: pair)
-        if count == 0 { return frames[pair].count == 0 ? .idle : .empty }
+      if !pair.held.isEmpty {
+        let count = try gather(&queue, pair)
+        if count == 0 { return pair.frames.count == 0 ? .idle : .empty }
         completed += count
         continue
       }
       do throws(ServeError<Pause>) {
-        let count = try fillEach(&queue, pair: pair, limit: wanted)
+        let count = try fillEach(&queue, pair, limit: wanted)
         completed += count
         if count < wanted { return .empty }
       } catch {
@@ -156,16 +171,16 @@ extension LoopbackDevice {
 
   /// Writes frames to a buffer each, as long as they fit; returns how many.
   private func fillEach(
-    _ queue: inout VringQueue, pair: Int, limit: Int
+    _ queue: inout VringQueue, _ pair: LoopbackPair, limit: Int
   ) throws(ServeError<Pause>) -> Int {
-    var (frames, filled, tooLong) = (frames[pair], 0 as UInt64, 0 as UInt64)
+    var (frames, filled, tooLong) = (pair.frames, 0 as UInt64, 0 as UInt64)
     let (header, isMergeable) = (headerByteCount, isMergeable)
     var short: HeldBuffer?
     defer {
-      self.frames[pair] = frames
-      returned += filled
-      dropped += tooLong
-      if let short { hold(short, pair: pair) }
+      pair.frames = frames
+      pair.returned.add(filled)
+      pair.dropped.add(tooLong)
+      if let short { hold(short, pair) }
     }
     return try queue.serveEach(atMost: limit) { buffer throws(Pause) in
       let (frame, room) = unsafe (frames.first, buffer.writableCount &- header)
@@ -190,9 +205,9 @@ extension LoopbackDevice {
     }
   }
 
-  private func hold(_ buffer: HeldBuffer, pair: Int) {
-    held[pair].append(buffer)
-    heldSince[pair] = clock.now()
+  private func hold(_ buffer: HeldBuffer, _ pair: LoopbackPair) {
+    pair.held.append(buffer)
+    pair.heldSince = clock.now()
   }
 
   @inline(never)
@@ -203,19 +218,19 @@ extension LoopbackDevice {
   /// Fetches as many buffers more as the oldest frame needs, and fills them.
   ///
   /// Returns how many were completed; 0 when there are not enough yet.
-  private func gather(_ queue: inout VringQueue, pair: Int) throws(VringFailure) -> Int {
-    var room = held[pair].reduce(0) { $0 + $1.count }
-    while frames[pair].count > 0 {
-      if unsafe room >= frames[pair].first.count + headerByteCount { return fill(&queue, pair: pair) }
+  private func gather(_ queue: inout VringQueue, _ pair: LoopbackPair) throws(VringFailure) -> Int {
+    var room = pair.held.reduce(0) { $0 + $1.count }
+    while pair.frames.count > 0 {
+      if unsafe room >= pair.frames.first.count + headerByteCount { return fill(&queue, pair) }
       if let chain = try fetch(&queue) {
         let count = Int(chain.writableByteCount)
         guard count >= headerByteCount else { throw Self.tooShort(count, headerByteCount, "a buffer") }
         room += count
-        hold(HeldBuffer(chain, queue.segments), pair: pair)
-      } else if isStarved(queue, pair: pair) {
+        hold(HeldBuffer(chain, queue.segments), pair)
+      } else if isStarved(queue, pair) {
         // Nothing that the driver does would bring this frame to it; the next may be shorter.
-        frames[pair].removeFirst()
-        dropped += 1
+        pair.frames.removeFirst()
+        pair.dropped.add(1)
       } else {
         return 0
       }
@@ -224,32 +239,34 @@ extension LoopbackDevice {
   }
 
   /// Whether more buffers than are held cannot come, or do not come.
-  private func isStarved(_ queue: borrowing VringQueue, pair: Int) -> Bool {
-    guard let waited = heldNanoseconds(pair: pair) else { return false }
-    let descriptors = held[pair].reduce(0) { $0 + Int($1.chain.descriptorCount) }
+  private func isStarved(_ queue: borrowing VringQueue, _ pair: LoopbackPair) -> Bool {
+    guard let waited = heldNanoseconds(pair) else { return false }
+    let descriptors = pair.held.reduce(0) { $0 + Int($1.chain.descriptorCount) }
     return descriptors >= queue.size || waited > Self.patience
   }
 
   /// How long buffers have been held that do not suffice for their frame; `nil` when none are held.
-  package func heldNanoseconds(pair: Int) -> UInt64? {
-    held[pair].isEmpty ? nil : clock.now() &- heldSince[pair]
+  package func heldNanoseconds(pair: Int) -> UInt64? { heldNanoseconds(pairs[pair]) }
+
+  private func heldNanoseconds(_ pair: LoopbackPair) -> UInt64? {
+    pair.held.isEmpty ? nil : clock.now() &- pair.heldSince
   }
 
   /// Nanoseconds that a frame waits for a driver that gives some of the buffers it needs.
   package static var patience: UInt64 { 500_000_000 }
 
   /// Writes the oldest frame to as many of the buffers that are held as it needs, and completes them; they suffice.
-  private func fill(_ queue: inout VringQueue, pair: Int) -> Int {
-    let frame = unsafe frames[pair].first
+  private func fill(_ queue: inout VringQueue, _ pair: LoopbackPair) -> Int {
+    let frame = unsafe pair.frames.first
     var (needed, room) = (0, 0)
     while room < frame.count + headerByteCount {
-      room += held[pair][needed].count
+      room += pair.held[needed].count
       needed += 1
     }
     // More are held where a longer frame was dropped: they are the next frame's, which waits from now on.
-    let buffers = held[pair].prefix(needed)
-    held[pair].removeFirst(needed)
-    if !held[pair].isEmpty { heldSince[pair] = clock.now() }
+    let buffers = pair.held.prefix(needed)
+    pair.held.removeFirst(needed)
+    if !pair.held.isEmpty { pair.heldSince = clock.now() }
     var header = [UInt8](repeating: 0, count: headerByteCount)
     header[10] = UInt8(truncatingIfNeeded: buffers.count)
     header[11] = UInt8(truncatingIfNeeded: buffers.count >> 8)
@@ -263,8 +280,8 @@ extension LoopbackDevice {
       done += count
       queue.complete(buffer.chain, written: UInt32(clamping: start + count))
     }
-    returned += 1
-    frames[pair].removeFirst()
+    pair.returned.add(1)
+    pair.frames.removeFirst()
     return buffers.count
   }
 

@@ -80,6 +80,35 @@ public final class VhostUserServer: Sendable {
     _ device: Device, options: VhostUserOptions = VhostUserOptions(), until isOver: () -> Bool = { false },
     telling tell: (Event<Device>) -> Void = { _ in }
   ) throws(VhostUserError) {
+    try serve(device, options, until: isOver, telling: tell) { (_) in }
+  }
+
+  /// Serves front-ends as ``run(_:options:until:telling:)`` does, their queues on several threads.
+  ///
+  /// This thread handles what a front-end says, and starts the others for each connection: queues of one group
+  /// (``VhostUserDevice/group(of:)``) are one thread's. `tell` is called on this thread while no queue is served.
+  ///
+  /// - Parameters:
+  ///   - device: what is behind the rings.
+  ///   - options: what is offered.
+  ///   - threads: how many serve queues, no more than there are groups; 1: this one.
+  ///   - isOver: true ends the server.
+  ///   - tell: told what happens.
+  /// - Throws: ``VhostUserError/system(operation:errno:)`` when front-ends cannot be waited for.
+  public func run<Device: VhostUserDevice & Sendable>(
+    _ device: Device, options: VhostUserOptions = VhostUserOptions(), threads: Int,
+    until isOver: () -> Bool = { false }, telling tell: (Event<Device>) -> Void = { _ in }
+  ) throws(VhostUserError) {
+    precondition((1...256).contains(threads), "queues are served by 1 to 256 threads")
+    try serve(device, options, until: isOver, telling: tell) { (backend) throws(VhostUserError) in
+      try backend.serve(onThreads: threads)
+    }
+  }
+
+  private func serve<Device: VhostUserDevice>(
+    _ device: Device, _ options: VhostUserOptions, until isOver: () -> Bool, telling tell: (Event<Device>) -> Void,
+    beginning begin: (VhostUserBackend<Device>) throws(VhostUserError) -> Void
+  ) throws(VhostUserError) {
     guard let descriptor = listener.withLock({ $0?.fileDescriptor }) else {
       preconditionFailure("a server runs once")
     }
@@ -112,9 +141,10 @@ public final class VhostUserServer: Sendable {
       backend.wakes = wakes
       var failure: VhostUserError?
       do throws(VhostUserError) {
+        try begin(backend)
         while !isEnding() {
           _ = try backend.step(milliseconds: 500)
-          tell(.serving(backend))
+          try backend.exclusively { () throws(VhostUserError) in tell(.serving(backend)) }
         }
       } catch { failure = error }
       // The device is the next one's, however long this one is referred to.

@@ -1,9 +1,12 @@
 internal import RingIOMMU
 internal import RingKit
+internal import Synchronization
 
 /// One vring of a connection: what the front-end said of it, and the queue while it runs.
 final class Vring {
   let index: Int
+  /// The thread that serves it; `nil`: the one that runs the back-end.
+  var thread: Int?
   var size: Int?
   var address: VringAddress?
   /// Where processing goes on; `nil`: where a new ring begins.
@@ -38,6 +41,8 @@ final class Vring {
   /// completed.
   var waiting: TranslationMiss?
   var stuck: (miss: TranslationMiss, tries: Int, asks: Int)?
+  /// What came up when it was served last, until it is settled.
+  var unsettled: VringFailure?
   /// Why nothing is done until the front-end stops it.
   var failure: VringFailure?
   /// What queues did that are gone.
@@ -51,11 +56,14 @@ final class Vring {
   /// Whether the queue can be made as far as the front-end has spoken.
   var isReady: Bool { isStarted && failure == nil && waiting == nil }
 
+  /// Whether the device may do something in it.
+  var canBeServed: Bool { isRunning && failure == nil && waiting == nil && unsettled == nil }
+
   /// Whether a kick starts it, or has it served.
-  var isKickAwaited: Bool { isStarted ? isRunning && waiting == nil : hasKick }
+  var isKickAwaited: Bool { isStarted ? isRunning && waiting == nil && unsettled == nil : hasKick }
 
   /// Whether it is looked at without a kick.
-  var isPolled: Bool { isRunning && kick == nil && failure == nil && waiting == nil }
+  var isPolled: Bool { kick == nil && canBeServed }
 
   /// Takes the queue away and keeps where it stood; what was in flight is fetched again by the next one.
   func suspend() {
@@ -77,7 +85,7 @@ final class Vring {
     published = nil
     (kick, call, error) = (nil, nil, nil)
     (hasKick, isStarted, needsService) = (false, false, false)
-    (waiting, stuck, failure) = (nil, nil, nil)
+    (waiting, stuck, failure, unsettled) = (nil, nil, nil, nil)
   }
 }
 
@@ -164,4 +172,13 @@ struct VringParts {
     }
     return start.flatMap { memory.buffer(host: $0, byteCount: part.byteCount) }
   }
+}
+
+/// A sum that one thread adds to and any may read.
+struct Tally: ~Copyable {
+  private let sum = Atomic<UInt64>(0)
+
+  var count: UInt64 { sum.load(ordering: .relaxed) }
+
+  func add(_ count: UInt64) { sum.store(sum.load(ordering: .relaxed) &+ count, ordering: .relaxed) }
 }

@@ -112,8 +112,10 @@ final class ScriptedFrontend<Device: VhostUserDevice> {
   /// Starts a vring.
   func start(
     _ index: UInt32 = 0, size: Int, base: UInt32,
-    parts: (GuestPhysicalAddress, available: GuestPhysicalAddress, used: GuestPhysicalAddress)
+    parts: (GuestPhysicalAddress, available: GuestPhysicalAddress, used: GuestPhysicalAddress),
+    kick: EventDoorbell? = nil
   ) throws {
+    let kick = kick ?? self.kick
     try tell(.setVringSize(VringState(index: index, value: UInt32(size))))
     try tell(.setVringBase(VringState(index: index, value: base)))
     try tell(

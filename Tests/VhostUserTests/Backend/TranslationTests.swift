@@ -84,7 +84,7 @@ import Testing
     let region = try MemoryRegion(at: GuestPhysicalAddress(0x10_0000), byteCount: 1 << 20)
     let frontend = try ScriptedFrontend(
       try BlockDevice(path: file.path), features: layout.union([.version1, .accessPlatform]), region: region)
-    frontend.backend.known = DeviceIOTLB(limit: limit)
+    frontend.backend.translations[0] = DeviceIOTLB(limit: limit)
     try frontend.negotiate()
     let driver = try DiskDriver(frontend)
     try driver.start(base: driver.frontend.firstBase)
@@ -195,7 +195,7 @@ import Testing
     let frontend = driver.frontend
     try driver.give(100, token: 0)
     try driver.send(FrameDriver.frame(1, 300))
-    #expect(frontend.backend.device.held[0].count == 1)
+    #expect(frontend.backend.device.pairs[0].held.count == 1)
     // The page of the buffer lies elsewhere from now on: where that of token 9 is.
     let page = driver.buffer.address.rawValue
     let other = frontend.userBase + page - frontend.region.guestBase.rawValue + 9 * 4096

@@ -181,7 +181,7 @@ import Testing
       #expect(lengths == (token == 0 ? [72] : [100, 62]))
       #expect(driver.received(token, 10..<12) == [UInt8(lengths.count), 0])
     }
-    #expect(driver.frontend.backend.device.held[0].count == 1)
+    #expect(driver.frontend.backend.device.pairs[0].held.count == 1)
   }
 
   @Test func aFrameForWhichNoMoreBuffersComeIsDropped() throws {

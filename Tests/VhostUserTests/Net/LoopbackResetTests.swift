@@ -13,11 +13,11 @@ import Testing
     try driver.send(FrameDriver.frame(7, 1000))
     #expect(try driver.queues[0].used().isEmpty)
     let device = driver.frontend.backend.device
-    #expect(device.held[0].count == 1 && device.frames[0].count > 0)
+    #expect(device.pairs[0].held.count == 1 && device.pairs[0].frames.count > 0)
   }
 
   private static func isInitial(_ device: LoopbackDevice) -> Bool {
-    device.held.allSatisfy(\.isEmpty) && device.frames.allSatisfy { $0.count == 0 } && !device.isMergeable
+    device.pairs.allSatisfy { $0.held.isEmpty && $0.frames.count == 0 } && !device.isMergeable
       && device.headerByteCount == 12
   }
 
@@ -48,7 +48,7 @@ import Testing
     try Self.fill(driver)
     #expect(throws: VhostUserError.closed) { try first?.frontend.backend.step(milliseconds: 0) }
     first = nil
-    #expect(device.isMergeable && device.held[0].count == 1 && device.frames[0].count > 0)
+    #expect(device.isMergeable && device.pairs[0].held.count == 1 && device.pairs[0].frames.count > 0)
     try driver.give(2000, token: 1)
     #expect(try driver.queues[0].used().map(\.writtenByteCount) == [100, 912])
   }
@@ -91,7 +91,7 @@ import Testing
     try queue.add(writable: [room.segment(at: 0, length: 4000)], token: 0)
     frontend.kick.ring()
     try frontend.settle()
-    #expect(try queue.used().isEmpty && device.held[0].isEmpty)
+    #expect(try queue.used().isEmpty && device.pairs[0].held.isEmpty)
   }
 
   @Test func otherFeaturesAreThoseOfAnotherDriver() throws {
@@ -104,7 +104,7 @@ import Testing
     for index in 0..<2 as Range<UInt32> { _ = try frontend.ask(.getVringBase(VringState(index: index, value: 0))) }
     // The same features again, as after a pause: what was sent is still to be received.
     try set(Self.features)
-    #expect(device.frames[0].count > 0)
+    #expect(device.pairs[0].frames.count > 0)
     try set(.version1)
     #expect(Self.isInitial(device))
   }
@@ -114,7 +114,7 @@ import Testing
     try Self.fill(driver)
     let (frontend, device) = (driver.frontend, driver.frontend.backend.device)
     #expect(try frontend.ask(.resetDevice, needsReply: true).number() == 0)
-    #expect(device.held[0].isEmpty && device.frames[0].count == 0 && device.isMergeable)
+    #expect(device.pairs[0].held.isEmpty && device.pairs[0].frames.count == 0 && device.isMergeable)
     // All rings are stopped and disabled.
     try driver.send(FrameDriver.frame(1, 10), token: 1)
     #expect(!frontend.backend.vrings.contains { $0.isRunning || $0.isEnabled })
