@@ -2,16 +2,18 @@
 //
 //   -plugin count.so,out=FILE[,functions=on]
 //
-// A mark is the instruction `mov $0x5a5a5a0N, %eax` in a program of the guest (load.c). N: 1 and 2 begin and end the
-// writes, 3 and 4 the reads. The end of a pass appends lines to FILE:
+// A mark is an instruction in a program of the guest (load.h): `mov $0x5a5a5a0N, %eax` on x86-64, `hint #112 + N` on
+// arm64. N: 1 and 2 begin and end the writes, 3 and 4 the reads, 5 and 6 the exchanges of frames. The end of a pass
+// appends lines to FILE:
 //
 //   pass NAME kernel=K user=U kernelRepeats=R userRepeats=S
 //   at ADDRESS INSTRUCTIONS REPEATS    (functions=on: each kernel block that ran, addresses in hexadecimal)
 //   end NAME
 //
 // An instruction counts as a processor counts it when it retires: a repeated string instruction (`rep movsb`) once.
-// QEMU executes it once for each element. The further executions are its repeats, and are no instructions. A CPU that
-// waits for an interrupt executes nothing. Counters are added to inline and are not atomic: the guest has one CPU.
+// QEMU executes it once for each element. The further executions are its repeats, and are no instructions; arm64 has
+// none. A CPU that waits for an interrupt executes nothing. Counters are added to inline and are not atomic: the guest
+// has one CPU.
 //
 // Debian packages no header of the interface. The functions of its version 1 (QEMU 4.2 to 8.2) are declared here.
 #include <stdbool.h>
@@ -59,7 +61,7 @@ struct counter {
 
 static struct counter kernel, user;
 static const char *out;
-static bool functions;
+static bool functions, is_arm64;
 
 // Counters by address: open addressing. Translated code holds pointers to counters, so they never move.
 static struct counter **table;
@@ -128,8 +130,9 @@ static void write_pass(const char *name) {
 
 static void marked(unsigned int cpu, void *data) {
   (void)cpu;
+  static const char *const names[] = {"write", "read", "exchange"};
   uintptr_t mark = (uintptr_t)data;
-  if (mark == 2 || mark == 4) return write_pass(mark == 2 ? "write" : "read");
+  if (mark % 2 == 0) return write_pass(names[mark / 2 - 1]);
   begin(&kernel);
   begin(&user);
   for (size_t i = 0; i < table_size; i++)
@@ -161,6 +164,7 @@ static void string_executed(unsigned int cpu, void *data) {
 static bool is_repeated_string(const uint8_t *bytes, size_t size) {
   bool repeats = false;
   size_t i = 0;
+  if (is_arm64) return false;
   for (; i < size; i++) {
     uint8_t byte = bytes[i];
     if (byte == 0xf2 || byte == 0xf3)
@@ -173,11 +177,18 @@ static bool is_repeated_string(const uint8_t *bytes, size_t size) {
          (bytes[i] >= 0xaa && bytes[i] <= 0xaf);
 }
 
+// The number of a mark; 0 of any other instruction.
 static uintptr_t mark_of(const uint8_t *bytes, size_t size) {
-  static const uint8_t mark[] = {0x5a, 0x5a, 0x5a};
-  return size == 5 && bytes[0] == 0xb8 && !memcmp(bytes + 2, mark, sizeof mark) && bytes[1] >= 1 && bytes[1] <= 4
-             ? bytes[1]
-             : 0;
+  static const uint8_t x86[] = {0x5a, 0x5a, 0x5a};
+  uintptr_t number = 0;
+  if (is_arm64) {
+    uint32_t word = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+    // HINT: 0xd503201f with seven bits of number from bit 5 on.
+    if (size == 4 && (word & 0xfffff01f) == 0xd503201f) number = (word >> 5 & 0x7f) - 112;
+  } else if (size == 5 && bytes[0] == 0xb8 && !memcmp(bytes + 2, x86, sizeof x86)) {
+    number = bytes[1];
+  }
+  return number >= 1 && number <= 6 ? number : 0;
 }
 
 static void translate(uint64_t id, struct qemu_plugin_tb *tb) {
@@ -215,8 +226,10 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int co
       return 1;
     }
   }
-  if (!out || !info->system_emulation || strcmp(info->target_name, "x86_64") || info->system.smp_vcpus != 1) {
-    fprintf(stderr, "count: it needs out=FILE and a guest of one x86-64 CPU\n");
+  is_arm64 = !strcmp(info->target_name, "aarch64");
+  if (!out || !info->system_emulation || (!is_arm64 && strcmp(info->target_name, "x86_64")) ||
+      info->system.smp_vcpus != 1) {
+    fprintf(stderr, "count: it needs out=FILE and a guest of one CPU, x86-64 or arm64\n");
     return 1;
   }
   qemu_plugin_register_vcpu_tb_trans_cb(id, translate);

@@ -9,27 +9,10 @@
 // for meanwhile. Prints one line a pass: "load: op=... requests=... bytes=... ns=... p50=... p90=... p99=... p999=...
 // max=... peak=...".
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/fs.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
-// Marks for count.c, which counts what the guest executes between them.
-#if defined(__x86_64__)
-#define MARK(n) __asm__ volatile("mov $0x5a5a5a0" #n ", %%eax" ::: "eax", "memory")
-#else
-#define MARK(n)
-#endif
+#include "load.h"
 
 struct worker {
   int fd;
@@ -39,17 +22,6 @@ struct worker {
   uint64_t *buffer, *latency;
   uint32_t *written;  // per block: how often it was written so far; what it holds follows from that
 };
-
-static void die(const char *what) {
-  printf("load: failed: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-static uint64_t now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static uint64_t next(uint64_t *state) {  // splitmix64
   uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -89,42 +61,10 @@ static void *work(void *argument) {
   return NULL;
 }
 
-static atomic_bool stop;
-static uint64_t peak;
-
-// Opened anew each time: a file of debugfs cannot be read twice from its start.
-static uint64_t number_in(const char *path) {
-  char text[32];
-  int fd = open(path, O_RDONLY);
-  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-  if (n < 0) die(path);
-  close(fd);
-  text[n] = 0;
-  return strtoull(text, NULL, 10);
-}
-
-static void *watch(void *argument) {
-  const struct timespec pause = {.tv_nsec = 200000};
-  while (!atomic_load(&stop)) {
-    uint64_t value = number_in(argument);
-    if (value > peak) peak = value;
-    nanosleep(&pause, NULL);
-  }
-  return NULL;
-}
-
-static int ascending(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
-}
-
 // One pass of all threads; what it took goes to standard output.
-static void pass(struct worker *workers, int threads, bool writes, char *watched) {
-  pthread_t thread[64], watcher;
-  size_t all = workers[0].requests * (size_t)threads;
-  peak = 0;
-  atomic_store(&stop, false);
-  if (watched && pthread_create(&watcher, NULL, watch, watched)) die("a thread");
+static void pass(struct worker *workers, int threads, bool writes, struct watcher *watcher) {
+  pthread_t thread[64];
+  begin_watching(watcher);
   for (int i = 0; i < threads; i++) workers[i].writes = writes;
   uint64_t start = now();
   if (writes)
@@ -141,14 +81,10 @@ static void pass(struct worker *workers, int threads, bool writes, char *watched
   else
     MARK(4);
   uint64_t took = now() - start;
-  atomic_store(&stop, true);
-  if (watched) pthread_join(watcher, NULL);
-  uint64_t *latency = workers[0].latency;  // the threads' parts follow one another
-  qsort(latency, all, sizeof *latency, ascending);
-#define AT(per_mille) ((unsigned long long)latency[(all - 1) * (per_mille) / 1000])
-  printf("load: op=%s requests=%zu bytes=%zu ns=%llu p50=%llu p90=%llu p99=%llu p999=%llu max=%llu peak=%llu\n",
-         writes ? "write" : "read", all, workers[0].bytes, (unsigned long long)took, AT(500), AT(900), AT(990), AT(999),
-         AT(1000), (unsigned long long)peak);
+  end_watching(watcher);
+  // The threads' latencies follow one another.
+  print_pass(writes ? "write" : "read", workers[0].requests * (size_t)threads, workers[0].bytes, took,
+             workers[0].latency, watcher->peak);
 }
 
 int main(int count, char **values) {
@@ -171,7 +107,7 @@ int main(int count, char **values) {
     printf("load: failed: %s has fewer blocks than there are threads\n", values[1]);
     return 1;
   }
-  char *watched = count == 6 ? values[5] : NULL;
+  struct watcher watcher = {.path = count == 6 ? values[5] : NULL};
   struct worker workers[64];
   uint64_t *latency = calloc(requests * (size_t)threads, sizeof *latency);
   for (int i = 0; i < threads; i++) {
@@ -188,8 +124,8 @@ int main(int count, char **values) {
   }
   // No page faults while it is counted.
   if (mlockall(MCL_CURRENT | MCL_FUTURE)) die("memory that stays");
-  pass(workers, threads, true, watched);
+  pass(workers, threads, true, &watcher);
   if (fsync(fd)) die("a flush");
-  pass(workers, threads, false, watched);
+  pass(workers, threads, false, &watcher);
   return 0;
 }

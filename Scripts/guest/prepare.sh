@@ -1,11 +1,12 @@
 #!/bin/sh
-# Makes a small Linux guest in .build/guest: vmlinuz, and base.cpio, an initramfs of busybox, modules and our load generator.
+# Makes a small Linux guest in .build/guest: vmlinuz, and base.cpio, an initramfs of busybox, modules and our load generators.
 #
-#   prepare.sh [--kernel VMLINUZ --modules DIRECTORY] [--busybox PROGRAM]
+#   prepare.sh [--arch arm64] [--kernel VMLINUZ --modules DIRECTORY] [--busybox PROGRAM]
 #
-# Nothing is installed but QEMU and, where they are missing, a C library's static half: kernel and busybox are downloaded with
-# apt-get as packages and unpacked. Without apt-get the three options name them; DIRECTORY is .../lib/modules/VERSION. What is
-# there and still fits is kept. Ends with 0, 2 (a wrong argument) or 3 (what is missing, in one line).
+# Nothing is installed but QEMU and, where they are missing, a C library's static half and a cross compiler: kernel and busybox are
+# downloaded with apt-get as packages and unpacked. Without apt-get the last three options name them; DIRECTORY is
+# .../lib/modules/VERSION. --arch arm64 makes a guest of that architecture, in .build/guest/arm64. What is there and still fits is
+# kept. Ends with 0, 2 (a wrong argument) or 3 (what is missing, in one line).
 set -eu
 cd "$(dirname "$0")/../.."
 . Scripts/apt.sh
@@ -16,14 +17,15 @@ lacks() {
   exit 3
 }
 
-kernel="" modules="" busybox=""
+kernel="" modules="" busybox="" arch=x86-64 backports=""
 while [ $# -gt 0 ]; do
   [ $# -ge 2 ] || { say "$1 needs a value"; exit 2; }
   case $1 in
+  --arch) arch=$2 ;;
   --kernel) kernel=$2 ;;
   --modules) modules=$2 ;;
   --busybox) busybox=$2 ;;
-  *) say "there is no option $1; choose from --kernel, --modules, --busybox"; exit 2 ;;
+  *) say "there is no option $1; choose from --arch, --kernel, --modules, --busybox"; exit 2 ;;
   esac
   shift 2
 done
@@ -34,20 +36,38 @@ done
   }
 }
 [ -z "$busybox" ] || [ -x "$busybox" ] || { say "--busybox names no program: $busybox"; exit 2; }
+[ -z "$backports" ] || [ -z "$kernel" ] || { say "--backports and --kernel both name the kernel"; exit 2; }
+case $arch in
+x86-64) debian=amd64 emulator=qemu-system-x86_64 emulator_package=qemu-system-x86 ;;
+arm64) debian=arm64 emulator=qemu-system-aarch64 emulator_package=qemu-system-arm ;;
+*) say "there is no architecture $arch; choose from x86-64, arm64"; exit 2 ;;
+esac
 
-[ "$(uname -m)" = x86_64 ] || lacks "the guest is x86-64 and runs this machine's programs; this machine is $(uname -m)"
+[ "$(uname -m)" = x86_64 ] || lacks "the guest is made on x86-64, and runs this machine's programs; this machine is $(uname -m)"
 # bios-256k.bin and the boot roms come as packages that qemu-system-x86 depends on.
-command -v qemu-system-x86_64 >/dev/null 2>&1 ||
-  apt_install guest qemu-system-x86 "QEMU is missing; install it (Debian, Ubuntu: apt-get install qemu-system-x86)" || exit 3
+command -v "$emulator" >/dev/null 2>&1 ||
+  apt_install guest "$emulator_package" "QEMU is missing; install it (Debian, Ubuntu: apt-get install $emulator_package)" || exit 3
 compiler=""
 for candidate in cc clang gcc; do
   command -v "$candidate" >/dev/null 2>&1 && { compiler=$candidate; break; }
 done
 [ -n "$compiler" ] || lacks "a C compiler is missing; install one (Debian, Ubuntu: apt-get install gcc libc6-dev)"
+# The one for programs of the guest.
+inner=$compiler
+if [ "$arch" = arm64 ]; then
+  inner=aarch64-linux-gnu-gcc
+  command -v "$inner" >/dev/null 2>&1 ||
+    apt_install guest gcc-aarch64-linux-gnu "$inner is missing; install it (Debian, Ubuntu: apt-get install gcc-aarch64-linux-gnu)" ||
+    exit 3
+  [ -e /usr/aarch64-linux-gnu/lib/libc.a ] ||
+    apt_install guest libc6-dev-arm64-cross "a static C library is missing; install libc6-dev-arm64-cross" || exit 3
+fi
 
 out=.build/guest
-made_of=$(cat Scripts/guest/prepare.sh Scripts/guest/init Scripts/guest/load.c Scripts/guest/load.sh \
-  Scripts/guest/count.c | cksum)
+[ "$arch" = x86-64 ] || out=$out/$arch
+[ -z "$backports" ] || out=$out/backports
+made_of=$(cat Scripts/guest/prepare.sh Scripts/guest/init Scripts/guest/load.h Scripts/guest/load.c Scripts/guest/load-net.c \
+  Scripts/guest/load.sh Scripts/guest/count.c | cksum)
 wanted="$made_of kernel=$kernel modules=$modules busybox=$busybox"
 mkdir -p "$out"
 if [ -r "$out/vmlinuz" ] && [ -r "$out/base.cpio" ] && [ "$(cat "$out/made" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
@@ -55,31 +75,54 @@ rm -f "$out/made"
 work=$(mktemp -d "$PWD/$out/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# Downloads a package into $out/packages and unpacks it into $work/unpacked.
+# apt TOOL ARGUMENT...: apt-get or apt-cache, with lists of their own ($suite, $of) where these are not the machine's.
+suite="" of=amd64 root=$PWD
+apt() {
+  tool=$1 lists=$root/$out/apt$suite-$of
+  shift
+  if [ "$suite$of" = amd64 ]; then
+    "$tool" "$@"
+    return
+  fi
+  mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial"
+  set -- -o "APT::Architecture=$of" -o "APT::Architectures::=$of" -o "Dir::State::lists=$lists/lists" -o "Dir::Cache=$lists/cache" "$@"
+  if [ -n "$suite" ]; then
+    release=$(. /etc/os-release && [ "$ID" = debian ] && echo "$VERSION_CODENAME") || lacks "--backports is for Debian"
+    keys=/usr/share/keyrings/debian-archive-keyring.gpg signed=""
+    [ ! -e "$keys" ] || signed="[signed-by=$keys] "
+    echo "deb ${signed}http://deb.debian.org/debian $release-backports main" >"$lists/sources.list"
+    set -- -o "Dir::Etc::SourceList=$lists/sources.list" -o Dir::Etc::SourceParts=/dev/null "$@"
+  fi
+  "$tool" "$@"
+}
+
+# Downloads a package into $out/packages and unpacks it into $work/unpacked-$of.
 unpack() {
-  mkdir -p "$out/packages" "$work/unpacked"
-  set -- "$1" "$(find "$out/packages" -name "$1_*.deb" | sort | tail -n 1)"
+  mkdir -p "$out/packages" "$work/unpacked-$of"
+  set -- "$1" "$(find "$out/packages" -name "$1_*_$of.deb" | sort | tail -n 1)"
   if [ -z "$2" ]; then
     say "downloading $1"
-    (cd "$out/packages" && apt-get download -qq "$1") >"$work/log" 2>&1 || {
+    (cd "$out/packages" && apt apt-get download -qq "$1") >"$work/log" 2>&1 || {
       # Lists that name a version which has been replaced meanwhile are renewed once.
-      apt_lists && (cd "$out/packages" && apt-get download -qq "$1") >"$work/log" 2>&1
+      apt_lists && (cd "$out/packages" && apt apt-get download -qq "$1") >"$work/log" 2>&1
     } || lacks "cannot download $1; apt-get said: $(grep -m 1 '^E:' "$work/log" || echo nothing)"
-    set -- "$1" "$(find "$out/packages" -name "$1_*.deb" | sort | tail -n 1)"
+    set -- "$1" "$(find "$out/packages" -name "$1_*_$of.deb" | sort | tail -n 1)"
   fi
-  dpkg-deb -x "$2" "$work/unpacked"
+  dpkg-deb -x "$2" "$work/unpacked-$of"
 }
 
 apt_lists() {
-  root=""
-  [ "$(id -u)" -eq 0 ] || root="sudo -n"
-  $root apt-get update -qq >"$work/log" 2>&1
+  if [ "$suite$of" = amd64 ] && [ "$(id -u)" -ne 0 ]; then
+    sudo -n apt-get update -qq >"$work/log" 2>&1
+  else
+    apt apt-get update -qq >"$work/log" 2>&1
+  fi
 }
 
 # The package behind a distribution's name for "the kernel for virtual machines".
 kernel_package() {
-  for name in linux-image-cloud-amd64 linux-image-virtual linux-image-amd64; do
-    package=$(apt-cache depends "$name" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+  for name in linux-image-cloud-$debian linux-image-virtual linux-image-$debian; do
+    package=$(apt apt-cache depends "$name" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
     [ -z "$package" ] || { echo "$package"; return 0; }
   done
   return 1
@@ -90,21 +133,33 @@ if [ -z "$kernel" ] || [ -z "$busybox" ]; then
     lacks "no apt-get here to fetch a kernel and busybox with; give --kernel, --modules and --busybox (a static one)"
 fi
 if [ -z "$kernel" ]; then
+  of=$debian suite=$backports
   package=$(kernel_package) || { apt_lists && package=$(kernel_package); } ||
-    lacks "apt-get knows no linux-image-cloud-amd64 or linux-image-virtual; give --kernel and --modules"
+    lacks "apt-get knows no linux-image-cloud-$debian or linux-image-virtual; give --kernel and --modules"
   unpack "$package"
+  unpacked=$work/unpacked-$of
   # Ubuntu keeps the modules in a package of their own.
-  set -- "$work"/unpacked/lib/modules/*/kernel/drivers
-  [ -d "$1" ] || unpack "linux-modules-${package#linux-image-}"
-  kernel=$(find "$work/unpacked/boot" -name 'vmlinuz-*' | head -n 1)
-  modules=$(find "$work/unpacked/lib/modules" "$work/unpacked/usr/lib/modules" -mindepth 1 -maxdepth 1 -type d \
+  set -- "$unpacked"/lib/modules/*/kernel/drivers "$unpacked"/usr/lib/modules/*/kernel/drivers
+  [ -d "$1" ] || [ -d "$2" ] || unpack "linux-modules-${package#linux-image-}"
+  kernel=$(find "$unpacked/boot" -name 'vmlinuz-*' | head -n 1)
+  modules=$(find "$unpacked/lib/modules" "$unpacked/usr/lib/modules" -mindepth 1 -maxdepth 1 -type d \
     2>/dev/null | head -n 1)
   [ -r "$kernel" ] && [ -d "$modules" ] || lacks "$package holds no vmlinuz with modules; give --kernel and --modules"
+  suite=""
 fi
 if [ -z "$busybox" ]; then
+  of=$debian
   unpack busybox-static
-  busybox=$(find "$work/unpacked" -type f -name busybox -perm -100 | head -n 1)
+  busybox=$(find "$work/unpacked-$of" -type f -name busybox -perm -100 | head -n 1)
   [ -x "$busybox" ] || lacks "busybox-static holds no busybox; give --busybox"
+fi
+# The one that runs here.
+outer=$busybox
+if [ "$arch" = arm64 ]; then
+  of=amd64
+  unpack busybox-static
+  outer=$(find "$work/unpacked-$of" -type f -name busybox -perm -100 | head -n 1)
+  [ -x "$outer" ] || lacks "busybox-static holds no busybox"
 fi
 
 tree=$work/tree
@@ -131,21 +186,23 @@ for file in $(cd "$modules" && find kernel/drivers/virtio kernel/drivers/vfio ke
   esac
 done
 # The packages ship no modules.dep: it is made where they are installed.
-"$busybox" depmod -b "$tree" "$version"
+"$outer" depmod -b "$tree" "$version"
 
-"$compiler" -static -O2 -Wall -Wextra -Werror -pthread -o "$tree/bin/load" Scripts/guest/load.c >"$work/log" 2>&1 ||
-  lacks "$compiler cannot build a static program ($(grep -m 1 -E 'error|cannot find' "$work/log")); install libc6-dev"
+for program in load load-net; do
+  "$inner" -static -O2 -Wall -Wextra -Werror -pthread -o "$tree/bin/$program" "Scripts/guest/$program.c" >"$work/log" 2>&1 ||
+    lacks "$inner cannot build a static program ($(grep -m 1 -E 'error|cannot find' "$work/log")); install libc6-dev"
+done
 
-(cd "$tree" && find . | "$busybox" cpio -o -H newc) >"$work/base.cpio" 2>/dev/null
+(cd "$tree" && find . | "$outer" cpio -o -H newc) >"$work/base.cpio" 2>/dev/null
 cp "$kernel" "$work/vmlinuz"
-cp "$busybox" "$work/busybox"
+cp "$outer" "$work/busybox"
 mv "$work/base.cpio" "$work/vmlinuz" "$work/busybox" "$out/"
 
 # The plugin that counts a guest's instructions. It needs nothing of QEMU to be built; QEMU 9 has another interface.
 rm -f "$out/count.so"
-emulator=$(qemu-system-x86_64 --version | sed -n 's/.* version \([0-9]*\)\..*/\1/p')
-if [ "${emulator:-0}" -gt 8 ]; then
-  say "instructions cannot be counted: the plugin is for QEMU 4.2 to 8.2, and this is QEMU $emulator"
+release=$("$emulator" --version | sed -n 's/.* version \([0-9]*\)\..*/\1/p')
+if [ "${release:-0}" -gt 8 ]; then
+  say "instructions cannot be counted: the plugin is for QEMU 4.2 to 8.2, and this is QEMU $release"
 elif "$compiler" -shared -fPIC -O2 -Wall -Wextra -Werror -fvisibility=hidden -o "$work/count.so" Scripts/guest/count.c \
   >"$work/log" 2>&1; then
   mv "$work/count.so" "$out/"

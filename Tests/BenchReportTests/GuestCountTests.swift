@@ -18,12 +18,14 @@ import Testing
     """)
 
   private func boot(
-    _ setting: GuestSetting, kernel: Int = 400_000, symbols: KernelSymbols? = nil
+    _ setting: GuestSetting, kernel: Int = 400_000, symbols: KernelSymbols? = nil, device: GuestDevice = .blk
   ) throws -> GuestBoot {
-    try GuestBoot(
-      GuestCase(setting, .split, bytes: 4096, depth: 1),
-      console: GuestConsole(guestLines(more: guestTracedLines())), device: DeviceCounts(),
-      count: GuestCount(guestCountLines(kernel: kernel)), symbols: symbols)
+    let (lines, count) = (guestLines(more: guestTracedLines()), guestCountLines(kernel: kernel))
+    let isDisk = device == .blk
+    return try GuestBoot(
+      GuestCase(setting, .split, bytes: isDisk ? 4096 : 1514, depth: 1, device: device),
+      console: GuestConsole(isDisk ? lines : guestFrameLines(lines)), device: DeviceCounts(),
+      count: GuestCount(isDisk ? count : guestFrameLines(count)), symbols: symbols)
   }
 
   @Test func thePluginsLinesAreTakenApart() throws {
@@ -72,7 +74,13 @@ import Testing
   @Test func aModuleDecidesWhereTheNameSaysNothing() {
     #expect(FunctionGroup.of(KernelFunction(name: "check_it", module: "virtio_ring")) == .ring)
     #expect(FunctionGroup.of(KernelFunction(name: "check_it", module: "virtio_blk")) == .blockLayer)
+    #expect(FunctionGroup.of(KernelFunction(name: "refill", module: "virtio_net")) == .networkStack)
     #expect(FunctionGroup.of(KernelFunction(name: "check_it")) == .rest)
+  }
+
+  @Test func marksOfCodeAndDataAreNoFunctions() {
+    let symbols = KernelSymbols("ffff800008000000 T first\nffff800008000010 t $x\t[virtio_ring]\n")
+    #expect(symbols.count == 1 && symbols.function(at: 0xffff_8000_0800_0020)?.name == "first")
   }
 
   @Test func functionsAddUpToTheKernelsInstructions() throws {
@@ -115,6 +123,34 @@ import Testing
       document.answer?.hasPrefix("A write of 4 KiB takes the guest's kernel 995 instructions when direct") == true)
     let text = TextWidth.fit(report.text(), TextWidth.standard)
     #expect(text.contains("bounce copy") && text.split(separator: "\n").allSatisfy { $0.count <= TextWidth.standard })
+  }
+
+  @Test func framesAreRowsBesideThoseOfTheDisk() throws {
+    var parameters = GuestParameters()
+    (parameters.settings, parameters.devices) = ([.direct, .swiotlb], [.blk, .net])
+    parameters.functions = true
+    parameters.resolve(.tcg)
+    let boots = try GuestDevice.allCases.flatMap { device in
+      try [(GuestSetting.direct, 400_000), (.swiotlb, 404_000)].map { setting, kernel in
+        try boot(setting, kernel: kernel, symbols: Self.symbols, device: device)
+      }
+    }
+    let report = GuestReport(
+      machine: .fixture, parameters: parameters, accelerator: .tcg, whyNotKVM: "no reason", boots: boots,
+      interrupted: false)
+    let document = try report.document(RunStart(of: "guest").record(seed: nil, anonymous: true))
+    #expect(document.results.map { $0.labels["guestDevice"] } == ["blk", "blk", "net", "net"])
+    // Held against direct of the same device.
+    let frames = document.results[3]
+    #expect(frames.bytes == 1514 && frames.figure("exchangeKernelInstructions")?.value == 1010)
+    #expect(frames.figure("exchangeKernelOverDirect")?.value == 10 && frames.figure("writeKernelOverDirect") == nil)
+    #expect(frames.figure("exchangeInBounceCopy")?.value == 400)
+    #expect(document.answer?.contains("A frame of 1,514 B, sent and returned, takes") == true)
+    let text = TextWidth.fit(report.text(), TextWidth.standard)
+    #expect(text.contains("frames of 1,514 B") && text.contains("exchange"))
+    let side = ComparedSide([("a", document)])
+    let names = try GuestComparison(side, side, threshold: 0.02).rows.map { "\($0.name): \($0.operation)" }
+    #expect(names.count == 6 && names.last == "net, swiotlb, split, 1,514 B, 1 outstanding: exchange")
   }
 
   @Test func aPassThatThePluginDidNotCountIsMissed() throws {

@@ -46,7 +46,17 @@ import Testing
       #expect(devices[0].contains("device-iotlb=on") && devices[1].hasPrefix("pcie-root-port"))
       #expect(devices[2].contains("ats=on,bus=root"))
     }
-    #expect(GuestSetting.swiotlb.kernelWords == ["swiotlb=force"])
+    #expect(GuestSetting.swiotlb.kernelWords() == ["swiotlb=force"])
+    #expect(GuestSetting.forcedStrict.kernelWords() == ["intel_iommu=on", "iommu.strict=1"])
+  }
+
+  @Test func anSMMUIsTheMachinesAndHasNoPortOfItsOwn() {
+    for setting in GuestSetting.allCases {
+      let devices = setting.devices(.split, chardev: "c", device: .net, architecture: .arm64)
+      #expect(devices.count == 1 && devices[0].hasPrefix("virtio-net-pci,netdev=net"))
+      #expect(GuestArchitecture.arm64.machine(setting).contains("smmuv3") == setting.hasIOMMU)
+      #expect(!setting.kernelWords(.arm64).contains("intel_iommu=on"))
+    }
   }
 
   @Test func theDevicesReportIsFoundAmongOtherLines() throws {

@@ -14,10 +14,19 @@ import Testing
     try GuestCommand.parse(line.split(separator: " ").map { String($0) }).parameters()
   }
 
+  /// What there was, held against a setting on a ring.
+  private func check(
+    _ lines: [Substring], _ setting: GuestSetting, _ ring: RingLayout, device: GuestDevice = .blk,
+    isTraced: Bool = false
+  ) throws {
+    let guest = GuestCase(setting, ring, bytes: 4096, depth: 1, device: device)
+    try GuestRun.check(GuestConsole(lines), guest, isTraced: isTraced)
+  }
+
   @Test func whatWasAskedForMustBeWhatThereWas() throws {
-    try GuestRun.check(GuestConsole(guestLines()), .direct, .split, "here")
-    try GuestRun.check(GuestConsole(guestLines(bits: [32, 33, 34], domain: "DMA")), .forcedStrict, .packed, "here")
-    try GuestRun.check(GuestConsole(guestLines(bits: [32, 33], peak: 3)), .swiotlb, .split, "here")
+    try check(guestLines(), .direct, .split)
+    try check(guestLines(bits: [32, 33, 34], domain: "DMA"), .forcedStrict, .packed)
+    try check(guestLines(bits: [32, 33], peak: 3), .swiotlb, .split)
     let wrong: [([Substring], GuestSetting, RingLayout)] = [
       // QEMU in front of a device without packed rings, or without the platform's rules, says nothing.
       (guestLines(), .direct, .packed), (guestLines(bits: [32, 34]), .direct, .split),
@@ -36,17 +45,22 @@ import Testing
       ),
     ]
     for (lines, setting, ring) in wrong {
-      #expect(throws: BenchError.self) { try GuestRun.check(GuestConsole(lines), setting, ring, "here") }
+      #expect(throws: BenchError.self) { try check(lines, setting, ring) }
     }
   }
 
   @Test func aTracedLoadFollowsTheCountedOneWhereItWasAskedFor() throws {
-    let both = GuestConsole(guestLines(bits: [32, 33], more: guestTracedLines(peak: 3)))
+    let both = guestLines(bits: [32, 33], more: guestTracedLines(peak: 3))
     // The bounce slots of the first load were not watched: watching costs instructions.
-    try GuestRun.check(both, .swiotlb, .split, "here", isTraced: true)
-    #expect(throws: BenchError.self) { try GuestRun.check(both, .swiotlb, .split, "here") }
-    let one = GuestConsole(guestLines(bits: [32, 33], peak: 3))
-    #expect(throws: BenchError.self) { try GuestRun.check(one, .swiotlb, .split, "here", isTraced: true) }
+    try check(both, .swiotlb, .split, isTraced: true)
+    #expect(throws: BenchError.self) { try check(both, .swiotlb, .split) }
+    let one = guestLines(bits: [32, 33], peak: 3)
+    #expect(throws: BenchError.self) { try check(one, .swiotlb, .split, isTraced: true) }
+    // Frames are one pass, and no writes and reads.
+    let frames = guestFrameLines(both)
+    try check(frames, .swiotlb, .split, device: .net, isTraced: true)
+    #expect(throws: BenchError.self) { try check(frames, .swiotlb, .split, isTraced: true) }
+    #expect(throws: BenchError.self) { try check(both, .swiotlb, .split, device: .net, isTraced: true) }
   }
 
   @Test func aDryRunNamesWhatWouldRun() throws {
@@ -65,6 +79,26 @@ import Testing
     ] {
       #expect(text.contains(part), "\(part) is not in \(text)")
     }
+    // Of a network device the symbols go to a disk of QEMU's own, and our device has none.
+    let net = GuestCase(.forcedLazy, .split, bytes: 1514, depth: 1, device: .net)
+    let frames = GuestCommandLine(paths: paths, parameters: parameters, accelerator: .tcg, cpu: 3).text(net)
+    for part in [
+      "ringbench device net --socket /d/socket --pairs 1 --once", "vhost-user,id=net,chardev=other",
+      "virtio-net-pci,netdev=net", "iommu_platform=on,ats=on,bus=root", "ringkit.device=net", "ringkit.load=1,100,1514",
+      "virtio-blk-pci,drive=symbols",
+    ] {
+      #expect(frames.contains(part), "\(part) is not in \(frames)")
+    }
+    // An SMMUv3 is the machine's, and only where there is to be an IOMMU.
+    parameters.architecture = .arm64
+    let other = GuestCommandLine(paths: paths, parameters: parameters, accelerator: .tcg, cpu: 3)
+    for part in ["qemu-system-aarch64", "iommu=smmuv3", "iommu.strict=1", "console=ttyAMA0", "-cpu cortex-a57"] {
+      #expect(other.text(guest).contains(part), "\(part) is not in \(other.text(guest))")
+    }
+    let plain = other.text(GuestCase(.direct, .split, bytes: 512, depth: 1))
+    for text in [other.text(guest), plain] { #expect(!text.contains("intel") && !text.contains("x86")) }
+    #expect(!plain.contains("smmu"))
+    parameters.architecture = .x86
     // Under KVM nothing disturbs the times.
     parameters.functions = false
     let timed = GuestCommandLine(paths: paths, parameters: parameters, accelerator: .kvm).text(guest)
@@ -72,21 +106,27 @@ import Testing
       !timed.contains("plugin") && !timed.contains("traced") && !timed.contains("taskset") && timed.contains("-smp 2"))
     let (end, output, _) = try ProgramRun("guest --dry-run --accel kvm --all --setting swiotlb").end()
     #expect(end == .exited(code: 0))
-    // Two rings, three sizes, two depths; direct and swiotlb.
-    #expect(output.split(separator: "\n").count { $0.hasPrefix("qemu-system-x86_64 ") } == 24)
+    // Two rings, three sizes and two frames, two depths; direct and swiotlb.
+    #expect(output.split(separator: "\n").count { $0.hasPrefix("qemu-system-x86_64 ") } == 40)
   }
 
   @Test func directIsAlwaysTheBaseline() throws {
     #expect(try parse("--setting swiotlb").settings == [.direct, .swiotlb])
     #expect(try parse("").settings == GuestSetting.allCases && parse("").rings == [.split])
     #expect(GuestParameters.diskBytes(GuestCase(.direct, .split, bytes: 1 << 20, depth: 64)) == 4 << 30)
-    #expect(try parse("--size 512,64k --threads 1 --threads 16").cases.count == 4 * GuestSetting.allCases.count)
-    #expect(try parse("--all --threads 2").cases.count == 6 * GuestSetting.allCases.count)
+    #expect(try parse("--size 512,64k --threads 1 --threads 16").cases.count == 6 * GuestSetting.allCases.count)
+    #expect(try parse("--all --threads 2").cases.count == 10 * GuestSetting.allCases.count)
+    #expect(try parse("--device blk").cases.allSatisfy { $0.device == .blk })
+    #expect(try parse("--device net,blk --frame 60,1514 --threads 1").cases.count == 3 * GuestSetting.allCases.count)
+    let net = try parse("--device net").cases
+    #expect(net.map(\.setting) == GuestSetting.allCases && net.allSatisfy { $0.device == .net && $0.bytes == 1514 })
+    #expect(try parse("--arch arm64").architecture == .arm64)
   }
 
   @Test(arguments: [
     "--setting viommu", "--accel xen", "--threads 0", "--threads 65", "--requests 0", "--size 1000", "--size 2m",
     "--boot-seconds 1", "--ring round", "--boots 0", "--size 4k,4096", "--threads two", "--functions --accel kvm",
+    "--device rng", "--frame 59", "--frame 1515", "--frame long", "--arch s390x", "--arch arm64 --accel kvm",
   ])
   func whatMakesNoSenseIsRefused(line: String) {
     #expect(throws: BenchError.self) { try parse(line) }

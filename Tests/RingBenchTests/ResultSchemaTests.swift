@@ -62,15 +62,17 @@ import Testing
 
   @Test func aGuestsResultIsValid() throws {
     var parameters = GuestParameters()
-    parameters.settings = [.direct, .swiotlb]
+    (parameters.settings, parameters.devices) = ([.direct, .swiotlb], [.blk, .net])
     parameters.functions = true
     let symbols = KernelSymbols("ffffffff81000000 T virtqueue_add\nffffffff81001000 t swiotlb_bounce\n")
     let documents = try [GuestAccelerator.kvm, .tcg].map { accelerator in
       parameters.resolve(accelerator)
       let boots = try parameters.cases.map { guest in
-        try GuestBoot(
-          guest, console: GuestConsole(guestLines(more: guestTracedLines())), device: DeviceCounts(),
-          count: accelerator == .kvm ? nil : GuestCount(guestCountLines()), symbols: symbols)
+        let (lines, count) = (guestLines(more: guestTracedLines()), guestCountLines())
+        let isDisk = guest.device == .blk
+        return try GuestBoot(
+          guest, console: GuestConsole(isDisk ? lines : guestFrameLines(lines)), device: DeviceCounts(),
+          count: accelerator == .kvm ? nil : GuestCount(isDisk ? count : guestFrameLines(count)), symbols: symbols)
       }
       let report = GuestReport(
         machine: .fixture, parameters: parameters, accelerator: accelerator, whyNotKVM: "no reason", boots: boots,

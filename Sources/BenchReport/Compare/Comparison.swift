@@ -330,7 +330,7 @@ enum ComparedParameters {
     "rings", "paths", "sizes", "directions", "points", "impossible", "slices", "sliceMilliseconds", "timeLimit",
     "roundTrips", "seed", "driverCPU", "deviceCPU", "otherCPUs", "viommuPrice", "viommuNanoseconds", "isolatedPaths",
     "axes", "queueSizes", "mappings", "queueCounts", "memoryBytes", "shapes", "socket", "settings",
-    "depths", "boots", "functions",
+    "depths", "boots", "functions", "devices", "frames",
   ]
 
   /// In words; `nil` where they can be compared.

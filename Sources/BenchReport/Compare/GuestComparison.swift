@@ -13,7 +13,7 @@ package struct GuestComparison: Codable, Equatable, Sendable {
 
   package struct Row: Codable, Equatable, Sendable {
     package var name: String
-    /// `write` or `read`.
+    /// `write`, `read` or `exchange`.
     package var operation: String
     /// Instructions of the guest's kernel, a request: medians of a side's runs, and the extremes of their boots.
     package var instructionsOfA: Estimate
@@ -42,7 +42,7 @@ package struct GuestComparison: Codable, Equatable, Sendable {
     }
     var seen: Set<Key> = []
     for row in a.runs.flatMap(\.results) where row.kind == .guest && seen.insert(Key(row)).inserted {
-      for operation in ["write", "read"] {
+      for operation in GuestDevice.allCases.flatMap(\.operations) {
         guard let own = Self.instructions(Key(row), operation, a),
           let other = Self.instructions(Key(row), operation, b),
           own.median > 0
@@ -65,6 +65,7 @@ package struct GuestComparison: Codable, Equatable, Sendable {
 
   /// What a row is about.
   private struct Key: Hashable {
+    let device: String
     let ring: RingLayout?
     let setting: String
     let kernel: String
@@ -74,11 +75,16 @@ package struct GuestComparison: Codable, Equatable, Sendable {
     init(_ row: ResultRow) {
       (ring, bytes, depth) = (row.ring, row.bytes, row.depth)
       (setting, kernel) = (row.labels["setting"] ?? "", row.labels["guestKernel"] ?? "")
+      // Older results know the disk alone.
+      device = row.labels["guestDevice"] ?? GuestDevice.blk.name
     }
 
     var name: String {
-      [setting, ring?.name, bytes.map { NumberText.bytes($0) }, depth.map { "\($0) outstanding" }]
-        .compactMap { $0 }.joined(separator: ", ")
+      [
+        device == GuestDevice.blk.name ? nil : device, setting, ring?.name, bytes.map { NumberText.bytes($0) },
+        depth.map { "\($0) outstanding" },
+      ]
+      .compactMap { $0 }.joined(separator: ", ")
     }
   }
 

@@ -6,9 +6,9 @@ package struct GuestBoot: Sendable {
   package let guest: GuestCase
   package let console: GuestConsole
   package let device: DeviceCounts
-  /// Instructions of the writes and of the reads, by the plugin; empty where there was none.
+  /// Instructions of each pass of the load, by the plugin; empty where there was none.
   package let counted: [CountedPass]
-  /// The same by kernel function, where that was asked for: of the writes and of the reads.
+  /// The same by kernel function, where that was asked for.
   package let functions: [[FunctionCount]]
 
   /// - Throws: ``BenchError/check(_:)`` where the plugin's passes are not those of the load, or the functions do not
@@ -18,9 +18,10 @@ package struct GuestBoot: Sendable {
   ) throws(BenchError) {
     (self.guest, self.console, self.device) = (guest, console, device)
     // Those of the traced load follow; what tracing costs is in them.
-    let passes = Array((count?.passes ?? []).prefix(2))
-    guard count == nil || passes.map(\.operation) == ["write", "read"] else {
-      throw .check("the plugin counted \(passes.map(\.operation)) and not the writes and reads of \(guest.name)")
+    let wanted = guest.device.operations
+    let passes = Array((count?.passes ?? []).prefix(wanted.count))
+    guard count == nil || passes.map(\.operation) == wanted else {
+      throw .check("the plugin counted \(passes.map(\.operation)) and not \(wanted) of \(guest.name)")
     }
     counted = passes
     var functions: [[FunctionCount]] = []
@@ -28,12 +29,13 @@ package struct GuestBoot: Sendable {
     self.functions = functions
   }
 
-  /// The pass of a name: `write` or `read`.
+  /// The pass of a name: `write`, `read` or `exchange`.
   func load(_ operation: String) -> LoadPass? { console.passes.first { $0.operation == operation } }
 }
 
 /// A boot as the document keeps it, for other statistics: instructions of whole passes.
 struct GuestBootRecord: Encodable, Sendable {
+  let guestDevice: GuestDevice
   let setting: GuestSetting
   let ring: RingLayout
   let bytes: Int
@@ -48,7 +50,8 @@ struct GuestBootRecord: Encodable, Sendable {
   static func of(_ boot: GuestBoot) -> [GuestBootRecord] {
     boot.counted.map { pass in
       GuestBootRecord(
-        setting: boot.guest.setting, ring: boot.guest.ring, bytes: boot.guest.bytes, depth: boot.guest.depth,
+        guestDevice: boot.guest.device, setting: boot.guest.setting, ring: boot.guest.ring, bytes: boot.guest.bytes,
+        depth: boot.guest.depth,
         operation: pass.operation, requests: boot.load(pass.operation)?.requests ?? 0,
         kernelInstructions: pass.kernel, userInstructions: pass.user, kernelRepeats: pass.kernelRepeats,
         userRepeats: pass.userRepeats)
@@ -66,6 +69,7 @@ struct GuestFunctionTable: Encodable, Sendable {
 
   private static let longest = 40
 
+  let guestDevice: GuestDevice
   let setting: GuestSetting
   let ring: RingLayout
   let bytes: Int
@@ -76,7 +80,7 @@ struct GuestFunctionTable: Encodable, Sendable {
   /// Of all boots of a combination.
   static func of(_ boots: [GuestBoot]) -> [GuestFunctionTable] {
     guard let guest = boots.first?.guest else { return [] }
-    return ["write", "read"].enumerated().compactMap { index, operation in
+    return guest.device.operations.enumerated().compactMap { index, operation in
       let counted = boots.filter { index < $0.functions.count }
       let requests = counted.reduce(0) { $0 + ($1.load(operation)?.requests ?? 0) }
       guard requests > 0 else { return nil }
@@ -86,7 +90,8 @@ struct GuestFunctionTable: Encodable, Sendable {
       }
       let sorted = sums.values.sorted { ($0.instructions, $1.function) > ($1.instructions, $0.function) }
       return GuestFunctionTable(
-        setting: guest.setting, ring: guest.ring, bytes: guest.bytes, depth: guest.depth, operation: operation,
+        guestDevice: guest.device, setting: guest.setting, ring: guest.ring, bytes: guest.bytes, depth: guest.depth,
+        operation: operation,
         functions: sorted.prefix(longest).map { function in
           Line(
             function: function.function, group: function.group,

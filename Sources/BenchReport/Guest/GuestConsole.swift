@@ -2,7 +2,8 @@ import BenchHarness
 import FoundationEssentials
 import RingKit
 
-/// One pass of the fixed load (Scripts/guest/load.c): so many random writes, or reads that were compared with them.
+/// One pass of the fixed load (Scripts/guest/load.c, load-net.c): so many random writes, reads that were compared with
+/// them, or frames that came back.
 package struct LoadPass: Sendable {
   package let operation: String
   let requests: Int
@@ -43,7 +44,7 @@ package struct GuestConsole: Sendable {
   /// Character i is the device's feature bit i, after negotiation.
   package var features = ""
   package var domainType = ""
-  /// Of the load whose times or instructions are wanted: writes, then reads.
+  /// Of the load whose times or instructions are wanted: writes, then reads; or frames.
   package var passes: [LoadPass] = []
   /// Of the load after it, whose trace events the kernel counted; empty where there was none.
   package var traced: [LoadPass] = []
@@ -63,6 +64,7 @@ package struct GuestConsole: Sendable {
 
   /// Takes the lines of a guest, which are its own: what is kept of them is fit for a terminal.
   package init(_ lines: [Substring]) {
+    var isTraced = false
     for line in lines {
       let words = line.split(whereSeparator: { $0 == " " || $0 == "\r" }).map { String(printable: $0.utf8) }
       guard words.count >= 2 else { continue }
@@ -72,6 +74,7 @@ package struct GuestConsole: Sendable {
         hypervisor = words[4...].joined(separator: " ")
       case ("guest:", "features") where words.count == 3: features = words[2]
       case ("guest:", "iommu") where words.count == 3: domainType = words[2]
+      case ("guest:", "traced"): isTraced = true
       case ("guest:", "event") where words.count == 4: events[words[2]] = Int(words[3])
       case ("guest:", "io_tlb_used") where words.count == 5: (slotsLeft, slotCount) = (Int(words[2]), Int(words[4]))
       case ("guest:", "symbols") where words.count == 3: symbolBytes = Int(words[2])
@@ -80,7 +83,7 @@ package struct GuestConsole: Sendable {
       case ("load:", "failed:"): failure = words[2...].joined(separator: " ")
       case ("load:", _):
         guard let pass = LoadPass(words.dropFirst()) else { continue }
-        if passes.count < 2 { passes.append(pass) } else { traced.append(pass) }
+        if isTraced { traced.append(pass) } else { passes.append(pass) }
       default: break
       }
     }

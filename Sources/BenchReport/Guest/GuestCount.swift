@@ -11,7 +11,7 @@ package struct CountedPass: Equatable, Sendable {
     package let repeats: Int
   }
 
-  /// `write` or `read`.
+  /// `write`, `read` or `exchange`.
   package let operation: String
   package let kernel: Int
   package let user: Int

@@ -24,6 +24,8 @@ package struct KernelSymbols: Sendable {
         continue
       }
       let module = words.count > 3 ? String(printable: words[3].dropFirst().dropLast()) : nil
+      // Of an arm64 module: marks of code and data, no functions.
+      if words[2].first == UInt8(ascii: "$") { continue }
       found.append((address, KernelFunction(name: String(printable: words[2]), module: module)))
     }
     found.sort { $0.address < $1.address }
@@ -53,6 +55,7 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
   case bounceSearch
   case bounceCopy
   case blockLayer
+  case networkStack
   /// Waiting for a request and waking its thread, the block layer's worker, the idle loop.
   case scheduler
   case interrupts
@@ -71,6 +74,7 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
     case .bounceSearch: "bounce search"
     case .bounceCopy: "bounce copy"
     case .blockLayer: "block layer"
+    case .networkStack: "network stack"
     case .scheduler: "scheduler, idle"
     case .interrupts: "interrupts, time"
     case .helpers: "locks, lists"
@@ -91,6 +95,7 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
     switch function.module {
     case "virtio_ring", "virtio_pci", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev": return .ring
     case "virtio_blk": return .blockLayer
+    case "virtio_net": return .networkStack
     default: return .rest
     }
   }
@@ -127,6 +132,15 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
         """
         blk bio_ bvec_ submit_bio dd_ deadline_ elv_ sbitmap_ sbq_ virtblk_ virtio_queue_rq virtio_commit_rqs wbt_
         rq_ req_ block_ iov_iter_ disk_ part_ bdev_ sg_ update_io_ticks ioc_ mempool_ elevator_ insert_requests
+        """)
+    ),
+    (
+      .networkStack,
+      words(
+        """
+        packet_ tpacket_ sock_ skb_ napi_ net_ netif_ netdev_ dev_ eth_ qdisc_ sch_ pfifo_ fq_codel_ sk_ virtnet_
+        alloc_skb build_skb consume_skb kfree_skb datagram_ validate_xmit xmit_ start_xmit receive_buf page_to_skb
+        page_frag_ skbuff_ csum_ flow_ gro_ move_addr sys_send sys_recv
         """)
     ),
     (

@@ -30,25 +30,90 @@ package enum GuestSetting: String, CaseIterable, Encodable, Sendable, NamedChoic
   }
 
   /// What the guest's kernel is told.
-  package var kernelWords: [String] {
+  package func kernelWords(_ architecture: GuestArchitecture = .x86) -> [String] {
+    let unit = architecture == .x86 ? ["intel_iommu=on"] : []
     switch self {
-    case .direct, .accessPlatform: []
-    case .forcedStrict: ["intel_iommu=on", "iommu.strict=1"]
-    case .forcedLazy: ["intel_iommu=on", "iommu.strict=0"]
-    case .swiotlb: ["swiotlb=force"]
+    case .direct, .accessPlatform: return []
+    case .forcedStrict: return unit + ["iommu.strict=1"]
+    case .forcedLazy: return unit + ["iommu.strict=0"]
+    case .swiotlb: return ["swiotlb=force"]
     }
   }
 
-  /// QEMU's devices, the block device last; `chardev` is the connection to its other end.
+  /// QEMU's devices, ours last; `chardev` is the connection to its other end.
   ///
-  /// Invalidations reach a vhost-user device only through a device IOTLB, which needs a port of its own and ATS.
-  package func devices(_ ring: RingLayout, chardev: String) -> [String] {
-    let block =
-      "vhost-user-blk-pci,chardev=\(chardev),disable-legacy=on,num-queues=1,packed=\(ring == .packed ? "on" : "off")"
+  /// Behind a VT-d invalidations reach a vhost-user device only through a device IOTLB, which needs a port of its own
+  /// and ATS. An SMMUv3 is a property of the machine.
+  package func devices(
+    _ ring: RingLayout, chardev: String, device: GuestDevice = .blk, architecture: GuestArchitecture = .x86
+  ) -> [String] {
+    let ours =
+      device.model(chardev) + ",disable-legacy=on,packed=\(ring == .packed ? "on" : "off")"
       + ",iommu_platform=\(hasAccessPlatform ? "on" : "off")"
-    guard hasIOMMU else { return [block] }
-    return ["intel-iommu,intremap=on,device-iotlb=on", "pcie-root-port,id=root", block + ",ats=on,bus=root"]
+    guard hasIOMMU && architecture == .x86 else { return [ours] }
+    return ["intel-iommu,intremap=on,device-iotlb=on", "pcie-root-port,id=root", ours + ",ats=on,bus=root"]
   }
+}
+
+/// What the guest drives: our vhost-user device on the other end.
+package enum GuestDevice: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  /// A disk under random writes and reads.
+  case blk
+  /// A network device that returns each frame.
+  case net
+
+  package static let noun = "device"
+
+  /// The passes of its load, in order.
+  package var operations: [String] { self == .blk ? ["write", "read"] : ["exchange"] }
+
+  /// Requests of our device for one of the load's: a frame is sent and received.
+  var buffersPerRequest: Int { self == .blk ? 1 : 2 }
+
+  /// QEMU's model of it, with the address that the guest's interface has.
+  ///
+  /// Without MSI-X: under emulation QEMU 7.2 ends with a fault when vhost-user's network device has vectors.
+  fileprivate func model(_ chardev: String) -> String {
+    self == .blk
+      ? "vhost-user-blk-pci,chardev=\(chardev),num-queues=1"
+      : "virtio-net-pci,netdev=net,vectors=0,mac=52:54:00:00:00:01,romfile="
+  }
+
+  /// What QEMU needs beside the device.
+  package func backends(chardev: String) -> [String] {
+    self == .blk ? [] : ["-netdev", "vhost-user,id=net,chardev=\(chardev)"]
+  }
+}
+
+/// What the guest's kernel was built for.
+package enum GuestArchitecture: String, CaseIterable, Encodable, Sendable, NamedChoice {
+  /// Behind an emulated VT-d, where there is an IOMMU.
+  case x86 = "x86-64"
+  /// Behind an emulated SMMUv3.
+  case arm64
+
+  package static let noun = "architecture"
+
+  /// The program that runs it.
+  package var emulator: String { self == .x86 ? "qemu-system-x86_64" : "qemu-system-aarch64" }
+
+  /// Where the guest's console is.
+  package var console: String { self == .x86 ? "ttyS0" : "ttyAMA0" }
+
+  /// The processor under emulation.
+  package var processor: String { self == .x86 ? "max" : "cortex-a57" }
+
+  /// QEMU's machine, whose memory another process can map.
+  package func machine(_ setting: GuestSetting?) -> String {
+    switch self {
+    case .x86: "q35,kernel-irqchip=split,memory-backend=memory"
+    case .arm64:
+      "virt,gic-version=3,memory-backend=memory" + (setting?.hasIOMMU == true ? ",iommu=smmuv3" : "")
+    }
+  }
+
+  /// Where Scripts/guest/prepare.sh leaves its guest.
+  package var directory: String { self == .x86 ? ".build/guest" : ".build/guest/arm64" }
 }
 
 /// What runs a guest's instructions.
@@ -64,29 +129,43 @@ package enum GuestAccelerator: String, CaseIterable, Encodable, Sendable, NamedC
 
 /// One combination: what is booted, and what its load does.
 package struct GuestCase: Hashable, Sendable {
+  package let device: GuestDevice
   package let setting: GuestSetting
   package let ring: RingLayout
+  /// Of a block, or of a frame.
   package let bytes: Int
-  /// Threads of the load, each with one request outstanding.
+  /// Threads of the load, each with one request outstanding; frames that are sent before they are taken back.
   package let depth: Int
 
-  package init(_ setting: GuestSetting, _ ring: RingLayout, bytes: Int, depth: Int) {
-    (self.setting, self.ring, self.bytes, self.depth) = (setting, ring, bytes, depth)
+  package init(_ setting: GuestSetting, _ ring: RingLayout, bytes: Int, depth: Int, device: GuestDevice = .blk) {
+    (self.device, self.setting, self.ring, self.bytes, self.depth) = (device, setting, ring, bytes, depth)
   }
 
-  package var name: String {
-    "\(setting.name), \(ring.name), \(NumberText.bytes(bytes)), \(depth) outstanding"
+  package var name: String { "\(device.name), \(setting.name), \(point)" }
+
+  /// All but the device and the setting.
+  var point: String {
+    "\(ring.name), \(device == .blk ? "" : "frames of ")\(NumberText.bytes(bytes)), \(depth) outstanding"
+  }
+
+  /// Whether two combinations differ by the setting alone.
+  func isBeside(_ other: GuestCase) -> Bool {
+    (device, ring, bytes, depth) == (other.device, other.ring, other.bytes, other.depth)
   }
 }
 
 /// What `ringbench guest` runs.
 package struct GuestParameters: Encodable, Sendable {
+  package var devices = GuestDevice.allCases
+  package var architecture = GuestArchitecture.x86
   package var settings = GuestSetting.allCases
   package var rings = [RingLayout.split]
   package var sizes = [4096]
+  /// Bytes of a frame, without what the device adds.
+  package var frames = [1514]
   /// Threads of the load; `nil` until it is known what runs the guest.
   package var depths: [Int]?
-  /// Writes, and then reads, of all threads together; `nil` until it is known what runs the guest.
+  /// Writes, and then reads, of all threads together, or frames; `nil` until it is known what runs the guest.
   package var requests: Int?
   /// Boots of each combination; `nil` until it is known what runs the guest.
   package var boots: Int?
@@ -106,13 +185,15 @@ package struct GuestParameters: Encodable, Sendable {
     boots = boots ?? (isEmulated ? 3 : 1)
   }
 
-  /// All combinations, the settings of one ring, size and depth together.
+  /// All combinations, the settings of one device, ring, size and depth together.
   package var cases: [GuestCase] {
     var cases: [GuestCase] = []
-    for ring in rings {
-      for bytes in sizes {
-        for depth in depths ?? [1] {
-          cases += settings.map { GuestCase($0, ring, bytes: bytes, depth: depth) }
+    for device in devices {
+      for ring in rings {
+        for bytes in device == .blk ? sizes : frames {
+          for depth in depths ?? [1] {
+            cases += settings.map { GuestCase($0, ring, bytes: bytes, depth: depth, device: device) }
+          }
         }
       }
     }

@@ -3,7 +3,7 @@ import BenchPaths
 
 /// One combination: a setting on a ring with requests of one size and depth, and what both sides counted in its boots.
 package struct GuestRow: Encodable, Sendable {
-  /// Writes, or reads; times where those mean something, else instructions.
+  /// Writes, reads or exchanged frames; times where those mean something, else instructions.
   struct Pass: Encodable, Sendable {
     /// Of all boots.
     let requests: Int
@@ -22,6 +22,7 @@ package struct GuestRow: Encodable, Sendable {
     /// The kernel's instructions by what its functions are for.
     private(set) var `in`: [String: Double]?
 
+    /// `nil` where the load has no such pass.
     fileprivate init?(_ operation: String, _ boots: [GuestBoot], areTimes: Bool) {
       let passes = boots.compactMap { $0.load(operation) }
       guard !passes.isEmpty else { return nil }
@@ -45,7 +46,7 @@ package struct GuestRow: Encodable, Sendable {
       }
       (kernelInstructions, userInstructions) = (BootSpread(kernel), BootSpread(user))
       kernelRepeats = BootSpread(repeats)
-      let index = operation == "write" ? 0 : 1
+      guard let index = boots.first?.guest.device.operations.firstIndex(of: operation) else { return nil }
       let functions = boots.filter { index < $0.functions.count }
       guard !functions.isEmpty else { return }
       let counted = functions.reduce(0) { $0 + ($1.load(operation)?.requests ?? 0) }
@@ -67,6 +68,8 @@ package struct GuestRow: Encodable, Sendable {
     }
   }
 
+  let guestDevice: GuestDevice
+  private let architecture: GuestArchitecture
   let setting: GuestSetting
   let ring: RingLayout
   let bytes: Int
@@ -82,6 +85,7 @@ package struct GuestRow: Encodable, Sendable {
   private let devices: [String]
   fileprivate(set) var write: Pass?
   fileprivate(set) var read: Pass?
+  fileprivate(set) var exchange: Pass?
   /// Of all boots.
   let device: DeviceCounts
   /// Of the traced loads of all boots, which had so many requests.
@@ -95,17 +99,20 @@ package struct GuestRow: Encodable, Sendable {
   private(set) var asExpected: Bool?
 
   /// `nil` without a boot.
-  package init?(_ boots: [GuestBoot], areTimes: Bool) {
+  package init?(_ boots: [GuestBoot], _ architecture: GuestArchitecture, areTimes: Bool) {
     guard let first = boots.first else { return nil }
     let guest = first.guest
-    (setting, ring, bytes, depth) = (guest.setting, guest.ring, guest.bytes, guest.depth)
+    (guestDevice, self.architecture, setting) = (guest.device, architecture, guest.setting)
+    (ring, bytes, depth) = (guest.ring, guest.bytes, guest.depth)
     (guestKernel, hypervisor) = (first.console.kernel, first.console.hypervisor)
     (negotiated, features) = (first.console.ringFeatures, first.console.features)
     (domainType, bounceSlots) = (first.console.domainType, first.console.slotCount)
-    (kernelWords, devices) = (guest.setting.kernelWords, guest.setting.devices(guest.ring, chardev: "other"))
+    kernelWords = guest.setting.kernelWords(architecture)
+    devices = guest.setting.devices(guest.ring, chardev: "other", device: guest.device, architecture: architecture)
     self.boots = boots.count
     write = Pass("write", boots, areTimes: areTimes)
     read = Pass("read", boots, areTimes: areTimes)
+    exchange = Pass("exchange", boots, areTimes: areTimes)
     var device = DeviceCounts()
     var events: [String: Int] = [:]
     for boot in boots {
@@ -143,14 +150,27 @@ package struct GuestRow: Encodable, Sendable {
     tracedRequests == 0 ? nil : Double(guestEvents[name] ?? 0) / Double(tracedRequests)
   }
 
-  /// A count of the device's, a request; the firmware's requests are among them.
-  func perRequest(_ count: Int) -> Double { device.buffers == 0 ? 0 : Double(count) / Double(device.buffers) }
+  /// A count of the device's, a request; the firmware's requests are among them, and frames that were not counted.
+  func perRequest(_ count: Int) -> Double {
+    device.buffers == 0 ? 0 : Double(count * guestDevice.buffersPerRequest) / Double(device.buffers)
+  }
+
+  /// The passes that there are, by name.
+  var passes: [(name: String, pass: Pass)] {
+    [("write", write), ("read", read), ("exchange", exchange)].compactMap { name, pass in pass.map { (name, $0) } }
+  }
+
+  func pass(_ operation: String) -> Pass? { passes.first { $0.name == operation }?.pass }
+
+  /// What it is a row of.
+  var guest: GuestCase { GuestCase(setting, ring, bytes: bytes, depth: depth, device: guestDevice) }
 
   fileprivate mutating func compare(with rows: [GuestRow]) {
     guard setting != .direct else { return }
-    let base = rows.first { $0.setting == .direct && ($0.ring, $0.bytes, $0.depth) == (ring, bytes, depth) }
+    let base = rows.first { $0.setting == .direct && $0.guest.isBeside(guest) }
     write?.compare(with: base?.write)
     read?.compare(with: base?.read)
+    exchange?.compare(with: base?.exchange)
   }
 }
 
@@ -183,39 +203,40 @@ package final class GuestReport: Encodable {
     let isMeasured = accelerator == .kvm
     (timesMeanSomething, self.whyNotCounted) = (isMeasured, isMeasured ? nil : whyNotCounted)
     let groups = parameters.cases.map { guest in boots.filter { $0.guest == guest } }
-    var results = groups.compactMap { GuestRow($0, areTimes: isMeasured) }
+    var results = groups.compactMap { GuestRow($0, parameters.architecture, areTimes: isMeasured) }
     for number in results.indices { results[number].compare(with: results) }
     self.results = results
     self.boots = boots.flatMap(GuestBootRecord.of)
     functions = groups.flatMap(GuestFunctionTable.of)
-    let requests = results.reduce(0) { $0 + ($1.write?.requests ?? 0) + ($1.read?.requests ?? 0) }
-    let checked = "\(grouped(requests)) requests in \(boots.count) boots, each word that was read compared. "
+    let requests = results.flatMap(\.passes).reduce(0) { $0 + $1.pass.requests }
+    let checked = "\(grouped(requests)) requests in \(boots.count) boots, each word that came back compared. "
     if isMeasured {
       let reads = results.compactMap { row in
-        row.read?.ratioToDirect?.wrappedValue.map { ratio in
-          "\(row.setting.name) (\(row.ring.name)) \(fixed(ratio.wrappedValue, 2))"
+        row.passes.last?.pass.ratioToDirect?.wrappedValue.map { ratio in
+          "\(row.guestDevice.name) \(row.setting.name) (\(row.ring.name)) \(fixed(ratio.wrappedValue, 2))"
         }
       }
-      answer = checked + "Reads a second, of direct's: \(reads.joined(separator: ", "))."
+      answer = checked + "Reads, or frames, a second, of direct's: \(reads.joined(separator: ", "))."
     } else {
       let nothing = "Times mean nothing under software emulation and are not given: \(whyNotKVM ?? "")."
-      answer = (Self.instructions(results) ?? "") + checked + nothing
+      answer = GuestDevice.allCases.compactMap { Self.instructions(results, $0) }.joined() + checked + nothing
     }
   }
 
-  /// What a write takes in the first ring, size and depth; `nil` where nothing was counted.
-  private static func instructions(_ rows: [GuestRow]) -> String? {
-    guard let base = rows.first, let direct = base.write?.kernelInstructions else { return nil }
-    let others = rows.dropFirst().filter { ($0.ring, $0.bytes, $0.depth) == (base.ring, base.bytes, base.depth) }
-    let more = others.compactMap { row in
-      row.write?.kernelOverDirect.map { over in
+  /// What the device's first operation takes in the first ring, size and depth; `nil` where nothing was counted.
+  private static func instructions(_ results: [GuestRow], _ device: GuestDevice) -> String? {
+    let (rows, operation) = (results.filter { $0.guestDevice == device }, device.operations[0])
+    guard let base = rows.first, let direct = base.pass(operation)?.kernelInstructions else { return nil }
+    let more = rows.dropFirst().filter { $0.guest.isBeside(base.guest) }.compactMap { row in
+      row.pass(operation)?.kernelOverDirect.map { over in
         "\(row.setting.name) \(over < 0 ? "" : "+")\(grouped(Int(over.rounded()))) "
           + "(\(fixed(100 * over / direct.median, 0)) %)"
       }
     }
+    let what = device == .blk ? ("write", "") : ("frame", ", sent and returned,")
     let text =
-      "A write of \(NumberText.bytes(base.bytes)) takes the guest's kernel \(grouped(Int(direct.median.rounded()))) "
-      + "instructions when \(base.setting.name)"
+      "A \(what.0) of \(NumberText.bytes(base.bytes))\(what.1) takes the guest's kernel "
+      + "\(grouped(Int(direct.median.rounded()))) instructions when \(base.setting.name)"
     return text + (more.isEmpty ? ". " : "; with \(more.joined(separator: ", ")). ")
   }
 }

@@ -5,20 +5,21 @@ import BenchPaths
 extension GuestReport {
   package func text() -> String {
     let boots = parameters.boots ?? 1
-    var text = "Linux \(results.first?.guestKernel ?? "?") guest, \(grouped(parameters.requests ?? 0)) random writes "
+    var text = "Linux \(results.first?.guestKernel ?? "?") guest, \(boots) \(boots == 1 ? "boot" : "boots") each, our "
+    text += "vhost-user device on the other end; "
+    let requests = grouped(parameters.requests ?? 0)
     text +=
-      "and then as many reads, O_DIRECT, \(boots) \(boots == 1 ? "boot" : "boots") each; our vhost-user device on "
-    text += "the other end\n"
-    var shown: [GuestRow] = []
-    for row in results {
-      guard !shown.contains(where: { ($0.ring, $0.bytes, $0.depth) == (row.ring, row.bytes, row.depth) }) else {
-        continue
-      }
-      shown.append(row)
-      let rows = results.filter { ($0.ring, $0.bytes, $0.depth) == (row.ring, row.bytes, row.depth) }
-      text += tables(rows, title: "\(row.ring.name), \(NumberText.bytes(row.bytes)), \(row.depth) outstanding")
+      parameters.devices.map { device in
+        device == .blk
+          ? "\(requests) random writes and then as many reads, O_DIRECT"
+          : "\(requests) frames that are sent and come back"
+      }.joined(separator: "; ") + "\n"
+    var shown: [GuestCase] = []
+    for guest in results.map(\.guest) where !shown.contains(where: { $0.isBeside(guest) }) {
+      shown.append(guest)
+      text += tables(results.filter { $0.guest.isBeside(guest) }, title: guest.point)
     }
-    let counted = results.contains { $0.write?.kernelInstructions != nil }
+    let counted = results.flatMap(\.passes).contains { $0.pass.kernelInstructions != nil }
     let notes = counted ? "\n" + Paragraph.text(Self.meaning(results)) : ""
     let missing = whyNotCounted.map { "Instructions were not counted: \($0). " } ?? ""
     return text + notes + verdicts + "\n" + Lines.caveat(interrupted: interrupted) + missing + answer + "\n"
@@ -33,7 +34,7 @@ extension GuestReport {
     guard !wrong.isEmpty else {
       return "\nThe counts of all \(judged.count) rows are what their settings stand for.\n"
     }
-    return "\n" + wrong.map { "Not as expected: \($0.setting.name), \($0.ring.name): \($0.expected ?? "")\n" }.joined()
+    return "\n" + wrong.map { "Not as expected: \($0.guest.name): \($0.expected ?? "")\n" }.joined()
   }
 
   private func tables(_ rows: [GuestRow], title: String) -> String {
@@ -46,8 +47,10 @@ extension GuestReport {
     text += TextTable.text(
       "setting||>kernel|>±|>over direct|>program|>repeats", rows.flatMap(instructions),
       title: "\(title): instructions a request", keys: 2)
-    for (operation, passes) in [("write", rows.map(\.write)), ("read", rows.map(\.read))] {
-      text += groups(rows, passes, title: "\(title): a \(operation)'s kernel instructions by function")
+    for (operation, _) in rows.first?.passes ?? [] {
+      text += groups(
+        rows, rows.map { $0.pass(operation) },
+        title: "\(title): a \(operation == "exchange" ? "frame" : operation)'s kernel instructions by function")
     }
     // Under KVM the guest's kernel is not asked to trace: that would cost time.
     let traced = rows.contains { $0.tracedRequests > 0 }
@@ -59,8 +62,8 @@ extension GuestReport {
   }
 
   private func times(_ row: GuestRow) -> [[String]] {
-    [("write", row.write), ("read", row.read)].compactMap { name, pass in
-      guard let pass, pass.requestsPerSecond != nil else { return nil }
+    row.passes.compactMap { name, pass in
+      guard pass.requestsPerSecond != nil else { return nil }
       let latency = LoadPass.latencyNames.map { name in
         short(pass.latencyNanoseconds?[name].map { Double($0) / 1000 })
       }
@@ -72,8 +75,8 @@ extension GuestReport {
   }
 
   private func instructions(_ row: GuestRow) -> [[String]] {
-    [("write", row.write), ("read", row.read)].compactMap { name, pass in
-      guard let pass, let kernel = pass.kernelInstructions else { return nil }
+    row.passes.compactMap { name, pass in
+      guard let kernel = pass.kernelInstructions else { return nil }
       return [
         row.setting.name, name, whole(kernel.median), row.boots > 1 ? fixed(100 * kernel.share, 2) + " %" : "-",
         pass.kernelOverDirect.map { ($0 < 0 ? "" : "+") + whole($0) } ?? "-", whole(pass.userInstructions?.median),
@@ -86,7 +89,8 @@ extension GuestReport {
   private func groups(_ rows: [GuestRow], _ passes: [GuestRow.Pass?], title: String) -> String {
     guard passes.contains(where: { $0?.in != nil }) else { return "" }
     let columns = rows.map { ">\($0.setting.shortName)" }.joined(separator: "|")
-    var lines = FunctionGroup.allCases.map { group in
+    let groups = FunctionGroup.allCases.filter { group in passes.contains { ($0?.in?[group.rawValue] ?? 0) > 0 } }
+    var lines = groups.map { group in
       [group.title] + passes.map { pass in share(pass?.in?[group.rawValue] ?? 0, of: pass) }
     }
     lines.append(

@@ -12,7 +12,6 @@ struct GuestCommandLine {
   private static let memoryMebibytes = 512
   /// Of the load that the guest's kernel traces: enough to count by.
   private static let tracedRequests = 200
-  static let emulator = "qemu-system-x86_64"
 
   let paths: GuestPaths
   let parameters: GuestParameters
@@ -20,33 +19,39 @@ struct GuestCommandLine {
   /// The CPU that an emulated guest and its device share.
   var cpu = Machine.read().cpus.last ?? 0
 
+  private var architecture: GuestArchitecture { parameters.architecture }
+
   /// Our device, which serves one front-end and ends.
-  func device(_ ringbench: String) -> [String] {
-    (accelerator == .tcg ? shared + ["chrt", "--batch", "0"] : []) + [
-      ringbench, "device", "blk", "--socket", paths.socket, "--file", paths.disk, "--once", "--format", "json",
-    ]
+  func device(_ ringbench: String, _ guest: GuestCase) -> [String] {
+    let own = guest.device == .blk ? ["--file", paths.disk] : ["--pairs", "1"]
+    return (accelerator == .tcg ? shared + ["chrt", "--batch", "0"] : [])
+      + [ringbench, "device", guest.device.name, "--socket", paths.socket] + own + ["--once", "--format", "json"]
   }
 
   /// QEMU for one combination.
   func emulator(_ guest: GuestCase) -> [String] {
-    emulator(
-      words: words(guest),
+    let devices = guest.setting.devices(
+      guest.ring, chardev: "other", device: guest.device, architecture: architecture)
+    return emulator(
+      words: words(guest), setting: guest.setting,
       arguments: plugin + ["-chardev", "socket,id=other,path=\(paths.socket),reconnect=1"]
-        + guest.setting.devices(guest.ring, chardev: "other").flatMap { ["-device", $0] })
+        + guest.device.backends(chardev: "other") + devices.flatMap { ["-device", $0] }
+        + (hasSymbolDisk(guest) ? symbolDisk : []))
   }
 
   /// QEMU for a guest that does what it is told.
-  func emulator(words: [String], arguments: [String]) -> [String] {
+  func emulator(words: [String], setting: GuestSetting? = nil, arguments: [String]) -> [String] {
     (accelerator == .tcg ? shared + ["nice", "-n", "-20"] : []) + [
-      Self.emulator, "-machine", "q35,kernel-irqchip=split,memory-backend=memory",
-      "-accel", accelerator.rawValue, "-cpu", accelerator == .kvm ? "host" : "max",
+      architecture.emulator, "-machine", architecture.machine(setting),
+      "-accel", accelerator.rawValue, "-cpu", accelerator == .kvm ? "host" : architecture.processor,
       // What runs between two marks is counted: on one CPU, so that counters need no atomic addition.
       "-smp", accelerator == .kvm ? "2" : "1", "-m", "\(Self.memoryMebibytes)",
       "-object", "memory-backend-memfd,id=memory,size=\(Self.memoryMebibytes)M,share=on",
       "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "file:\(paths.console)",
       "-kernel", paths.kernel, "-initrd", paths.initramfs,
       // A machine that is busy may keep an emulated timer waiting, and the kernel would give up over that.
-      "-append", (["console=ttyS0", "quiet", "panic=-1", "no_timer_check"] + words).joined(separator: " "),
+      "-append",
+      (["console=\(architecture.console)", "quiet", "panic=-1", "no_timer_check"] + words).joined(separator: " "),
     ] + arguments
   }
 
@@ -56,6 +61,16 @@ struct GuestCommandLine {
   /// may come before, which saves the guest a switch of tasks: a race, and a thousand instructions. The guest goes
   /// before other programs too, where `nice` may do that; else `nice` says that it may not, and goes on.
   private var shared: [String] { ["taskset", "-c", "\(cpu)"] }
+
+  /// Whether a guest needs a disk beside our device, to write its kernel's symbols to: QEMU's own, not used before.
+  func hasSymbolDisk(_ guest: GuestCase) -> Bool { guest.device != .blk && isCounted && parameters.functions }
+
+  private var symbolDisk: [String] {
+    [
+      "-drive", "file=\(paths.disk),if=none,id=symbols,format=raw", "-device",
+      "virtio-blk-pci,drive=symbols,disable-legacy=on",
+    ]
+  }
 
   /// Whether the plugin counts.
   var isCounted: Bool { accelerator == .tcg && paths.plugin != nil }
@@ -71,7 +86,10 @@ struct GuestCommandLine {
       "\(guest.depth),\(max(1, (requests + guest.depth - 1) / guest.depth)),\(guest.bytes)"
     }
     let requests = parameters.requests ?? 1
-    var words = guest.setting.kernelWords + ["ringkit.run=/load.sh", "ringkit.load=\(load(requests))"]
+    var words = guest.setting.kernelWords(architecture)
+    words += ["ringkit.run=/load.sh", "ringkit.device=\(guest.device.name)", "ringkit.load=\(load(requests))"]
+    // The interface has no frames but the load's.
+    if guest.device == .net { words.append("ipv6.disable=1") }
     guard accelerator == .tcg else { return words }
     // The kernel stays where it was linked: the same addresses, and so the same functions, in each boot.
     words += ["nokaslr", "ringkit.traced=\(load(min(requests, Self.tracedRequests)))"]
@@ -80,9 +98,9 @@ struct GuestCommandLine {
 
   /// The commands of each combination, as a shell takes them; nothing is run.
   func text(_ guest: GuestCase) -> String {
-    let lines = [
-      ["truncate", "-s", "\(GuestParameters.diskBytes(guest))", paths.disk], device("ringbench"), emulator(guest),
-    ]
+    let disk = ["truncate", "-s", "\(GuestParameters.diskBytes(guest))", paths.disk]
+    let lines =
+      (guest.device == .blk || hasSymbolDisk(guest) ? [disk] : []) + [device("ringbench", guest), emulator(guest)]
     return "# \(guest.name)\n" + lines.map { RunStart.command($0) + "\n" }.joined()
   }
 }

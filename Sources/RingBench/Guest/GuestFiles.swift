@@ -1,5 +1,6 @@
 #if Bench
 import BenchHarness
+import BenchReport
 import Glibc
 
 /// What a guest is made of: QEMU, a kernel, an initramfs, and a directory for what a run leaves behind.
@@ -14,13 +15,16 @@ struct GuestFiles: ~Copyable {
   /// Looks for everything.
   ///
   /// - Throws: ``BenchError/machine(_:)`` with what to install or to run.
-  init(kernel: String, initramfs: String, plugin: String) throws(BenchError) {
-    guard Machine.read().architecture == "x86-64" else {
-      throw .machine("the guest is x86-64 and would have to be emulated for \(Machine.read().architecture) as a whole")
+  init(
+    kernel: String, initramfs: String, plugin: String, _ architecture: GuestArchitecture
+  ) throws(BenchError) {
+    guard Machine.read().architecture == GuestArchitecture.x86.name else {
+      throw .machine("the guest is made on x86-64, and this machine is \(Machine.read().architecture)")
     }
-    guard Self.isOnPath(GuestCommandLine.emulator) else {
-      throw .machine(
-        "\(GuestCommandLine.emulator) is missing; install it (Debian, Ubuntu: apt-get install qemu-system-x86)")
+    let emulator = architecture.emulator
+    guard Self.isOnPath(emulator) else {
+      let package = architecture == .x86 ? "qemu-system-x86" : "qemu-system-arm"
+      throw .machine("\(emulator) is missing; install it (Debian, Ubuntu: apt-get install \(package))")
     }
     for (path, what, option) in [(kernel, "kernel", "--kernel"), (initramfs, "initramfs", "--initramfs")] {
       guard unsafe access(path, R_OK) == 0 else {

@@ -48,6 +48,7 @@ struct GuestMeasurement {
     _ files: borrowing GuestFiles
   ) throws(BenchError) -> (GuestAccelerator, reason: String?) {
     guard parameters.accelerator != .tcg else { return (.tcg, "software emulation was asked for (--accel tcg)") }
+    guard parameters.architecture == .x86 else { return (.tcg, "the guest is \(parameters.architecture.name)") }
     let problem: String
     if !SystemFile.exists(Self.device) {
       problem = "there is no \(Self.device): load kvm-intel or kvm-amd, and allow nested guests when this is one itself"

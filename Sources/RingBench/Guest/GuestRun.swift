@@ -24,7 +24,7 @@ struct GuestRun {
     let commands = GuestCommandLine(paths: paths, parameters: parameters, accelerator: accelerator)
     try files.makeDisk(byteCount: GuestParameters.diskBytes(guest))
     for path in [paths.socket, paths.count] { unsafe unlink(path) }
-    let device = try GuestProgram(commands.device(try Self.ownPath()), log: "\(paths.directory)/device.log")
+    let device = try GuestProgram(commands.device(try Self.ownPath(), guest), log: "\(paths.directory)/device.log")
     try wait(for: paths.socket, of: device)
     if Interrupt.isRequested { return nil }
     let console = try boot(
@@ -32,7 +32,7 @@ struct GuestRun {
     // With --once it ends when QEMU has gone.
     let end = device.waitForEnd(Self.backendPatience)
     if Interrupt.isRequested { return nil }
-    try Self.check(console, guest.setting, guest.ring, guest.name, isTraced: accelerator == .tcg)
+    try Self.check(console, guest, isTraced: accelerator == .tcg)
     guard end == .exited(code: 0), let counts = DeviceCounts(in: SystemFile.text(device.log) ?? "") else {
       throw .check("our device \(end.map { "\($0)" } ?? "did not end") after \(guest.name): \(device.lastWords)")
     }
@@ -65,7 +65,7 @@ struct GuestRun {
     let console = GuestConsole(SystemFile.lines(line))
     guard console.exitCode == nil else { return console }
     let last = SystemFile.lastLine(line)
-    if let end { throw .machine("\(GuestCommandLine.emulator) \(end): \(last ?? emulator.lastWords)") }
+    if let end { throw .machine("\(parameters.architecture.emulator) \(end): \(last ?? emulator.lastWords)") }
     if Interrupt.isRequested { return console }
     if let lost = device?.end {
       throw .check("our device \(lost) under the guest: \(SystemFile.lastLine(log) ?? "")")
@@ -104,14 +104,13 @@ struct GuestRun {
   /// What was asked for is what there was: QEMU falls back from packed to split without a word.
   ///
   /// With `isTraced` a second load followed the first one, and it was that whose bounce slots were watched.
-  static func check(
-    _ console: GuestConsole, _ setting: GuestSetting, _ ring: RingLayout, _ name: String, isTraced: Bool = false
-  ) throws(BenchError) {
+  static func check(_ console: GuestConsole, _ guest: GuestCase, isTraced: Bool = false) throws(BenchError) {
+    let (setting, ring, name) = (guest.setting, guest.ring, guest.name)
     if let failure = console.failure { throw .check("the load failed with \(name): \(failure)") }
     if let fault = console.faults.first { throw .check("the guest's kernel complains with \(name): \(fault)") }
-    let both = ["write", "read"]
-    guard console.exitCode == 0, console.passes.map(\.operation) == both,
-      console.traced.map(\.operation) == (isTraced ? both : [])
+    let wanted = guest.device.operations
+    guard console.exitCode == 0, console.passes.map(\.operation) == wanted,
+      console.traced.map(\.operation) == (isTraced ? wanted : [])
     else { throw .check("the load did not end well with \(name): exit code \(console.exitCode ?? -1)") }
     guard console.has(bit: 32), console.has(bit: 34) == (ring == .packed),
       console.has(bit: 33) == setting.hasAccessPlatform

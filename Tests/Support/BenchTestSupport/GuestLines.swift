@@ -21,9 +21,22 @@ package func guestLines(
 
 /// What the guest says of the load after that, of which its kernel counts events.
 package func guestTracedLines(peak: Int = 0) -> String {
-  ["write", "read"].map {
-    "load: op=\($0) requests=200 bytes=4096 ns=2000000 p50=10 p90=20 p99=30 p999=40 max=50 peak=\(peak)"
-  }.joined(separator: "\n")
+  "guest: traced\n"
+    + ["write", "read"].map {
+      "load: op=\($0) requests=200 bytes=4096 ns=2000000 p50=10 p90=20 p99=30 p999=40 max=50 peak=\(peak)"
+    }.joined(separator: "\n")
+}
+
+/// The same lines, or those of the plugin, as if frames had been exchanged instead of writes, and nothing read.
+package func guestFrameLines(_ lines: [Substring]) -> [Substring] {
+  var isRead = false
+  return lines.filter { line in
+    if line.hasPrefix("pass read") { isRead = true }
+    return !isRead && !line.hasPrefix("load: op=read")
+  }.map { line in
+    guard let word = line.firstRange(of: "write") else { return line }
+    return line[..<word.lowerBound] + "exchange" + line[word.upperBound...]
+  }
 }
 
 /// What the plugin writes of 400 writes and 400 reads: 1,000 instructions of the kernel each, 400 of them bouncing.
