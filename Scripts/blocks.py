@@ -6,7 +6,8 @@
   blocks.py shell RINGBENCH   runs the lines of each shell block, but for what .ci/run itself runs
 
 A Swift block that imports nothing goes on with the block before it on its page; one of `.package(` lines is the dependency of
-PACKAGE. `<!-- built, not run -->` in front of a program that serves until it is ended has it built alone.
+PACKAGE, and a whole manifest goes to PACKAGE/Manifests. `<!-- built, not run -->` in front of a program that serves until it is
+ended has it built alone.
 `<!-- run by FILE -->` in front of a shell block names what runs it instead: it needs peers, a guest or several hosts.
 """
 import glob
@@ -74,7 +75,7 @@ def check():
 
 
 def programs():
-    """Programs and tests as (name, text, kind), kind being run, built or test; and the dependency that a page states."""
+    """Programs, tests and manifests as (name, text, kind), kind being run, built, test or manifest; the dependency a page states."""
     found, dependency, last = [], None, {}
     for block in blocks():
         if block.language != "swift":
@@ -83,6 +84,9 @@ def programs():
             dependency = dependency or block.text
         elif re.search(r"^(@testable )?import ", block.text, re.MULTILINE):
             name = re.sub(r"\W+", "_", f"{os.path.basename(block.page).removesuffix('.md')}_{block.line}")
+            if block.text.startswith("// swift-tools-version"):
+                found.append([name, block.text, "manifest"])
+                continue
             kind = "test" if "import Testing" in block.text else "built" if block.note == "built, not run" else "run"
             last[block.page] = [name, block.text, kind]
             found.append(last[block.page])
@@ -102,6 +106,11 @@ def swift(package, url):
     settings = "[.strictMemorySafety(), .treatAllWarnings(as: .error)]"
     targets = []
     for name, text, kind in found:
+        if kind == "manifest":
+            os.makedirs(f"{package}/Manifests/{name}")
+            with open(f"{package}/Manifests/{name}/Package.swift", "w", encoding="utf-8") as file:
+                file.write(text)
+            continue
         folder = f"{package}/{'Tests' if kind == 'test' else 'Sources'}/{name}"
         os.makedirs(folder)
         with open(f"{folder}/{'Page' if '@main' in text or kind == 'test' else 'main'}.swift", "w", encoding="utf-8") as file:
@@ -121,7 +130,7 @@ def swift(package, url):
         )
     with open(f"{package}/run", "w", encoding="utf-8") as file:
         file.write("".join(f"{name}\n" for name, _, kind in found if kind == "run"))
-    print(f"blocks: {len(found)} Swift programs and tests, RingKit from {version.group(1)}")
+    print(f"blocks: {len(found)} Swift programs, tests and manifests, RingKit from {version.group(1)}")
 
 
 def is_run_by_ci(words):

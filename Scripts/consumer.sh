@@ -19,6 +19,7 @@ fi
 user=$work/consumer
 python3 Scripts/blocks.py swift "$user" "file://$package"
 swift build --package-path "$user" --build-tests
+for manifest in "$user"/Manifests/*/; do swift package --package-path "$manifest" dump-package >/dev/null; done
 while read -r program; do
   echo "consumer: $program"
   timeout 60 "$user/.build/debug/$program"
