@@ -6,13 +6,13 @@ import Testing
 
 /// What a help text tells its reader to type.
 @Suite struct HelpTests {
-  /// Every command, and its help.
+  /// Every command that the program lists, and its help.
   private static let texts: [(name: String, text: String)] = {
     var found: [(String, String)] = []
     func add(_ command: any ParsableCommand.Type) {
       // Not wrapped: a command is one line.
       found.append((command._commandName, RingBench.helpMessage(for: command, columns: 2000)))
-      for child in command.configuration.subcommands { add(child) }
+      for child in command.configuration.subcommands where child.configuration.shouldDisplay { add(child) }
     }
     add(RingBench.self)
     return found
@@ -47,12 +47,26 @@ import Testing
     #expect(count >= 10)
   }
 
+  /// A line of an example that a terminal of 80 columns wraps cannot be copied into a shell.
+  @Test func noExampleAndNoUsageIsWrappedAtEightyColumns() {
+    var count = 0
+    for (name, text) in Self.texts {
+      let lines = text.split(separator: "\n")
+      // Prose begins at the margin and is made to be wrapped; what is behind the usage are options.
+      let usage = lines.firstIndex { $0.hasPrefix("USAGE:") } ?? 0
+      for line in lines[...usage] where line.hasPrefix("  ") || line.hasPrefix("USAGE:") {
+        count += 1
+        #expect(line.count <= 80, "in the help of \(name): \(line)")
+      }
+    }
+    #expect(count >= 60)
+  }
+
   @Test func theDisksCommandForQEMUIsWholeAndNamesNoNumberOfQueues() throws {
     let text = try #require(Self.texts.first { $0.name == "blk" }?.text)
-    let line = try #require(text.split(separator: "\n").first { $0.contains("qemu-system-x86_64") })
-    #expect(line.contains("path=PATH") && line.contains("share=on") && line.contains("vhost-user-blk-pci,chardev=c"))
+    #expect(text.contains("path=PATH") && text.contains("share=on") && text.contains("vhost-user-blk-pci,chardev=c"))
     // QEMU takes a queue for each CPU of the guest, so that many are offered.
-    #expect(!line.contains("num-queues"))
+    #expect(!text.contains("num-queues"))
     let command = try #require(
       try RingBench.parseAsRoot(["device", "blk", "--socket", "x", "--file", "y"]) as? DeviceBlockCommand)
     #expect(command.queues == 64)

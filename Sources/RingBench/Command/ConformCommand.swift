@@ -25,7 +25,7 @@ struct ConformCommand: ParsableCommand {
 
       Examples:
         ringbench conform --socket /run/blk.sock
-        ringbench conform --socket /run/net.sock --kind net --hostile --format junit --output report.xml
+        ringbench conform --socket /run/net.sock --kind net --hostile --format junit
         ringbench conform --listen /run/blk.sock --time-limit 120
       """)
 

@@ -15,7 +15,7 @@ struct CostCommand: ParsableCommand {
 
       Examples:
         ringbench
-        ringbench cost --ring split --path iommu-strict,swiotlb --size 1500 --format json
+        ringbench cost --ring split --path swiotlb --size 1500 --format json
         ringbench cost --ring packed --path direct --touch none --batch 32
       """)
 

@@ -18,8 +18,12 @@ struct DeviceInputCommand: ParsableCommand {
         ringbench device input --socket PATH --from keys &
         echo hello >keys
 
-      qemu-system-x86_64 ... -m 512M -object memory-backend-memfd,id=m,size=512M,share=on -machine \
-      q35,memory-backend=m -chardev socket,id=c,path=PATH -device vhost-user-input-pci,chardev=c
+      What QEMU needs on its command line:
+
+        -m 512M -object memory-backend-memfd,id=m,size=512M,share=on
+        -machine q35,memory-backend=m
+        -chardev socket,id=c,path=PATH
+        -device vhost-user-input-pci,chardev=c
       """)
 
   @OptionGroup var vhost: VhostOptions

@@ -10,8 +10,12 @@ struct DeviceRNGCommand: ParsableCommand {
     commandName: "rng", abstract: "Is a virtio-rng device for a vhost-user front-end, such as QEMU.",
     usage: "ringbench device rng --socket PATH [options]",
     discussion: """
-      qemu-system-x86_64 ... -m 512M -object memory-backend-memfd,id=m,size=512M,share=on -machine \
-      q35,memory-backend=m -chardev socket,id=c,path=PATH,reconnect=1 -device vhost-user-rng-pci,chardev=c
+      What QEMU needs on its command line:
+
+        -m 512M -object memory-backend-memfd,id=m,size=512M,share=on
+        -machine q35,memory-backend=m
+        -chardev socket,id=c,path=PATH,reconnect=1
+        -device vhost-user-rng-pci,chardev=c
       """)
 
   @OptionGroup var vhost: VhostOptions

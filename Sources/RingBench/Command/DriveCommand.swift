@@ -15,10 +15,10 @@ struct DriveCommand: ParsableCommand {
       CPU is its own choice: compare counts before times.
 
       Examples:
-        ringbench drive blk --socket /run/blk.sock --verify --features indirect,event-idx
-        ringbench drive net --socket /run/net.sock --layout packed --in-order --path iommu-strict --format json
+        ringbench drive blk --socket /run/blk.sock --verify --features event-idx
+        ringbench drive net --socket /run/net.sock --layout packed --in-order
         ringbench drive rng --socket /run/rng.sock --size 256
-        ringbench drive blk --socket /run/blk.sock --verify --reconnect     # and kill -9 the back-end
+        ringbench drive blk --socket /run/blk.sock --verify --reconnect
       """)
 
   @OptionGroup(title: OptionTitle.what) var what: DriveOptions

@@ -17,7 +17,7 @@ struct ExhaustCommand: ParsableCommand {
 
       Examples:
         ringbench exhaust
-        ringbench exhaust --pool 1MiB --depth 16,64,256 --size 4KiB,256KiB --mode interleaved --format json
+        ringbench exhaust --pool 1MiB --depth 16,64 --size 4KiB --mode interleaved
       """)
 
   @OptionGroup(title: OptionTitle.what) var what: ExhaustOptions

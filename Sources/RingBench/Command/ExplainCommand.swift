@@ -11,7 +11,7 @@ struct ExplainCommand: ParsableCommand {
     abstract: "Tells what a DMA path stands for, or what a kind of device demands of memory.",
     usage: "ringbench explain [NAME...] [options]",
     discussion: """
-      Of a path: how a real guest gets on it, and what it leaves open. Of a kind of device, with --device: whether a
+      Of a path: how a real guest gets on it, and what it leaves open. Of a kind of device, with --device: whether a \
       platform that hides its memory takes it, why, and what would have to change. Without a name: all of them.
 
       Examples:

@@ -56,7 +56,7 @@ struct ConvertCommand: ParsableCommand {
 
       Examples:
         ringbench convert result.json --format csv
-        ringbench convert host-a.json host-b.json --format ndjson --output all.ndjson
+        ringbench convert host-a.json host-b.json --format ndjson -o all.ndjson
         ringbench convert result.json --hgrm percentiles.hgrm
       """)
 

@@ -16,7 +16,7 @@ struct SimulateCommand: ParsableCommand {
       Examples:
         ringbench simulate --check
         ringbench simulate --model swiotlb-one-area,swiotlb-per-cpu --cpus 1,8,64
-        ringbench simulate --model invalidation-strict,invalidation-lazy --primitive serve=700 --format json
+        ringbench simulate --model invalidation-strict --primitive serve=700
       """)
 
   @OptionGroup(title: OptionTitle.what) var what: SimulateOptions

@@ -19,8 +19,8 @@ struct SweepCommand: ParsableCommand {
 
       Examples:
         ringbench sweep
-        ringbench sweep --path iommu-strict,swiotlb --direction device-readable --touch none
-        ringbench sweep --size 1k,2k,3k,4k,6k,8k --path iommu-strict,swiotlb --format json
+        ringbench sweep --path iommu-strict,swiotlb --touch none
+        ringbench sweep --size 1k,2k,3k,4k,6k,8k --path swiotlb --format json
       """)
 
   @OptionGroup var options: CostOptions

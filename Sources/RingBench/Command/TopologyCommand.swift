@@ -8,7 +8,8 @@ import Glibc
 struct TopologyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "topology",
-    abstract: "Prints nodes, CPUs, caches, huge pages, the round trip between two CPUs, and what is missing.")
+    abstract: "Prints nodes, CPUs, caches, huge pages, the round trip between two CPUs, and what is missing.",
+    usage: "ringbench topology [options]")
 
   @OptionGroup var cpus: CPUOptions
   @OptionGroup var report: ReportOptions

@@ -14,13 +14,14 @@ struct VFIOCommand: ParsableCommand {
     discussion: """
       The device must belong to vfio-pci:
         echo vfio-pci > /sys/bus/pci/devices/BDF/driver_override
-        echo BDF > /sys/bus/pci/drivers/virtio-pci/unbind; echo BDF > /sys/bus/pci/drivers_probe
+        echo BDF > /sys/bus/pci/drivers/virtio-pci/unbind
+        echo BDF > /sys/bus/pci/drivers_probe
 
       Each path reads the same random blocks, which must come out the same; with --overwrite they are written first. \
       At the end the device is made to reach for memory that was taken away from it, which must show as a fault.
 
       Example:
-        ringbench vfio --device 0000:00:04.0 --path premapped,iommu-real --requests 10000
+        ringbench vfio --device 0000:00:04.0 --path premapped --requests 10000
       """)
 
   @OptionGroup(title: OptionTitle.what) var what: VFIOOptions
