@@ -17,9 +17,12 @@ ringbench=$(Scripts/build.sh --static-swift-stdlib)
 }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+mkdir "$work/made"
 # The day of the commit: two builds of it make the same page.
 day=$(git log -1 --format=%cs 2>/dev/null) || day=$(date +%F)
-"$(dirname "$ringbench")/generate-manual" "$ringbench" --authors "The RingKit authors" --date "$day" --output-directory "$work"
+"$(dirname "$ringbench")/generate-manual" "$ringbench" --authors "The RingKit authors" --date "$day" --output-directory "$work/made"
+shown=$("$ringbench" --help | awk '/^[A-Z]+:/ { on = /^SUBCOMMANDS/ } on && /^  [a-z]/ { print $1 }' | tr '\n' ' ')
+awk -v shown="$shown" -f Scripts/manual.awk "$work/made/ringbench.1" >"$work/ringbench.1"
 for shell in bash zsh fish; do "$ringbench" --generate-completion-script "$shell" >"$work/$shell"; done
 # Symbols for a backtrace stay; what only a debugger reads goes.
 strip --strip-debug -o "$work/ringbench" "$ringbench" 2>/dev/null || cp "$ringbench" "$work/ringbench"
