@@ -23,7 +23,7 @@ commit=$(git rev-parse HEAD 2>/dev/null) || commit=unknown
 printf '#define CRB_COMMIT "%s"\n' "$commit" >"$header"
 touch "$source"
 
-echo "building ringbench: some two minutes the first time, seconds after that" >&2
+echo "building ringbench: some two minutes the first time, and between 'make bench' and 'make install' or 'dist'; else seconds" >&2
 # Only this trait brings the packages that the command line needs and the libraries do not.
 "$swift" build -c release --traits default,Bench --product ringbench "$@" >"$log" 2>&1 || {
   cat "$log" >&2
