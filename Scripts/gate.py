@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures instructions and work per buffer, and compares them with what bench-results holds, or rewrites that.
+"""Measures instructions and work per buffer, and compares them with what bench-results holds, or rewrites that. Counts what
+our vhost-user devices call of the allocator and of Swift's runtime for each buffer, which is to be nothing.
 
 Run by gate.sh, which builds what is measured. Exit codes: 0 nothing grew, 1 something did, 3 this machine cannot tell.
 """
@@ -141,6 +142,75 @@ def count(ringbench, ring, in_order, batch):
                         sys.exit(f"gate: {loop}: {instruction_key(row)}: {calls / BUFFERS:.2f} calls of {name} per buffer")
             rows.append(row)
         return rows
+
+
+# Devices --------------------------------------------------------------------------------------------------------------
+
+# Requests and requests outstanding of three runs. The first two differ by buffers and turns, the last two by turns alone: what
+# they differ by has neither start-up nor set-up in it, and what is a buffer's is told from what is a turn's.
+DEVICE_RUNS = ((4000, 64), (12000, 64), (12000, 4))
+# Fewer than every tenth buffer: how often a turn finds how much is the machine's.
+DEVICE_CALLS = 0.1
+# Each turn of a device waits once.
+TURN = "cring_watch_wait"
+
+
+def device_calls(ringbench, kind, layout, requests, depth, folder):
+    """Calls of the runtime's functions, and turns, of a device of ours under callgrind that has served so many requests."""
+    socket, out, image = folder / "socket", folder / "out", folder / "image"
+    image.touch()
+    os.truncate(image, 16 << 20)
+    out.unlink(missing_ok=True)
+    environment = {**os.environ, "GLIBC_TUNABLES": TUNABLES.get(platform.machine(), "")}
+    device = subprocess.Popen(
+        [shutil.which("valgrind"), "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}", "--compress-strings=no",
+         "--compress-pos=no", "--dump-line=no", ringbench, "device", kind, "--socket", socket, "--once"]
+        + (["--file", image] if kind == "blk" else []),
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        # It says that it waits there.
+        for line in device.stderr:
+            if "waiting at" in line:
+                break
+        drive = subprocess.run(
+            [ringbench, "drive", kind, "--socket", socket, "--layout", layout, "--requests", str(requests),
+             "--depth", str(depth), "--format", "json"], capture_output=True, text=True, check=False, timeout=300)
+        if drive.returncode != 0:
+            sys.exit(f"gate: ringbench drive {kind} ended with {drive.returncode}: {drive.stderr.strip()}")
+        device.communicate(timeout=60)
+    finally:
+        device.kill()
+        device.wait()
+    calls = {}
+    for (_, callee), count in Dump(out).calls.items():
+        if callee in RUNTIME or callee == TURN:
+            calls[callee] = calls.get(callee, 0) + count
+    return calls
+
+
+def check_devices(ringbench, report):
+    """Holds what each buffer of our vhost-user devices costs in calls of the runtime against DEVICE_CALLS."""
+    def per_buffer(case):
+        with tempfile.TemporaryDirectory() as folder:
+            runs = [device_calls(ringbench, *case, *run, pathlib.Path(folder)) for run in DEVICE_RUNS]
+        turns = [run[TURN] for run in runs]
+        if turns[2] < 2 * turns[1]:
+            sys.exit(f"gate: device {case[0]} took {turns[1]} and {turns[2]} turns: a turn's calls cannot be told from a buffer's")
+        found = {}
+        for name in RUNTIME:
+            first, second, third = (run.get(name, 0) for run in runs)
+            turn = (third - second) / (turns[2] - turns[1])
+            buffers = DEVICE_RUNS[1][0] - DEVICE_RUNS[0][0]
+            found[name] = (second - first - turn * (turns[1] - turns[0])) / buffers
+        return found
+
+    cases = list(itertools.product(("net", "blk", "rng"), RINGS))
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for (kind, layout), calls in zip(cases, pool.map(per_buffer, cases)):
+            for name, count in sorted(calls.items()):
+                if count > DEVICE_CALLS:
+                    report.failure(f"device {kind}, {layout}: {count:.2f} calls of {name} per buffer")
+    return len(cases)
 
 
 def measure_instructions(ringbench):
@@ -301,6 +371,7 @@ def update(ringbench, here):
 
 def check(ringbench, here, allow_other):
     report = Report()
+    devices = check_devices(ringbench, report)
     recorded_work, recorded = read(WORK), read(INSTRUCTIONS)
     compare_work(recorded_work["rows"], measure_work(ringbench), report)
     there = recorded["conditions"]
@@ -316,11 +387,12 @@ def check(ringbench, here, allow_other):
               file=sys.stderr)
         return 1
     if others:
-        print(f"gate: work is the same; instructions not compared with instructions.json: {'; '.join(others)}")
+        print(f"gate: work is the same, {devices} devices call nothing for each buffer; instructions not compared with instructions.json: {'; '.join(others)}")
         return 0 if allow_other else 3
     hold = "; make gate-update holds on to what is better" if report.notes else ""
     print(f"gate: {len(recorded_work['rows'])} rows of work are the same, "
-          f"{len(recorded['rows']) * len(LOOPS)} loops have not grown{hold}")
+          f"{len(recorded['rows']) * len(LOOPS)} loops have not grown, "
+          f"{devices} devices call nothing for each buffer{hold}")
     return 0
 
 

@@ -99,14 +99,22 @@ final class ServingThreads: @unchecked Sendable {
 /// What a thread waits for on behalf of queues.
 struct QueueWaits {
   var set = PollSet()
-  /// Where each queue's kick is among the descriptors; `nil`: it is not waited for.
-  var kicks: [Int?] = []
+  /// Queues whose kick is waited for, and where it is among the descriptors.
+  var kicks: [(vring: Vring, at: Int)] = []
   /// A device's own descriptors, and where they are.
   var sources: [(source: EventSource, at: Int)] = []
   /// Whether a queue has something to do without any of them.
-  var isBusy = true
+  var isBusy = false
   /// ``ServingThreads/epoch`` when it was put together.
   var epoch = -1
+
+  /// Keeps the memory alone.
+  mutating func removeAll() {
+    set.removeAll()
+    kicks.removeAll(keepingCapacity: true)
+    sources.removeAll(keepingCapacity: true)
+    isBusy = false
+  }
 
   /// Waits for so long at most; not at all while there is something to do.
   ///

@@ -23,6 +23,8 @@ extension VhostUserBackend where Device: Sendable {
         precondition(device.group(of: partner) == group, "queues of two groups cannot be partners")
       }
     }
+    // Asked for by all of them from now on.
+    _ = inUse
     translations = (0..<count).map { _ in DeviceIOTLB() }
     do throws(MemoryError) {
       let threads = try ServingThreads(count: count)
@@ -43,20 +45,16 @@ extension VhostUserBackend {
     guard let threads else { return }
     // What was ready when something changed may have been another descriptor.
     if waits.epoch == threads.epoch {
-      handleSources(waits)
-      for vring in vrings where vring.thread == thread {
-        let isKicked = isKicked(vring, waits)
-        if isKicked || vring.needsService || vring.isPolled { serve(vring, isKicked) }
+      takeEvents(waits)
+      for vring in inUse where vring.thread == thread {
+        if vring.isKicked || vring.needsService || vring.isPolled { serve(vring) }
         if vring.unsettled != nil { threads.bell.ring() }
       }
     }
-    waits = QueueWaits()
+    waits.removeAll()
     waits.epoch = threads.epoch
     // Nothing is served in memory that the front-end took away; the connection is about to end.
-    guard loss == nil else {
-      waits.isBusy = false
-      return threads.bell.ring()
-    }
+    guard loss == nil else { return threads.bell.ring() }
     addQueues(to: &waits, thread: thread)
   }
 

@@ -39,6 +39,10 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
   /// What is known of the driver's addresses: the same in each, one for each thread that serves queues.
   var translations = [DeviceIOTLB()]
   let vrings: [Vring]
+  /// Those of them that the front-end uses, after so many messages: a device may have more by far.
+  private var used: (vrings: [Vring], messages: UInt64) = ([], .max)
+  /// What the thread that runs this waits for, kept for its memory.
+  private var waits = QueueWaits()
   /// Threads that serve them, where it is not the one that runs this alone.
   var threads: ServingThreads?
   /// Misses whose answer has not come, in the order they were sent.
@@ -157,7 +161,10 @@ extension VhostUserBackend {
   private func turn(_ milliseconds: Int32) throws(VhostUserError) -> Bool {
     var (main, back) = (0, 0)
     var waits = QueueWaits()
+    swap(&waits, &self.waits)
+    defer { swap(&waits, &self.waits) }
     try exclusively { () throws(VhostUserError) in
+      waits.removeAll()
       main = waits.set.add(connection.fileDescriptor, writable: connection.isSending)
       back = waits.set.add(channel?.fileDescriptor ?? -1, writable: channel?.isSending ?? false)
       addQueues(to: &waits, thread: nil)
@@ -167,11 +174,11 @@ extension VhostUserBackend {
     let came = try waits.wait(milliseconds: milliseconds)
     try exclusively { () throws(VhostUserError) in
       // Before what is said next: a front-end that stops a queue is told why it stood.
-      if threads != nil { for vring in vrings { try settle(vring) } }
+      if threads != nil { for vring in inUse { try settle(vring) } }
       if waits.set.isReady(main) { try listen() }
       if waits.set.isReady(back) { try listenToChannel() }
-      handleSources(waits)
-      for vring in vrings { try look(after: vring, isKicked: isKicked(vring, waits)) }
+      takeEvents(waits)
+      for vring in inUse { try look(after: vring) }
       try checkMemory()
       guard let threads else { return }
       if came { threads.wake() }
@@ -182,13 +189,18 @@ extension VhostUserBackend {
   }
 
   /// Starts a queue that was kicked for the first time, and serves it if that is this thread's to do.
-  private func look(after vring: Vring, isKicked: Bool) throws(VhostUserError) {
-    if isKicked && !vring.isStarted {
+  private func look(after vring: Vring) throws(VhostUserError) {
+    if vring.isKicked && !vring.isStarted {
       vring.isStarted = true
       try start(vring)
     }
-    guard vring.thread == nil, isKicked || vring.needsService || vring.isPolled else { return }
-    serve(vring, isKicked)
+    guard vring.thread == nil else {
+      // It begins without a kick.
+      vring.isKicked = false
+      return
+    }
+    guard vring.isKicked || vring.needsService || vring.isPolled else { return }
+    serve(vring)
     try settle(vring)
   }
 
@@ -206,16 +218,25 @@ extension VhostUserBackend {
 
   /// Adds what the queues of a thread wait for; `nil`: of the one that runs this.
   func addQueues(to waits: inout QueueWaits, thread: Int?) {
-    waits.kicks = vrings.map { vring in
-      guard isKickAwaited(vring, by: thread), let kick = vring.kick else { return nil }
-      return waits.set.add(kick.fileDescriptor)
+    for vring in inUse {
+      if isKickAwaited(vring, by: thread), let kick = vring.kick {
+        waits.kicks.append((vring, waits.set.add(kick.fileDescriptor)))
+      }
+      if vring.thread == thread && vring.isRunning && (vring.needsService || vring.isPolled) { waits.isBusy = true }
     }
-    waits.sources = device.sources.compactMap { source in
-      guard isAwaited(source, by: thread) else { return nil }
+    for source in device.sources where isAwaited(source, by: thread) {
       let (readable, writable) = (source.readiness == .readable, source.readiness == .writable)
-      return (source, waits.set.add(source.fileDescriptor, readable: readable, writable: writable))
+      waits.sources.append(
+        (source, waits.set.add(source.fileDescriptor, readable: readable, writable: writable)))
     }
-    waits.isBusy = vrings.contains { $0.thread == thread && $0.isRunning && ($0.needsService || $0.isPolled) }
+  }
+
+  /// The vrings that may be waited for or served: those with a kick, until they are stopped.
+  ///
+  /// For the thread that runs this to ask first: others ask between its turns.
+  var inUse: [Vring] {
+    if used.messages != counted.messages { used = (vrings.filter(\.hasKick), counted.messages) }
+    return used.vrings
   }
 
   /// Whether a thread waits for a queue's kick: the first one of all is handled where the queue is made.
@@ -230,16 +251,13 @@ extension VhostUserBackend {
     return vring.thread == thread && vring.canBeServed && isEnabled(vring) && !vring.isEmpty
   }
 
-  func handleSources(_ waits: borrowing QueueWaits) {
+  /// Takes what is ready: the device's own, and kicks.
+  func takeEvents(_ waits: borrowing QueueWaits) {
     for (source, at) in waits.sources where waits.set.isReady(at) {
       device.handle(source)
       if let index = source.queue, vrings[index].isRunning { vrings[index].needsService = true }
     }
-  }
-
-  func isKicked(_ vring: Vring, _ waits: borrowing QueueWaits) -> Bool {
-    guard let at = waits.kicks[vring.index], waits.set.isReady(at) else { return false }
-    return vring.kick?.take() == true
+    for (vring, at) in waits.kicks where waits.set.isReady(at) && vring.kick?.take() == true { vring.isKicked = true }
   }
 
   /// Takes what the front-end said, unless it does not take the answers.
@@ -255,8 +273,9 @@ extension VhostUserBackend {
   /// Serves a queue until it is empty, its share is used up, or it needs something that is not here.
   ///
   /// What it came upon is left in the vring, to be settled by the thread that runs this.
-  func serve(_ vring: Vring, _ isKicked: Bool) {
-    vring.needsService = false
+  func serve(_ vring: Vring) {
+    let isKicked = vring.isKicked
+    (vring.needsService, vring.isKicked) = (false, false)
     guard vring.canBeServed, var queue = vring.queue.take() else { return }
     observer?.willServe(
       vring.index, used: queue.position, fetched: queue.fetchedPosition, isNotified: isKicked)

@@ -158,24 +158,24 @@ extension BlockDevice {
   }
 
   /// Completes what is done, in its order; what changed the image is stable then where the driver cannot ask for it.
-  func complete(_ queue: inout VringQueue, _ own: BlockQueue) {
-    if own.finished.isEmpty { return }
-    var isStable = true
-    if isWriteThrough, own.finished.contains(where: { $0.isChanging && $0.reply == .done }) {
+  func complete(_ queue: inout VringQueue, _ finished: borrowing PlainList<FinishedRequest>, _ own: BlockQueue) {
+    var (isStable, isChanged) = (true, false)
+    for i in 0..<finished.count where finished[i].isChanging && finished[i].reply == .done { isChanged = true }
+    if isWriteThrough && isChanged {
       do throws(BlockImageError) { try image.flush() } catch {
         note(error)
         isStable = false
       }
     }
     var (done, failed) = (0 as UInt64, 0 as UInt64)
-    for request in own.finished {
+    for i in 0..<finished.count {
+      let request = finished[i]
       let reply = isStable || !request.isChanging ? request.reply : .failed
       if reply == .done { done += 1 } else { failed += 1 }
       // SAFETY: the last byte of a segment that the device may write.
       unsafe request.status.pointer.storeBytes(of: reply.rawValue, as: UInt8.self)
       queue.complete(request.chain, written: UInt32(clamping: request.chain.writableByteCount))
     }
-    own.finished.removeAll(keepingCapacity: true)
     own.done.add(done)
     own.failed.add(failed)
   }

@@ -157,15 +157,23 @@ public final class BlockDevice: VhostUserDevice, @unchecked Sendable {
   public func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     var budget = StepBudget(bytes: stepByteCount, nanoseconds: stepNanoseconds, clock: clock)
     let own = queues[index]
-    defer { complete(&queue, own) }
+    // In locals: what others can read of the object is checked for exclusive access at each touch.
+    var (held, finished) = (own.held.take(), PlainList<FinishedRequest>())
+    swap(&finished, &own.finished)
+    defer {
+      complete(&queue, finished, own)
+      finished.removeAll()
+      swap(&finished, &own.finished)
+      own.held = held
+    }
     for _ in 0..<limit {
-      if let begun = own.held.take() {
+      if let begun = held.take() {
         var task = begun.task
         guard advance(&task, begun.segments.span, &budget, own.vectors) else {
-          own.held = HeldTask(task: task, segments: begun.segments)
+          held = HeldTask(task: task, segments: begun.segments)
           return .more
         }
-        own.finished.append(FinishedRequest(task, begun.segments.span))
+        finished.append(FinishedRequest(task, begun.segments.span))
         continue
       }
       let chain: DeviceChain
@@ -175,10 +183,10 @@ public final class BlockDevice: VhostUserDevice, @unchecked Sendable {
       } catch { throw .queue(error) }
       var task = try begin(chain, queue.segments)
       guard advance(&task, queue.segments, &budget, own.vectors) else {
-        own.held = HeldTask(task: task, segments: Array(queue.segments))
+        held = HeldTask(task: task, segments: Array(queue.segments))
         return .more
       }
-      own.finished.append(FinishedRequest(task, queue.segments))
+      finished.append(FinishedRequest(task, queue.segments))
     }
     return .more
   }
@@ -205,7 +213,8 @@ public final class BlockDevice: VhostUserDevice, @unchecked Sendable {
 final class BlockQueue {
   /// The request that was begun and is not done.
   var held: HeldTask?
-  var finished: [FinishedRequest] = []
+  /// Those of one call; empty between two, with room for those of the next.
+  var finished = PlainList<FinishedRequest>()
   let vectors = VectorTable()
   let done = Tally()
   let failed = Tally()

@@ -68,7 +68,7 @@ struct BlockRange {
 }
 
 /// A request that is done, until its status is written and its buffer completed.
-struct FinishedRequest {
+struct FinishedRequest: BitwiseCopyable {
   let chain: DeviceChain
   let reply: BlockReply
   let isChanging: Bool

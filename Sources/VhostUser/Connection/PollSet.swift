@@ -22,6 +22,9 @@ public struct PollSet {
   /// Nothing to wait for.
   public init() {}
 
+  /// Leaves nothing to wait for, and keeps its memory.
+  mutating func removeAll() { watches.removeAll(keepingCapacity: true) }
+
   /// Adds a descriptor; a negative one is never ready.
   ///
   /// - Parameters:

@@ -27,9 +27,9 @@ struct FlightEntry {
 ///
 /// As long as buffers are completed in that order, the ring has them where a successor begins. Once one was completed
 /// before another the ring does not tell any more: then descriptors are kept here until nothing is in flight.
-struct Flight {
+struct Flight: ~Copyable {
   /// Fetched and not given back; `written` of one that is done with, and with IN_ORDER kept until those before it are.
-  private var chains: [(chain: DeviceChain, written: UInt32?)] = []
+  private var chains = PlainList<(chain: DeviceChain, written: UInt32?)>()
   /// The descriptors of each, in a packed ring while ``isShuffled``.
   private var copies: [[RingDescriptor]] = []
   /// What a predecessor had in flight, to be fetched before anything else.
@@ -48,10 +48,11 @@ struct Flight {
   /// Everything that a successor has to fetch anew, and does not find in the ring.
   var pending: [FlightEntry] {
     if !isShuffled { return [] }
-    let fetched = chains.indices.map { i in
-      ring == nil ? FlightEntry(head: chains[i].chain.id) : FlightEntry(copies[i])
+    var entries: [FlightEntry] = []
+    for i in 0..<chains.count {
+      entries.append(ring == nil ? FlightEntry(head: chains[i].chain.id) : FlightEntry(copies[i]))
     }
-    return fetched + again
+    return entries + again
   }
 
   /// A buffer was fetched from the ring.
@@ -74,8 +75,10 @@ struct Flight {
 
   /// Which one a chain is; `nil` when it is none of them.
   func index(of chain: DeviceChain) -> Int? {
-    for i in chains.indices where chains[i].chain.id == chain.id && chains[i].written == nil {
-      if chains[i].chain.descriptorCount == chain.descriptorCount { return i }
+    for i in 0..<chains.count {
+      let entry = chains[i]
+      guard entry.chain.id == chain.id, entry.written == nil else { continue }
+      if entry.chain.descriptorCount == chain.descriptorCount { return i }
     }
     return nil
   }
@@ -88,7 +91,7 @@ struct Flight {
     chains.remove(at: index)
     guard isShuffled else { return }
     if ring != nil { copies.remove(at: index) }
-    if chains.isEmpty && again.isEmpty { isShuffled = false }
+    if chains.count == 0 && again.isEmpty { isShuffled = false }
   }
 
   /// Copies the descriptors of all that is in flight, before the first used one is written over them.
@@ -96,10 +99,12 @@ struct Flight {
     isShuffled = true
     guard let ring else { return }
     var position = end
-    for i in chains.indices.reversed() {
+    for i in (0..<chains.count).reversed() {
       position.retreat(by: chains[i].chain.descriptorCount, size: UInt16(ring.size))
     }
-    copies = chains.map { Self.copy($0.chain.descriptorCount, ring, from: &position) }
+    for i in 0..<chains.count {
+      copies.append(Self.copy(chains[i].chain.descriptorCount, ring, from: &position))
+    }
   }
 
   /// With IN_ORDER one is done with before those in front of it.
@@ -107,8 +112,8 @@ struct Flight {
 
   /// The oldest, if it is done with.
   var firstKept: (chain: DeviceChain, written: UInt32)? {
-    guard let first = chains.first, let written = first.written else { return nil }
-    return (first.chain, written)
+    guard chains.count > 0, let written = chains[0].written else { return nil }
+    return (chains[0].chain, written)
   }
 
   private static func copy(

@@ -31,6 +31,8 @@ final class Vring {
   var hasBegun = false
   /// Addresses of the running queue's parts and their sizes, in the front-end's terms.
   var parts: [(address: UInt64, byteCount: Int)] = []
+  /// Whether a kick was taken that it was not served for.
+  var isKicked = false
   /// Whether there may be something to do without a kick.
   var needsService = false
   /// Whether the driver had no more buffers when the device looked last.
@@ -84,7 +86,7 @@ final class Vring {
     suspend()
     published = nil
     (kick, call, error) = (nil, nil, nil)
-    (hasKick, isStarted, needsService) = (false, false, false)
+    (hasKick, isStarted, isKicked, needsService) = (false, false, false, false)
     (waiting, stuck, failure, unsettled) = (nil, nil, nil, nil)
   }
 }
