@@ -158,7 +158,8 @@ public final class BlockDevice: VhostUserDevice, @unchecked Sendable {
     var budget = StepBudget(bytes: stepByteCount, nanoseconds: stepNanoseconds, clock: clock)
     let own = queues[index]
     // In locals: what others can read of the object is checked for exclusive access at each touch.
-    var (held, finished) = (own.held.take(), PlainList<FinishedRequest>())
+    var held = own.held.take()
+    var finished = PlainList<FinishedRequest>()
     swap(&finished, &own.finished)
     defer {
       complete(&queue, finished, own)
