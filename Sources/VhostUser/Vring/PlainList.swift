@@ -1,5 +1,5 @@
-/// Plain values in the order they came, mostly taken out in that order: memory of its own, so that nothing is allocated,
-/// counted or checked for one of them.
+/// Plain values in the order they came, mostly taken out in that order: memory of its own, so that nothing is
+/// allocated, counted or checked for one of them.
 @safe
 struct PlainList<Element: BitwiseCopyable>: ~Copyable {
   /// A power of two of elements, the oldest at `head`; none before the first.
