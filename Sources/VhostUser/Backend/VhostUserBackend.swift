@@ -241,7 +241,8 @@ extension VhostUserBackend {
 
   /// Whether a thread waits for a queue's kick: the first one of all is handled where the queue is made.
   private func isKickAwaited(_ vring: Vring, by thread: Int?) -> Bool {
-    vring.isKickAwaited && thread == (vring.isStarted ? vring.thread : nil)
+    // Whose it is comes first: the rest is its thread's to read.
+    thread == (vring.isStarted ? vring.thread : nil) && vring.isKickAwaited
   }
 
   /// Whether a descriptor of the device's is waited for: not for a queue in which it could not do anything with it.
