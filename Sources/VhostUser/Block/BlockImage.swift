@@ -1,7 +1,6 @@
 internal import CRing
 internal import Glibc
 internal import RingKit
-internal import Synchronization
 
 /// The file or block device behind a disk.
 ///
@@ -15,7 +14,8 @@ final class BlockImage {
   /// Whether blocks can be given back; not known to fail, of a block device.
   let canDiscard: Bool
   /// Times it was made stable, and why it could not be, the first time.
-  private let flushes = Mutex<(count: Int, error: Int32)>((0, 0))
+  private var flushes: (count: Int, error: Int32) = (0, 0)
+  private let flushLock = SystemLock()
   private let fileDescriptor: Int32
   private var isLocked: Bool
   /// Makes the file behind a descriptor stable: 0, or an errno.
@@ -125,7 +125,7 @@ final class BlockImage {
   ///
   /// One at a time, therefore: of two at once the kernel would tell one that all is well.
   func flush() throws(BlockImageError) {
-    let error = flushes.withLock { flushes in
+    let error = flushLock.withLock {
       flushes.count += 1
       if flushes.error == 0 { flushes.error = synchronize(fileDescriptor) }
       return flushes.error
@@ -134,7 +134,7 @@ final class BlockImage {
   }
 
   /// Times it was made stable.
-  var flushCount: Int { flushes.withLock { $0.count } }
+  var flushCount: Int { flushLock.withLock { flushes.count } }
 
   /// Gives the blocks of a range back; nothing where the file system cannot, for a discard is a hint.
   ///
@@ -213,5 +213,24 @@ extension BlockImageError: CustomStringConvertible {
     case .inUse: "it is in use as a disk already, and one of the two users writes"
     case .shrunk(let count, let before): "the image has \(count) bytes now, not \(before)"
     }
+  }
+}
+
+/// A lock of the system's own, which may be held while the kernel waits for a disk.
+@safe
+private final class SystemLock {
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+
+  init() { unsafe pthread_mutex_init(mutex, nil) }
+
+  deinit {
+    unsafe pthread_mutex_destroy(mutex)
+    unsafe mutex.deallocate()
+  }
+
+  func withLock<Value>(_ body: () -> Value) -> Value {
+    unsafe pthread_mutex_lock(mutex)
+    defer { unsafe pthread_mutex_unlock(mutex) }
+    return body()
   }
 }
