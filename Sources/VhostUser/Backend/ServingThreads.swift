@@ -123,3 +123,12 @@ struct QueueWaits {
     try set.wait(milliseconds: isBusy ? 0 : milliseconds)
   }
 }
+
+/// A sum that one thread adds to and any may read.
+struct Tally: ~Copyable {
+  private let sum = Atomic<UInt64>(0)
+
+  var count: UInt64 { sum.load(ordering: .relaxed) }
+
+  func add(_ count: UInt64) { sum.store(sum.load(ordering: .relaxed) &+ count, ordering: .relaxed) }
+}

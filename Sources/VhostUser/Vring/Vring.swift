@@ -1,6 +1,5 @@
 internal import RingIOMMU
 internal import RingKit
-internal import Synchronization
 
 /// One vring of a connection: what the front-end said of it, and the queue while it runs.
 final class Vring {
@@ -174,13 +173,4 @@ struct VringParts {
     }
     return start.flatMap { memory.buffer(host: $0, byteCount: part.byteCount) }
   }
-}
-
-/// A sum that one thread adds to and any may read.
-struct Tally: ~Copyable {
-  private let sum = Atomic<UInt64>(0)
-
-  var count: UInt64 { sum.load(ordering: .relaxed) }
-
-  func add(_ count: UInt64) { sum.store(sum.load(ordering: .relaxed) &+ count, ordering: .relaxed) }
 }
