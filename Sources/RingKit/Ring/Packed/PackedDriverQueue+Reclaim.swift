@@ -24,12 +24,24 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     if id >= ringSize { throw fail(RingViolation(.p18, .identifier, UInt64(id), limit: UInt64(ringSize))) }
     let entry = inFlightTable.entries[id]
     if !inFlightTable.isVisible(entry, id) { throw fail(RingViolation(.p18, .notInFlight, UInt64(id))) }
-    // The length is reserved, hence ignored, unless the device says that it wrote (virtio 1.2, 2.8.4).
-    let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
-    if length > entry.capacity {
-      throw fail(RingViolation(.p21, .length, UInt64(length), limit: UInt64(entry.capacity)))
-    }
-    return (id, length, entry)
+    return (id, try length(word, entry), entry)
+  }
+
+  /// The bytes that a used descriptor says were written.
+  ///
+  /// Without WRITE the length is reserved (virtio 1.2, 2.8.4). QEMU never sets that flag and means the length, and
+  /// Linux's driver takes it. So one that fits is believed, as it is with the flag, and one that does not is ignored.
+  @inlinable @inline(__always)
+  mutating func length(_ word: UInt64, _ entry: InFlightEntry) throws(QueueError) -> UInt32 {
+    let length = UInt32(truncatingIfNeeded: word)
+    if length <= entry.capacity { return length }
+    if !Self.saysWritten(word) { return 0 }
+    throw fail(RingViolation(.p21, .length, UInt64(length), limit: UInt64(entry.capacity)))
+  }
+
+  @inlinable @inline(__always)
+  static func saysWritten(_ word: UInt64) -> Bool {
+    word & PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.write) != 0
   }
 
   /// IN_ORDER: one used descriptor may stand for several buffers, the last of which it names (virtio 1.2, 2.8.9).
@@ -110,7 +122,6 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
     let lap = PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.available | DescriptorFlags.used)
     let looked = lap | PackedRing.word(length: 0, id: 0xffff, flags: 0)
-    let writeFlag = PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.write)
     wasBacklogged = false
     while finishedCount < limit {
       if inFlightTable.returned == inFlightTable.published { return true }
@@ -131,8 +142,11 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         // The slow path handles what is out of turn and reports errors.
         if (word ^ (expected &+ UInt64(truncatingIfNeeded: i) &<< 32)) & looked != 0 { break }
         let entry = entries[id &+ i]
-        let length = word & writeFlag != 0 ? UInt32(truncatingIfNeeded: word) : 0
-        if length > entry.capacity { break }
+        var length = UInt32(truncatingIfNeeded: word)
+        if length > entry.capacity {
+          if Self.saysWritten(word) { break }
+          length = 0
+        }
         do throws(DMAError) {
           _ = try mapper.unmapChecked(
             mappings[id &+ i], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: length)
@@ -159,6 +173,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     inFlightTable.unreturned = inFlightTable.entries[inFlightTable.oldestSlot].token
     used.advance(size: ringSize)
     inFlightTable.retireOldest(1)
+    oldest = inFlightTable.oldestSlot
     return fail(error)
   }
 
@@ -190,8 +205,12 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         // The slow path reports the error.
         if slot >= size { break }
         let entry = cursor.entries[slot]
-        let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
-        if entry.descriptorCount != 1 || length > entry.capacity { break }
+        var length = UInt32(truncatingIfNeeded: word)
+        if entry.descriptorCount != 1 { break }
+        if length > entry.capacity {
+          if Self.saysWritten(word) { break }
+          length = 0
+        }
         if hasTables && inFlightTable.indirectUse[slot] != 0 { break }
         do throws(DMAError) {
           _ = try mapper.unmapChecked(
@@ -232,11 +251,8 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     if id >= ringSize { throw fail(RingViolation(.p18, .identifier, UInt64(id), limit: UInt64(ringSize))) }
     let count = (id &- inFlightTable.oldestSlot) & (ringSize &- 1) &+ 1
     if count > inFlight { throw fail(RingViolation(.p18, .notInFlight, UInt64(id))) }
-    let length = flags & DescriptorFlags.write != 0 ? UInt32(truncatingIfNeeded: word) : 0
-    let capacity = inFlightTable.entries[id].capacity
-    if length > capacity { throw fail(RingViolation(.p21, .length, UInt64(length), limit: UInt64(capacity))) }
+    batchLength = try length(word, inFlightTable.entries[id])
     batchRemaining = count
-    batchLength = length
     return true
   }
 
@@ -297,9 +313,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
       oldest = inFlightTable.oldestSlot
       if let failure {
         batchRemaining &-= 1
-        let error = abandonOldest(failure)
-        oldest = inFlightTable.oldestSlot
-        throw error
+        throw abandonOldest(failure)
       }
     }
   }
