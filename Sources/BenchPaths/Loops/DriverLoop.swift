@@ -15,8 +15,9 @@ struct DriverLoop {
   private(set) var returned: UInt64 = 0
   // Up to which number a loop that takes turns with others goes.
   private var target: UInt64 = 0
-  // How many the next call that adds is to add.
+  // How many the next call that adds is to add, and the next one that takes back may take.
   private var wanted = 0
+  private var look = 0
   // Their slots in the payload pool, which go round; counted along, because a division per buffer would be measured.
   private var addSlot = 0
   private var returnSlot = 0
@@ -60,7 +61,11 @@ struct DriverLoop {
   }
 
   /// So many more buffers are to come back.
-  mutating func begin(_ count: Int) { target = returned &+ UInt64(count) }
+  mutating func begin(_ count: Int) {
+    target = returned &+ UInt64(count)
+    // A driver that polls takes what is there, however few buffers it makes visible at once.
+    look = max(plan.batch, 32)
+  }
 
   /// Takes back all that is there, then tops the ring up; returns how many buffers came back.
   ///
@@ -74,21 +79,21 @@ struct DriverLoop {
     repeat {
       do throws(QueueError) { count = try reclaim(&queue, whole: false) } catch { throw .queue(error) }
       try receive(queue.completions)
-    } while count == plan.batch && returned != added
+    } while count == look && returned != added
     try send(&queue)
     return Int(returned &- before)
   }
 
-  /// Takes back up to a batch of buffers, or all of it; a function of its own, so that a profiler sees it by name.
+  /// Takes back what one look finds, or a whole batch; a function of its own, so that a profiler sees it by name.
   ///
   /// Returns how many there were; the queue's completions are those of its last look.
   @inline(never)
   private func reclaim<Queue: DriverQueue & ~Copyable>(
     _ queue: inout Queue, whole: Bool
   ) throws(QueueError) -> Int {
-    var left = plan.batch
+    var left = look
     repeat { left &-= try queue.reclaim(atMost: left) } while whole && left > 0
-    return plan.batch &- left
+    return look &- left
   }
 
   /// Tops the ring up to `depth`, a whole batch at a time, and makes each batch visible with one store.
@@ -160,6 +165,7 @@ struct DriverLoop {
 
   /// A batch taken back, with the device's end on the same thread.
   mutating func reclaimBatch<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) {
+    look = plan.batch
     do throws(QueueError) { _ = try reclaim(&queue, whole: true) } catch { throw .queue(error) }
   }
 

@@ -134,11 +134,32 @@ protocol RingDevice: DeviceQueue, ~Copyable {
 }
 
 extension RingDevice where Self: ~Copyable {
+  /// Takes one buffer, has it served on the spot, completes it and publishes.
+  ///
+  /// A function of its own: what a loop over a batch keeps in locals costs one buffer more than it saves.
+  @inlinable @inline(never)
+  mutating func serveOne<Failure: Error>(
+    _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
+  ) throws(ServeError<Failure>) -> Int {
+    defer { publish() }
+    let chain: DeviceChain
+    do throws(QueueError) {
+      guard let next = try next() else { return 0 }
+      chain = next
+    } catch { throw .queue(error) }
+    let written: UInt32
+    do throws(Failure) { written = try body(chain, ChainSegments(segments)) } catch { throw .body(error) }
+    complete(chain, written: written)
+    core.translator.service()
+    return 1
+  }
+
   /// Takes up to `limit` buffers, has each served on the spot, completes them and publishes.
   @inlinable @inline(__always)
   mutating func serveAll<Failure: Error>(
     _ limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
+    if limit == 1 { return try serveOne(body) }
     var count = 0
     defer { publish() }
     while count < limit {

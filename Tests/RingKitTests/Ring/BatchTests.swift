@@ -8,6 +8,38 @@ struct BatchTests {
   @Test("every way of adding, serving and reclaiming, mixed at random", arguments: DMAPath.plain)
   func mixed(path: DMAPath) throws { try Conformance.mixedBatches(on: path) }
 
+  @Test("in order, entries for one buffer and for several follow each other; tokens and lengths are right")
+  func inOrderMixed() throws {
+    for layout in RingLayout.allCases {
+      let rig = try Rig(layout, .poisoning, size: 8, features: .inOrder)
+      var (offered, returned) = (0, 0)
+      // Each: how many are served with one entry, and how many bytes the last of them gets of 64.
+      for served in [[1, 1, 3, 1], [2, 1, 1, 1], [1, 4], [1, 1, 1, 1, 1], [5], [1, 2, 1]] {
+        for _ in 0..<served.reduce(0, +) {
+          let token = UInt64(offered)
+          #expect(try rig.driver.add(rig.segment(at: 128 * (offered % 8), 64), .deviceWritable, token: token) == .added)
+          offered += 1
+        }
+        rig.driver.publish()
+        for (turn, count) in served.enumerated() {
+          var left = count
+          _ = try rig.device.serve(atMost: count) { chain, _ throws(Never) in
+            left -= 1
+            return left == 0 && turn % 2 == 1 ? 7 : UInt32(chain.writableByteCount)
+          }
+        }
+        let expected = served.enumerated().flatMap { turn, count in
+          (1...count).map { UInt32($0 == count && turn % 2 == 1 ? 7 : 64) }
+        }
+        let came = try rig.driver.reclaim()
+        #expect(came.map(\.token) == (returned..<offered).map { UInt64($0) }, "\(layout) \(served)")
+        #expect(came.map(\.writtenByteCount) == expected, "\(layout) \(served)")
+        returned = offered
+      }
+      #expect(try rig.audit() == [])
+    }
+  }
+
   struct Stop: Error {}
 
   @Test("a device whose code throws keeps that buffer; those before it are published")
