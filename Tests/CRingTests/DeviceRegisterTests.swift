@@ -13,6 +13,16 @@ import Testing
     #expect(unsafe cring_vfio_map_registers(-1, offset & ~3, bytes, &base, &mapped, &lead) == EBADF)
   }
 
+  /// What the kernel is told lies in a buffer for 128 vectors.
+  @Test func moreInterruptsThanThereIsRoomForAreRefused() {
+    let eventfds = [Int32](repeating: -1, count: Int(CRING_VFIO_VECTORS) + 1)
+    #expect(unsafe cring_vfio_connect_interrupts(-1, eventfds, UInt32(eventfds.count)) == EINVAL)
+    #expect(unsafe cring_vfio_connect_interrupts(-1, eventfds, UInt32(eventfds.count - 1)) == EBADF)
+    #expect(unsafe cring_vfio_connect_interrupts(-1, eventfds, 0) == EBADF)
+    var count: UInt32 = 7
+    #expect(unsafe cring_vfio_interrupts(-1, &count) == EBADF && count == 0)
+  }
+
   @Test func aDoorbellIsStoredWhole() {
     var register: UInt16 = 0
     unsafe cring_vfio_kick16(&register, 0xa55a)

@@ -249,6 +249,8 @@ package struct NetFrames: Sendable {
 
   // Destination and source of local administration, and the type IEEE keeps for experiments.
   private static let addresses: [UInt16] = [0x0002, 0x0000, 0x0100, 0x0002, 0x0000, 0x0200, 0xb588]
+  /// What tells them from others.
+  package static let addressByteCount = 2 * addresses.count
   private static let numberOffset = 16
   private static let payloadOffset = 24
 
@@ -299,7 +301,7 @@ package struct NetFrames: Sendable {
 /// What became of a frame.
 package struct NetFrame: Sendable {
   package var number: UInt64 = 0
-  /// In cycles.
+  /// In the load's unit.
   package var firstSent: UInt64 = 0
   package var lastSent: UInt64 = 0
   /// It has not come back.

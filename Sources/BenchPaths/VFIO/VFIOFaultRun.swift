@@ -21,17 +21,18 @@ package struct VFIOFaultRun {
     try space.showForGood(guest.control)
     var session = try VirtioPCIDevice.session(vfio)
     let start = try VFIOStart(&session, .split, parameters, guest)
-    let ring = try SplitRing(in: start.ring, size: start.configuration.size)
-    let doorbell = try session.start(size: ring.size, ring.addresses)
+    let ring = try SplitRing(in: start.rings[0], size: start.configuration.size)
     var driver = BlockDriver(
       try SplitDriverQueue(
         start.configuration, ring: ring, mapper: DirectMapper(memory: guest.memory, counter: UncountedWork())),
       slots: start.slots)
+    // The queue has cleared its ring, which another one used before.
+    let port = try session.start(size: ring.size, [ring.addresses])[0]
     let page = unsafe SharedMemory(guest.payload.host, byteCount: 4096)
     let target = MemorySegment(GuestPhysicalAddress(Self.iova.rawValue), length: 512)
 
     try vfio.show(guest.payload.host, at: Self.iova, byteCount: 4096)
-    let first = try ask(&driver, doorbell, &session, target)
+    let first = try ask(&driver, port, &session, target)
     guard first == .done else {
       throw BenchError.check("the device cannot read into a page that it sees: \(first.map { "\($0)" } ?? "no answer")")
     }
@@ -39,7 +40,7 @@ package struct VFIOFaultRun {
 
     for offset in stride(from: 0, to: 4096, by: 8) { page.store64(Self.mark, offset) }
     let log = KernelLog()
-    let second = try ask(&driver, doorbell, &session, target)
+    let second = try ask(&driver, port, &session, target)
     // The interrupt that tells of the fault may come after the device's answer.
     usleep(300_000)
     let status = try session.transport.status()
@@ -57,12 +58,12 @@ package struct VFIOFaultRun {
 
   /// What the device says of a read of the first sector; `nil` when it says nothing, or that it needs a reset.
   private func ask(
-    _ driver: inout BlockDriver<SplitDriverQueue<DirectMapper<UncountedWork>>>, _ doorbell: borrowing VFIODoorbell,
+    _ driver: inout BlockDriver<SplitDriverQueue<DirectMapper<UncountedWork>>>, _ port: VFIOPort,
     _ session: inout DeviceSession<VirtioPCIDevice>, _ target: MemorySegment
   ) throws -> BlockStatus? {
     guard try driver.submit(.read, sector: 0, data: target, token: 0) == .added else { return nil }
     driver.queue.publish()
-    if driver.queue.isNotificationDue() { doorbell.ring(0) }
+    port.kick(&driver.queue)
     let late = cring_nanoseconds() &+ UInt64(Self.secondsToAnswer * 1e9)
     while cring_nanoseconds() < late {
       if let completion = try driver.next() { return completion.status }

@@ -4,13 +4,34 @@ import RingKit
 import RingPlatform
 import VhostUser
 
-/// What one path on one ring of a real device took; each block it read was compared.
+/// What `ringbench vfio` found.
+package struct VFIOOutcome: Sendable {
+  /// A disk or a network device.
+  package let kind: DeviceKind
+  /// Number of its IOMMU group.
+  package let group: Int
+  package let rows: [VFIORow]
+  /// Of a disk, unless it was not asked for.
+  package let fault: VFIOFault?
+
+  package init(kind: DeviceKind, group: Int, rows: [VFIORow], fault: VFIOFault?) {
+    (self.kind, self.group, self.rows, self.fault) = (kind, group, rows, fault)
+  }
+}
+
+/// What one path on one ring of a real device took; each block it read and each frame that came was compared.
 package struct VFIORow: Sendable {
-  /// So many requests, one after the other as the depth allows.
+  /// So many requests or frames, one after the other as the depth allows.
   package struct Pass: Sendable {
     package let requests: Int
     package let nanoseconds: UInt64
     package let work: WorkCounts
+    /// Times an interrupt ended the driver's sleep.
+    package let wakeUps: Int
+
+    package init(requests: Int, nanoseconds: UInt64, work: WorkCounts, wakeUps: Int) {
+      (self.requests, self.nanoseconds, self.work, self.wakeUps) = (requests, nanoseconds, work, wakeUps)
+    }
 
     package var nanosecondsPerRequest: Double { Double(nanoseconds) / Double(max(requests, 1)) }
     package func perRequest(_ event: WorkEvent) -> Double { Double(work[event]) / Double(max(requests, 1)) }
@@ -19,10 +40,14 @@ package struct VFIORow: Sendable {
   package let path: VFIOPath
   package let ring: RingLayout
   package let features: VirtioFeatures
-  package let limits: BlockLimits
+  /// Of a disk.
+  package let sectorCount: UInt64?
   /// Where blocks were overwritten first.
   package let write: Pass?
-  package let read: Pass
+  /// Of a disk.
+  package let read: Pass?
+  /// Out and back, of a network device.
+  package let frames: Pass?
 }
 
 /// What `ringbench vfio` runs.
@@ -30,16 +55,35 @@ package struct VFIOParameters: Encodable, Sendable {
   package var device = ""
   package var paths = VFIOPath.allCases
   package var rings = RingLayout.allCases
-  /// Reads of each path on each ring, and as many writes before them with `overwrite`.
+  /// Reads or frames of each path on each ring, and as many writes before reads with `overwrite`.
   package var requests = 1_000
+  /// Payload of a disk's request.
   package var blockBytes = 4096
+  /// A frame without its header of virtio.
+  package var frameBytes = 1514
+  /// Outstanding in each queue.
   package var depth = 16
   package var queueSize = 64
+  /// Of a disk, a thread for each.
+  package var queues = 1
+  /// Whether the driver sleeps until the device interrupts.
+  package var interrupts = false
   package var overwrite = false
   package var fault = true
   package var seed: UInt64 = 1
 
   package init() {}
+
+  /// A network device has one to receive and one to send.
+  func queueCount(of kind: DeviceKind) -> Int { kind == .network ? 2 : queues }
+
+  /// What all that is outstanding takes.
+  func payloadByteCount(for kind: DeviceKind) -> Int {
+    kind == .network ? 2 * framesByteCount : queues * depth * blockBytes
+  }
+
+  /// What the frames of one direction take.
+  var framesByteCount: Int { (NetFrames.byteCount(depth, bytes: frameBytes) + 4095) & ~4095 }
 }
 
 /// How a buffer gets its address on a device behind a real IOMMU.

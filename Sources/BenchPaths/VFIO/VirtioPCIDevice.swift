@@ -1,7 +1,10 @@
 import BenchHarness
+import CRing
+import Glibc
 import RingIOMMU
 import RingKit
 import RingPlatform
+import VhostUser
 
 /// A virtio device behind PCI, as virtio 1.2, 4.1 has it: capabilities that lead to registers.
 ///
@@ -11,10 +14,15 @@ import RingPlatform
 package struct VirtioPCIDevice {
   private static let vendor: UInt32 = 0x1af4
   // 4.1.2.1: 0x1040 and the device's type; a transitional one has an old number and the same registers.
-  private static let modernBlock: UInt32 = 0x1042
-  private static let transitionalBlock: UInt32 = 0x1001
+  private static let kinds: [UInt32: DeviceKind] = [
+    0x1042: .block, 0x1001: .block, 0x1041: .network, 0x1000: .network,
+  ]
+  // 4.1.5.1.2: no interrupt; also what a device answers that cannot give one.
+  private static let noVector: UInt16 = 0xffff
 
   package let vfio: VFIODevice
+  /// A disk or a network device.
+  package let kind: DeviceKind
   private let config: UInt64
   private var common: UInt64 = 0
   private var notify: UInt64 = 0
@@ -27,10 +35,12 @@ package struct VirtioPCIDevice {
     self.vfio = vfio
     config = try vfio.region(7).offset
     let identity = try vfio.read(config, byteCount: 4)
-    guard identity & 0xffff == Self.vendor, [Self.modernBlock, Self.transitionalBlock].contains(identity >> 16) else {
+    guard identity & 0xffff == Self.vendor, let kind = Self.kinds[identity >> 16] else {
       throw BenchError.usage(
-        "\(vfio.address) is no virtio-blk device: its vendor and device are 0x\(String(identity, radix: 16))")
+        "\(vfio.address) is no virtio-blk or virtio-net device: its vendor and device are "
+          + "0x\(String(identity, radix: 16))")
     }
+    self.kind = kind
     // Memory accesses and, as what this is about, the device's own: bus mastering.
     try vfio.write(try vfio.read(config + 4, byteCount: 2) | 0x6, config + 4, byteCount: 2)
     try findCapabilities()
@@ -42,8 +52,8 @@ package struct VirtioPCIDevice {
   /// A session with a device that nothing was said to yet.
   package static func session(_ vfio: VFIODevice) throws -> DeviceSession<VirtioPCIDevice> {
     // The IOMMU is what keeps memory out of the device's reach: VFIOStart requires ACCESS_PLATFORM.
-    DeviceSession(
-      try VirtioPCIDevice(vfio), kind: .block, platform: Platform(secure: false), resetPolls: 1_000_000)
+    let device = try VirtioPCIDevice(vfio)
+    return DeviceSession(device, kind: device.kind, platform: Platform(secure: false), resetPolls: 1_000_000)
   }
 
   private mutating func findCapabilities() throws {
@@ -79,31 +89,91 @@ package struct VirtioPCIDevice {
     try (0..<UInt64(byteCount)).map { UInt8(truncatingIfNeeded: try vfio.read(specific + $0, byteCount: 1)) }
   }
 
-  /// Entries of queue 0 at most.
-  package func queueLimit() throws -> Int {
-    try vfio.write(0, common + 22, byteCount: 2)
+  /// Entries of a queue at most; 0 where there is no such queue (4.1.4.3).
+  package func queueLimit(_ queue: Int) throws -> Int {
+    try select(queue)
     return Int(try vfio.read(common + 24, byteCount: 2))
   }
 
-  /// Hands queue 0 over; the doorbell's store tells the device of new buffers.
+  private func select(_ queue: Int) throws { try vfio.write(UInt32(queue), common + 22, byteCount: 2) }
+
+  /// Hands a queue over.
+  ///
+  /// - Parameters:
+  ///   - queue: its number.
+  ///   - size: its entries.
+  ///   - parts: where its ring is.
+  ///   - interrupt: what the MSI-X vector with the queue's number rings; `nil`: the driver polls.
+  /// - Returns: the queue's doorbell.
+  /// - Throws: ``BenchError``, ``VFIOError``.
   fileprivate func enable(
-    size: Int, _ parts: (GuestPhysicalAddress, GuestPhysicalAddress, GuestPhysicalAddress)
-  ) throws -> VFIODoorbell {
-    try vfio.write(0, common + 22, byteCount: 2)
+    _ queue: Int, size: Int, _ parts: VFIORingAddresses, interrupt: EventDoorbell?
+  ) throws -> VFIOPort {
+    try select(queue)
     try vfio.write(UInt32(size), common + 24, byteCount: 2)
-    // No interrupt: this driver polls.
-    try vfio.write(0xffff, common + 26, byteCount: 2)
+    let vector = interrupt == nil ? Self.noVector : UInt16(queue)
+    try vfio.write(UInt32(vector), common + 26, byteCount: 2)
+    guard try vfio.read(common + 26, byteCount: 2) == vector else {
+      throw BenchError.machine("\(vfio.address) gives queue \(queue) no interrupt; leave out --interrupts")
+    }
     for (part, offset) in [(parts.0, UInt64(32)), (parts.1, 40), (parts.2, 48)] {
       try vfio.write(UInt32(truncatingIfNeeded: part.rawValue), common + offset, byteCount: 4)
       try vfio.write(UInt32(truncatingIfNeeded: part.rawValue >> 32), common + offset + 4, byteCount: 4)
     }
     let offset = UInt64(try vfio.read(common + 30, byteCount: 2)) * notifyMultiplier
     guard offset + 2 <= notifyByteCount else {
-      throw BenchError.check("\(vfio.address) has its doorbell at \(offset) of \(notifyByteCount) bytes")
+      throw BenchError.check("\(vfio.address) has a doorbell at \(offset) of \(notifyByteCount) bytes")
     }
     let doorbell = try vfio.doorbell(at: notify + offset)
     try vfio.write(1, common + 28, byteCount: 2)
-    return doorbell
+    return VFIOPort(doorbell, queue: UInt16(queue), interrupt: interrupt)
+  }
+}
+
+/// Descriptors, and what driver and device tell each other, of a split or a packed ring.
+package typealias VFIORingAddresses = (GuestPhysicalAddress, GuestPhysicalAddress, GuestPhysicalAddress)
+
+/// How driver and device wake each other for one queue.
+///
+/// One thread's at a time; the thread that starts it sees to that.
+package final class VFIOPort: @unchecked Sendable {
+  private let doorbell: VFIODoorbell
+  private let queue: UInt16
+  private let interrupt: EventDoorbell?
+  /// Looks in a row that found nothing.
+  private var idleLooks = 0
+  /// How often an interrupt ended the thread's sleep.
+  package private(set) var wakeUps = 0
+
+  // So many looks before the CPU is given away: another queue's thread, or the device, may need it.
+  private static let looks = 1_000
+
+  init(_ doorbell: consuming VFIODoorbell, queue: UInt16, interrupt: EventDoorbell?) {
+    self.doorbell = doorbell
+    self.queue = queue
+    self.interrupt = interrupt
+  }
+
+  /// Tells the device of new buffers, where it wants to be told (4.1.5.2).
+  func kick<Queue: DriverQueue & ~Copyable>(_ driver: inout Queue) {
+    if driver.isNotificationDue() { doorbell.ring(queue) }
+  }
+
+  /// What a driver does behind each look at its queue: nothing where something came, and else it waits.
+  ///
+  /// With an interrupt it sleeps until that comes, for 100 ms at most.
+  func rest<Queue: DriverQueue & ~Copyable>(_ driver: inout Queue, hasProgress: Bool) {
+    if hasProgress {
+      idleLooks = 0
+      return
+    }
+    if let interrupt {
+      if !driver.enableNotifications(), interrupt.wait(milliseconds: 100) { wakeUps += 1 }
+      driver.disableNotifications()
+      return
+    }
+    idleLooks += 1
+    if idleLooks % Self.looks == 0 { sched_yield() } else { cring_spin_hint() }
   }
 }
 
@@ -154,13 +224,24 @@ extension VirtioPCIDevice: DeviceTransport {
 }
 
 extension DeviceSession<VirtioPCIDevice> {
-  /// Hands queue 0 over and sets DRIVER_OK.
+  /// Hands queues over, 0 and up, and sets DRIVER_OK.
+  ///
+  /// - Parameters:
+  ///   - size: entries of each.
+  ///   - rings: where each is.
+  ///   - interrupts: for each what its MSI-X vector rings; empty: the driver polls.
+  /// - Returns: each queue's doorbell.
+  /// - Throws: ``BenchError``, ``VFIOError``.
   package mutating func start(
-    size: Int, _ parts: (GuestPhysicalAddress, GuestPhysicalAddress, GuestPhysicalAddress)
-  ) throws -> VFIODoorbell {
-    let doorbell = try transport.enable(size: size, parts)
+    size: Int, _ rings: [VFIORingAddresses], interrupts: [EventDoorbell] = []
+  ) throws -> [VFIOPort] {
+    var ports: [VFIOPort] = []
+    for (queue, ring) in rings.enumerated() {
+      ports.append(
+        try transport.enable(queue, size: size, ring, interrupt: interrupts.isEmpty ? nil : interrupts[queue]))
+    }
     do throws(NegotiationError) { try start() } catch { throw refusal(error) }
-    return doorbell
+    return ports
   }
 
   /// What a step that failed means for a run: something that this machine's device cannot do, or a check that failed.
@@ -173,6 +254,8 @@ extension DeviceSession<VirtioPCIDevice> {
         "\(address) does not offer ACCESS_PLATFORM: it would not go through the IOMMU (QEMU: iommu_platform=on)")
     case .notOffered(.packedRing, _):
       .machine("the device offers no packed ring (QEMU: packed=on); choose --ring split")
+    case .notOffered(BlockLimits.multiQueue, _):
+      .machine("the device has one queue (QEMU: num-queues=4); leave out --queues")
     case .notOffered: .machine("\(address): \(error)")
     default: .check("\(address): \(error)")
     }

@@ -124,4 +124,28 @@ int cring_vfio_map_registers(int device, uint64_t offset, size_t bytes, void **b
 
 void cring_vfio_unmap_registers(void *base, size_t mapped) { munmap(base, mapped); }
 
+int cring_vfio_interrupts(int device, uint32_t *count) {
+  struct vfio_irq_info info = {.argsz = sizeof info, .index = VFIO_PCI_MSIX_IRQ_INDEX};
+  *count = 0;
+  if (ioctl(device, VFIO_DEVICE_GET_IRQ_INFO, &info)) return errno;
+  // Without the flag a vector cannot ring an eventfd.
+  if (info.flags & VFIO_IRQ_INFO_EVENTFD) *count = info.count;
+  return 0;
+}
+
+int cring_vfio_connect_interrupts(int device, const int *eventfds, uint32_t count) {
+  union {
+    struct vfio_irq_set set;
+    unsigned char bytes[sizeof(struct vfio_irq_set) + CRING_VFIO_VECTORS * sizeof(int32_t)];
+  } request = {.set = {.index = VFIO_PCI_MSIX_IRQ_INDEX, .flags = VFIO_IRQ_SET_ACTION_TRIGGER, .count = count}};
+  _Static_assert(sizeof(int) == sizeof(int32_t), "what the kernel takes an eventfd as");
+  if (count > CRING_VFIO_VECTORS) return EINVAL;
+  size_t bytes = count * sizeof(int32_t);
+  // No vector: that switches MSI-X off.
+  request.set.flags |= count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE;
+  request.set.argsz = (uint32_t)(offsetof(struct vfio_irq_set, data) + bytes);
+  if (bytes) memcpy(request.bytes + offsetof(struct vfio_irq_set, data), eventfds, bytes);
+  return ioctl(device, VFIO_DEVICE_SET_IRQS, &request.set) ? errno : 0;
+}
+
 int cring_vfio_reset(int device) { return ioctl(device, VFIO_DEVICE_RESET) ? errno : 0; }

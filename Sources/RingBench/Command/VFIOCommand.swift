@@ -6,19 +6,20 @@ import BenchReport
 import Glibc
 import RingPlatform
 
-/// `ringbench vfio`: a virtio-blk device driven from here, through the machine's own IOMMU.
+/// `ringbench vfio`: a virtio device driven from here, through the machine's own IOMMU.
 struct VFIOCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vfio",
-    abstract: "Drives a virtio-blk PCI device through VFIO: mapped once, mapped for each buffer, or bounced.",
+    abstract: "Drives a virtio PCI device through VFIO: mapped once, mapped for each buffer, or bounced.",
     discussion: """
       The device must belong to vfio-pci:
         echo vfio-pci > /sys/bus/pci/devices/BDF/driver_override
         echo BDF > /sys/bus/pci/drivers/virtio-pci/unbind
         echo BDF > /sys/bus/pci/drivers_probe
 
-      Each path reads the same random blocks, which must come out the same; with --overwrite they are written first. \
-      At the end the device is made to reach for memory that was taken away from it, which must show as a fault.
+      Of a disk each path reads the same random blocks, which must come out the same; with --overwrite they are \
+      written first. At the end the disk is made to reach for memory that was taken away from it, which must show as \
+      a fault. A network device sends numbered frames, and what it is connected to must send them back.
 
       Example:
         ringbench vfio --device 0000:00:04.0 --path premapped --requests 10000
@@ -33,8 +34,8 @@ struct VFIOCommand: ParsableCommand {
     let parameters = try what.parameters()
     let (report, _) = try destination.write(start, areTimes: false) { progress in
       do {
-        let (group, rows, fault) = try VFIOMeasurement(parameters).run(progress: progress)
-        return VFIOReport(machine: .read(), parameters: parameters, group: group, rows: rows, fault: fault)
+        let outcome = try VFIOMeasurement(parameters).run(progress: progress)
+        return VFIOReport(machine: .read(), parameters: parameters, outcome)
       } catch let error as BenchError {
         throw error
       } catch let error as VFIOError {
@@ -63,15 +64,21 @@ struct VFIOOptions: ParsableArguments {
   @Option(help: "\(RingLayout.names). \(OptionTitle.lists) (default: both)", completion: RingLayout.completion)
   var ring: [String] = []
 
-  @Option(parsing: .unconditional, help: "Reads of each path on each ring.")
+  @Option(parsing: .unconditional, help: "Reads or frames of each path on each ring.")
   var requests = 1_000
 
-  @Option(parsing: .unconditional, help: "Bytes of a request, a multiple of 512 up to 64 KiB.")
+  @Option(parsing: .unconditional, help: "Bytes of a disk's request, a multiple of 512 up to 64 KiB.")
   var size = "4KiB"
+
+  @Option(parsing: .unconditional, help: "Bytes of a network device's frame, 60 to 1514.")
+  var frame = 1514
 
   @Option(
     parsing: .unconditional,
-    help: "Requests outstanding, 1 to 64; a third of the queue at most. (default: 16, or a third of the queue if fewer)"
+    help: """
+      Requests or frames outstanding in a queue, 1 to 64; a third of it at most. (default: 16, or a third of the queue \
+      if fewer)
+      """
   )
   var depth: Int?
 
@@ -80,10 +87,16 @@ struct VFIOOptions: ParsableArguments {
     help: "Descriptors of the ring, a power of two from 4 to 1024; fewer where the device has fewer.")
   var queueSize = 64
 
+  @Option(parsing: .unconditional, help: "Queues of a disk, 1 to 64; a thread drives each.")
+  var queues = 1
+
+  @Flag(help: "Sleep until the device interrupts (MSI-X), instead of polling.")
+  var interrupts = false
+
   @Flag(help: "Write the blocks before they are read: destroys what is on the device.")
   var overwrite = false
 
-  @Flag(help: "Do not make the device reach for memory that was taken away.")
+  @Flag(help: "Do not make a disk reach for memory that was taken away.")
   var noFault = false
 
   @Option(parsing: .unconditional, help: "Seed of the blocks' order.")
@@ -96,6 +109,8 @@ struct VFIOOptions: ParsableArguments {
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
     try (1...100_000_000).check(requests, "--requests")
     parameters.blockBytes = try OptionCheck.sectors(size, upTo: (64 << 10, "64 KiB"))
+    try (60...1514).check(frame, "--frame")
+    try (1...64).check(queues, "--queues")
     guard (4...1024).contains(queueSize), queueSize & (queueSize - 1) == 0 else {
       throw .usage("--queue-size is a power of two from 4 to 1024, not \(queueSize)")
     }
@@ -107,6 +122,9 @@ struct VFIOOptions: ParsableArguments {
     parameters.requests = requests
     parameters.depth = depth
     parameters.queueSize = queueSize
+    parameters.frameBytes = frame
+    parameters.queues = queues
+    parameters.interrupts = interrupts
     parameters.overwrite = overwrite
     parameters.fault = !noFault
     parameters.seed = seed

@@ -112,6 +112,28 @@ public final class VFIODevice: @unchecked Sendable {
     return unsafe VFIODoorbell(base: base, mapped: mapped, lead: lead)
   }
 
+  /// How many MSI-X vectors the device has; 0 where none can ring a doorbell.
+  ///
+  /// - Throws: ``VFIOError/registers(errno:)``.
+  public func interruptCount() throws(VFIOError) -> Int {
+    var count: UInt32 = 0
+    let error = unsafe cring_vfio_interrupts(files.device, &count)
+    guard error == 0 else { throw .registers(errno: error) }
+    return Int(count)
+  }
+
+  /// Has the device's MSI-X vectors ring doorbells: vector 0 the first, and so on.
+  ///
+  /// What was connected before is not any more; an empty list switches MSI-X off.
+  ///
+  /// - Parameter doorbells: 128 at most; the kernel keeps their eventfds until they are replaced or the device closed.
+  /// - Throws: ``VFIOError/interrupts(errno:)``: EINVAL for more doorbells than the device has vectors.
+  public func connectInterrupts(_ doorbells: [EventDoorbell]) throws(VFIOError) {
+    let eventfds = doorbells.map(\.fileDescriptor)
+    let error = unsafe cring_vfio_connect_interrupts(files.device, eventfds, UInt32(clamping: eventfds.count))
+    guard error == 0 else { throw .interrupts(errno: error) }
+  }
+
   /// Resets the device's function, where it has such a reset.
   public func reset() { _ = cring_vfio_reset(files.device) }
 }
@@ -156,6 +178,8 @@ public enum VFIOError: Error, Equatable, Sendable {
   case refused(group: Int, errno: Int32)
   /// An access to the device's registers failed.
   case registers(errno: Int32)
+  /// The device's interrupts cannot ring doorbells.
+  case interrupts(errno: Int32)
 }
 
 extension VFIOError: CustomStringConvertible {
@@ -176,6 +200,9 @@ extension VFIOError: CustomStringConvertible {
       "the kernel does not hand out IOMMU group \(group) (\(SystemError.text(errno))); its log says why "
         + "(interrupt remapping?)"
     case .registers(let errno): "the device's registers cannot be reached (\(SystemError.text(errno)))"
+    case .interrupts(let errno):
+      "the device's interrupts cannot be had (\(SystemError.text(errno))); a device without MSI-X, or with fewer "
+        + "vectors, is polled"
     }
   }
 }

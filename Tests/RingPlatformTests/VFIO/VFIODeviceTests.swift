@@ -14,6 +14,7 @@ import Testing
       (.noSuchDevice("x"), "lspci"), (.noIOMMU("x"), "intel_iommu=on"), (.unavailable(errno: 2), "modprobe"),
       (.noSuitableIOMMU, "modprobe"), (.groupUnavailable(group: 3, errno: 2), "vfio-pci"),
       (.groupNotViable(group: 3), "vfio-pci"), (.refused(group: 3, errno: 1), "log"),
+      (.interrupts(errno: 22), "polled"),
     ]
     for (refusal, help) in refusals { #expect(refusal.description.contains(help)) }
   }

@@ -56,6 +56,13 @@ static inline void cring_vfio_kick16(void *at, uint16_t value) {
   *(volatile uint16_t *)at = value;
 }
 
+// How many MSI-X vectors the device has; 0: none. Returns 0 or errno.
+int cring_vfio_interrupts(int device, uint32_t *count);
+// Has the first `count` vectors ring the eventfds, and no other; count 0: none. Returns 0 or errno, EINVAL beyond
+// CRING_VFIO_VECTORS.
+enum { CRING_VFIO_VECTORS = 128 };
+int cring_vfio_connect_interrupts(int device, const int *eventfds, uint32_t count);
+
 // Resets the device's function. Returns 0, or errno: ENOTTY where it has no such reset.
 int cring_vfio_reset(int device);
 
