@@ -23,8 +23,9 @@ if [ "$code" -ne 0 ]; then
     echo "test: it ended before its closing line; the last lines of $log:"
     tail -n 30 "$log"
   fi
-  # The environment variable of that name repeats the numbers of one.
+  # The environment variable of that name repeats the numbers of one. What failed is said last.
   grep -a 'RINGKIT_SEED=' "$log" | sort -u
+  grep -aE '^✘|^↳' "$log"
 fi
 echo "test: built in ${built:-?}, $SECONDS s in all"
 exit "$code"

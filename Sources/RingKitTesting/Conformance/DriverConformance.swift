@@ -17,6 +17,8 @@ public struct DriverConformance: Sendable {
   private let kind: ConformanceKind
   private let disk: String?
   private let milliseconds: Int
+  /// Called on the device's thread instead of a wait of some microseconds, so that a test changes what is in flight then.
+  package var pause: (@Sendable (DriverPause) -> Void)?
 
   /// Checks of a driver of a kind of device.
   ///
@@ -88,7 +90,7 @@ public struct DriverConformance: Sendable {
   private func watch<Device: VhostUserDevice>(
     _ connection: VhostUserConnection, _ device: Device, _ isOver: () -> Bool, _ reorders: @escaping (Int) -> Bool
   ) throws -> [ConformanceOutcome] {
-    let watch = DriverWatch(milliseconds: milliseconds, reorders: reorders)
+    let watch = DriverWatch(milliseconds: milliseconds, pause: pause, reorders: reorders)
     let backend = VhostUserBackend(connection, device: device)
     backend.observer = watch
     var moved = cring_nanoseconds()

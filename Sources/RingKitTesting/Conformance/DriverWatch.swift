@@ -2,10 +2,16 @@ internal import Glibc
 internal import RingKit
 internal import VhostUser
 
+/// A point between which the device's thread looks twice at what is in flight.
+package enum DriverPause: Sendable {
+  case beforeSecondLook, afterSecondLook
+}
+
 /// The rings of a session, and what the driver did with them.
 final class DriverWatch: VringObserver {
   private let milliseconds: Int
   private let reorders: (Int) -> Bool
+  private let pause: (DriverPause) -> Void
   private var queues: [Int: WatchedQueue] = [:]
   private(set) var tallies: [DriverTally] = []
   /// What the device left in the flags of a split ring's used part when the queue was taken away, by its address.
@@ -16,8 +22,11 @@ final class DriverWatch: VringObserver {
   private var unnotified: [Int: UInt64] = [:]
   private(set) var hasFailed = false
 
-  init(milliseconds: Int, reorders: @escaping (Int) -> Bool) {
+  init(milliseconds: Int, pause: ((DriverPause) -> Void)?, reorders: @escaping (Int) -> Bool) {
     (self.milliseconds, self.reorders) = (milliseconds, reorders)
+    // A test's limit of ten seconds does not make it slow.
+    let microseconds = UInt32(min(max(milliseconds, 100), 2000))
+    self.pause = pause ?? { if $0 == .beforeSecondLook { usleep(microseconds) } }
   }
 
   /// What is counted for a set of features, those of the kind of device aside.
@@ -48,10 +57,8 @@ final class DriverWatch: VringObserver {
   func mayReorder(_ index: Int) -> Bool { reorders(index) }
 
   func willServe(_ index: Int, used: UInt16, fetched: UInt16, isNotified: Bool) {
-    // A test's limit of ten seconds does not make it slow.
-    let dwell = UInt32(min(max(milliseconds, 100), 2000))
     queues[index]?.willServe(
-      used: used, fetched: fetched, isNotified: isNotified, waited: unasked.removeValue(forKey: index), dwell: dwell)
+      used: used, fetched: fetched, isNotified: isNotified, waited: unasked.removeValue(forKey: index), pause: pause)
   }
 
   func didServe(_ index: Int, fetched: UInt16, isAsleep: Bool) {

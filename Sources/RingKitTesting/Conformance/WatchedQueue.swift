@@ -59,7 +59,7 @@ final class WatchedQueue {
   }
 
   /// The device is about to serve the queue; `limit` milliseconds were waited for a notification that did not come.
-  func willServe(used word: UInt16, fetched end: UInt16, isNotified: Bool, waited limit: Int?, dwell: UInt32) {
+  func willServe(used word: UInt16, fetched end: UInt16, isNotified: Bool, waited limit: Int?, pause: (DriverPause) -> Void) {
     used = position(word)
     if seen == nil { seen = position(end) }
     let isNew = look()
@@ -75,8 +75,9 @@ final class WatchedQueue {
     // The driver has time to change what is in flight, and must not.
     batches += 1
     if batches > 64, batches % 64 != 0 { return }
-    usleep(dwell)
+    pause(.beforeSecondLook)
     _ = look()
+    pause(.afterSecondLook)
   }
 
   func didServe(fetched end: UInt16, isAsleep: Bool) {

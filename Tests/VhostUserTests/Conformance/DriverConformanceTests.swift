@@ -30,10 +30,12 @@ import VhostUser
     of fault: DriverFault?, _ features: VirtioFeatures, isPacked: Bool
   ) throws -> [ConformanceOutcome] {
     // No driver that keeps the rules takes ten seconds, on whatever machine.
-    let conformance = DriverConformance(.block, milliseconds: fault?.isOfNotification == true ? 100 : 10_000)
+    var conformance = DriverConformance(.block, milliseconds: fault?.isOfNotification == true ? 100 : 10_000)
+    let meeting = Meeting()
+    conformance.pause = { meeting.pause($0) }
     let result = Result()
     let port = try session(conformance, features.union(isPacked ? [.version1, .packedRing] : .version1), result)
-    try ModelDriver.run(port, fault, rounds: 24)
+    try ModelDriver.run(port, fault, meeting, rounds: 24)
     // Returns when the device has seen the end.
     port.close()
     return result.outcomes.withLock { $0 }

@@ -45,6 +45,9 @@ enum DriverFault: String, CaseIterable, Sendable {
   var isPacked: Bool { rule.hasPrefix("P") || rawValue.hasSuffix(" packed") }
   var isOfNotification: Bool { ["S17", "S18"].contains(rule) }
 
+  /// Whether it can be seen only while the device has what the driver made available.
+  var changesWhatIsInFlight: Bool { [.indexBack, .reusedEarly, .changedLater].contains(self) }
+
   /// What is negotiated beside VERSION_1 and the layout.
   var features: VirtioFeatures {
     switch self {
@@ -71,22 +74,23 @@ struct ModelDriver {
   private let features: VirtioFeatures
   private let fault: DriverFault?
   private let port: VhostUserPort
+  private let meeting: Meeting
   /// Buffers, in a packed ring descriptors, that were made available and that came back.
   private var position: Int
   private var used: Int
   private var isOver = false
 
   /// Runs in the caller's thread, until all rounds are done or the device has gone.
-  static func run(_ port: VhostUserPort, _ fault: DriverFault?, rounds: Int) throws {
+  static func run(_ port: VhostUserPort, _ fault: DriverFault?, _ meeting: Meeting, rounds: Int) throws {
     let region = try MemoryRegion(at: GuestPhysicalAddress(1 << 28), byteCount: 1 << 16)
-    var driver = ModelDriver(port, GuestBuffer(whole: region), fault)
+    var driver = ModelDriver(port, GuestBuffer(whole: region), fault, meeting)
     try port.share(try GuestMemory([region]))
     try port.start(0, driver.ring, base: driver.base)
     for round in 0..<rounds where !driver.isOver { driver.goRound(round) }
   }
 
-  private init(_ port: VhostUserPort, _ memory: GuestBuffer, _ fault: DriverFault?) {
-    (self.port, self.fault, features) = (port, fault, port.features)
+  private init(_ port: VhostUserPort, _ memory: GuestBuffer, _ fault: DriverFault?, _ meeting: Meeting) {
+    (self.port, self.fault, self.meeting, features) = (port, fault, meeting, port.features)
     let isPacked = port.features.contains(.packedRing)
     ring = RingMemory(in: memory.slice(at: 0, byteCount: 4096), isPacked: isPacked, size: Self.size)
     data = memory.slice(at: 4096, byteCount: memory.byteCount - 4096)
@@ -113,6 +117,7 @@ struct ModelDriver {
     // The first rounds are as they should be.
     let broken = round >= 2 || fault == .noFirstNotification ? fault : nil
     let start = position
+    if broken?.changesWhatIsInFlight == true { meeting.ask() }
     var lengths: [Int] = []
     var heads: [(slot: Int, descriptor: RawDescriptor)] = []
     // One that is as long as the ring leaves no room for another.
@@ -237,17 +242,14 @@ struct ModelDriver {
     return (position % Self.size, head)
   }
 
-  /// Changes what the device has, for as long as it has not used it, and makes it as it was.
+  /// Changes what the device has, between its two looks, and makes it as it was.
   private func meddle(_ fault: DriverFault, _ start: Int) {
     switch fault {
     case .indexBack:
-      usleep(300)
-      ring.availableIndex = UInt16(truncatingIfNeeded: position - 1)
-      usleep(5_000)
+      meeting.change { ring.availableIndex = UInt16(truncatingIfNeeded: position - 1) }
       ring.availableIndex = UInt16(truncatingIfNeeded: position)
       port.kick(0)
     case .reusedEarly, .changedLater:
-      usleep(300)
       let slot = start % Self.size
       let old = ring[slot]
       guard RingMemory.lapFlags(old.flags) == ring.availableFlags(at: start) else { return }
@@ -259,8 +261,7 @@ struct ModelDriver {
           old.flags & ~(RawDescriptor.available | RawDescriptor.used)
           | ring.availableFlags(at: start + Self.size)
       }
-      ring[slot] = new
-      usleep(5_000)
+      meeting.change { ring[slot] = new }
       guard ring[slot] == new else { return }
       ring[slot] = old
       port.kick(0)
