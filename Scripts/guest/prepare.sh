@@ -1,11 +1,12 @@
 #!/bin/sh
 # Makes a small Linux guest in .build/guest: vmlinuz, and base.cpio, an initramfs of busybox, modules and our load generators.
 #
-#   prepare.sh [--arch arm64] [--kernel VMLINUZ --modules DIRECTORY] [--busybox PROGRAM]
+#   prepare.sh [--arch arm64] [--backports | --kernel VMLINUZ --modules DIRECTORY] [--busybox PROGRAM]
 #
-# Nothing is installed but QEMU and, where they are missing, a C library's static half and a cross compiler: kernel and busybox are
+# Nothing is installed but QEMU and, where they are missing, xz, a C library's static half and a cross compiler: kernel and busybox are
 # downloaded with apt-get as packages and unpacked. Without apt-get the last three options name them; DIRECTORY is
-# .../lib/modules/VERSION. --arch arm64 makes a guest of that architecture, in .build/guest/arm64. What is there and still fits is
+# .../lib/modules/VERSION. --arch arm64 makes a guest of that architecture, in .build/guest/arm64. --backports (Debian only) takes the
+# kernel from the release's backports, in the subdirectory backports of that directory. What is there and still fits is
 # kept. Ends with 0, 2 (a wrong argument) or 3 (what is missing, in one line).
 set -eu
 cd "$(dirname "$0")/../.."
@@ -19,16 +20,23 @@ lacks() {
 
 kernel="" modules="" busybox="" arch=x86-64 backports=""
 while [ $# -gt 0 ]; do
-  [ $# -ge 2 ] || { say "$1 needs a value"; exit 2; }
-  case $1 in
-  --arch) arch=$2 ;;
-  --kernel) kernel=$2 ;;
-  --modules) modules=$2 ;;
-  --busybox) busybox=$2 ;;
-  *) say "there is no option $1; choose from --arch, --kernel, --modules, --busybox"; exit 2 ;;
+  option=$1
+  shift
+  case $option in
+  --backports) backports=-backports; continue ;;
+  --arch | --kernel | --modules | --busybox) ;;
+  *) say "there is no option $option; choose from --arch, --backports, --kernel, --modules, --busybox"; exit 2 ;;
   esac
-  shift 2
+  [ $# -gt 0 ] || { say "$option needs a value"; exit 2; }
+  case $option in
+  --arch) arch=$1 ;;
+  --kernel) kernel=$1 ;;
+  --modules) modules=$1 ;;
+  --busybox) busybox=$1 ;;
+  esac
+  shift
 done
+[ -z "$backports" ] || [ -z "$kernel$modules" ] || { say "--backports and --kernel both name the kernel"; exit 2; }
 [ -z "$kernel" ] && [ -z "$modules" ] || {
   [ -r "$kernel" ] && [ -d "$modules" ] || {
     say "--kernel and --modules go together: a readable vmlinuz, and its directory under lib/modules"
@@ -36,7 +44,6 @@ done
   }
 }
 [ -z "$busybox" ] || [ -x "$busybox" ] || { say "--busybox names no program: $busybox"; exit 2; }
-[ -z "$backports" ] || [ -z "$kernel" ] || { say "--backports and --kernel both name the kernel"; exit 2; }
 case $arch in
 x86-64) debian=amd64 emulator=qemu-system-x86_64 emulator_package=qemu-system-x86 ;;
 arm64) debian=arm64 emulator=qemu-system-aarch64 emulator_package=qemu-system-arm ;;
@@ -44,6 +51,12 @@ arm64) debian=arm64 emulator=qemu-system-aarch64 emulator_package=qemu-system-ar
 esac
 
 [ "$(uname -m)" = x86_64 ] || lacks "the guest is made on x86-64, and runs this machine's programs; this machine is $(uname -m)"
+if [ -n "$backports" ]; then
+  # In a subshell: os-release sets names of its own.
+  release=$(. /etc/os-release 2>/dev/null && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") || release=""
+  [ -n "$release" ] || lacks "--backports is for a release of Debian; elsewhere give --kernel and --modules"
+  suite_name=$release-backports
+fi
 # bios-256k.bin and the boot roms come as packages that qemu-system-x86 depends on.
 command -v "$emulator" >/dev/null 2>&1 ||
   apt_install guest "$emulator_package" "QEMU is missing; install it (Debian, Ubuntu: apt-get install $emulator_package)" || exit 3
@@ -68,7 +81,7 @@ out=.build/guest
 [ -z "$backports" ] || out=$out/backports
 made_of=$(cat Scripts/guest/prepare.sh Scripts/guest/init Scripts/guest/load.h Scripts/guest/load.c Scripts/guest/load-net.c \
   Scripts/guest/load.sh Scripts/guest/count.c | cksum)
-wanted="$made_of kernel=$kernel modules=$modules busybox=$busybox"
+wanted="$made_of backports=$backports kernel=$kernel modules=$modules busybox=$busybox"
 mkdir -p "$out"
 if [ -r "$out/vmlinuz" ] && [ -r "$out/base.cpio" ] && [ "$(cat "$out/made" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 rm -f "$out/made"
@@ -87,10 +100,9 @@ apt() {
   mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial"
   set -- -o "APT::Architecture=$of" -o "APT::Architectures::=$of" -o "Dir::State::lists=$lists/lists" -o "Dir::Cache=$lists/cache" "$@"
   if [ -n "$suite" ]; then
-    release=$(. /etc/os-release && [ "$ID" = debian ] && echo "$VERSION_CODENAME") || lacks "--backports is for Debian"
     keys=/usr/share/keyrings/debian-archive-keyring.gpg signed=""
     [ ! -e "$keys" ] || signed="[signed-by=$keys] "
-    echo "deb ${signed}http://deb.debian.org/debian $release-backports main" >"$lists/sources.list"
+    echo "deb ${signed}http://deb.debian.org/debian $suite_name main" >"$lists/sources.list"
     set -- -o "Dir::Etc::SourceList=$lists/sources.list" -o Dir::Etc::SourceParts=/dev/null "$@"
   fi
   "$tool" "$@"
@@ -134,8 +146,11 @@ if [ -z "$kernel" ] || [ -z "$busybox" ]; then
 fi
 if [ -z "$kernel" ]; then
   of=$debian suite=$backports
-  package=$(kernel_package) || { apt_lists && package=$(kernel_package); } ||
+  package=$(kernel_package) || { apt_lists && package=$(kernel_package); } || {
+    [ -z "$backports" ] ||
+      lacks "there is no kernel for $debian in $suite_name; apt-get said: $(grep -m 1 '^[EW]:' "$work/log" || echo nothing)"
     lacks "apt-get knows no linux-image-cloud-$debian or linux-image-virtual; give --kernel and --modules"
+  }
   unpack "$package"
   unpacked=$work/unpacked-$of
   # Ubuntu keeps the modules in a package of their own.
@@ -180,7 +195,11 @@ for file in $(cd "$modules" && find kernel/drivers/virtio kernel/drivers/vfio ke
   mkdir -p "$(dirname "$to")"
   case $file in
   *.zst) zstd -qdc "$modules/$file" >"$to" || lacks "zstd is missing; install it (Debian, Ubuntu: apt-get install zstd)" ;;
-  *.xz) xz -dc "$modules/$file" >"$to" || lacks "xz is missing; install it (Debian, Ubuntu: apt-get install xz-utils)" ;;
+  *.xz)
+    command -v xz >/dev/null 2>&1 ||
+      apt_install guest xz-utils "xz is missing; install it (Debian, Ubuntu: apt-get install xz-utils)" || exit 3
+    xz -dc "$modules/$file" >"$to" || lacks "xz cannot unpack $file"
+    ;;
   *.gz) gzip -dc "$modules/$file" >"$to" ;;
   *) cp "$modules/$file" "$to" ;;
   esac
