@@ -66,6 +66,8 @@ import Testing
     ("swiotlb_tbl_map_single", .bounceSearch), ("swiotlb_bounce", .bounceCopy), ("memcpy_erms", .bounceCopy),
     ("__blk_mq_end_request", .blockLayer), ("dd_dispatch_request", .blockLayer), ("__schedule", .scheduler),
     ("hrtimer_interrupt", .interrupts), ("_raw_spin_lock_irqsave", .helpers), ("vfs_write", .rest),
+    ("cache_tag_flush_range", .invalidation), ("free_unref_page", .helpers), ("free_unref_page_list", .pageTable),
+    ("fpsimd_thread_switch", .scheduler), ("gic_handle_irq", .interrupts), ("el0t_64_sync", .rest),
   ])
   func aFunctionHasTheGroupOfTheLongestBeginning(name: String, group: FunctionGroup) {
     #expect(FunctionGroup.of(KernelFunction(name: name)) == group)

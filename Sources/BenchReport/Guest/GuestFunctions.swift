@@ -114,6 +114,7 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
         iommu_map iommu_unmap iommu_pgsize iommu_iova_to_phys intel_iommu_map intel_iommu_unmap
         intel_iommu_iova_to_phys domain_mapping domain_unmap pfn_to_dma_pte dma_pte_ put_pages_list
         free_unref_page_list clflush_cache_range alloc_pgtable_page arm_lpae_ arm_smmu_map arm_smmu_unmap
+        arm_smmu_iova_to_phys iommu_put_pages
         """)
     ),
     (
@@ -121,17 +122,20 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
       words(
         """
         qi_ iommu_flush_ intel_iommu_tlb_sync intel_iommu_iotlb_sync intel_flush_iotlb iommu_iotlb_ fq_flush
-        iommu_dma_flush domain_flush arm_smmu_cmdq arm_smmu_tlb arm_smmu_iotlb
+        iommu_dma_flush domain_flush cache_tag_flush calculate_psi_aligned arm_smmu_cmdq arm_smmu_tlb arm_smmu_iotlb
+        arm_smmu_atc queue_poll
         """)
     ),
     (.bounceSearch, ["swiotlb_"]),
-    (.bounceCopy, ["swiotlb_bounce", "memcpy"]),
+    // On arm64 memcpy and memmove begin at one address.
+    (.bounceCopy, ["swiotlb_bounce", "memcpy", "memmove"]),
     (
       .blockLayer,
       words(
         """
         blk bio_ bvec_ submit_bio dd_ deadline_ elv_ sbitmap_ sbq_ virtblk_ virtio_queue_rq virtio_commit_rqs wbt_
         rq_ req_ block_ iov_iter_ disk_ part_ bdev_ sg_ update_io_ticks ioc_ mempool_ elevator_ insert_requests
+        should_fail_bio get_task_ioprio
         """)
     ),
     (
@@ -140,7 +144,8 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
         """
         packet_ tpacket_ sock_ skb_ napi_ net_ netif_ netdev_ dev_ eth_ qdisc_ sch_ pfifo_ fq_codel_ sk_ virtnet_
         alloc_skb build_skb consume_skb kfree_skb datagram_ validate_xmit xmit_ start_xmit receive_buf page_to_skb
-        page_frag_ skbuff_ csum_ flow_ gro_ move_addr sys_send sys_recv
+        page_frag_ skbuff_ csum_ flow_ gro_ move_addr sys_send sys_recv sockfd_ dql_ passthru_features
+        simple_copy_to_iter receiver_wake
         """)
     ),
     (
@@ -155,7 +160,12 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
         load_balance select_task_rq resched_ process_one_work worker_ queue_work insert_work kthread_ wq_
         kblockd_ queue_delayed mod_delayed delayed_work task_ cpuacct_ nohz_ tick_nohz_ hrtick_ cgroup_
         rcu_note_context_switch enter_lazy_tlb flush_smp_call rseq_ blk_mq_run_work pwq_ need_resched
-        idle_ reweight_ attach_entity detach_entity
+        idle_ reweight_ attach_entity detach_entity check_cfs_ check_spread decay_load is_cpu_allowed
+        assert_clock_updated pick_task_ pick_eevdf avg_vruntime vruntime_eligible update_entity_lag
+        update_deadline dl_server_ wakeup_preempt cond_resched nr_iowait_cpu try_to_grab_pending ct_idle_
+        ct_kernel_ pv_native_safe_halt tsc_verify_tsc_adjust local_touch_nmi mm_cid_ save_fpregs switch_fpu_
+        native_load_tls cpu_switch_to fpsimd_ get_cpu_fpsimd put_cpu_fpsimd tls_preserve mte_thread_switch
+        hw_breakpoint_thread_switch erratum_1418040 this_cpu_has_cap is_affected_midr spectre_v4_enable_task
         """)
     ),
     (
@@ -168,7 +178,11 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
         clockevents_ mod_timer run_timer read_hpet hpet_ add_interrupt_randomness fast_mix generic_handle
         scheduler_tick rcu_sched_clock_irq update_process_times next_timer next_hrtimer calc_wheel
         lock_timer_base detach_if_pending native_apic native_write_msr run_local_timers profile_tick
-        vector_ remove_hrtimer call_timer msi_ restore_regs
+        vector_ remove_hrtimer call_timer msi_ restore_regs native_irq_return irqd_ ioapic_ eoi_ioapic ct_nmi_
+        ct_irq_ read_tsc get_next_timer fetch_next_timer get_nohz_timer tmigr_ ntp_tick account_process_tick
+        run_posix_cpu_timers perf_event_task_tick calc_global_load arch_scale_freq_tick local_bh_enable
+        arch_counter_ arch_timer_ gic_ el1_interrupt el1h_64_irq do_interrupt_handler call_on_irq_stack
+        enter_from_kernel exit_to_kernel ret_to_kernel cond_unmask_eoi lock_hrtimer
         """)
     ),
     (
@@ -177,7 +191,9 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
         """
         raw_spin_ raw_read_ raw_write_ mutex_ rcu_ xa_ xas_ list_ llist_ x86_indirect_thunk x86_return_thunk
         kmem_cache_ kmalloc kfree slab_ radix_tree_ idr_ find_next find_first find_last percpu_ memset strnlen
-        up_ down_ bitmap_ cpumask_ rb_ rwsem_
+        up_ down_ bitmap_ cpumask_ rb_ rwsem_ do_raw_ arch_local_irq_ kern_my_cpu_offset this_cpu_cmpxchg16b
+        update_cpu_freelist alloc_pages get_page_from_freelist rmqueue free_unref_page free_pages clear_page
+        pi_clear_page
         """)
     ),
   ]
