@@ -47,6 +47,7 @@ import Testing
       #expect(devices[2].contains("ats=on,bus=root"))
     }
     #expect(GuestSetting.swiotlb.kernelWords() == ["swiotlb=force"])
+    #expect(GuestSetting.swiotlb.kernelWords(.arm64) == ["swiotlb=16384,force"])
     #expect(GuestSetting.forcedStrict.kernelWords() == ["intel_iommu=on", "iommu.strict=1"])
   }
 
