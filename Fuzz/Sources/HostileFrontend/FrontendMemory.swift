@@ -27,9 +27,15 @@ struct FrontendMemory {
   /// Where it is mapped here.
   static var base: UnsafeMutableRawPointer { region.hostBase.pointer }
 
+  /// The memory that pages written are logged in; longer than any log that is named as it should be.
+  private static let logRegion = make(byteCount: logByteCount)
+  static let logByteCount = 16_384
+  static var log: CInt { logRegion.fileDescriptor ?? -1 }
+
   /// Sentinels everywhere, requests in the regions.
   static func reset() {
     memset(base, Int32(FuzzGuest.sentinel), byteCount)
+    memset(logRegion.hostBase.pointer, 0, logByteCount)
     for region in regions { memset(base + Int(region.offset), Int32(FuzzGuest.request), Int(region.byteCount)) }
   }
 
@@ -46,6 +52,13 @@ struct FrontendMemory {
           "something between \(at) and \(part.lowerBound) of the file, which no table names, changed")
       }
       at = max(at, part.upperBound)
+    }
+  }
+
+  /// No bit is set outside the parts of the log's file that were ever named.
+  static func checkLog(outside named: [Range<UInt64>]) {
+    for at in 0..<logByteCount where logRegion.hostBase.pointer.load(fromByteOffset: at, as: UInt8.self) != 0 {
+      check(named.contains { $0.contains(UInt64(at)) }, "byte \(at) of the log's file, which no message names, changed")
     }
   }
 

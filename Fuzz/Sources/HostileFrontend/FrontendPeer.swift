@@ -87,6 +87,11 @@ final class FrontendPeer {
           SessionModel.Entry(
             guest: word(1 + 4 * i), byteCount: word(2 + 4 * i), user: word(3 + 4 * i), offset: word(4 + 4 * i))
         })
+    case 6:
+      let part = word(1)..<max(word(1), word(1) &+ word(0))
+      if message.descriptors.contains(FrontendMemory.log) { model.logged.append(part) }
+      if message.descriptors.contains(FrontendMemory.sealed) { model.named.append(part) }
+      if message.descriptors.contains(Disk.file) { model.diskIsLog = true }
     case 22:
       let kind = word(3) >> 8 & 0xff
       if kind == 2 { model.update(word(0), word(1), word(2), UInt8(truncatingIfNeeded: word(3))) }
@@ -103,10 +108,15 @@ final class FrontendPeer {
     return Message(request: 5, words: words, descriptors: FrontendMemory.regions.map { _ in FrontendMemory.sealed })
   }
 
-  func address(_ index: Int) -> Message {
+  func address(_ index: Int, isLogged: Bool = false) -> Message {
     let base = model.features & 1 << 33 == 0 ? FrontendMemory.regions[0].user : FrontendMemory.regions[0].guest
     let parts = rings[index & 3].parts
-    return Message(request: 9, words: [UInt64(index), base + parts[0], base + parts[2], base + parts[1], 0])
+    let log = FrontendMemory.regions[0].guest + parts[2]
+    return Message(
+      request: 9,
+      words: [
+        UInt64(index) | (isLogged ? 1 << 32 : 0), base + parts[0], base + parts[2], base + parts[1], isLogged ? log : 0,
+      ])
   }
 
   func makeChannel() -> Message {

@@ -54,7 +54,7 @@ final class FrontendSession {
   /// A disk that may not be written is as it was, and none has become longer.
   func checkDisk() {
     check(lseek(Disk.file, 0, SEEK_END) == Disk.byteCount, "the disk has another size")
-    if choice & 7 != 2 { return }
+    if choice & 7 != 2 || model.diskIsLog { return }
     check(FrontendMemory.isFilled(Disk.content, Disk.byteCount, 0x77), "a read-only disk changed")
   }
 
@@ -62,7 +62,8 @@ final class FrontendSession {
     let features = input.byte()
     let start = input.byte()
     if start & 3 != 0 {
-      begin(features, protocolFeatures: start & 4 == 0 ? 0x3229 : 0x3221)
+      // With a log and a status, or without.
+      begin(features, protocolFeatures: (start & 4 == 0 ? 0x3229 : 0x3221) | (start & 8 == 0 ? 0 : 0x1_0002))
       if start & 3 > 1 { for index in 0..<min(queueCount, 2) { startRing(index, size: start >> 4) } }
     }
     var steps = 0
@@ -77,7 +78,7 @@ final class FrontendSession {
   /// What comes before the rings, as it should be.
   func begin(_ bits: UInt8, protocolFeatures: UInt64) {
     var features: UInt64 = 1 << 30 | 1 << 32
-    for (bit, feature) in [(1, 34), (2, 33), (4, 28), (8, 29), (16, 35)] where Int(bits) & bit != 0 {
+    for (bit, feature) in [(1, 34), (2, 33), (4, 28), (8, 29), (16, 35), (128, 26)] where Int(bits) & bit != 0 {
       features |= 1 << UInt64(feature)
     }
     if case .loopback = backend?.device.kind, bits & 32 == 0 { features |= 1 << 15 }
@@ -86,6 +87,7 @@ final class FrontendSession {
     peer.send(.init(request: 2, words: [features]))
     if bits & 2 != 0 { sendAndClose(peer.makeChannel()) }
     peer.send(peer.table())
+    if bits & 128 != 0 { peer.send(.init(request: 6, words: [4096, 0], descriptors: [FrontendMemory.log])) }
     if bits & 2 != 0 && bits & 64 != 0 {
       for region in FrontendMemory.regions { peer.send(peer.translation(region.guest, 2, 1)) }
     }
@@ -102,7 +104,7 @@ final class FrontendSession {
     clear(index)
     peer.send(.init(request: 8, words: FrontendPeer.pair(index, UInt32(peer.rings[index].size))))
     peer.send(.init(request: 10, words: FrontendPeer.pair(index, base)))
-    peer.send(peer.address(index))
+    peer.send(peer.address(index, isLogged: model.features & 1 << 26 != 0))
     peer.send(.init(request: 13, words: [UInt64(index)], descriptors: [peer.call]))
     peer.send(.init(request: 12, words: [UInt64(index)], descriptors: [peer.kick(index)]))
     peer.send(.init(request: 18, words: FrontendPeer.pair(index, 1)))

@@ -16,6 +16,7 @@ public func hostileFrontend(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt 
     session.run(&input)
     session.peer.close()
     FrontendMemory.checkSentinels(outside: session.model.named)
+    FrontendMemory.checkLog(outside: session.model.logged)
     session.checkDisk()
   }
   check(openDescriptorCount() == open, "\(openDescriptorCount() - open) descriptors stay open")

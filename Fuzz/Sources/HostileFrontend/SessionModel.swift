@@ -24,6 +24,10 @@ final class SessionModel {
   var isExact = true
   /// Parts of the file that any table named.
   var named: [Range<UInt64>] = []
+  /// Parts of the log's file that any message named.
+  var logged: [Range<UInt64>] = []
+  /// Whether the disk's file was handed over as a log.
+  var diskIsLog = false
   var checked = 0
   /// The device's clock: goes on by one at each look, and by what a step says.
   var milliseconds: UInt64 = 0
