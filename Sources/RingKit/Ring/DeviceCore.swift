@@ -134,6 +134,23 @@ protocol RingDevice: DeviceQueue, ~Copyable {
 }
 
 extension RingDevice where Self: ~Copyable {
+  /// Takes the next buffer, has it served on the spot and completes it; false when there is none.
+  @inlinable @inline(__always)
+  mutating func serveNext<Failure: Error>(
+    _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
+  ) throws(ServeError<Failure>) -> Bool {
+    let chain: DeviceChain
+    do throws(QueueError) {
+      guard let next = try next() else { return false }
+      chain = next
+    } catch { throw .queue(error) }
+    let written: UInt32
+    do throws(Failure) { written = try body(chain, ChainSegments(segments)) } catch { throw .body(error) }
+    complete(chain, written: written)
+    core.translator.service()
+    return true
+  }
+
   /// Takes one buffer, has it served on the spot, completes it and publishes.
   ///
   /// A function of its own: what a loop over a batch keeps in locals costs one buffer more than it saves.
@@ -142,16 +159,7 @@ extension RingDevice where Self: ~Copyable {
     _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
     defer { publish() }
-    let chain: DeviceChain
-    do throws(QueueError) {
-      guard let next = try next() else { return 0 }
-      chain = next
-    } catch { throw .queue(error) }
-    let written: UInt32
-    do throws(Failure) { written = try body(chain, ChainSegments(segments)) } catch { throw .body(error) }
-    complete(chain, written: written)
-    core.translator.service()
-    return 1
+    return try serveNext(body) ? 1 : 0
   }
 
   /// Takes up to `limit` buffers, has each served on the spot, completes them and publishes.
@@ -166,15 +174,7 @@ extension RingDevice where Self: ~Copyable {
       count &+= try serveSingles(limit &- count, body)
       if count == limit { break }
       // The first that is not one contiguous element; or there is none.
-      let chain: DeviceChain
-      do throws(QueueError) {
-        guard let next = try next() else { break }
-        chain = next
-      } catch { throw .queue(error) }
-      let written: UInt32
-      do throws(Failure) { written = try body(chain, ChainSegments(segments)) } catch { throw .body(error) }
-      complete(chain, written: written)
-      core.translator.service()
+      guard try serveNext(body) else { break }
       count &+= 1
     }
     return count

@@ -1,10 +1,9 @@
 extension InFlightTable {
-  /// Writes what is in flight, and which slots are free, into a state; everything added is published.
-  mutating func save<Mapper: ResumableMapper & ~Copyable>(
+  /// Writes what is in flight, and which slots are free, into a state; everything added is published, and settled.
+  func save<Mapper: ResumableMapper & ~Copyable>(
     into state: inout QueueState, _ mapper: borrowing Mapper, tables: GuestPhysicalAddress,
     _ describe: (UInt64) -> (readable: [MemorySegment], writable: [MemorySegment])?
   ) throws(QueueStateError) where Mapper.Mapping == Mapping {
-    settle()
     state.indirectCapacity = indirectCapacity
     state.added = added.rawValue
     state.returned = returned.rawValue
@@ -77,7 +76,7 @@ extension InFlightTable {
 
   /// Becomes the in-flight table that a validated state describes: each mapping is taken over where it was.
   ///
-  /// On failure everything that was taken over is undone.
+  /// On failure the caller abandons what was taken over.
   mutating func restore<Mapper: ResumableMapper & ~Copyable>(
     _ state: QueueState, _ mapper: inout Mapper, tables: GuestPhysicalAddress
   ) throws(QueueStateError) where Mapper.Mapping == Mapping {
@@ -85,14 +84,7 @@ extension InFlightTable {
     added = RingIndex(state.returned)
     returned = RingIndex(state.returned)
     sequenceEnd = returned
-    do throws(QueueStateError) {
-      for buffer in state.inFlight { try restore(buffer, &mapper, tables: tables) }
-    } catch {
-      // What the device wrote is copied out where the path copies; the source has the same bytes.
-      var unseen = 0
-      try? abandon(&mapper) { _ in unseen += 1 }
-      throw error
-    }
+    for buffer in state.inFlight { try restore(buffer, &mapper, tables: tables) }
     added = RingIndex(state.added)
     published = added
     let order = state.inFlight.flatMap(\.slots) + state.free

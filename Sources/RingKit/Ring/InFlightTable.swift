@@ -97,6 +97,27 @@ struct InFlightTable<Mapping: BitwiseCopyable>: ~Copyable {
     freeTail &+= 1
   }
 
+  /// Gives back the slot of a buffer of one descriptor without a table, which is to be unmapped.
+  @inlinable @inline(__always)
+  mutating func giveBackSingle(_ head: UInt16) -> Mapping {
+    entries.cells.markIdle(head)
+    returned = returned.advanced(by: 1)
+    let mapping = mappings[head]
+    giveBack(head)
+    return mapping
+  }
+
+  /// Begins to take back a buffer of another shape; returns what `indirectUse` had of it, 0 for a chain of descriptors.
+  @inlinable @inline(__always)
+  mutating func beginReturn(ofChain head: UInt16) -> UInt32 {
+    compoundInFlight &-= 1
+    entries.cells.markIdle(head)
+    returned = returned.advanced(by: 1)
+    let use = indirectCapacity > 0 ? indirectUse[head] : 0
+    if use != 0 { indirectUse[head] = 0 }
+    return use
+  }
+
   /// Undoes ``takeSlot()`` for the slots taken last, when a chain could not be mapped to its end.
   @inlinable
   mutating func untake(_ count: UInt16) {

@@ -6,6 +6,13 @@ protocol RingDriver: DriverQueue, ~Copyable {
   var mapper: Mapper { get set }
   var broken: Bool { get set }
   var inFlightTable: InFlightTable<Mapper.Mapping> { get set }
+  var finished: PrivateTable<Completion> { get }
+  var finishedCount: Int { get set }
+  var unannounced: UInt64 { get set }
+  var batchRemaining: UInt16 { get set }
+  var batchLength: UInt32 { get set }
+  var isInOrder: Bool { get }
+  var features: VirtioFeatures { get }
   var indirect: SharedMemory? { get }
   var indirectBase: GuestPhysicalAddress { get }
 
@@ -19,6 +26,24 @@ protocol RingDriver: DriverQueue, ~Copyable {
 
   /// Writes the descriptor of a table and enters the buffer.
   mutating func enterTable(_ head: UInt16, _ address: IOVA, length: UInt32, token: UInt64, capacity: UInt32)
+
+  /// The rule that an id in the used ring has to keep.
+  static var usedRule: RingRule { get }
+
+  /// How many buffers at most a used entry can stand for.
+  var usableCount: UInt16 { get }
+
+  /// The buffer that the next used entry names, each field read once and held against what is in flight.
+  mutating func usedBuffer() throws(QueueError) -> (id: UInt16, length: UInt32, entry: InFlightEntry)?
+
+  /// IN_ORDER: the head of the buffer at a position; `behind` buffers of one descriptor stand before it.
+  func orderedHead(at position: RingIndex, behind: UInt16) -> UInt16
+
+  /// Goes on behind so many descriptors that were used.
+  mutating func passUsed(_ descriptors: UInt16)
+
+  /// Prefetches the descriptors of buffers that come back in sequence, which are written next.
+  func prefetchRun(_ slot: Int, _ count: Int)
 }
 
 extension RingDriver where Self: ~Copyable {
@@ -91,6 +116,33 @@ extension RingDriver where Self: ~Copyable {
     }
   }
 
+  /// Maps the segments of a buffer that takes a descriptor for each; `place` is told of each in turn.
+  @inlinable @inline(__always)
+  mutating func mapList(
+    _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ head: UInt16,
+    _ place: (_ slot: UInt16, _ address: IOVA) -> Void
+  ) throws(QueueError) {
+    // A slot within the list heads nothing, and its entry has to say so.
+    inFlightTable.settle()
+    var previous = head
+    for i in 0..<(readable.count &+ writable.count) {
+      let isWritable = i >= readable.count
+      let segment = isWritable ? writable[i &- readable.count] : readable[i]
+      do throws(DMAError) {
+        if segment.length == 0 { throw .outOfBounds(segment) }
+        let (address, mapping) = try mapper.mapChecked(segment, isWritable ? .deviceWritable : .deviceReadable)
+        let slot = inFlightTable.takeSlot()
+        inFlightTable.mappings[slot] = mapping
+        inFlightTable.links[slot] = isWritable ? inFlightTable.writable : 0
+        if i > 0 { inFlightTable.links[previous] = inFlightTable.links[previous] | slot }
+        previous = slot
+        place(slot, address)
+      } catch {
+        try unwind(head, mapped: UInt16(i), because: error)
+      }
+    }
+  }
+
   /// Gives up a chain whose segments are mapped only in part; nothing of it was visible.
   @inlinable @inline(never)
   mutating func unwind(_ head: UInt16, mapped: UInt16, because error: DMAError) throws(QueueError) {
@@ -129,5 +181,26 @@ extension RingDriver where Self: ~Copyable {
   mutating func fail(_ error: DMAError) -> QueueError {
     broken = true
     return .mapping(error)
+  }
+}
+
+extension RingDriver where Self: ~Copyable, Mapper: ResumableMapper {
+  /// The queue's state but for where it stands in its ring; publishes what was added first.
+  mutating func state(
+    _ ring: [GuestPhysicalAddress], isSecure: Bool,
+    _ describe: (UInt64) -> (readable: [MemorySegment], writable: [MemorySegment])?
+  ) throws(QueueStateError) -> QueueState {
+    if broken { throw .broken }
+    publish()
+    var state = QueueState(
+      .driver, features.contains(.packedRing) ? .packed : .split, size: size, features: features, isSecure: isSecure,
+      ring: ring.map(\.rawValue))
+    state.tables = inFlightTable.indirectCapacity > 0 ? indirectBase.rawValue : 0
+    state.batchRemaining = batchRemaining
+    state.batchLength = batchRemaining == 0 ? 0 : batchLength
+    state.unannounced = unannounced
+    inFlightTable.settle()
+    try inFlightTable.save(into: &state, mapper, tables: indirectBase, describe)
+    return state
   }
 }

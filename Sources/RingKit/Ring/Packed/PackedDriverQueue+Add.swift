@@ -37,12 +37,16 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   mutating func addList(
     _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
   ) throws(QueueError) -> AddResult {
-    // A slot within the list heads nothing, and its entry has to say so.
-    inFlightTable.settle()
     let count = readable.count &+ writable.count
     let id = inFlightTable.nextSlot
     let capacity = try chainCapacity(readable, writable)
-    try mapList(readable, writable, id)
+    // The addresses mean nothing before the flags do.
+    let (descriptors, size) = (ring.descriptors, ringSize)
+    var place = available
+    try mapList(readable, writable, id) { _, address in
+      descriptors.store64(address.rawValue, Int(place.offset) &* 16)
+      place.advance(by: 1, size: size)
+    }
     // Flags only now: a descriptor whose AVAIL bit has changed may not be touched again (P3), not even to undo it.
     var position = available
     var first: UInt64 = 0
@@ -65,32 +69,6 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     available = position
     inFlightTable.enterChain(id, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
     return .added
-  }
-
-  /// Maps every segment of a list and writes the addresses, which mean nothing before the flags do.
-  @inlinable @inline(__always)
-  mutating func mapList(
-    _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ id: UInt16
-  ) throws(QueueError) {
-    var previous = id
-    var position = available
-    for i in 0..<(readable.count &+ writable.count) {
-      let isWritable = i >= readable.count
-      let segment = isWritable ? writable[i &- readable.count] : readable[i]
-      do throws(DMAError) {
-        if segment.length == 0 { throw .outOfBounds(segment) }
-        let (address, mapping) = try mapper.mapChecked(segment, isWritable ? .deviceWritable : .deviceReadable)
-        let slot = inFlightTable.takeSlot()
-        inFlightTable.mappings[slot] = mapping
-        inFlightTable.links[slot] = isWritable ? inFlightTable.writable : 0
-        if i > 0 { inFlightTable.links[previous] = inFlightTable.links[previous] | slot }
-        previous = slot
-        ring.descriptors.store64(address.rawValue, Int(position.offset) &* 16)
-        position.advance(by: 1, size: ringSize)
-      } catch {
-        try unwind(id, mapped: UInt16(i), because: error)
-      }
-    }
   }
 
   /// Writes length, id and flags of a buffer's first descriptor; those of a batch's first are held back until

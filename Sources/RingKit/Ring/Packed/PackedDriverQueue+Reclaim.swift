@@ -3,78 +3,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   @inlinable
   public mutating func nextUsed() throws(QueueError) -> Completion? {
     if broken { throw .broken }
-    if isInOrder { return try nextInOrder() }
-    guard let (id, length, entry) = try usedDescriptor() else { return nil }
-    used.advance(by: entry.descriptorCount, size: ringSize)
-    try retire(id, entry, written: length)
-    return Completion(token: entry.token, writtenByteCount: length)
-  }
-
-  /// Reads the descriptor at the next used position, once, and finds the buffer it names.
-  @inlinable @inline(__always)
-  mutating func usedDescriptor() throws(QueueError) -> (id: UInt16, length: UInt32, entry: InFlightEntry)? {
-    // With nothing in flight the descriptor there is our own; whatever it says is not a completion.
-    if inFlightTable.published == inFlightTable.returned { return nil }
-    // B12: pairs with B11 in PackedDeviceQueue+Serve.swift.
-    let word = ordering.observe64(ring.descriptors, at: Int(used.offset) &* 16 &+ 8)
-    let flags = UInt16(truncatingIfNeeded: word >> 48)
-    if flags & (DescriptorFlags.available | DescriptorFlags.used) != used.usedFlags { return nil }
-    inFlightTable.settle()
-    let id = UInt16(truncatingIfNeeded: word >> 32)
-    if id >= ringSize { throw fail(RingViolation(.p18, .identifier, UInt64(id), limit: UInt64(ringSize))) }
-    let entry = inFlightTable.entries[id]
-    if !inFlightTable.isVisible(entry, id) { throw fail(RingViolation(.p18, .notInFlight, UInt64(id))) }
-    return (id, try length(word, entry), entry)
-  }
-
-  /// The bytes that a used descriptor says were written.
-  ///
-  /// Without WRITE the length is reserved (virtio 1.2, 2.8.4). QEMU never sets that flag and means the length, and
-  /// Linux's driver takes it. So one that fits is believed, as it is with the flag, and one that does not is ignored.
-  @inlinable @inline(__always)
-  mutating func length(_ word: UInt64, _ entry: InFlightEntry) throws(QueueError) -> UInt32 {
-    let length = UInt32(truncatingIfNeeded: word)
-    if length <= entry.capacity { return length }
-    if !Self.saysWritten(word) { return 0 }
-    throw fail(RingViolation(.p21, .length, UInt64(length), limit: UInt64(entry.capacity)))
-  }
-
-  @inlinable @inline(__always)
-  static func saysWritten(_ word: UInt64) -> Bool {
-    word & PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.write) != 0
-  }
-
-  /// IN_ORDER: one used descriptor may stand for several buffers, the last of which it names (virtio 1.2, 2.8.9).
-  @inlinable @inline(__always)
-  mutating func nextInOrder() throws(QueueError) -> Completion? {
-    if batchRemaining == 0 {
-      guard let (id, length, entry) = try usedDescriptor() else { return nil }
-      let count = RingIndex(entry.position).distance(from: inFlightTable.returned) &+ 1
-      let visible = inFlightTable.published.distance(from: inFlightTable.returned)
-      if count > visible { throw fail(RingViolation(.p18, .identifier, UInt64(id), limit: UInt64(visible))) }
-      batchRemaining = count
-      batchLength = length
-    }
-    inFlightTable.settle()
-    batchRemaining &-= 1
-    let head = oldest
-    let entry = inFlightTable.entries[head]
-    let next = UInt32(head) &+ UInt32(entry.descriptorCount)
-    oldest = UInt16(truncatingIfNeeded: next >= UInt32(ringSize) ? next &- UInt32(ringSize) : next)
-    used.advance(by: entry.descriptorCount, size: ringSize)
-    // The buffers that were skipped count as used completely.
-    let written = batchRemaining == 0 ? batchLength : entry.capacity
-    try retire(head, entry, written: written)
-    return Completion(token: entry.token, writtenByteCount: written)
-  }
-
-  @inlinable @inline(__always)
-  mutating func retire(_ head: UInt16, _ entry: InFlightEntry, written: UInt32) throws(QueueError) {
-    do throws(QueueError) { try inFlightTable.retire(head, entry, written: written, &mapper) } catch {
-      broken = true
-      inFlightTable.unreturned = entry.token
-      throw error
-    }
+    return try takeUsed()
   }
 }
 
@@ -105,7 +34,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
         if finishedCount != limit && inFlightTable.unpublished == 0 { try reclaimSingles(limit) }
       }
       // The first one that is not a published buffer of one descriptor; or there is none.
-      guard finishedCount < limit, let completion = try nextUsed() else { break }
+      guard finishedCount < limit, let completion = try takeUsed() else { break }
       finished[finishedCount] = completion
       finishedCount &+= 1
     }
@@ -165,16 +94,6 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     }
     wasBacklogged = true
     return false
-  }
-
-  /// The oldest buffer could not be unmapped: it is not back, and not the device's either; a reset reports it.
-  @inlinable @inline(never)
-  mutating func abandonOldest(_ error: DMAError) -> QueueError {
-    inFlightTable.unreturned = inFlightTable.entries[inFlightTable.oldestSlot].token
-    used.advance(size: ringSize)
-    inFlightTable.retireOldest(1)
-    oldest = inFlightTable.oldestSlot
-    return fail(error)
   }
 
   /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
@@ -255,66 +174,67 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     batchRemaining = count
     return true
   }
+}
 
-  /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
-  @inlinable @inline(never)
-  mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
-    var cursor = RetireCursor(&inFlightTable)
-    let done = finished.cells
-    let hasTables = inFlightTable.indirectCapacity > 0
-    var (count, remaining) = (finishedCount, batchRemaining)
-    let length = batchLength
-    var (position, head) = (used, oldest)
-    let size = ringSize
-    while count < limit && remaining != 0 {
-      let slot = head
-      let entry = cursor.entries[slot]
-      if entry.descriptorCount != 1 { break }
-      if hasTables && inFlightTable.indirectUse[slot] != 0 { break }
-      cursor.retire(slot)
-      position.advance(size: size)
-      head = head &+ 1 == size ? 0 : head &+ 1
-      remaining &-= 1
-      // The buffers that were skipped count as used completely.
-      let written = remaining == 0 ? length : entry.capacity
-      do throws(DMAError) {
-        _ = try mapper.unmapChecked(
-          cursor.mappings[slot], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
-      } catch {
-        cursor.commit(&inFlightTable)
-        inFlightTable.unreturned = entry.token
-        (used, oldest) = (position, head)
-        (finishedCount, batchRemaining) = (count, remaining)
-        throw fail(error)
-      }
-      done[count] = Completion(token: entry.token, writtenByteCount: written)
-      count &+= 1
-    }
-    cursor.commit(&inFlightTable)
-    (used, oldest) = (position, head)
-    (finishedCount, batchRemaining) = (count, remaining)
+/// What the used descriptors say of the buffers that come back.
+extension PackedDriverQueue where Mapper: ~Copyable {
+  @inlinable static var usedRule: RingRule { .p18 }
+
+  @inlinable @inline(__always)
+  var usableCount: UInt16 { inFlightTable.published.distance(from: inFlightTable.returned) }
+
+  /// Of the descriptor at the next used position, when it is used.
+  @inlinable @inline(__always)
+  mutating func usedBuffer() throws(QueueError) -> (id: UInt16, length: UInt32, entry: InFlightEntry)? {
+    // With nothing in flight the descriptor there is our own; whatever it says is not a completion.
+    if inFlightTable.published == inFlightTable.returned { return nil }
+    // B12: pairs with B11 in PackedDeviceQueue+Serve.swift.
+    let word = ordering.observe64(ring.descriptors, at: Int(used.offset) &* 16 &+ 8)
+    let flags = UInt16(truncatingIfNeeded: word >> 48)
+    if flags & (DescriptorFlags.available | DescriptorFlags.used) != used.usedFlags { return nil }
+    inFlightTable.settle()
+    let id = UInt16(truncatingIfNeeded: word >> 32)
+    if id >= ringSize { throw fail(RingViolation(.p18, .identifier, UInt64(id), limit: UInt64(ringSize))) }
+    let entry = inFlightTable.entries[id]
+    if !inFlightTable.isVisible(entry, id) { throw fail(RingViolation(.p18, .notInFlight, UInt64(id))) }
+    return (id, try length(word, entry), entry)
+  }
+
+  /// The bytes that a used descriptor says were written.
+  ///
+  /// Without WRITE the length is reserved (virtio 1.2, 2.8.4). QEMU never sets that flag and means the length, and
+  /// Linux's driver takes it. So one that fits is believed, as it is with the flag, and one that does not is ignored.
+  @inlinable @inline(__always)
+  mutating func length(_ word: UInt64, _ entry: InFlightEntry) throws(QueueError) -> UInt32 {
+    let length = UInt32(truncatingIfNeeded: word)
+    if length <= entry.capacity { return length }
+    if !Self.saysWritten(word) { return 0 }
+    throw fail(RingViolation(.p21, .length, UInt64(length), limit: UInt64(entry.capacity)))
   }
 
   @inlinable @inline(__always)
-  mutating func reclaimBatchInSequence(_ limit: Int) throws(QueueError) {
-    while finishedCount < limit && batchRemaining != 0 {
-      let slot = Int(inFlightTable.oldestSlot)
-      let run = min(limit &- finishedCount, Int(batchRemaining), ring.size &- slot)
-      // These descriptors are written next.
-      if run > 4 { ring.descriptors.prefetchForWriting(16 &* Int(used.offset), byteCount: 16 &* run) }
-      let (i, failure) = inFlightTable.unmapRun(
-        slot, run, last: Int(batchRemaining) &- 1, written: batchLength,
-        into: finished.cells.advanced(by: finishedCount), &mapper)
-      let count = UInt16(truncatingIfNeeded: i)
-      finishedCount &+= i
-      batchRemaining &-= count
-      used.advance(by: count, size: ringSize)
-      inFlightTable.retireOldest(count)
-      oldest = inFlightTable.oldestSlot
-      if let failure {
-        batchRemaining &-= 1
-        throw abandonOldest(failure)
-      }
-    }
+  static func saysWritten(_ word: UInt64) -> Bool {
+    word & PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.write) != 0
+  }
+
+  @inlinable @inline(__always)
+  func orderedHead(at position: RingIndex, behind: UInt16) -> UInt16 { head(behind) }
+
+  /// IN_ORDER: the slot so many behind that of the oldest buffer.
+  @inlinable @inline(__always)
+  func head(_ behind: UInt16) -> UInt16 {
+    let next = UInt32(oldest) &+ UInt32(behind)
+    return UInt16(truncatingIfNeeded: next >= UInt32(ringSize) ? next &- UInt32(ringSize) : next)
+  }
+
+  @inlinable @inline(__always)
+  mutating func passUsed(_ descriptors: UInt16) {
+    used.advance(by: descriptors, size: ringSize)
+    if isInOrder { oldest = head(descriptors) }
+  }
+
+  @inlinable @inline(__always)
+  func prefetchRun(_ slot: Int, _ count: Int) {
+    if count > 4 { ring.descriptors.prefetchForWriting(16 &* Int(used.offset), byteCount: 16 &* count) }
   }
 }

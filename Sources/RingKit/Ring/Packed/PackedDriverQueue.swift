@@ -118,15 +118,11 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
     available = WrapCounter()
     used = WrapCounter()
     isHolding = false
-    unannounced = 0
     published = WrapCounter()
-    oldest = 0
-    batchRemaining = 0
     wasBacklogged = false
     event = .enable
-    finishedCount = 0
-    broken = false
-    try inFlightTable.abandon(&mapper, abandoned)
+    try abandon(abandoned)
+    oldest = 0
   }
 
   /// Lets the DMA path do what is due by now.
@@ -190,18 +186,10 @@ extension PackedDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper 
   public mutating func saveState(
     isSecure: Bool = false, describing describe: (UInt64) -> (readable: [MemorySegment], writable: [MemorySegment])?
   ) throws(QueueStateError) -> QueueState {
-    if broken { throw .broken }
-    publish()
-    var state = QueueState(
-      .driver, .packed, size: ring.size, features: features, isSecure: isSecure, ring: ring.parts.map(\.rawValue))
-    state.tables = inFlightTable.indirectCapacity > 0 ? indirectBase.rawValue : 0
-    state.batchRemaining = batchRemaining
-    state.batchLength = batchRemaining == 0 ? 0 : batchLength
-    state.unannounced = unannounced
+    var state = try state(ring.parts, isSecure: isSecure, describe)
     state.suppression = event.rawValue
     state.available = QueueState.Position(available)
     state.used = QueueState.Position(used)
-    try inFlightTable.save(into: &state, mapper, tables: indirectBase, describe)
     return state
   }
 
@@ -225,7 +213,11 @@ extension PackedDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper 
   }
 
   private mutating func takeOver(_ state: QueueState) throws(QueueStateError) {
-    try inFlightTable.restore(state, &mapper, tables: indirectBase)
+    do throws(QueueStateError) { try inFlightTable.restore(state, &mapper, tables: indirectBase) } catch {
+      // What the device wrote is copied out where the path copies; the source has the same bytes.
+      try? abandon { _ in }
+      throw error
+    }
     available = state.available?.counter ?? WrapCounter()
     used = state.used?.counter ?? WrapCounter()
     published = available

@@ -34,32 +34,23 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   mutating func addList(
     _ readable: Span<MemorySegment>, _ writable: Span<MemorySegment>, _ token: UInt64
   ) throws(QueueError) -> AddResult {
-    // A slot within the chain heads nothing, and its entry has to say so.
-    inFlightTable.settle()
     let count = readable.count &+ writable.count
     let head = inFlightTable.nextSlot
-    var previous: (slot: UInt16, address: IOVA, length: UInt32, flags: UInt16)?
     let capacity = try chainCapacity(readable, writable)
-    for i in 0..<count {
-      let isWritable = i >= readable.count
-      let segment = isWritable ? writable[i &- readable.count] : readable[i]
-      let direction: DMADirection = isWritable ? .deviceWritable : .deviceReadable
-      do throws(DMAError) {
-        if segment.length == 0 { throw .outOfBounds(segment) }
-        let (address, mapping) = try mapper.mapChecked(segment, direction)
-        let slot = inFlightTable.takeSlot()
-        inFlightTable.mappings[slot] = mapping
-        inFlightTable.links[slot] = isWritable ? inFlightTable.writable : 0
-        if let previous {
-          inFlightTable.links[previous.slot] = inFlightTable.links[previous.slot] | slot
-          write(previous.slot, previous.address, previous.length, previous.flags | DescriptorFlags.next, next: slot)
-        }
-        previous = (slot, address, segment.length, isWritable ? DescriptorFlags.write : 0)
-      } catch {
-        try unwind(head, mapped: UInt16(i), because: error)
-      }
+    let descriptors = ring.descriptors
+    try mapList(readable, writable, head) { slot, address in
+      descriptors.store64(address.rawValue, Int(slot) &* 16)
     }
-    if let previous { write(previous.slot, previous.address, previous.length, previous.flags, next: 0) }
+    var slot = head
+    for i in 0..<count {
+      let (isWritable, isLast) = (i >= readable.count, i &+ 1 == count)
+      let length = isWritable ? writable[i &- readable.count].length : readable[i].length
+      let next = isLast ? 0 : inFlightTable.links[slot] & ~inFlightTable.writable
+      let flags = (isWritable ? DescriptorFlags.write : 0) | (isLast ? 0 : DescriptorFlags.next)
+      descriptors.store64(
+        UInt64(length) | UInt64(flags) << 32 | UInt64(next) << 48, Int(slot) &* 16 &+ 8)
+      slot = next
+    }
     inFlightTable.enterChain(
       head, token: token, capacity: capacity, descriptorCount: UInt16(truncatingIfNeeded: count))
     makeAvailable(head)

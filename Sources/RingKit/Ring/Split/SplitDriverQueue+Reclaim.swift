@@ -9,13 +9,6 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     return try takeUsed()
   }
 
-  /// The next of the buffers that the used index was seen to cover.
-  @inlinable @inline(__always)
-  mutating func takeUsed() throws(QueueError) -> Completion {
-    inFlightTable.settle()
-    return isInOrder ? try nextInOrder() : try nextOutOfOrder()
-  }
-
   /// Reads the used index, once, and holds it against what is in flight.
   @inlinable @inline(__always)
   mutating func observeUsed() throws(QueueError) -> Bool {
@@ -29,60 +22,6 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     }
     usedSeen = index
     return true
-  }
-
-  /// Reads the used entry at the next position, each field once, and finds the buffer it names.
-  @inlinable @inline(__always)
-  mutating func usedEntry() throws(QueueError) -> (id: UInt16, length: UInt32, entry: InFlightEntry) {
-    let offset = 4 &+ 8 &* Int(inFlightTable.returned.slot(mask: mask))
-    let id = ring.used.load32(offset)
-    let length = ring.used.load32(offset &+ 4)
-    if id >= UInt32(ring.size) {
-      throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(ring.size)))
-    }
-    let slot = UInt16(truncatingIfNeeded: id)
-    let entry = inFlightTable.entries[slot]
-    if !inFlightTable.isVisible(entry, slot) { throw fail(RingViolation(.s27, .notInFlight, UInt64(id))) }
-    if length > entry.capacity {
-      throw fail(RingViolation(.s28, .length, UInt64(length), limit: UInt64(entry.capacity)))
-    }
-    return (slot, length, entry)
-  }
-
-  @inlinable @inline(__always)
-  mutating func nextOutOfOrder() throws(QueueError) -> Completion {
-    let (id, length, entry) = try usedEntry()
-    try retire(id, entry, written: length)
-    return Completion(token: entry.token, writtenByteCount: length)
-  }
-
-  /// IN_ORDER: one used entry may stand for several buffers, the last of which it names (virtio 1.2, 2.7.9).
-  @inlinable @inline(__always)
-  mutating func nextInOrder() throws(QueueError) -> Completion {
-    if batchRemaining == 0 {
-      let (id, length, entry) = try usedEntry()
-      let count = RingIndex(entry.position).distance(from: inFlightTable.returned) &+ 1
-      let used = usedSeen.distance(from: inFlightTable.returned)
-      if count > used { throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(used))) }
-      batchRemaining = count
-      batchLength = length
-    }
-    batchRemaining &-= 1
-    let head = availableCopy[inFlightTable.returned.slot(mask: mask)]
-    let entry = inFlightTable.entries[head]
-    // The buffers that were skipped count as used completely.
-    let written = batchRemaining == 0 ? batchLength : entry.capacity
-    try retire(head, entry, written: written)
-    return Completion(token: entry.token, writtenByteCount: written)
-  }
-
-  @inlinable @inline(__always)
-  mutating func retire(_ head: UInt16, _ entry: InFlightEntry, written: UInt32) throws(QueueError) {
-    do throws(QueueError) { try inFlightTable.retire(head, entry, written: written, &mapper) } catch {
-      broken = true
-      inFlightTable.unreturned = entry.token
-      throw error
-    }
   }
 }
 
@@ -115,7 +54,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       }
       if finishedCount == limit || usedSeen == inFlightTable.returned || opensBatch { continue }
       // One that is not a published buffer of one descriptor, or that something is wrong with.
-      let completion = try takeUsed()
+      guard let completion = try takeUsed() else { break }
       finished[finishedCount] = completion
       finishedCount &+= 1
     }
@@ -165,14 +104,6 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     }
   }
 
-  /// The oldest buffer could not be unmapped: it is not back, and not the device's either; a reset reports it.
-  @inlinable @inline(never)
-  mutating func abandonOldest(_ error: DMAError) -> QueueError {
-    inFlightTable.unreturned = inFlightTable.entries[inFlightTable.oldestSlot].token
-    inFlightTable.retireOldest(1)
-    return fail(error)
-  }
-
   /// Collects buffers of one descriptor as long as they come, with everything the loop needs in locals.
   @inlinable @inline(never)
   mutating func reclaimSingles(_ limit: Int) throws(QueueError) {
@@ -212,40 +143,6 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     finishedCount = count
   }
 
-  /// IN_ORDER: the rest of a batch whose used entry was read and checked, as far as its buffers are single descriptors.
-  @inlinable @inline(never)
-  mutating func reclaimBatch(_ limit: Int) throws(QueueError) {
-    var cursor = RetireCursor(&inFlightTable)
-    let done = finished.cells
-    let hasTables = inFlightTable.indirectCapacity > 0
-    var (count, remaining) = (finishedCount, batchRemaining)
-    let length = batchLength
-    let (heads, mask) = (availableCopy.cells, mask)
-    while count < limit && remaining != 0 {
-      let head = heads[cursor.returned.slot(mask: mask)]
-      let entry = cursor.entries[head]
-      if entry.descriptorCount != 1 { break }
-      if hasTables && inFlightTable.indirectUse[head] != 0 { break }
-      cursor.retire(head)
-      remaining &-= 1
-      // The buffers that were skipped count as used completely.
-      let written = remaining == 0 ? length : entry.capacity
-      do throws(DMAError) {
-        _ = try mapper.unmapChecked(
-          cursor.mappings[head], entry.capacity == 0 ? .deviceReadable : .deviceWritable, written: written)
-      } catch {
-        cursor.commit(&inFlightTable)
-        inFlightTable.unreturned = entry.token
-        (finishedCount, batchRemaining) = (count, remaining)
-        throw fail(error)
-      }
-      done[count] = Completion(token: entry.token, writtenByteCount: written)
-      count &+= 1
-    }
-    cursor.commit(&inFlightTable)
-    (finishedCount, batchRemaining) = (count, remaining)
-  }
-
   /// IN_ORDER: reads a used entry and finds how many buffers it stands for, while slots come in sequence.
   @inlinable @inline(__always)
   mutating func openBatchInSequence() throws(QueueError) {
@@ -269,25 +166,45 @@ extension SplitDriverQueue where Mapper: ~Copyable {
     batchRemaining = count
     batchLength = length
   }
+}
+
+/// What the used ring says of the buffers that come back.
+extension SplitDriverQueue where Mapper: ~Copyable {
+  @inlinable static var usedRule: RingRule { .s27 }
 
   @inlinable @inline(__always)
-  mutating func reclaimBatchInSequence(_ limit: Int) throws(QueueError) {
-    while finishedCount < limit && batchRemaining != 0 {
-      let slot = Int(inFlightTable.oldestSlot)
-      let run = min(limit &- finishedCount, Int(batchRemaining), ring.size &- slot)
-      // Their descriptors are written next.
-      let ahead = min(2 &* run, Int(usedSeen.distance(from: inFlightTable.returned)))
-      if ahead > 4 { ring.descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead) }
-      let (i, failure) = inFlightTable.unmapRun(
-        slot, run, last: Int(batchRemaining) &- 1, written: batchLength,
-        into: finished.cells.advanced(by: finishedCount), &mapper)
-      finishedCount &+= i
-      batchRemaining &-= UInt16(truncatingIfNeeded: i)
-      inFlightTable.retireOldest(UInt16(truncatingIfNeeded: i))
-      if let failure {
-        batchRemaining &-= 1
-        throw abandonOldest(failure)
-      }
+  var usableCount: UInt16 { usedSeen.distance(from: inFlightTable.returned) }
+
+  /// Of a used entry that the used index was seen to cover.
+  @inlinable @inline(__always)
+  mutating func usedBuffer() throws(QueueError) -> (id: UInt16, length: UInt32, entry: InFlightEntry)? {
+    inFlightTable.settle()
+    inFlightTable.settle()
+    let offset = 4 &+ 8 &* Int(inFlightTable.returned.slot(mask: mask))
+    let id = ring.used.load32(offset)
+    let length = ring.used.load32(offset &+ 4)
+    if id >= UInt32(ring.size) {
+      throw fail(RingViolation(.s27, .identifier, UInt64(id), limit: UInt64(ring.size)))
     }
+    let slot = UInt16(truncatingIfNeeded: id)
+    let entry = inFlightTable.entries[slot]
+    if !inFlightTable.isVisible(entry, slot) { throw fail(RingViolation(.s27, .notInFlight, UInt64(id))) }
+    if length > entry.capacity {
+      throw fail(RingViolation(.s28, .length, UInt64(length), limit: UInt64(entry.capacity)))
+    }
+    return (slot, length, entry)
+  }
+
+  @inlinable @inline(__always)
+  func orderedHead(at position: RingIndex, behind: UInt16) -> UInt16 { availableCopy[position.slot(mask: mask)] }
+
+  /// The used index says it.
+  @inlinable @inline(__always)
+  mutating func passUsed(_ descriptors: UInt16) {}
+
+  @inlinable @inline(__always)
+  func prefetchRun(_ slot: Int, _ count: Int) {
+    let ahead = min(2 &* count, Int(usableCount))
+    if ahead > 4 { ring.descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead) }
   }
 }

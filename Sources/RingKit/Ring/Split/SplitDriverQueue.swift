@@ -111,12 +111,8 @@ public struct SplitDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Cop
     for slot in 0..<ring.size { availableCopy[slot] = 0 }
     steadyCount = 0
     usedSeen = RingIndex(0)
-    unannounced = 0
-    batchRemaining = 0
     flags = 0
-    finishedCount = 0
-    broken = false
-    try inFlightTable.abandon(&mapper, abandoned)
+    try abandon(abandoned)
   }
 
   /// Lets the DMA path do what is due by now.
@@ -187,16 +183,8 @@ extension SplitDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper &
   public mutating func saveState(
     isSecure: Bool = false, describing describe: (UInt64) -> (readable: [MemorySegment], writable: [MemorySegment])?
   ) throws(QueueStateError) -> QueueState {
-    if broken { throw .broken }
-    publish()
-    var state = QueueState(
-      .driver, .split, size: ring.size, features: features, isSecure: isSecure, ring: ring.parts.map(\.rawValue))
-    state.tables = inFlightTable.indirectCapacity > 0 ? indirectBase.rawValue : 0
-    state.batchRemaining = batchRemaining
-    state.batchLength = batchRemaining == 0 ? 0 : batchLength
-    state.unannounced = unannounced
+    var state = try state(ring.parts, isSecure: isSecure, describe)
     state.suppression = UInt32(flags)
-    try inFlightTable.save(into: &state, mapper, tables: indirectBase, describe)
     return state
   }
 
@@ -222,7 +210,11 @@ extension SplitDriverQueue: ResumableDriverQueue where Mapper: ResumableMapper &
   }
 
   private mutating func takeOver(_ state: QueueState) throws(QueueStateError) {
-    try inFlightTable.restore(state, &mapper, tables: indirectBase)
+    do throws(QueueStateError) { try inFlightTable.restore(state, &mapper, tables: indirectBase) } catch {
+      // What the device wrote is copied out where the path copies; the source has the same bytes.
+      try? abandon { _ in }
+      throw error
+    }
     // Others can write these: they are compared with heads, and used as such only where they are replaced below.
     for slot in 0..<ring.size { availableCopy[slot] = ring.available.load16(4 + 2 * slot) }
     if isInOrder {
