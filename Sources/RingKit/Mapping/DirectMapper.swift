@@ -99,9 +99,14 @@ public struct RegionTranslator<Counter: WorkCounter>: DMATranslator, ~Copyable {
   public mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    let target = GuestPhysicalAddress(address.rawValue)
-    if let host = recent.translate(target, length: byteCount) { return (host, byteCount) }
+    if let host = recentHost(address, byteCount: byteCount) { return (host, byteCount) }
     return try search(address, byteCount)
+  }
+
+  /// The same where the range is in the region of the last one, else `nil`.
+  @inlinable @inline(__always)
+  package func recentHost(_ address: IOVA, byteCount: UInt64) -> HostAddress? {
+    recent.translate(GuestPhysicalAddress(address.rawValue), length: byteCount)
   }
 
   /// There is no IOMMU.

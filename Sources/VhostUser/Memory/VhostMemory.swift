@@ -110,8 +110,18 @@ struct VhostTranslator: DMATranslator, ~Copyable {
   mutating func translate(
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    if isTranslating { return try known.translate(address, byteCount: byteCount, for: access) }
-    return try regions.translate(address, byteCount: byteCount, for: access)
+    // Short, so that it is inlined where the queue calls it through its witness.
+    if !isTranslating, let host = regions.recentHost(address, byteCount: byteCount) { return (host, byteCount) }
+    return try search(address, byteCount, access)
+  }
+
+  @usableFromInline @inline(never)
+  mutating func search(
+    _ address: IOVA, _ byteCount: UInt64, _ access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    isTranslating
+      ? try known.translate(address, byteCount: byteCount, for: access)
+      : try regions.translate(address, byteCount: byteCount, for: access)
   }
 
   @inlinable @inline(__always)

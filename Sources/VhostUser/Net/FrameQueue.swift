@@ -55,6 +55,7 @@ struct FrameQueue: BitwiseCopyable {
   }
 
   /// Enters a frame of `count` bytes, no more than the longest, and lends its memory to be written; there is room.
+  @inline(__always)
   mutating func append(_ count: Int) -> UnsafeMutableRawBufferPointer {
     let base = unsafe bytes ?? allocate()
     // The memory that was written last is the warmest.

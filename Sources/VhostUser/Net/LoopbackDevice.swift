@@ -63,7 +63,10 @@ public final class LoopbackDevice: VhostUserDevice, @unchecked Sendable {
   /// Takes frames from a transmit queue, or returns them through a receive queue.
   public func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     let pair = pairs[index >> 1]
-    return index & 1 == 1 ? try transmit(&queue, pair, limit: limit) : try receive(&queue, pair, limit: limit)
+    if index & 1 == 0 { return try receive(&queue, pair, limit: limit) }
+    return queue.isPacked
+      ? try transmit(PackedVring.self, &queue, pair, limit: limit)
+      : try transmit(SplitVring.self, &queue, pair, limit: limit)
   }
 
   /// The other queue of the pair.
@@ -110,7 +113,9 @@ final class LoopbackPair {
 
 extension LoopbackDevice {
   /// Takes frames until there is no room for more.
-  func transmit(_ queue: inout VringQueue, _ pair: LoopbackPair, limit: Int) throws(VringFailure) -> VringProgress {
+  private func transmit<Layout: VringLayout>(
+    _ layout: Layout.Type, _ queue: inout VringQueue, _ pair: LoopbackPair, limit: Int
+  ) throws(VringFailure) -> VringProgress {
     // In locals: nothing of the object is touched per frame.
     var (frames, tooLong) = (pair.frames, 0 as UInt64)
     let (header, room) = (headerByteCount, frames.room)
@@ -122,16 +127,20 @@ extension LoopbackDevice {
       // Buffers that an earlier frame left wait for this one from now on.
       if wasEmpty && frames.count > 0 && !pair.held.isEmpty { pair.heldSince = clock.now() }
     }
-    return try queue.serve(atMost: min(limit, room)) { buffer throws(VringFailure) in
-      guard buffer.readableCount >= header else { throw Self.tooShort(buffer.readableCount, header, "a frame") }
-      try buffer.skip(header)
-      let count = buffer.readableCount
-      if count <= FrameQueue.mostBytes {
-        unsafe try buffer.read(into: frames.append(count))
-      } else {
-        tooLong += 1
+    let limit = min(limit, room)
+    do throws(ServeError<VringFailure>) {
+      let served = try queue.serveEach(layout, atMost: limit) { buffer throws(VringFailure) in
+        guard buffer.readableCount >= header else { throw Self.tooShort(buffer.readableCount, header, "a frame") }
+        try buffer.skip(header)
+        let count = buffer.readableCount
+        if count <= FrameQueue.mostBytes {
+          unsafe try buffer.read(into: frames.append(count))
+        } else {
+          tooLong += 1
+        }
       }
-    }
+      return served < limit ? .empty : .more
+    } catch { throw error.failure }
   }
 
   /// Returns frames as long as there are buffers: each gets as many as it needs, or with buffers that may not be merged
@@ -148,7 +157,10 @@ extension LoopbackDevice {
         continue
       }
       do throws(ServeError<Pause>) {
-        let count = try fillEach(&queue, pair, limit: wanted)
+        let count =
+          queue.isPacked
+          ? try fillEach(PackedVring.self, &queue, pair, limit: wanted)
+          : try fillEach(SplitVring.self, &queue, pair, limit: wanted)
         completed += count
         if count < wanted { return .empty }
       } catch {
@@ -170,8 +182,8 @@ extension LoopbackDevice {
   }
 
   /// Writes frames to a buffer each, as long as they fit; returns how many.
-  private func fillEach(
-    _ queue: inout VringQueue, _ pair: LoopbackPair, limit: Int
+  private func fillEach<Layout: VringLayout>(
+    _ layout: Layout.Type, _ queue: inout VringQueue, _ pair: LoopbackPair, limit: Int
   ) throws(ServeError<Pause>) -> Int {
     var (frames, filled, tooLong) = (pair.frames, 0 as UInt64, 0 as UInt64)
     let (header, isMergeable) = (headerByteCount, isMergeable)
@@ -182,7 +194,7 @@ extension LoopbackDevice {
       pair.dropped.add(tooLong)
       if let short { hold(short, pair) }
     }
-    return try queue.serveEach(atMost: limit) { buffer throws(Pause) in
+    return try queue.serveEach(layout, atMost: limit) { buffer throws(Pause) in
       let (frame, room) = unsafe (frames.first, buffer.writableCount &- header)
       if room < 0 { throw .failure(Self.tooShort(buffer.writableCount, header, "a buffer")) }
       if room < frame.count && isMergeable {

@@ -33,26 +33,33 @@ struct ChainCursor: BitwiseCopyable {
   mutating func forEach(
     _ count: Int, _ segments: Span<TranslatedSegment>, _ body: (UnsafeMutableRawBufferPointer) -> Void
   ) {
-    if count > left { return unsafe forEachPart(count, segments, body) }
+    if count > left {
+      self = unsafe Self.forEachPart(self, count, segments, body)
+      return
+    }
     // SAFETY: a part of a segment that the translator handed out for this access.
     unsafe body(UnsafeMutableRawBufferPointer(start: host.pointer, count: count))
     step(count)
   }
 
   /// ``forEach(_:_:_:)`` where the bytes are in several segments.
+  ///
+  /// A value in and a value out: what a call has the address of cannot be kept in registers.
   @usableFromInline @inline(never)
-  mutating func forEachPart(
-    _ count: Int, _ segments: Span<TranslatedSegment>, _ body: (UnsafeMutableRawBufferPointer) -> Void
-  ) {
-    var count = count
+  static func forEachPart(
+    _ start: ChainCursor, _ count: Int, _ segments: Span<TranslatedSegment>,
+    _ body: (UnsafeMutableRawBufferPointer) -> Void
+  ) -> ChainCursor {
+    var (cursor, count) = (start, count)
     while count > 0 {
-      if left == 0 { enter(segments) }
-      let part = min(left, count)
+      if cursor.left == 0 { cursor.enter(segments) }
+      let part = min(cursor.left, count)
       // SAFETY: as above.
-      unsafe body(UnsafeMutableRawBufferPointer(start: host.pointer, count: part))
-      step(part)
+      unsafe body(UnsafeMutableRawBufferPointer(start: cursor.host.pointer, count: part))
+      cursor.step(part)
       count -= part
     }
+    return cursor
   }
 
   @inlinable @inline(__always)
@@ -80,9 +87,49 @@ struct ChainCursor: BitwiseCopyable {
   /// Reads a little-endian number.
   @inlinable @inline(__always)
   mutating func number<Number: FixedWidthInteger & BitwiseCopyable>(_ segments: Span<TranslatedSegment>) -> Number {
-    var value: Number = 0
-    unsafe withUnsafeMutableBytes(of: &value) { to in unsafe copy(to: to, segments) }
+    let count = MemoryLayout<Number>.size
+    guard count <= left else {
+      let (value, next): (Number, ChainCursor) = Self.numberInParts(self, segments)
+      self = next
+      return value
+    }
+    // SAFETY: so many bytes follow in a segment that the translator handed out for this access.
+    let value = unsafe host.pointer.loadUnaligned(as: Number.self)
+    step(count)
     return Number(littleEndian: value)
+  }
+
+  @inlinable @inline(never)
+  static func numberInParts<Number: FixedWidthInteger & BitwiseCopyable>(
+    _ start: ChainCursor, _ segments: Span<TranslatedSegment>
+  ) -> (Number, ChainCursor) {
+    var (cursor, value) = (start, 0 as Number)
+    unsafe withUnsafeMutableBytes(of: &value) { to in unsafe cursor.copy(to: to, segments) }
+    return (Number(littleEndian: value), cursor)
+  }
+
+  /// Writes a little-endian number.
+  @inlinable @inline(__always)
+  mutating func store<Number: FixedWidthInteger & BitwiseCopyable>(
+    _ number: Number, _ segments: Span<TranslatedSegment>
+  ) {
+    let count = MemoryLayout<Number>.size
+    guard count <= left else {
+      self = Self.storeInParts(self, number, segments)
+      return
+    }
+    // SAFETY: as above.
+    unsafe host.pointer.storeBytes(of: number.littleEndian, as: Number.self)
+    step(count)
+  }
+
+  @inlinable @inline(never)
+  static func storeInParts<Number: FixedWidthInteger & BitwiseCopyable>(
+    _ start: ChainCursor, _ number: Number, _ segments: Span<TranslatedSegment>
+  ) -> ChainCursor {
+    var cursor = start
+    unsafe withUnsafeBytes(of: number.littleEndian) { from in unsafe cursor.store(from, segments) }
+    return cursor
   }
 
   /// Copies as many bytes as fit into `to`.

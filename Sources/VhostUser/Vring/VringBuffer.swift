@@ -12,7 +12,8 @@ public import RingKit
 public struct VringBuffer: ~Copyable, ~Escapable {
   /// The buffer as the ring has it.
   public let chain: DeviceChain
-  @usableFromInline let segments: Span<TranslatedSegment>
+  // No span: a value that holds one is destroyed through its type's witness, and so lives in memory, per buffer.
+  @usableFromInline let table: UnsafeBufferPointer<TranslatedSegment>
   @usableFromInline var reader: ChainCursor
   @usableFromInline var writer: ChainCursor
 
@@ -21,9 +22,19 @@ public struct VringBuffer: ~Copyable, ~Escapable {
   @_lifetime(copy segments)
   init(_ chain: DeviceChain, _ segments: Span<TranslatedSegment>) {
     self.chain = chain
-    self.segments = segments
+    unsafe table = segments.withUnsafeBufferPointer { unsafe $0 }
     reader = ChainCursor(chain, .deviceReadable)
     writer = ChainCursor(chain, .deviceWritable)
+  }
+
+  /// All segments, or none of a buffer of one.
+  @inlinable
+  var segments: Span<TranslatedSegment> {
+    @_lifetime(copy self)
+    get {
+      // SAFETY: the table that was lent for as long as this lives.
+      unsafe _overrideLifetime(table.span, copying: self)
+    }
   }
 
   /// Bytes that are left to read.
@@ -43,14 +54,16 @@ extension VringBuffer {
     _ type: Number.Type = Number.self
   ) throws(VringFailure) -> Number {
     let count = MemoryLayout<Number>.size
-    guard count <= reader.remaining else { throw tooShort(toRead: count) }
+    guard count <= reader.remaining else { throw Self.tooShort(toRead: count, of: chain, left: reader.remaining) }
     return reader.number(segments)
   }
 
   /// Reads as many bytes as fit into a span.
   @inlinable
   public mutating func read(into bytes: inout MutableSpan<UInt8>) throws(VringFailure) {
-    guard bytes.count <= reader.remaining else { throw tooShort(toRead: bytes.count) }
+    guard bytes.count <= reader.remaining else {
+      throw Self.tooShort(toRead: bytes.count, of: chain, left: reader.remaining)
+    }
     // SAFETY: the span is written inside the call, no more of it than it has.
     unsafe bytes.withUnsafeMutableBytes { to in unsafe reader.copy(to: to, segments) }
   }
@@ -58,14 +71,18 @@ extension VringBuffer {
   /// Reads as many bytes as fit into memory of the caller's.
   @unsafe @inlinable @inline(__always)
   public mutating func read(into bytes: UnsafeMutableRawBufferPointer) throws(VringFailure) {
-    guard bytes.count <= reader.remaining else { throw tooShort(toRead: bytes.count) }
+    guard bytes.count <= reader.remaining else {
+      throw Self.tooShort(toRead: bytes.count, of: chain, left: reader.remaining)
+    }
     unsafe reader.copy(to: bytes, segments)
   }
 
   /// Reads so many bytes into an array; allocates.
   @inlinable
   public mutating func read(count: Int) throws(VringFailure) -> [UInt8] {
-    guard count >= 0, count <= reader.remaining else { throw tooShort(toRead: count) }
+    guard count >= 0, count <= reader.remaining else {
+      throw Self.tooShort(toRead: count, of: chain, left: reader.remaining)
+    }
     var bytes = [UInt8](repeating: 0, count: count)
     // SAFETY: the array is written inside the call, no more of it than it has.
     unsafe bytes.withUnsafeMutableBytes { to in unsafe reader.copy(to: to, segments) }
@@ -75,13 +92,15 @@ extension VringBuffer {
   /// Leaves so many bytes out.
   @inlinable @inline(__always)
   public mutating func skip(_ count: Int) throws(VringFailure) {
-    guard count >= 0, count <= reader.remaining else { throw tooShort(toRead: count) }
+    guard count >= 0, count <= reader.remaining else {
+      throw Self.tooShort(toRead: count, of: chain, left: reader.remaining)
+    }
     reader.advance(by: count, segments)
   }
 
   @usableFromInline @inline(never)
-  func tooShort(toRead count: Int) -> VringFailure {
-    .device("a buffer with \(reader.remaining) of \(chain.readableByteCount) bytes left to read; \(count) are needed")
+  static func tooShort(toRead count: Int, of chain: DeviceChain, left: Int) -> VringFailure {
+    .device("a buffer with \(left) of \(chain.readableByteCount) bytes left to read; \(count) are needed")
   }
 }
 
@@ -92,14 +111,16 @@ extension VringBuffer {
     _ number: Number
   ) throws(VringFailure) {
     let count = MemoryLayout<Number>.size
-    guard count <= writer.remaining else { throw tooShort(toWrite: count) }
-    unsafe withUnsafeBytes(of: number.littleEndian) { from in unsafe writer.store(from, segments) }
+    guard count <= writer.remaining else { throw Self.tooShort(toWrite: count, of: chain, left: writer.remaining) }
+    writer.store(number, segments)
   }
 
   /// Writes the bytes of a span.
   @inlinable
   public mutating func write(_ bytes: Span<UInt8>) throws(VringFailure) {
-    guard bytes.count <= writer.remaining else { throw tooShort(toWrite: bytes.count) }
+    guard bytes.count <= writer.remaining else {
+      throw Self.tooShort(toWrite: bytes.count, of: chain, left: writer.remaining)
+    }
     // SAFETY: the span is read inside the call.
     unsafe bytes.withUnsafeBytes { from in unsafe writer.store(from, segments) }
   }
@@ -111,21 +132,25 @@ extension VringBuffer {
   /// Writes bytes that lie in memory of the caller's.
   @unsafe @inlinable @inline(__always)
   public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(VringFailure) {
-    guard bytes.count <= writer.remaining else { throw tooShort(toWrite: bytes.count) }
+    guard bytes.count <= writer.remaining else {
+      throw Self.tooShort(toWrite: bytes.count, of: chain, left: writer.remaining)
+    }
     unsafe writer.store(bytes, segments)
   }
 
   /// Writes so many bytes, each as `next` gives it.
   @inlinable
   public mutating func write(count: Int, _ next: () -> UInt8) throws(VringFailure) {
-    guard count >= 0, count <= writer.remaining else { throw tooShort(toWrite: count) }
+    guard count >= 0, count <= writer.remaining else {
+      throw Self.tooShort(toWrite: count, of: chain, left: writer.remaining)
+    }
     unsafe writer.forEach(count, segments) { part in
       for i in part.indices { unsafe part[i] = next() }
     }
   }
 
   @usableFromInline @inline(never)
-  func tooShort(toWrite count: Int) -> VringFailure {
-    .device("a buffer with \(writer.remaining) of \(chain.writableByteCount) bytes left to write; \(count) are needed")
+  static func tooShort(toWrite count: Int, of chain: DeviceChain, left: Int) -> VringFailure {
+    .device("a buffer with \(left) of \(chain.writableByteCount) bytes left to write; \(count) are needed")
   }
 }

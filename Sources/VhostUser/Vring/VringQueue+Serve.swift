@@ -14,19 +14,21 @@ extension VringQueue {
     atMost limit: Int, _ body: (inout VringBuffer) throws(VringFailure) -> Void
   ) throws(VringFailure) -> VringProgress {
     do throws(ServeError<VringFailure>) {
-      return try serveEach(atMost: limit, body) < limit ? .empty : .more
-    } catch {
-      switch error {
-      case .queue(let failure): throw .queue(failure)
-      case .body(let failure): throw failure
-      }
-    }
+      let served =
+        isPacked
+        ? try serveEach(PackedVring.self, atMost: limit, body) : try serveEach(SplitVring.self, atMost: limit, body)
+      return served < limit ? .empty : .more
+    } catch { throw error.failure }
   }
 
-  /// ``serve(atMost:_:)`` with a body that may end the call for a reason of its own; returns how many were served.
+  /// ``serve(atMost:_:)`` of the layout that the ring has, with a body that may end the call for a reason of its own;
+  /// returns how many were served.
+  ///
+  /// A device for which each instruction per buffer counts calls it in a function for each layout: in one for both the
+  /// compiler does not inline the second.
   @inlinable @inline(__always)
-  mutating func serveEach<Failure: Error>(
-    atMost limit: Int, _ body: (inout VringBuffer) throws(Failure) -> Void
+  mutating func serveEach<Layout: VringLayout, Failure: Error>(
+    _ layout: Layout.Type, atMost limit: Int, _ body: (inout VringBuffer) throws(Failure) -> Void
   ) throws(ServeError<Failure>) -> Int {
     if isCareful || isResuming || inFlightCount != 0 { return try serveCarefully(atMost: limit, body) }
     var completed: UInt64 = 0
@@ -40,16 +42,9 @@ extension VringQueue {
         note(fetched: failed)
       }
     }
-    // A closure for each layout, where it is called: one that is kept in a constant is not inlined, and what it
-    // captures is checked for exclusive access per buffer.
-    if isPacked {
-      return try packed?.serve(atMost: limit) { chain, segments throws(Failure) in
-        try Self.serveOne(chain, segments.table, &completed, &failed, body)
-      } ?? 0
-    }
-    return try split?.serve(atMost: limit) { chain, segments throws(Failure) in
+    return try Layout.serve(&self, atMost: limit) { chain, segments throws(Failure) in
       try Self.serveOne(chain, segments.table, &completed, &failed, body)
-    } ?? 0
+    }
   }
 
   @inlinable @inline(__always)
@@ -91,5 +86,43 @@ extension VringQueue {
   @inlinable
   var inFlightCount: Int {
     mutating get { packed?.inFlightCount ?? split?.inFlightCount ?? 0 }
+  }
+}
+
+/// The queue of one layout within a ``VringQueue``.
+@usableFromInline
+protocol VringLayout {
+  /// Has up to `limit` buffers served; the ring has this layout.
+  static func serve<Failure: Error>(
+    _ queue: inout VringQueue, atMost limit: Int,
+    _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
+  ) throws(ServeError<Failure>) -> Int
+}
+
+@usableFromInline
+enum SplitVring: VringLayout {
+  @inlinable @inline(__always)
+  static func serve<Failure: Error>(
+    _ queue: inout VringQueue, atMost limit: Int,
+    _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
+  ) throws(ServeError<Failure>) -> Int { try queue.split?.serve(atMost: limit, body) ?? 0 }
+}
+
+@usableFromInline
+enum PackedVring: VringLayout {
+  @inlinable @inline(__always)
+  static func serve<Failure: Error>(
+    _ queue: inout VringQueue, atMost limit: Int,
+    _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
+  ) throws(ServeError<Failure>) -> Int { try queue.packed?.serve(atMost: limit, body) ?? 0 }
+}
+
+extension ServeError<VringFailure> {
+  /// Why the queue stops.
+  @inlinable var failure: VringFailure {
+    switch self {
+    case .queue(let failure): .queue(failure)
+    case .body(let failure): failure
+    }
   }
 }
