@@ -17,7 +17,7 @@ public struct DriverConformance: Sendable {
   private let kind: ConformanceKind
   private let disk: String?
   private let milliseconds: Int
-  /// Called on the device's thread instead of a wait of some microseconds, so that a test changes what is in flight then.
+  /// Called on the device's thread instead of a wait of some microseconds: a test changes what is in flight then.
   package var pause: (@Sendable (DriverPause) -> Void)?
 
   /// Checks of a driver of a kind of device.

@@ -59,7 +59,9 @@ final class WatchedQueue {
   }
 
   /// The device is about to serve the queue; `limit` milliseconds were waited for a notification that did not come.
-  func willServe(used word: UInt16, fetched end: UInt16, isNotified: Bool, waited limit: Int?, pause: (DriverPause) -> Void) {
+  func willServe(
+    used word: UInt16, fetched end: UInt16, isNotified: Bool, waited limit: Int?, pause: (DriverPause) -> Void
+  ) {
     used = position(word)
     if seen == nil { seen = position(end) }
     let isNew = look()

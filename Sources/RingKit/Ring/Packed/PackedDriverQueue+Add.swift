@@ -42,10 +42,10 @@ extension PackedDriverQueue where Mapper: ~Copyable {
     let capacity = try chainCapacity(readable, writable)
     // The addresses mean nothing before the flags do.
     let (descriptors, size) = (ring.descriptors, ringSize)
-    var place = available
+    var next = available
     try mapList(readable, writable, id) { _, address in
-      descriptors.store64(address.rawValue, Int(place.offset) &* 16)
-      place.advance(by: 1, size: size)
+      descriptors.store64(address.rawValue, Int(next.offset) &* 16)
+      next.advance(by: 1, size: size)
     }
     // Flags only now: a descriptor whose AVAIL bit has changed may not be touched again (P3), not even to undo it.
     var position = available
