@@ -87,11 +87,13 @@ final class FrontendPeer {
           SessionModel.Entry(
             guest: word(1 + 4 * i), byteCount: word(2 + 4 * i), user: word(3 + 4 * i), offset: word(4 + 4 * i))
         })
-    case 6:
-      let part = word(1)..<max(word(1), word(1) &+ word(0))
-      if message.descriptors.contains(FrontendMemory.log) { model.logged.append(part) }
-      if message.descriptors.contains(FrontendMemory.sealed) { model.named.append(part) }
-      if message.descriptors.contains(Disk.file) { model.diskIsLog = true }
+    // Memory to log to, or for notes on what is in flight.
+    case 6, 32:
+      if message.descriptors.contains(FrontendMemory.log) {
+        model.logged.append(word(1)..<max(word(1), word(1) &+ word(0)))
+      }
+      if message.descriptors.contains(FrontendMemory.sealed) { model.name(word(1), word(0)) }
+      if message.descriptors.contains(Disk.file) { model.diskIsMemory = true }
     case 22:
       let kind = word(3) >> 8 & 0xff
       if kind == 2 { model.update(word(0), word(1), word(2), UInt8(truncatingIfNeeded: word(3))) }

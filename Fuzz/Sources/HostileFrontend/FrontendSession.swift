@@ -54,7 +54,7 @@ final class FrontendSession {
   /// A disk that may not be written is as it was, and none has become longer.
   func checkDisk() {
     check(lseek(Disk.file, 0, SEEK_END) == Disk.byteCount, "the disk has another size")
-    if choice & 7 != 2 || model.diskIsLog { return }
+    if choice & 7 != 2 || model.diskIsMemory { return }
     check(FrontendMemory.isFilled(Disk.content, Disk.byteCount, 0x77), "a read-only disk changed")
   }
 

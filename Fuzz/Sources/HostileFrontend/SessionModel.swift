@@ -26,8 +26,8 @@ final class SessionModel {
   var named: [Range<UInt64>] = []
   /// Parts of the log's file that any message named.
   var logged: [Range<UInt64>] = []
-  /// Whether the disk's file was handed over as a log.
-  var diskIsLog = false
+  /// Whether the disk's file was handed over as memory.
+  var diskIsMemory = false
   var checked = 0
   /// The device's clock: goes on by one at each look, and by what a step says.
   var milliseconds: UInt64 = 0
@@ -37,10 +37,13 @@ final class SessionModel {
   func setTable(_ entries: [Entry]) {
     table = entries
     translations = []
-    for entry in entries where entry.offset <= UInt64(FrontendMemory.byteCount) {
-      named.append(
-        entry.offset..<(entry.offset + min(entry.byteCount, UInt64(FrontendMemory.byteCount) - entry.offset)))
-    }
+    for entry in entries { name(entry.offset, entry.byteCount) }
+  }
+
+  /// Something named a part of the file.
+  func name(_ offset: UInt64, _ byteCount: UInt64) {
+    let end = UInt64(FrontendMemory.byteCount)
+    if offset < end { named.append(offset..<(offset + min(byteCount, end - offset))) }
   }
 
   func update(_ first: UInt64, _ byteCount: UInt64, _ user: UInt64, _ permissions: UInt8) {
