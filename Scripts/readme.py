@@ -86,7 +86,7 @@ def findings(results):
         return ascending(chosen, digits)
 
     def matches(row, wanted):
-        return all((row["placement"]["class"] if key == "placement" else row[key]) == value for key, value in wanted.items())
+        return all((row.get("placement", {}).get("class") if key == "placement" else row[key]) == value for key, value in wanted.items())
 
     def microseconds(path):
         return ascending([row["nsPerBuffer"]["median"] / 1000 for row in rows if row["path"] == path], 0)

@@ -30,9 +30,9 @@ class Ours:
                 labels = row["labels"]
                 point = (row["ring"], ORDERS[labels["inOrder"]], labels["batch"], labels["outstanding"])
                 if row["kind"] == "ring":
-                    fastest[point, row["placement"]["class"]] = row.get("note")
+                    fastest[point, placed(row)] = row.get("note")
                     self.take(row, number, samples, ("ours", *point))
-                elif labels["floor"] == fastest.get((point, row["placement"]["class"])):
+                elif labels["floor"] == fastest.get((point, placed(row))):
                     self.take(row, number, samples, ("floor", *point))
 
     def cost(self, number, samples, touch, *sizes):
@@ -48,6 +48,11 @@ class Ours:
         for piece in row["slices"]:
             if "dropped" not in piece and "roundTripNs" in piece:
                 samples.add(key, Sample(number, piece["nsPerBuffer"], piece["roundTripNs"], piece["roundTripNs"]))
+
+
+def placed(row):
+    """The class that a row was measured in; none where nothing was."""
+    return row.get("placement", {}).get("class")
 
 
 def name(ring, order, batch, outstanding):
