@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 version=$(Scripts/version.sh)
 # The commit that is the version is compared with the version before it.
 from=HEAD
-[ "$(git describe --tags --exact-match HEAD 2>/dev/null)" != "$version" ] || from=HEAD^
+[ "$(git describe --tags --exact-match --match "$version" HEAD 2>/dev/null)" != "$version" ] || from=HEAD^
 last=$(git describe --tags --abbrev=0 --match '[0-9]*.[0-9]*.[0-9]*' "$from" 2>/dev/null) || {
   echo "api: no tag to compare with"
   exit 0

@@ -81,6 +81,7 @@ final class FrontendPeer {
     switch message.request {
     case 2: model.features = word(0)
     case 5:
+      if message.descriptors.contains(Disk.file) { model.diskIsMemory = true }
       if message.descriptors.contains(where: { $0 != FrontendMemory.sealed }) { model.isExact = false }
       model.setTable(
         (0..<Int(word(0) & 0xf)).map { i in

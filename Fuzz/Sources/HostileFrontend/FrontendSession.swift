@@ -78,16 +78,19 @@ final class FrontendSession {
   /// What comes before the rings, as it should be.
   func begin(_ bits: UInt8, protocolFeatures: UInt64) {
     var features: UInt64 = 1 << 30 | 1 << 32
-    for (bit, feature) in [(1, 34), (2, 33), (4, 28), (8, 29), (16, 35), (128, 26)] where Int(bits) & bit != 0 {
+    for (bit, feature) in [(1, 34), (2, 33), (4, 28), (8, 29), (16, 35)] where Int(bits) & bit != 0 {
       features |= 1 << UInt64(feature)
     }
+    // Without the log's protocol feature that would be the end of the session.
+    let isLogging = bits & 128 != 0 && protocolFeatures & 2 != 0
+    if isLogging { features |= 1 << 26 }
     if case .loopback = backend?.device.kind, bits & 32 == 0 { features |= 1 << 15 }
     peer.send(.init(request: 16, words: [protocolFeatures]))
     peer.send(.init(request: 3))
     peer.send(.init(request: 2, words: [features]))
     if bits & 2 != 0 { sendAndClose(peer.makeChannel()) }
     peer.send(peer.table())
-    if bits & 128 != 0 { peer.send(.init(request: 6, words: [4096, 0], descriptors: [FrontendMemory.log])) }
+    if isLogging { peer.send(.init(request: 6, words: [4096, 0], descriptors: [FrontendMemory.log])) }
     if bits & 2 != 0 && bits & 64 != 0 {
       for region in FrontendMemory.regions { peer.send(peer.translation(region.guest, 2, 1)) }
     }

@@ -32,7 +32,7 @@ struct InFlightTable<Mapping: BitwiseCopyable>: ~Copyable {
   @usableFromInline var added = RingIndex(0)
   @usableFromInline var published = RingIndex(0)
   @usableFromInline var returned = RingIndex(0)
-  /// The token of the buffer whose unmap failed: it could not be returned, so ``abandon(_:_:)`` reports it.
+  /// The token of the buffer whose unmap failed: it could not be returned, so ``RingDriver/abandon(_:)`` reports it.
   @usableFromInline var unreturned: UInt64?
 
   /// Indirect tables: entries per slot, their mappings, and per slot how many segments (readable high, writable low).

@@ -122,17 +122,21 @@ struct MappingFailureTests {
     "an unmap that fails during a reset is reported, and the queue is reset all the same",
     arguments: RingLayout.allCases)
   func resetFails(layout: RingLayout) throws {
-    let rig = try Rig(layout, .faultInjecting, size: 8)
-    try Exchange(rig).offer(5)
-    rig.plan.failingUnmap = 2
-    rig.plan.unmapError = .invalidationTimedOut(nanoseconds: 2)
-    var tokens: [UInt64] = []
-    #expect(
-      rig.driver.failure { try $0.reset { tokens.append($0) } } == .mapping(.invalidationTimedOut(nanoseconds: 2)))
-    #expect(tokens == [0, 1, 2, 3, 4])
-    #expect(rig.plan.outstandingCount == 0 && rig.plan.doubleUnmaps == 0)
-    #expect(!rig.driver.isBroken && rig.driver.freeDescriptorCount == 8)
-    rig.device.reset()
-    try Exchange(rig).run(20)
+    for features in Self.featureSets {
+      let rig = try Rig(layout, .faultInjecting, size: 8, features: features)
+      // So that the reset begins elsewhere than at the first slot.
+      try Exchange(rig).run(3)
+      try Exchange(rig).offer(5)
+      rig.plan.failingUnmap = rig.plan.unmaps + 2
+      rig.plan.unmapError = .invalidationTimedOut(nanoseconds: 2)
+      var tokens: [UInt64] = []
+      #expect(
+        rig.driver.failure { try $0.reset { tokens.append($0) } } == .mapping(.invalidationTimedOut(nanoseconds: 2)))
+      #expect(tokens == [0, 1, 2, 3, 4])
+      #expect(rig.plan.outstandingCount == 0 && rig.plan.doubleUnmaps == 0)
+      #expect(!rig.driver.isBroken && rig.driver.freeDescriptorCount == 8)
+      rig.device.reset()
+      try Exchange(rig).run(20)
+    }
   }
 }

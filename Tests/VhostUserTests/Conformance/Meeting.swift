@@ -4,7 +4,8 @@ import Synchronization
 
 /// Where a driver's thread changes what is in flight exactly between two looks of the device's thread.
 ///
-/// Without it the change is a matter of time, and a busy machine misses it. Neither side waits longer than two seconds.
+/// Without it the change is a matter of time, and a busy machine misses it.
+/// Neither side waits longer than some seconds.
 final class Meeting: Sendable {
   private enum Step: Int, AtomicRepresentable {
     case apart, asked, looked, changed, lookedAgain
@@ -15,13 +16,14 @@ final class Meeting: Sendable {
   /// The driver is about to make something available that it will change.
   func ask() { step.store(.asked, ordering: .releasing) }
 
-  /// Runs `body` when the device has looked, and returns when it has looked again; false when it did not look.
-  @discardableResult func change(_ body: () -> Void) -> Bool {
+  /// Runs `body` when the device has looked, and `undo` when it has looked again, before it goes on.
+  func change(_ body: () -> Void, undo: () -> Void) {
     defer { step.store(.apart, ordering: .releasing) }
-    guard waits(for: .looked) else { return false }
+    guard waits(for: .looked) else { return }
     body()
     step.store(.changed, ordering: .releasing)
-    return waits(for: .lookedAgain)
+    _ = waits(for: .lookedAgain)
+    undo()
   }
 
   /// The device's thread; a driver that did not ask gets the time in which drivers go wrong by themselves.
@@ -33,7 +35,7 @@ final class Meeting: Sendable {
         return
       }
       _ = waits(for: .changed)
-    case .afterSecondLook: _ = moves(from: .changed, to: .lookedAgain)
+    case .afterSecondLook: if moves(from: .changed, to: .lookedAgain) { _ = waits(for: .apart) }
     }
   }
 

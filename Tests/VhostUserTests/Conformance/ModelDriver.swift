@@ -246,8 +246,11 @@ struct ModelDriver {
   private func meddle(_ fault: DriverFault, _ start: Int) {
     switch fault {
     case .indexBack:
-      meeting.change { ring.availableIndex = UInt16(truncatingIfNeeded: position - 1) }
-      ring.availableIndex = UInt16(truncatingIfNeeded: position)
+      meeting.change {
+        ring.availableIndex = UInt16(truncatingIfNeeded: position - 1)
+      } undo: {
+        ring.availableIndex = UInt16(truncatingIfNeeded: position)
+      }
       port.kick(0)
     case .reusedEarly, .changedLater:
       let slot = start % Self.size
@@ -261,9 +264,11 @@ struct ModelDriver {
           old.flags & ~(RawDescriptor.available | RawDescriptor.used)
           | ring.availableFlags(at: start + Self.size)
       }
-      meeting.change { ring[slot] = new }
-      guard ring[slot] == new else { return }
-      ring[slot] = old
+      meeting.change {
+        ring[slot] = new
+      } undo: {
+        ring[slot] = old
+      }
       port.kick(0)
     default: break
     }

@@ -121,8 +121,8 @@ public struct PackedDriverQueue<Mapper: DMAMapper & ~Copyable>: DriverQueue, ~Co
     published = WrapCounter()
     wasBacklogged = false
     event = .enable
-    try abandon(abandoned)
     oldest = 0
+    try abandon(abandoned)
   }
 
   /// Lets the DMA path do what is due by now.

@@ -179,7 +179,6 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   @inlinable @inline(__always)
   mutating func usedBuffer() throws(QueueError) -> (id: UInt16, length: UInt32, entry: InFlightEntry)? {
     inFlightTable.settle()
-    inFlightTable.settle()
     let offset = 4 &+ 8 &* Int(inFlightTable.returned.slot(mask: mask))
     let id = ring.used.load32(offset)
     let length = ring.used.load32(offset &+ 4)
