@@ -136,6 +136,9 @@ struct MappingFailureTests {
       #expect(rig.plan.outstandingCount == 0 && rig.plan.doubleUnmaps == 0)
       #expect(!rig.driver.isBroken && rig.driver.freeDescriptorCount == 8)
       rig.device.reset()
+      try Exchange(rig).offer(4, firstToken: 40)
+      try Exchange(rig).serve(4)
+      for token in 40..<44 as Range<UInt64> { #expect(try rig.driver.nextUsed()?.token == token) }
       try Exchange(rig).run(20)
     }
   }
