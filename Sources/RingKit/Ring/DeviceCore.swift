@@ -127,6 +127,12 @@ protocol RingDevice: DeviceQueue, ~Copyable {
 
   var core: DeviceCore<Translator> { get set }
 
+  /// Has the next buffer served on the spot, completes it and publishes: in one go where it is one contiguous element
+  /// and no other is under way, else as ``serveOne(_:)``.
+  mutating func serveAlone<Failure: Error>(
+    _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
+  ) throws(ServeError<Failure>) -> Int
+
   /// Serves buffers of one contiguous element as long as they come, with everything the loop needs in locals.
   mutating func serveSingles<Failure: Error>(
     _ limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
@@ -151,9 +157,7 @@ extension RingDevice where Self: ~Copyable {
     return true
   }
 
-  /// Takes one buffer, has it served on the spot, completes it and publishes.
-  ///
-  /// A function of its own: what a loop over a batch keeps in locals costs one buffer more than it saves.
+  /// Takes one buffer of any shape, has it served on the spot, completes it and publishes.
   @inlinable @inline(never)
   mutating func serveOne<Failure: Error>(
     _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
@@ -167,7 +171,7 @@ extension RingDevice where Self: ~Copyable {
   mutating func serveAll<Failure: Error>(
     _ limit: Int, _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
   ) throws(ServeError<Failure>) -> Int {
-    if limit == 1 { return try serveOne(body) }
+    if limit == 1 { return try serveAlone(body) }
     var count = 0
     defer { publish() }
     while count < limit {

@@ -63,6 +63,43 @@ struct BatchTests {
     }
   }
 
+  @Test("served alone, a buffer whose code throws stays with the device; the next one is served beside it")
+  func bodyThrowsAlone() throws {
+    for layout in RingLayout.allCases {
+      for features: VirtioFeatures in [[], [.inOrder]] {
+        let rig = try Rig(layout, size: 8, features: features)
+        try Exchange(rig).offer(3)
+        #expect(try rig.device.serve(atMost: 1) { _, _ throws(Never) in 0 } == 1)
+        #expect(throws: ServeError<any Error>.self) {
+          _ = try rig.device.serve(atMost: 1) { _, _ in throw Stop() }
+        }
+        #expect(rig.device.inFlightCount == 1 && !rig.device.isBroken)
+        #expect(try rig.driver.reclaim().map(\.token) == [0])
+        // In order the one that is held has to be completed first.
+        if features.contains(.inOrder) { continue }
+        #expect(try rig.device.serve(atMost: 1) { _, _ throws(Never) in 0 } == 1)
+        #expect(rig.device.inFlightCount == 1)
+        #expect(try rig.driver.reclaim().map(\.token) == [2])
+      }
+    }
+  }
+
+  @Test("a completion that was not published goes out with the next one that is served alone")
+  func aloneBehindACompletion() throws {
+    for layout in RingLayout.allCases {
+      for features: VirtioFeatures in [[], [.inOrder]] {
+        let rig = try Rig(layout, size: 8, features: features)
+        try Exchange(rig).offer(3)
+        let chain = try #require(try rig.device.next())
+        rig.device.complete(chain, written: 0)
+        #expect(try rig.driver.reclaim().isEmpty)
+        for _ in 0..<2 { #expect(try rig.device.serve(atMost: 1) { _, _ throws(Never) in 0 } == 1) }
+        #expect(try rig.driver.reclaim().map(\.token) == [0, 1, 2])
+        #expect(try rig.audit() == [])
+      }
+    }
+  }
+
   @Test("a mapping that fails in a batch leaves those before it added")
   func mappingFails() throws {
     for layout in RingLayout.allCases {

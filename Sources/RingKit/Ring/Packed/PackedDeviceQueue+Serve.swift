@@ -139,6 +139,47 @@ extension PackedDeviceQueue where Translator: ~Copyable {
 }
 
 extension PackedDeviceQueue: RingDevice where Translator: ~Copyable {
+  /// One buffer of one contiguous element while no other is under way: its used descriptor is a batch of its own, so
+  /// nothing of it has to be held back.
+  @inlinable @inline(never)
+  mutating func serveAlone<Failure: Error>(
+    _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
+  ) throws(ServeError<Failure>) -> Int {
+    if core.broken || heldDescriptors != 0 || isHolding || batchCount != 0 || core.ordering.platform {
+      return try serveOne(body)
+    }
+    let offset = Int(used.offset) &* 16
+    // B10: pairs with B9 in PackedDriverQueue+Add.swift.
+    let word = ring.descriptors.loadAcquire64(offset &+ 8)
+    let flags = UInt16(truncatingIfNeeded: word >> 48)
+    if flags & (DescriptorFlags.available | DescriptorFlags.used) != used.availableFlags { return 0 }
+    if flags & (DescriptorFlags.next | DescriptorFlags.indirect) != 0 { return try serveOne(body) }
+    let segment: TranslatedSegment?
+    do throws(DMAFault) {
+      segment = try ChainBuilder.only(
+        IOVA(ring.descriptors.load64(offset)), UInt32(truncatingIfNeeded: word),
+        isWritable: flags & DescriptorFlags.write != 0, &core.translator, core.builder.memory)
+    } catch { throw .queue(core.fail(error)) }
+    guard let segment else { return try serveOne(body) }
+    let chain = DeviceChain(id: UInt16(truncatingIfNeeded: word >> 32), segment: segment)
+    let written: UInt32
+    do throws(Failure) { written = try body(chain, ChainSegments(segment)) } catch {
+      // Fetched and not completed: it stays with the device.
+      (heldDescriptors, inFlight) = (1, 1)
+      available.advance(size: ringSize)
+      throw .body(error)
+    }
+    precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
+    let usedFlags = used.usedFlags | (written != 0 ? DescriptorFlags.write : 0)
+    used.advance(size: ringSize)
+    (available, published) = (used, used)
+    core.unannounced &+= 1
+    // B11: pairs with B12 in PackedDriverQueue+Reclaim.swift.
+    ring.descriptors.storeRelease64(PackedRing.word(length: written, id: chain.id, flags: usedFlags), offset &+ 8)
+    core.translator.service()
+    return 1
+  }
+
   /// Serves buffers of one contiguous element as long as they come, with everything the loop needs in locals.
   @inlinable @inline(__always)
   mutating func serveSingles<Failure: Error>(

@@ -138,6 +138,46 @@ extension SplitDeviceQueue where Translator: ~Copyable {
 }
 
 extension SplitDeviceQueue: RingDevice where Translator: ~Copyable {
+  /// One buffer of one contiguous element while no other is under way: its used entry is a batch of its own.
+  @inlinable @inline(never)
+  mutating func serveAlone<Failure: Error>(
+    _ body: (DeviceChain, borrowing ChainSegments) throws(Failure) -> UInt32
+  ) throws(ServeError<Failure>) -> Int {
+    if core.broken || fetched != published || core.ordering.platform { return try serveOne(body) }
+    if availableSeen == fetched {
+      do throws(QueueError) { guard try observeAvailable() else { return 0 } } catch { throw .queue(error) }
+    }
+    let head = ring.available.load16(4 &+ 2 &* Int(fetched.slot(mask: mask)))
+    // The slow path reports the error.
+    if head > mask { return try serveOne(body) }
+    let (address, word) = fetch(head)
+    let flags = UInt16(truncatingIfNeeded: word >> 32)
+    if flags & (DescriptorFlags.next | DescriptorFlags.indirect) != 0 { return try serveOne(body) }
+    let segment: TranslatedSegment?
+    do throws(DMAFault) {
+      segment = try ChainBuilder.only(
+        address, UInt32(truncatingIfNeeded: word), isWritable: flags & DescriptorFlags.write != 0, &core.translator,
+        core.builder.memory)
+    } catch { throw .queue(core.fail(error)) }
+    guard let segment else { return try serveOne(body) }
+    let chain = DeviceChain(id: head, segment: segment)
+    let written: UInt32
+    do throws(Failure) { written = try body(chain, ChainSegments(segment)) } catch {
+      // Fetched and not completed: it stays with the device.
+      fetched = fetched.advanced(by: 1)
+      throw .body(error)
+    }
+    precondition(UInt64(written) <= chain.writableByteCount, "more bytes written than the chain can take")
+    write(completed, head, written)
+    fetched = fetched.advanced(by: 1)
+    (completed, published) = (fetched, fetched)
+    core.unannounced &+= 1
+    // B3: pairs with B4 in SplitDriverQueue+Reclaim.swift.
+    ring.used.storeRelease16(published.rawValue, SplitRing.indexOffset)
+    core.translator.service()
+    return 1
+  }
+
   /// Serves buffers of one contiguous element as long as they come, with everything the loop needs in locals.
   @inlinable @inline(__always)
   mutating func serveSingles<Failure: Error>(
