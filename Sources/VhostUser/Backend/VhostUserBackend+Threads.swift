@@ -46,10 +46,9 @@ extension VhostUserBackend {
     // What was ready when something changed may have been another descriptor.
     if waits.epoch == threads.epoch {
       takeEvents(waits)
-      for vring in inUse where vring.thread == thread {
-        if vring.isKicked || vring.needsService || vring.isPolled { serve(vring) }
-        if vring.unsettled != nil { threads.bell.ring() }
-      }
+      for vring in inUse where vring.thread == thread && (vring.isKicked || vring.isBusy) { serve(vring) }
+      serveOn(thread: thread)
+      for vring in inUse where vring.thread == thread && vring.unsettled != nil { threads.bell.ring() }
     }
     waits.removeAll()
     waits.epoch = threads.epoch

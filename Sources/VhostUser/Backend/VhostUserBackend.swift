@@ -50,6 +50,8 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
   var counted = VhostUserCounts()
   /// Descriptors that end a wait and nothing else.
   var wakes: [Int32] = []
+  /// What the time goes by that queues are served without a look at anything else.
+  package var clock = WaitClock()
   /// What looks on.
   package var observer: (any VringObserver)?
   /// Whether the message that is handled started a vring that cannot be served.
@@ -136,6 +138,10 @@ extension VhostUserBackend {
   /// Buffers that a queue is served at a time, so that none keeps the others or the socket waiting.
   private var batch: Int { 64 }
 
+  /// How long queues that have more to do are served before the system is asked for anything else: to ask costs as much
+  /// as ten frames.
+  package static var busyNanoseconds: UInt64 { 50_000 }
+
   /// Messages that are taken at a time from each socket, so that a flood of them keeps nothing else waiting.
   static var messageBudget: Int { 64 }
 
@@ -179,6 +185,8 @@ extension VhostUserBackend {
       if waits.set.isReady(back) { try listenToChannel() }
       takeEvents(waits)
       for vring in inUse { try look(after: vring) }
+      serveOn(thread: nil)
+      for vring in inUse { try settle(vring) }
       try checkMemory()
       guard let threads else { return }
       if came { threads.wake() }
@@ -187,6 +195,19 @@ extension VhostUserBackend {
     }
     return came || waits.isBusy
   }
+
+  /// Serves the queues of a thread that have more to do, for a while, before the system is asked for anything else.
+  ///
+  /// - Parameter thread: its number; `nil`: the one that runs this.
+  func serveOn(thread: Int?) {
+    guard hasMore(thread) else { return }
+    let start = clock.now()
+    while hasMore(thread), loss == nil, clock.now() &- start < Self.busyNanoseconds {
+      for vring in inUse where vring.thread == thread && vring.isBusy { serve(vring) }
+    }
+  }
+
+  private func hasMore(_ thread: Int?) -> Bool { inUse.contains { $0.thread == thread && $0.isBusy } }
 
   /// Starts a queue that was kicked for the first time, and serves it if that is this thread's to do.
   private func look(after vring: Vring) throws(VhostUserError) {
@@ -199,9 +220,7 @@ extension VhostUserBackend {
       vring.isKicked = false
       return
     }
-    guard vring.isKicked || vring.needsService || vring.isPolled else { return }
-    serve(vring)
-    try settle(vring)
+    if vring.isKicked || vring.isBusy { serve(vring) }
   }
 
   /// Asks for what a queue lacks, or notes that it cannot go on.
@@ -222,7 +241,7 @@ extension VhostUserBackend {
       if isKickAwaited(vring, by: thread), let kick = vring.kick {
         waits.kicks.append((vring, waits.set.add(kick.fileDescriptor)))
       }
-      if vring.thread == thread && vring.isRunning && (vring.needsService || vring.isPolled) { waits.isBusy = true }
+      if vring.thread == thread && vring.isBusy { waits.isBusy = true }
     }
     for source in device.sources where isAwaited(source, by: thread) {
       let (readable, writable) = (source.readiness == .readable, source.readiness == .writable)
@@ -327,41 +346,6 @@ extension VhostUserBackend {
     failures.append((vring.index, failure))
     observer?.failed(vring.index, failure)
     vring.error?.ring()
-  }
-}
-
-/// What a back-end offers and insists on.
-public struct VhostUserOptions: Sendable {
-  /// Ring features to offer.
-  public var ringFeatures: VirtioFeatures
-  /// Protocol features to offer.
-  public var protocolFeatures: ProtocolFeatures
-  /// Whether memory in files that can be shrunk is refused, that for notes of what is in flight too, and huge pages
-  /// that the machine does not have.
-  ///
-  /// A front-end that takes pages of its memory away ends its connection; this refuses to begin one where that is
-  /// easily done. QEMU seals what `memory-backend-memfd` makes and cannot seal a file of `memory-backend-file`. Pages
-  /// of a sealed file of huge pages can be taken away all the same.
-  public var mustBeSealed = false
-
-  /// Everything that is spoken here.
-  public static let allRingFeatures: VirtioFeatures = [
-    .indirectDescriptors, .eventIndex, .version1, .accessPlatform, .packedRing, .inOrder,
-  ]
-  /// Everything that is spoken here and does no harm.
-  ///
-  /// Not ``ProtocolFeatures/status``: QEMU 7.2 writes 0, a reset, before it asks where a queue was stopped; a device
-  /// that holds buffers has lost them then.
-  public static let allProtocolFeatures: ProtocolFeatures = [
-    .queueCount, .logSharedMemory, .replyAck, .backendRequests, .config, .inflight, .resetDevice,
-  ]
-
-  /// Offers what is given; by default all of it.
-  public init(
-    ringFeatures: VirtioFeatures = Self.allRingFeatures, protocolFeatures: ProtocolFeatures = Self.allProtocolFeatures
-  ) {
-    self.ringFeatures = ringFeatures
-    self.protocolFeatures = protocolFeatures
   }
 }
 

@@ -66,6 +66,9 @@ final class Vring {
   /// Whether it is looked at without a kick.
   var isPolled: Bool { kick == nil && canBeServed }
 
+  /// Whether it has something to do without a kick.
+  var isBusy: Bool { isRunning && (needsService || isPolled) }
+
   /// Takes the queue away and keeps where it stood; what was in flight is fetched again by the next one.
   func suspend() {
     guard var queue = queue.take() else { return }

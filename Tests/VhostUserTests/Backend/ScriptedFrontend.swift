@@ -1,4 +1,5 @@
 import RingKit
+import Synchronization
 import Testing
 import VhostUser
 
@@ -30,6 +31,7 @@ final class ScriptedFrontend<Device: VhostUserDevice> {
     let (near, far) = try VhostUserConnection.pair()
     connection = near
     backend = VhostUserBackend(far, device: device, options: options)
+    backend.clock = .jumping(by: VhostUserBackend<Device>.busyNanoseconds)
     self.features = features
     self.region = try region ?? MemoryRegion(at: GuestPhysicalAddress(0x10_0000), byteCount: 1 << 20)
     allocator = RegionAllocator(self.region)
@@ -136,4 +138,16 @@ final class ScriptedFrontend<Device: VhostUserDevice> {
   }
 
   func failure(_ message: FrontendMessage) throws -> VhostUserError? { try failure(message.encoded()) }
+}
+
+extension WaitClock {
+  /// One that goes on by so many nanoseconds with each look at it: with as many as the back-end serves on for, a queue
+  /// with more to do than one call of its device takes is served once a step.
+  static func jumping(by nanoseconds: UInt64) -> WaitClock {
+    final class Time: Sendable { let now = Atomic<UInt64>(0) }
+    let time = Time()
+    var clock = WaitClock()
+    clock.now = { time.now.wrappingAdd(nanoseconds, ordering: .relaxed).newValue }
+    return clock
+  }
 }
