@@ -15,7 +15,7 @@ setup: ## Check the toolchain; install libnuma's header when it is missing
 build: setup ## Build everything, optimised
 	$(SWIFT) build -c release $(TRAITS)
 
-bench: setup ## Measure what each DMA path costs on this machine (3.5 minutes with the build)
+bench: setup ## Measure what each DMA path costs on this machine (3.5 to 8 minutes with the build)
 	@ringbench=$$(SWIFT="$(SWIFT)" Scripts/build.sh) && echo "measuring, for a minute or a little more" >&2 && "$$ringbench" cost
 
 bench-compare: setup ## Measure this tree and COMMIT (HEAD~1) in turns; fail when a row is slower (OPTIONS for cost)

@@ -10,8 +10,8 @@ prefix=${1:?usage: install.sh PREFIX [DESTDIR]}
 [[ $prefix == /* ]] || { echo "install: PREFIX is an absolute path, not '$prefix'" >&2; exit 2; }
 root=${2:-}$prefix
 
-ringbench=$(Scripts/build.sh --static-swift-stdlib)
-"${SWIFT:-swift}" build -c release --traits default,Bench --product generate-manual >.build/generate-manual.log 2>&1 || {
+ringbench=$(Scripts/build.sh)
+"${SWIFT:-swift}" build -c release --static-swift-stdlib --traits default,Bench --product generate-manual >.build/generate-manual.log 2>&1 || {
   cat .build/generate-manual.log >&2
   exit 1
 }
