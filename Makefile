@@ -12,8 +12,8 @@ help: ## List the targets
 setup: ## Check the toolchain; install libnuma's header when it is missing
 	@Scripts/setup.sh
 
-build: setup ## Build everything, optimised
-	$(SWIFT) build -c release $(TRAITS)
+build: setup ## Build ringbench, optimised, and say where it is
+	@SWIFT="$(SWIFT)" Scripts/build.sh
 
 bench: setup ## Measure what each DMA path costs on this machine (3.5 to 8 minutes with the build)
 	@ringbench=$$(SWIFT="$(SWIFT)" Scripts/build.sh) && echo "measuring, for a minute or a little more" >&2 && "$$ringbench" cost

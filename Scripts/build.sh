@@ -11,7 +11,7 @@ mkdir -p .build
 echo "building ringbench: two to seven minutes the first time; else seconds" >&2
 # The program runs without a Swift runtime, where the toolchain has one to link into it: the same build is installed and
 # packed. Only this trait brings the packages that the command line needs and the libraries do not.
-runtime=$(dirname "$(readlink -f "$(command -v "$swift")")")/../lib/swift_static
+runtime=$("$swift" -print-target-info 2>/dev/null | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1_static/p')
 [ ! -d "$runtime" ] || set -- --static-swift-stdlib "$@"
 "$swift" build -c release --traits default,Bench --product ringbench "$@" >"$log" 2>&1 || {
   cat "$log" >&2

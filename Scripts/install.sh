@@ -11,6 +11,8 @@ prefix=${1:?usage: install.sh PREFIX [DESTDIR]}
 root=${2:-}$prefix
 
 ringbench=$(Scripts/build.sh)
+! ldd "$ringbench" | grep -q libswift ||
+  { echo "install: this toolchain has no Swift runtime to link into the program (lib/swift_static)" >&2; exit 1; }
 "${SWIFT:-swift}" build -c release --static-swift-stdlib --traits default,Bench --product generate-manual >.build/generate-manual.log 2>&1 || {
   cat .build/generate-manual.log >&2
   exit 1

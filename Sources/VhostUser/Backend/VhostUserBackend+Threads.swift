@@ -45,9 +45,10 @@ extension VhostUserBackend {
     guard let threads else { return }
     // What was ready when something changed may have been another descriptor.
     if waits.epoch == threads.epoch {
+      let start = clock.now()
       takeEvents(waits)
       for vring in inUse where vring.thread == thread && (vring.isKicked || vring.isBusy) { serve(vring) }
-      serveOn(thread: thread)
+      serveOn(thread: thread, since: start)
       for vring in inUse where vring.thread == thread && vring.unsettled != nil { threads.bell.ring() }
     }
     waits.removeAll()

@@ -138,8 +138,8 @@ extension VhostUserBackend {
   /// Buffers that a queue is served at a time, so that none keeps the others or the socket waiting.
   private var batch: Int { 64 }
 
-  /// How long queues that have more to do are served before the system is asked for anything else: to ask costs as much
-  /// as ten frames.
+  /// How long a turn may last in which queues with more to do are served again, before the system is asked for anything
+  /// else: to ask costs as much as ten frames.
   package static var busyNanoseconds: UInt64 { 50_000 }
 
   /// Messages that are taken at a time from each socket, so that a flood of them keeps nothing else waiting.
@@ -183,9 +183,10 @@ extension VhostUserBackend {
       if threads != nil { for vring in inUse { try settle(vring) } }
       if waits.set.isReady(main) { try listen() }
       if waits.set.isReady(back) { try listenToChannel() }
+      let start = clock.now()
       takeEvents(waits)
       for vring in inUse { try look(after: vring) }
-      serveOn(thread: nil)
+      serveOn(thread: nil, since: start)
       for vring in inUse { try settle(vring) }
       try checkMemory()
       guard let threads else { return }
@@ -198,16 +199,25 @@ extension VhostUserBackend {
 
   /// Serves the queues of a thread that have more to do, for a while, before the system is asked for anything else.
   ///
-  /// - Parameter thread: its number; `nil`: the one that runs this.
-  func serveOn(thread: Int?) {
-    guard hasMore(thread) else { return }
-    let start = clock.now()
-    while hasMore(thread), loss == nil, clock.now() &- start < Self.busyNanoseconds {
-      for vring in inUse where vring.thread == thread && vring.isBusy { serve(vring) }
+  /// Each was served in this turn. A queue that needs something that is not here ends it, and so does one that is
+  /// looked at: when it was kicked is part of what is seen.
+  ///
+  /// - Parameters:
+  ///   - thread: its number; `nil`: the one that runs this.
+  ///   - start: when the turn began.
+  func serveOn(thread: Int?, since start: UInt64) {
+    guard observer == nil else { return }
+    var isOver = false
+    while !isOver {
+      isOver = true
+      for vring in inUse where vring.thread == thread && vring.isRunning && vring.needsService {
+        if loss != nil || clock.now() &- start >= Self.busyNanoseconds { return }
+        serve(vring)
+        if vring.unsettled != nil { return }
+        isOver = false
+      }
     }
   }
-
-  private func hasMore(_ thread: Int?) -> Bool { inUse.contains { $0.thread == thread && $0.isBusy } }
 
   /// Starts a queue that was kicked for the first time, and serves it if that is this thread's to do.
   private func look(after vring: Vring) throws(VhostUserError) {
@@ -220,7 +230,9 @@ extension VhostUserBackend {
       vring.isKicked = false
       return
     }
-    if vring.isKicked || vring.isBusy { serve(vring) }
+    guard vring.isKicked || vring.isBusy else { return }
+    serve(vring)
+    try settle(vring)
   }
 
   /// Asks for what a queue lacks, or notes that it cannot go on.

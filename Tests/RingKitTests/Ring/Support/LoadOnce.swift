@@ -21,6 +21,8 @@ enum LoadOnce {
     let features: VirtioFeatures
     /// One call for all buffers, else one for each.
     let isBatch: Bool
+    /// The device serves each on the spot.
+    let isAlone: Bool
     /// Three descriptors to a buffer, else one.
     let hasChains: Bool
     /// The device completes the last one first.
@@ -29,8 +31,11 @@ enum LoadOnce {
     static let size = 16
     static let rounds = 3
 
+    /// Not in steps: fetched, then completed.
+    var onTheSpot: Bool { isBatch || isAlone }
+
     var description: String {
-      "\(role), \(layout), \(features), \(isBatch ? "batch" : "single"), "
+      "\(role), \(layout), \(features), \(isBatch ? "batch" : isAlone ? "alone" : "single"), "
         + "\(hasChains ? "chains" : "one descriptor each")"
         + (isReversed ? ", reversed" : "")
     }
@@ -41,10 +46,12 @@ enum LoadOnce {
         for features in [VirtioFeatures(), .inOrder, .indirectDescriptors, [.inOrder, .eventIndex]] {
           for (isBatch, hasChains) in [(false, false), (false, true), (true, false), (true, true)] {
             for isReversed in features.contains(.inOrder) || role == .device ? [false] : [false, true] {
-              found.append(
-                Scenario(
-                  role: role, layout: layout, features: features, isBatch: isBatch, hasChains: hasChains,
-                  isReversed: isReversed))
+              for isAlone in role == .device && !isBatch ? [false, true] : [false] {
+                found.append(
+                  Scenario(
+                    role: role, layout: layout, features: features, isBatch: isBatch, isAlone: isAlone,
+                    hasChains: hasChains, isReversed: isReversed))
+              }
             }
           }
         }
@@ -99,12 +106,14 @@ enum LoadOnce {
     }
 
     private func serve(_ rig: Rig, _ outcome: inout Outcome) throws {
-      if isBatch {
+      if onTheSpot {
         var seen: [String] = []
         defer { outcome.buffers = seen }
-        _ = try rig.device.serve(atMost: 3) { chain, segments in
-          seen.append(Self.text(chain, segments, rig))
-          return UInt32(chain.writableByteCount)
+        for _ in 0..<(isAlone ? 3 : 1) {
+          _ = try rig.device.serve(atMost: isAlone ? 1 : 3) { chain, segments in
+            seen.append(Self.text(chain, segments, rig))
+            return UInt32(chain.writableByteCount)
+          }
         }
       } else {
         for _ in 0..<3 {
@@ -169,7 +178,7 @@ enum LoadOnce {
       if offset % 4 == 0 { found.append((4, 1 << 31)) }
       if !isDescriptor { found.append((2, 1 << 14)) }
       // A packed device takes any id, so where it may begin again it may take this one.
-      if isDescriptor, offset % 16 == 8, role == .driver || !(isBatch && hasChains) { found.append((8, 1 << 46)) }
+      if isDescriptor, offset % 16 == 8, role == .driver || !(onTheSpot && hasChains) { found.append((8, 1 << 46)) }
       return found
     }
 
@@ -191,12 +200,12 @@ enum LoadOnce {
       }
       let isAny = loads.contains { !$0.isEmpty }
       #expect(isAny, "\(scenario)")
-      // A call for many leaves what is longer than one descriptor to the careful way, which begins again and takes
+      // Serving on the spot leaves what is longer than one descriptor to the careful way, which begins again and takes
       // nothing from what was read before; and an index is looked at anew when all it covered is taken.
       for (part, found) in (loads + [trace.loads(from: rig.tables.buffer)]).enumerated() {
         let isIndex = { offset in scenario.layout == .split && (1...2).contains(part) && offset == 2 }
         for (offset, count) in found {
-          let limit = isIndex(offset) ? 4 : scenario.isBatch && part < 3 ? 2 : 1
+          let limit = isIndex(offset) ? 4 : scenario.onTheSpot && part < 3 ? 2 : 1
           #expect(count <= limit, "\(scenario): part \(part), offset \(offset) is loaded \(count) times")
         }
       }
