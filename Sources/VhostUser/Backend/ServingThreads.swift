@@ -5,7 +5,8 @@ internal import Synchronization
 /// Threads that serve the queues of one back-end, beside the one that runs it.
 ///
 /// A queue is one thread's. What a front-end says changes what several of them work with: the thread that handles it
-/// has them all wait between two of their turns: in each every queue is served once, and again for 50 microseconds.
+/// has them all wait between two of their turns. In each every queue is served once, and those with more to do again
+/// until the turn has taken 50 microseconds.
 @safe
 final class ServingThreads: @unchecked Sendable {
   /// How many there are to be.

@@ -50,7 +50,7 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
   var counted = VhostUserCounts()
   /// Descriptors that end a wait and nothing else.
   var wakes: [Int32] = []
-  /// What the time goes by that queues are served without a look at anything else.
+  /// What tells how long a turn has taken.
   package var clock = WaitClock()
   /// What looks on.
   package var observer: (any VringObserver)?
