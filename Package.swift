@@ -17,7 +17,8 @@ let strict = tool + [.enableUpcomingFeature("InternalImportsByDefault")]
 // What the commands stand on.
 let commands: [Target.Dependency] =
   [
-    "BenchPaths", "BenchReport", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing", "CRingBench",
+    "BenchPlan", "BenchPaths", "BenchReport", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing",
+    "CRingBench",
     "RingKitTesting",
   ].map { .target(name: $0, condition: .when(traits: ["Bench"])) } + [
     .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"]))
@@ -71,16 +72,24 @@ let package = Package(
         .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bench"])),
       ],
       swiftSettings: tool),
+    // What a run is asked for and what comes of it, as values. Paths and reports stand on it and are built at the same
+    // time.
+    .target(
+      name: "BenchPlan",
+      dependencies: ["BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing", "CRingBench"],
+      swiftSettings: tool),
     // The only target in which rings, paths and loops are specialised together.
     .target(
       name: "BenchPaths",
-      dependencies: ["BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing", "CRingBench"],
+      dependencies: [
+        "BenchPlan", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing", "CRingBench",
+      ],
       swiftSettings: tool),
     // Result types, JSON and text.
     .target(
       name: "BenchReport",
       dependencies: [
-        "BenchHarness", "BenchPaths", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "RingKitTesting",
+        "BenchHarness", "BenchPlan", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser",
       ],
       swiftSettings: tool),
     // Commands and options; without the trait Bench a program that says what it lacks.
@@ -107,7 +116,8 @@ let package = Package(
       path: "Tests/Support/RingMigrant", swiftSettings: strict),
     // The structures of linux/vhost_types.h: a view of the messages that shares no code with VhostUser.
     .target(name: "CVhostUAPI", path: "Tests/Support/CVhostUAPI"),
-    .testTarget(name: "CRingTests", dependencies: ["CRing", "RingKitTesting", "CDeny"], swiftSettings: strict),
+    .testTarget(
+      name: "CRingTests", dependencies: ["CRing", "RingKitTesting", "TestTraits", "CDeny"], swiftSettings: strict),
     .testTarget(
       name: "RingKitTests",
       dependencies: ["RingKit", "CRing", "RingKitTesting", "RingTestSupport", "TestTraits", "CPeer", "CTrap"],
@@ -125,7 +135,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "VhostUserTests",
-      dependencies: ["VhostUser", "RingKit", "RingIOMMU", "RingPlatform", "CRing", "CVhostUAPI", "RingKitTesting"],
+      dependencies: [
+        "VhostUser", "RingKit", "RingIOMMU", "RingPlatform", "CRing", "CVhostUAPI", "RingKitTesting", "TestTraits",
+      ],
       swiftSettings: strict),
     // A machine and a guest's console, as several tests of the benchmark want them.
     .target(
@@ -137,20 +149,21 @@ let package = Package(
       swiftSettings: tool),
     .testTarget(
       name: "BenchPathsTests",
-      dependencies: ["BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "TestTraits", "CDeny"],
+      dependencies: ["BenchPaths", "BenchPlan", "BenchHarness", "RingKit", "RingIOMMU", "TestTraits", "CDeny"],
       swiftSettings: tool),
     .testTarget(
       name: "BenchReportTests",
       dependencies: [
-        "BenchReport", "BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "BenchTestSupport",
+        "BenchReport", "BenchPaths", "BenchPlan", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform",
+        "BenchTestSupport",
       ], exclude: ["SchemaOne"],
       swiftSettings: tool),
     // Commands and options, and what needs the program beside the tests; nothing without the trait Bench.
     .testTarget(
       name: "RingBenchTests",
       dependencies: [
-        "RingBench", "BenchReport", "BenchPaths", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser",
-        "CRingBench", "CVhostUAPI", "RingKitTesting", "BenchTestSupport", "TestTraits",
+        "RingBench", "BenchReport", "BenchPaths", "BenchPlan", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform",
+        "VhostUser", "CRingBench", "CVhostUAPI", "RingKitTesting", "BenchTestSupport", "TestTraits",
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"])),
       ],
       swiftSettings: tool),

@@ -156,8 +156,8 @@ public final class PoisoningArena: @unchecked Sendable {
   }
 
   func poison(_ range: Range<Int>) {
-    unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[range]).initializeMemory(
-      as: UInt8.self, repeating: Self.poison)
+    let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[range])
+    unsafe part.baseAddress.map { start in unsafe _ = memset(start, Int32(Self.poison), part.count) }
   }
 
   func isPoisoned(_ range: Range<Int>) -> Bool {
@@ -179,4 +179,16 @@ package func isEqual(_ bytes: UnsafeMutableRawBufferPointer, to expected: ArrayS
     guard let base = bytes.baseAddress, let otherBase = other.baseAddress else { return true }
     return unsafe memcmp(base, otherBase, other.count) == 0
   }
+}
+
+/// Where two runs of bytes differ first, as far as both go; `nil` where they do not.
+func firstDifference(_ first: [UInt8], _ second: [UInt8]) -> Int? {
+  let count = min(first.count, second.count)
+  let areEqual = unsafe first.withUnsafeBytes { a in
+    unsafe second.withUnsafeBytes { b in
+      guard let base = a.baseAddress, let other = b.baseAddress else { return true }
+      return unsafe memcmp(base, other, count) == 0
+    }
+  }
+  return areEqual ? nil : (0..<count).first { first[$0] != second[$0] }
 }

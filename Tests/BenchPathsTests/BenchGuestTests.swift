@@ -1,9 +1,11 @@
 import CDeny
 import RingKit
+import TestTraits
 import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 @Suite struct BenchGuestTests {
   @Test(arguments: [(0, 0), (2, 1), (25, 8), (50, 16), (99, 32), (100, 32)])
@@ -72,7 +74,7 @@ import Testing
   }
 
   /// Under a container's usual profile: where the pages are only describes a run.
-  @Test func pagesWhoseNodeIsNotToldAreSaidToBeUnknown() async {
+  @Test(.afterTheOthers) func pagesWhoseNodeIsNotToldAreSaidToBeUnknown() async {
     await #expect(processExitsWith: .success) {
       #expect(cdeny_memory_policy() == 0)
       var parameters = CostParameters()

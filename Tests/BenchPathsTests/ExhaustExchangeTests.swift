@@ -4,6 +4,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 @Suite struct ExhaustExchangeTests {
   /// A queue over a pool of one segment, so that the test can be the device; and what other mappers of the pool need.

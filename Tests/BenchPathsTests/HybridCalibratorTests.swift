@@ -5,6 +5,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 @Suite(.oneAtATime) struct HybridCalibratorTests {
   /// The same thing twice or more in a row, once.

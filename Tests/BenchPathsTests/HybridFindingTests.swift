@@ -4,6 +4,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 @Suite struct HybridFindingTests {
   private let classifier = PlacementClassifier(

@@ -4,6 +4,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 /// What the paths behind an IOMMU do for a buffer, counted on one thread.
 @Suite struct IOMMUWorkTests {

@@ -4,6 +4,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 @Suite struct IsolationTests {
   /// What the command line refuses the platform refuses as well.

@@ -4,6 +4,7 @@ import Synchronization
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 /// CPUs that move between placements as a test says, cases that cost accordingly, and hybrids calibrated by those.
 ///

@@ -5,6 +5,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 @Suite struct PrimitiveTests {
   @Test func primitivesCoverTheEndsOfTheSizes() {

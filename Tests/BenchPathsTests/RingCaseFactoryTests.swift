@@ -3,6 +3,7 @@ import RingKit
 import Testing
 
 @testable import BenchPaths
+@testable import BenchPlan
 
 @Suite struct RingCaseFactoryTests {
   @Test("each point has room for its ring and its tables, twice", arguments: RingLayout.allCases, [false, true])

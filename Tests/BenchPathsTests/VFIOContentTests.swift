@@ -3,6 +3,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 @Suite struct VFIOContentTests {
   /// A block that holds another block's pattern, or a changed word, must not pass for the right one.

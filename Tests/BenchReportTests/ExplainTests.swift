@@ -3,6 +3,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 @testable import BenchReport
 
 @Suite struct ExplainTests {

@@ -5,6 +5,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 @testable import BenchReport
 
 /// Results in the words of other programs, read by those programs where this machine has them.

@@ -2,6 +2,7 @@ import CDeny
 import CRing
 import Glibc
 import RingKitTesting
+import TestTraits
 import Testing
 
 /// Pinning and what the kernel tells about it.
@@ -28,7 +29,7 @@ import Testing
   }
 
   /// A kernel of up to 32,768 CPUs takes no smaller mask.
-  @Test(arguments: [129, 256, 4096] as [UInt32])
+  @Test(.afterTheOthers, arguments: [129, 256, 4096] as [UInt32])
   func masksGrowToWhatTheKernelNeeds(bytes: UInt32) async {
     await #expect(processExitsWith: .success) { [bytes = bytes as UInt32] in
       let usable = (0..<cring_cpu_limit()).filter { cring_cpu_usable($0) }

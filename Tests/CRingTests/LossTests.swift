@@ -1,5 +1,6 @@
 import CRing
 import Glibc
+import TestTraits
 import Testing
 
 /// Memory that another process takes away is a note, and nothing else is.
@@ -53,7 +54,7 @@ import Testing
     }
   }
 
-  @Test func everyOtherBusErrorGoesToTheHandlerThatWasThereBefore() async {
+  @Test(.afterTheOthers) func everyOtherBusErrorGoesToTheHandlerThatWasThereBefore() async {
     await #expect(processExitsWith: .exitCode(77)) {
       signal(SIGBUS) { _ in _exit(77) }
       let file = LossTests.file(4096)
@@ -67,7 +68,7 @@ import Testing
     }
   }
 
-  @Test func withoutOneTheProcessEnds() async {
+  @Test(.afterTheOthers) func withoutOneTheProcessEnds() async {
     await #expect(processExitsWith: .signal(SIGBUS)) {
       signal(SIGBUS, SIG_DFL)
       var watched = unsafe cring_region()

@@ -1,5 +1,6 @@
 import CRing
 import Glibc
+import TestTraits
 import Testing
 
 /// Mapped regions: `cring_region_map`, `cring_region_attach`, `cring_pages_nodes`.
@@ -138,7 +139,7 @@ import Testing
   }
 
   /// A program that is to end maps what it was about to map, and leaves its pages to their first use.
-  @Test func populatingEndsWhenTheProgramIsTo() async {
+  @Test(.afterTheOthers) func populatingEndsWhenTheProgramIsTo() async {
     await #expect(processExitsWith: .exitCode(0)) {
       func resident() -> Int {
         var region = unsafe cring_region()
@@ -162,7 +163,7 @@ import Testing
 
   /// What a store would end the process for is an error: here pages behind the end of a file, as with reserved pages of
   /// 2 MiB that the node of a binding has no more of.
-  @Test func populatingWhatCannotBeHadIsAnErrorAndNoSignal() async {
+  @Test(.afterTheOthers) func populatingWhatCannotBeHadIsAnErrorAndNoSignal() async {
     await #expect(processExitsWith: .exitCode(0)) {
       var name = Array("/tmp/ringkit-populate-XXXXXX".utf8CString)
       let file = unsafe mkstemp(&name)

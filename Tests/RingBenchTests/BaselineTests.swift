@@ -6,6 +6,7 @@ import TestTraits
 import Testing
 
 @testable import BenchHarness
+@testable import BenchPlan
 @testable import BenchPaths
 @testable import BenchReport
 

@@ -5,6 +5,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 @testable import RingBench
 
 @Suite struct CopyPathOptionsTests {

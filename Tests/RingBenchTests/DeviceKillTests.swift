@@ -9,6 +9,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 @Suite("A device's process that is killed", .oneAtATime)
 struct DeviceKillTests {

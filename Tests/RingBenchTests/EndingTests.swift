@@ -30,11 +30,13 @@ import Testing
       "sweep --path iommu-strict,swiotlb --time-limit 600 --format json",
       "ring --slices 100000 --time-limit 600 --format json",
       "scale --slices 100000 --time-limit 600 --format json",
-      "exhaust --buffers 10000000 --format json",
+      "exhaust --mode threads --buffers 10000000 --format json",
+      "exhaust --mode interleaved --buffers 10000000 --format json",
     ])
   func aSignalEndsARunWithWhatItHas(signal: (number: Int32, code: Int32), line: String) throws {
     let run = try ProgramRun(line)
-    ProgramRun.waitUntilBusy(run.process.processIdentifier)
+    // Exhausted on one thread a queue needs no second.
+    ProgramRun.waitUntilBusy(run.process.processIdentifier, threads: line.contains("interleaved") ? 1 : 2)
     kill(run.process.processIdentifier, signal.number)
     let (end, output, errors) = run.end()
     #expect(end == .exited(code: signal.code), "\(line): \(errors)")

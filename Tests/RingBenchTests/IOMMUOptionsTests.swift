@@ -6,6 +6,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 @testable import RingBench
 
 @Suite struct IOMMUOptionsTests {

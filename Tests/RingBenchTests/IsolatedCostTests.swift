@@ -9,6 +9,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 /// `ringbench cost --isolate` as a program, from outside.
 @Suite("cost --isolate as a program", .serialized, .oneAtATime)

@@ -8,6 +8,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 /// A driver of a secure guest, whose device is a process that can be killed and replaced.
 ///
@@ -89,7 +90,7 @@ final class IsolatedRig {
     let rings = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: 64 << 10)
     let pool = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: 1 << 20)
     let hidden = try MemoryRegion(
-      at: GuestPhysicalAddress(16 << 30), byteCount: PayloadPool.stride(for: Self.bytes) * Self.depth,
+      at: GuestPhysicalAddress(16 << 30), byteCount: Payload.stride(for: Self.bytes) * Self.depth,
       isShared: kind.policy != nil)
     regions = [rings, pool, hidden]
     let memory = try GuestMemory(regions)

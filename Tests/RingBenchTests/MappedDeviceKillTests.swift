@@ -9,6 +9,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 
 /// Where each buffer is mapped the driver waits for the device's process: at an unmap, or at a flush.
 @Suite("A device's process that is killed while its answers are waited for", .oneAtATime)

@@ -7,6 +7,7 @@ import Testing
 
 @testable import BenchHarness
 @testable import BenchPaths
+@testable import BenchPlan
 @testable import RingBench
 
 @Suite(.oneAtATime) struct QueueThreadsTests {

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -70,13 +71,13 @@ package struct DriveGuest {
     switch parameters.device {
     case .block: pages(parameters.depth * BlockDriver<SplitDriverQueue<DirectMapper<UncountedWork>>>.slotByteCount)
     case .net: pages(NetFrames.byteCount(parameters.depth, bytes: parameters.bytes))
-    case .entropy: pages(parameters.depth * PayloadPool.stride(for: parameters.bytes))
+    case .entropy: pages(parameters.depth * Payload.stride(for: parameters.bytes))
     }
   }
 
   private static func dataByteCount(_ parameters: DriveParameters) -> Int {
     switch parameters.device {
-    case .block: firstByteCount(parameters) + parameters.depth * PayloadPool.stride(for: parameters.bytes)
+    case .block: firstByteCount(parameters) + parameters.depth * Payload.stride(for: parameters.bytes)
     case .net: 2 * firstByteCount(parameters)
     case .entropy: firstByteCount(parameters)
     }

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import CRing
 import CRingBench
 import RingIOMMU
@@ -261,7 +262,7 @@ package struct NetFrames: Sendable {
 
   /// Memory for that many frames.
   package static func byteCount(_ count: Int, bytes: Int) -> Int {
-    count * PayloadPool.stride(for: NetHeader.byteCount + bytes)
+    count * Payload.stride(for: NetHeader.byteCount + bytes)
   }
 
   private func frame(_ slot: Int) -> SharedMemory {

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import CRingBench
 import RingIOMMU
 import RingKit

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -19,7 +20,7 @@ package enum ExhaustFill {
     poolKiB: Int, depth: Int, bytes: Int
   ) throws -> (added: Int, failed: Int, recovered: Int, refusal: DMAError?) {
     let shared = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: poolKiB << 10 + 1 << 20)
-    let stride = PayloadPool.stride(for: bytes)
+    let stride = Payload.stride(for: bytes)
     let hidden = try MemoryRegion(
       at: GuestPhysicalAddress(16 << 30), byteCount: stride * depth, isShared: false)
     let memory = try GuestMemory([shared, hidden])

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import Glibc
 import RingIOMMU
 import RingKit

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import CRing
 import CRingBench
 import RingIOMMU

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -55,27 +56,19 @@ package struct Doorbells: Sendable {
 }
 
 /// The payloads a driver passes round: one buffer per slot of the ring, laid out as a kernel's slab would.
-///
-/// Below a page the stride is a power of two, so that no buffer straddles a page; from a page on, whole pages.
 package struct PayloadPool: Sendable {
   package let buffer: GuestBuffer
   package let stride: Int
   package let bytes: Int
 
-  package static func stride(for bytes: Int) -> Int {
-    if bytes >= 4096 { return (bytes + 4095) & ~4095 }
-    var stride = 64
-    while stride < bytes { stride *= 2 }
-    return stride
-  }
-
-  /// The same for so many buffers spread over `span` bytes: pages apart, an odd number of them where that is possible.
+  /// ``Payload/stride(for:)`` of so many buffers spread over `span` bytes: pages apart, an odd number of them where that
+  /// is possible.
   ///
   /// Each begins one buffer further in its page than the one before, so that they do not share sets of a cache.
   package static func stride(for bytes: Int, over span: Int, count: Int) -> Int {
     let pages = span / count / 4096
     precondition(pages >= 2 && bytes <= 4096, "spread buffers have two pages each and take one")
-    return (pages - 1) * 4096 + (bytes <= 2048 ? stride(for: bytes) : 0)
+    return (pages - 1) * 4096 + (bytes <= 2048 ? Payload.stride(for: bytes) : 0)
   }
 
   private let hostBase: HostAddress
@@ -85,7 +78,7 @@ package struct PayloadPool: Sendable {
   package init(_ buffer: GuestBuffer, bytes: Int, first: Int = 0, stride: Int? = nil) {
     self.buffer = buffer
     self.bytes = bytes
-    let stride = stride ?? Self.stride(for: bytes)
+    let stride = stride ?? Payload.stride(for: bytes)
     self.stride = stride
     hostBase = unsafe buffer.host.advanced(by: first * stride)
     guestBase = buffer.address.rawValue + UInt64(first * stride)

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import CRing
 import RingIOMMU
 import RingKit
@@ -32,7 +33,7 @@ package struct BenchGuest {
     let payloadBytes =
       parameters.memorySpan
       ?? parameters.iommu.rounded(
-        parameters.sizes.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 4096)
+        parameters.sizes.map { Payload.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 4096)
     let usesPool = parameters.measuredPaths.contains(where: \.usesPool)
     // What a secure guest would hand over, or copies from, is its own.
     let hides =
@@ -177,7 +178,7 @@ extension BenchGuest {
 
   /// Memory above the boundary: for those buffers, however large.
   private static func aboveByteCount(_ parameters: CostParameters) -> Int {
-    wholeLeaves(aboveCount(parameters) * (parameters.sizes.map { PayloadPool.stride(for: $0) }.max() ?? 0))
+    wholeLeaves(aboveCount(parameters) * (parameters.sizes.map { Payload.stride(for: $0) }.max() ?? 0))
   }
 
   /// Payloads that are hidden from the device: of swiotlb alone no larger ones than it takes, and one that it refuses.
@@ -185,14 +186,14 @@ extension BenchGuest {
     let isolation = parameters.isolation
     if isolation.isForced || isolation.paths.contains(.shadow) { return all }
     let taken = parameters.sizes.filter { $0 <= DMAPath.swiotlb.sizeLimit.bytes }
-    let most = taken.map { PayloadPool.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 0
-    return max(most, parameters.sizes.map { PayloadPool.stride(for: $0) }.max() ?? 4096)
+    let most = taken.map { Payload.stride(for: $0) * parameters.depth * parameters.queues }.max() ?? 0
+    return max(most, parameters.sizes.map { Payload.stride(for: $0) }.max() ?? 4096)
   }
 
   /// The payload of `bytes`-sized buffers of which a share lies above 4 GiB: those that have their turn last.
   package func payload(bytes: Int, _ parameters: CostParameters) -> GuestBuffer {
     guard let straddling, parameters.beyondPercent > 0 else { return sharedPayload }
-    let stride = PayloadPool.stride(for: bytes)
+    let stride = Payload.stride(for: bytes)
     let below = Int(Self.boundary - straddling.address.rawValue)
     let start = below - (parameters.depth - Self.aboveCount(parameters)) * stride
     return straddling.slice(at: start, byteCount: parameters.depth * stride)
@@ -232,34 +233,5 @@ extension BenchGuest {
     guard let shadow else { throw .machine("no shadow buffers were set up") }
     let count = Self.shadowByteCount(bytes, parameters)
     return shadow.slice(at: queue * count, byteCount: count)
-  }
-}
-
-/// Where the pages of one region really are, as the kernel says after they were touched.
-package struct MemoryPlacement: Codable, Equatable, Sendable {
-  /// `ring`, `payload`, `private payload` or `bounce pool`.
-  package let name: String
-  package let bytes: Int
-  /// What was granted, which may be less than was asked.
-  package let pageSize: String
-  /// Bytes on 2 MiB pages.
-  package let hugeBytes: Int
-  /// Pages of 4 KiB by node; `nil` where the kernel does not tell.
-  @Null package var pagesPerNode: [String: Int]?
-
-  package init(_ name: String, _ region: MemoryRegion) {
-    self.name = name
-    bytes = region.byteCount
-    pageSize = region.pageSize.rawValue
-    hugeBytes = region.hugeByteCount
-    pagesPerNode = (try? region.pagesPerNode()).map { pages in
-      Dictionary(uniqueKeysWithValues: pages.map { (node, count) in ("\(node)", count) })
-    }
-  }
-
-  /// For people: `ring on node 0 (4k)`.
-  package var text: String {
-    guard let nodes = pagesPerNode?.keys.sorted() else { return "\(name) on an unknown node (\(pageSize))" }
-    return "\(name) on \(nodes.count == 1 ? "node" : "nodes") \(nodes.joined(separator: " and ")) (\(pageSize))"
   }
 }

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import RingIOMMU
 import RingKit
 import RingPlatform

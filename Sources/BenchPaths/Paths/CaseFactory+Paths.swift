@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import Glibc
 import RingIOMMU
 import RingKit
@@ -87,7 +88,7 @@ extension CaseFactory {
       )
     }
     // A range starts at a multiple of its size; some wait in caches for reuse.
-    let stride = max(PayloadPool.stride(for: key.bytes), parameters.iommu.mergeBytes)
+    let stride = max(Payload.stride(for: key.bytes), parameters.iommu.mergeBytes)
     let largest = 1 << (Int.bitWidth - (2 * stride - 1).leadingZeroBitCount)
     let window = try MMUWindow(
       memory: guest.memory, byteCount: max(1 << 30, (parameters.depth + 512) * largest), cpuCount: cpuCount)
@@ -108,7 +109,7 @@ extension CaseFactory {
     guard key.isolated else { return DeviceSpace(domain: domain()) }
     // Each range begins at a multiple of its size. Those of all buffers in flight, of their tables, and of what waits
     // for a flush are apart from each other, and so is what is mapped for good.
-    let bytes = max(PayloadPool.stride(for: key.bytes), parameters.iommu.mergeBytes)
+    let bytes = max(Payload.stride(for: key.bytes), parameters.iommu.mergeBytes)
     let pages = 1 << (Int.bitWidth - (bytes / 4096).leadingZeroBitCount)
     let ranges = parameters.depth * parameters.segments * (parameters.features.contains(.indirect) ? 2 : 1) + 512
     let tables = 2 * ranges * pages / 512 + 2 * BenchGuest.shadowByteCount(parameters) >> 21 + 64

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import CRingBench
 import RingIOMMU
 import RingKit
@@ -52,19 +53,5 @@ package final class Floor: @unchecked Sendable {
     // It moves groups of descriptors and has no other way to count.
     benchCase.granule = benchCase.batchMultiple
     return benchCase
-  }
-}
-
-/// A floor program by its name in the results.
-package struct FloorKind: Sendable {
-  package let name: String
-  package let kind: crb_floor_kind
-  /// Whether the ring's ratio may be taken against it.
-  package let isReference: Bool
-
-  package init(_ name: String, _ kind: crb_floor_kind, isReference: Bool = true) {
-    self.name = name
-    self.kind = kind
-    self.isReference = isReference
   }
 }

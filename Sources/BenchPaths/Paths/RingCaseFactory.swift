@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -17,7 +18,7 @@ package struct RingCaseFactory {
     for point in points {
       // The ring begins with a page, its indirect tables with a pair of lines.
       ringBytes += point.ring.byteCount(size: point.queueSize) + 4096 + 16 * point.queueSize * point.chain + 128
-      payloadBytes = max(payloadBytes, PayloadPool.stride(for: Self.bytes(point)) * point.outstanding)
+      payloadBytes = max(payloadBytes, Payload.stride(for: Self.bytes(point)) * point.outstanding)
     }
     do throws(MemoryError) {
       // Twice: a counted twin of each runs before the timed ones.

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import CRing
 import RingIOMMU
 import RingKit
@@ -162,12 +163,4 @@ package struct LockCheck {
     }
     func release() { missing.store(0, ordering: .releasing) }
   }
-}
-
-/// One short run of real threads at a lock.
-package struct LockSample: Equatable, Sendable {
-  /// Of all threads together.
-  package let operationsPerSecond: Double
-  /// Nanoseconds of a cache line from CPU to CPU around the run; 0 for one thread.
-  package let transfer: Double
 }

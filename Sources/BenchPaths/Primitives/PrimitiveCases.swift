@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -45,7 +46,7 @@ package struct PrimitiveCases {
       targets.append((.copyToPool, pool.buffer))
     }
     if copying.contains(where: { !$0.walksPool }), let largest = sizes.last {
-      let byteCount = max(4096, PayloadPool.stride(for: largest)) * factory.parameters.depth
+      let byteCount = max(4096, Payload.stride(for: largest)) * factory.parameters.depth
       if let shadow = factory.guest.shadow, shadow.byteCount >= byteCount {
         // What a path of these copies to; it has none of it while this runs.
         targets.append((.copyInPlace, shadow))
@@ -65,7 +66,7 @@ package struct PrimitiveCases {
         let key = PrimitiveKey(kind: kind, bytes: bytes)
         let used =
           kind == .copyToPool
-          ? target : target.slice(at: 0, byteCount: max(4096, PayloadPool.stride(for: bytes)) * plan.depth)
+          ? target : target.slice(at: 0, byteCount: max(4096, Payload.stride(for: bytes)) * plan.depth)
         add(key, .copying("\(key.name), \(bytes) bytes", plan, to: used))
       }
     }
@@ -82,35 +83,5 @@ package struct PrimitiveCases {
     let possible = all.filter { $0 <= largestCopy }.sorted()
     guard possible.count > mostSizes else { return possible }
     return (0..<mostSizes).map { possible[$0 * (possible.count - 1) / (mostSizes - 1)] }
-  }
-}
-
-/// One thing that is timed without a ring.
-package struct PrimitiveKey: Hashable, Sendable {
-  package enum Kind: Hashable, Sendable {
-    /// A map and an unmap of a path, the device's thread serving.
-    case mapping(DMAPath)
-    /// A copy into the bounce pool, walked round as its cursor does.
-    case copyToPool
-    /// A copy to an address of its own for each buffer outstanding.
-    case copyInPlace
-  }
-
-  package var kind: Kind
-  package var bytes: Int
-
-  /// The path it is a part of; `nil` for a copy.
-  package var path: DMAPath? {
-    guard case .mapping(let path) = kind else { return nil }
-    return path
-  }
-
-  /// As the reports name it.
-  package var name: String {
-    switch kind {
-    case .mapping(let path): "map and unmap, \(path.name)"
-    case .copyToPool: "copy into the pool"
-    case .copyInPlace: "copy in place"
-    }
   }
 }

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import CRing
 import Glibc
 import RingIOMMU

@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import CRing
 import RingIOMMU
 import RingKit

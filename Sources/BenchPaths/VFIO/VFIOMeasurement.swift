@@ -1,4 +1,5 @@
 import BenchHarness
+import BenchPlan
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -165,4 +166,17 @@ struct VFIOPlan {
       path: path, ring: ring, features: start.configuration.features, sectorCount: sectorCount, write: write,
       read: read, frames: frames)
   }
+}
+
+extension VFIOParameters {
+  /// A network device has one to receive and one to send.
+  func queueCount(of kind: DeviceKind) -> Int { kind == .network ? 2 : queues }
+
+  /// What all that is outstanding takes.
+  func payloadByteCount(for kind: DeviceKind) -> Int {
+    kind == .network ? 2 * framesByteCount : queues * depth * blockBytes
+  }
+
+  /// What the frames of one direction take.
+  var framesByteCount: Int { (NetFrames.byteCount(depth, bytes: frameBytes) + 4095) & ~4095 }
 }

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import Glibc
 import RingKit
 

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// Two sides of guests, row by row: instructions a request, which repeat, and not times.

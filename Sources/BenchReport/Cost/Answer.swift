@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// What a `cost` run answers: how much a forced IOMMU costs, by direct and by bouncing.

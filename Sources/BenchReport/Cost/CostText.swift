@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// What each path costs, for people: the answer last, and above it, where asked for, a table per ring, direction and

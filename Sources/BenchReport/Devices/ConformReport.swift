@@ -1,5 +1,4 @@
 import BenchHarness
-import RingKitTesting
 
 /// How `ringbench conform` writes what came of the checks.
 package enum ConformFormat: String, CaseIterable, Sendable, NamedChoice {
@@ -11,17 +10,30 @@ package enum ConformFormat: String, CaseIterable, Sendable, NamedChoice {
   package static let noun = "format"
 }
 
-/// What came of each check of a back-end, or of a front-end.
-package struct ConformReport: Encodable {
-  private struct Row: Encodable {
-    let rule: String
-    let ring: String
-    let features: String
-    let check: String
-    let verdict: String
-    let note: String?
+/// What came of one check; as the values of `RingKitTesting`, on which no report stands so that it is built beside it.
+package struct ConformRow: Encodable {
+  package enum Verdict: String, Encodable {
+    case passed
+    case failed
+    case refused
+    case notApplicable = "not applicable"
   }
 
+  package let rule: String
+  package let ring: String
+  package let features: String
+  package let check: String
+  package let verdict: Verdict
+  package let note: String?
+
+  package init(rule: String, ring: String, features: String, check: String, verdict: Verdict, note: String?) {
+    (self.rule, self.ring, self.features, self.check) = (rule, ring, features, check)
+    (self.verdict, self.note) = (verdict, note)
+  }
+}
+
+/// What came of each check of a back-end, or of a front-end.
+package struct ConformReport: Encodable {
   private var schema = 1
   private let version = Version.ringKit
   /// What was checked: `device`, or `driver`.
@@ -29,23 +41,16 @@ package struct ConformReport: Encodable {
   private let socket: String
   private let kind: String
   private let isHostile: Bool
-  private let rows: [Row]
+  private let rows: [ConformRow]
 
-  package init(
-    socket: String, isOfDriver: Bool, kind: ConformanceKind, isHostile: Bool, _ outcomes: [ConformanceOutcome]
-  ) {
-    (self.socket, self.kind, self.isHostile) = (socket, kind.rawValue, isHostile)
+  package init(socket: String, isOfDriver: Bool, kind: String, isHostile: Bool, _ rows: [ConformRow]) {
+    (self.socket, self.kind, self.isHostile, self.rows) = (socket, kind, isHostile, rows)
     checked = isOfDriver ? "driver" : "device"
-    rows = outcomes.map {
-      Row(
-        rule: $0.rule, ring: $0.ring, features: $0.features, check: $0.check, verdict: $0.verdict.rawValue,
-        note: $0.note)
-    }
   }
 
-  private func rows(_ verdict: ConformanceOutcome.Verdict) -> [Row] { rows.filter { $0.verdict == verdict.rawValue } }
+  private func rows(_ verdict: ConformRow.Verdict) -> [ConformRow] { rows.filter { $0.verdict == verdict } }
 
-  private static func numbers(_ rows: [Row]) -> [String] {
+  private static func numbers(_ rows: [ConformRow]) -> [String] {
     var numbers: [String] = []
     for row in rows where !numbers.contains(row.rule) { numbers.append(row.rule) }
     return numbers
@@ -62,13 +67,13 @@ package struct ConformReport: Encodable {
   package func text(width: Int = TextWidth.standard) -> String {
     var text = ""
     for ring in ["split", "packed"] {
-      let shown = rows.filter { $0.ring == ring && $0.verdict != ConformanceOutcome.Verdict.notApplicable.rawValue }
+      let shown = rows.filter { $0.ring == ring && $0.verdict != .notApplicable }
       text += TextTable.text(
-        "rule|verdict|check|negotiated", shown.map { [$0.rule, $0.verdict, $0.check, $0.features] },
+        "rule|verdict|check|negotiated", shown.map { [$0.rule, $0.verdict.rawValue, $0.check, $0.features] },
         title: "\(ring) ring", indent: 0, keys: 2, width: 200)
     }
     for row in rows(.failed) + rows(.refused) {
-      text += "\n" + Paragraph.text(row.note ?? "", first: "\(row.rule) \(row.verdict): ", width: width)
+      text += "\n" + Paragraph.text(row.note ?? "", first: "\(row.rule) \(row.verdict.rawValue): ", width: width)
     }
     text += "\nnot applicable\n"
     var reasons: [String] = []
@@ -87,7 +92,7 @@ package struct ConformReport: Encodable {
     var text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"ringbench conform\">\n"
     for ring in ["split", "packed"] {
       let cases = rows.filter { $0.ring == ring }
-      func count(_ verdict: ConformanceOutcome.Verdict) -> Int { cases.filter { $0.verdict == verdict.rawValue }.count }
+      func count(_ verdict: ConformRow.Verdict) -> Int { cases.filter { $0.verdict == verdict }.count }
       let skipped = count(.refused) + count(.notApplicable)
       text += "  <testsuite name=\"\(ring)\" tests=\"\(cases.count)\" failures=\"\(count(.failed))\" errors=\"0\" "
       text += "skipped=\"\(skipped)\">\n"
@@ -97,15 +102,15 @@ package struct ConformReport: Encodable {
     return text + "</testsuites>\n"
   }
 
-  private static func junit(_ row: Row) -> String {
+  private static func junit(_ row: ConformRow) -> String {
     let name = "\(row.rule) \(row.check)\(row.features.isEmpty ? "" : ", \(row.features)")"
     let start = "    <testcase classname=\"conform.\(row.ring).\(row.rule)\" name=\"\(Markup.escaped(name))\""
-    let note = Markup.escaped(row.note ?? row.verdict)
+    let note = Markup.escaped(row.note ?? row.verdict.rawValue)
     switch row.verdict {
-    case ConformanceOutcome.Verdict.passed.rawValue: return start + "/>\n"
-    case ConformanceOutcome.Verdict.failed.rawValue:
+    case .passed: return start + "/>\n"
+    case .failed:
       return start + ">\n      <failure message=\"\(note)\"/>\n    </testcase>\n"
-    default: return start + ">\n      <skipped message=\"\(row.verdict): \(note)\"/>\n    </testcase>\n"
+    default: return start + ">\n      <skipped message=\"\(row.verdict.rawValue): \(note)\"/>\n    </testcase>\n"
     }
   }
 }

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import Glibc
 
 /// A placement class that holds round trips of two kinds, which are two placements under one name.

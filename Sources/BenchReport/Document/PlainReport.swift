@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// A report of counts and of figures that no other command has: its rows become a document's rows by their own names.

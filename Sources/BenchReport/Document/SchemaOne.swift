@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// Files from before there was an identity of runs and slices: rows alone, as far as today's have a field for it.

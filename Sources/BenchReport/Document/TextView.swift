@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// How much of a document a text shows, and how wide.
 package struct TextView: Sendable {

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// What an `exhaust` run counts: parsed, checked, free of the command line.

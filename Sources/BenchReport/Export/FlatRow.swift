@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import FoundationEssentials
 
 /// A result's row as one line of a table: what it is about, its figures, and which run it is of.

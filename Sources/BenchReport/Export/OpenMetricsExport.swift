@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// OpenMetrics text, version 1.0: a family of gauges for each kind of figure.
 enum OpenMetricsExport {

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// One boot: what both sides counted.
 package struct GuestBoot: Sendable {

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// What stands between a guest's driver and its device: one way of the question this tool is about, on a real guest.
 package enum GuestSetting: String, CaseIterable, Encodable, Sendable, NamedChoice {

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// One combination: a setting on a ring with requests of one size and depth, and what both sides counted in its boots.
 package struct GuestRow: Encodable, Sendable {

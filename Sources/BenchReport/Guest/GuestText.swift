@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// The boots for people: times where they mean something, else instructions and counts.
 extension GuestReport {

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// One picture: an SVG of its own, which tells in words what it shows.
 struct Chart {

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// Where paths meet: time over bytes, both logarithmic, with intervals, measured crossovers and predicted ones.

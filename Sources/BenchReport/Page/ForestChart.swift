@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// One row of a comparison, as a picture and a table show it.
 struct ForestRow {

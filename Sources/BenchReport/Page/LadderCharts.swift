@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// One ring, direction and size: what a panel of the ladder, of the slices and of a comparison is about.

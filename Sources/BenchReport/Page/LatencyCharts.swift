@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import Glibc
 
 /// Single round trips by percentile, as HdrHistogram's plotter draws them.

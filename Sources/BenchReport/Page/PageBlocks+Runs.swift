@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// What was found, what measured it, and how results stand beside each other.
 extension PageBlocks {

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// What each section of the page has of the results.
 enum PageBlocks {

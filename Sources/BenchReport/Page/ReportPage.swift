@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// A result and the name of the file it came from.
 package struct NamedResult: Sendable {

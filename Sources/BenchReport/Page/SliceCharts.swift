@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// Slices as they were measured: a dot each over the rounds, those that do not count hollow.
 enum SliceCharts {

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// An array whose number of elements is all that the JSON has of it.

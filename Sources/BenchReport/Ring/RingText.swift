@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// The rings beside their floors, for people.
 extension ResultDocument {

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// Turns the slices of a `scale` run into rows, and into what became of each path along each axis.
@@ -87,7 +87,7 @@ struct ScaleAnalysis {
   /// Bytes that go round through the caches: rings, whose slots all have their turn, payload, and its copy.
   private func footprint(_ key: ScaleKey, _ cost: CostParameters) -> Int {
     let ring = key.point.ring == .split ? SplitRing.byteCount(size: cost.queueSize) : 16 * cost.queueSize
-    let buffers = cost.depth * PayloadPool.stride(for: parameters.bytes)
+    let buffers = cost.depth * Payload.stride(for: parameters.bytes)
     let copies = [.swiotlb, .shadow].contains(key.path) ? 2 : 1
     return cost.queues * (ring + cost.queueSize * Self.bytesOfSlot + copies * buffers)
   }

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// A path on so many CPUs that share its lock: simulated in virtual time from primitives measured here.

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// The shapes that published measurements have, and that ours are held against.

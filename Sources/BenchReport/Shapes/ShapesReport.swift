@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// One figure of a shape, predicted or measured.
 package struct ShapeFigure: Encodable, Sendable, Equatable {

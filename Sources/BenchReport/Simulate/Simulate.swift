@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 
 /// What a `simulate` run predicts: parsed, checked, free of the command line.
 package struct SimulateParameters: Encodable, Sendable {

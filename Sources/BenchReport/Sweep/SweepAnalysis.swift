@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// What mapping and copying cost alone, in one placement class, and what that predicts.

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// Two paths over all sizes, on one ring, in one direction and one placement class.

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import RingKit
 
 /// The sweep for people: the crossovers last, and above them, where asked for, times by size and what predicts them.

@@ -1,5 +1,5 @@
 import BenchHarness
-import BenchPaths
+import BenchPlan
 import Glibc
 
 // Numbers as cells of a table.

@@ -43,7 +43,9 @@ struct ConformCommand: ParsableCommand {
     var file: OutputFile?
     if let output = destination.output { file = try OutputFile(checking: output) }
     let outcomes = isOfDriver ? try watch(kind, socket) : try drive(kind, socket)
-    let report = ConformReport(socket: socket, isOfDriver: isOfDriver, kind: kind, isHostile: what.hostile, outcomes)
+    let report = ConformReport(
+      socket: socket, isOfDriver: isOfDriver, kind: kind.rawValue, isHostile: what.hostile,
+      outcomes.map { ConformRow($0) })
     switch format {
     case .text: try OutputFile.deliver(report.text(), to: file)
     case .json: try OutputFile.deliver(JSONText.encode(report), to: file)
@@ -138,5 +140,20 @@ struct ConformOutput: ParsableArguments {
 
   @Option(help: "Write the report to this file. (default: standard output)", completion: .file())
   var output: String?
+}
+
+extension ConformRow {
+  fileprivate init(_ outcome: ConformanceOutcome) {
+    let verdict: Verdict =
+      switch outcome.verdict {
+      case .passed: .passed
+      case .failed: .failed
+      case .refused: .refused
+      case .notApplicable: .notApplicable
+      }
+    self.init(
+      rule: outcome.rule, ring: outcome.ring, features: outcome.features, check: outcome.check, verdict: verdict,
+      note: outcome.note)
+  }
 }
 #endif

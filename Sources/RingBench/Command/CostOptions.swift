@@ -2,6 +2,7 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import RingKit
 
 /// The options of `ringbench cost`, as text; ``parameters(on:)`` gives them a meaning.

@@ -2,6 +2,7 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 
 /// `ringbench drive`: our driver against a device in another process, ours or another's.

@@ -2,6 +2,7 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 import RingKit
 
@@ -134,7 +135,7 @@ struct ExhaustOptions: ParsableArguments {
         throw .usage(
           "a ring of \(queueSize) descriptors cannot hold \(depth) buffers; lower --depth or raise --queue-size")
       }
-      for size in parameters.sizes where PayloadPool.stride(for: size) * depth > Self.mostBytes {
+      for size in parameters.sizes where Payload.stride(for: size) * depth > Self.mostBytes {
         throw .usage("\(depth) buffers of \(size) bytes need more than 1 GiB; lower --depth or --size")
       }
     }

@@ -2,6 +2,7 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 
 /// `ringbench explain`: what a path stands for, and how a real guest gets there; which devices a secure platform takes.

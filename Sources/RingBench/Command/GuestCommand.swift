@@ -2,6 +2,7 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 
 /// `ringbench guest`: the question this tool is about, on a Linux guest.

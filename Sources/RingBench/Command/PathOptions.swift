@@ -2,6 +2,7 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import RingKit
 
 /// The options of the IOMMU paths, as text; ``parameters(paths:sizes:)`` gives them a meaning.

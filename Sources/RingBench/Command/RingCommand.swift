@@ -2,6 +2,7 @@
 import ArgumentParser
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 
 /// `ringbench ring`: the rings alone, beside the smallest program that moves the same cache lines.

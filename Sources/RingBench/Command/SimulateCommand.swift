@@ -1,6 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
+import BenchPlan
 import BenchReport
 
 /// `ringbench simulate`: what the locks would do on machines with more CPUs than this one.

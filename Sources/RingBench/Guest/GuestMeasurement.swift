@@ -1,5 +1,6 @@
 #if Bench
 import BenchHarness
+import BenchPlan
 import BenchReport
 import Glibc
 

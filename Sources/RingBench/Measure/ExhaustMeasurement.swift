@@ -1,6 +1,7 @@
 #if Bench
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 import RingKit
 
@@ -32,7 +33,7 @@ struct ExhaustMeasurement {
 
   private func measure(_ what: ExhaustCase) throws(BenchError) -> ExhaustRow {
     do {
-      let payloadBytes = PayloadPool.stride(for: max(what.bytes, Self.smallBytes)) * what.depth
+      let payloadBytes = Payload.stride(for: max(what.bytes, Self.smallBytes)) * what.depth
       let ringBytes = max(
         SplitRing.byteCount(size: parameters.queueSize), PackedRing.byteCount(size: parameters.queueSize))
       let shared = try MemoryRegion(at: GuestPhysicalAddress(1 << 30), byteCount: ringBytes + 4096)

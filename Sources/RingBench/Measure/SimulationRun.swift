@@ -1,6 +1,7 @@
 #if Bench
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 
 /// Primitives, then every model on every number of CPUs, then what real threads do.

@@ -1,6 +1,7 @@
 #if Bench
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 import RingKit
 
@@ -34,7 +35,7 @@ struct AreasShape {
   private func benchCase(_ bytes: Int, areas: Int, hasRival: Bool) throws -> BenchCase {
     // Without a high-water mark, which is one line for all areas.
     let shared = try MemoryRegion(at: GuestPhysicalAddress(2 << 30), byteCount: Self.poolBytes)
-    let stride = PayloadPool.stride(for: bytes) * 128
+    let stride = Payload.stride(for: bytes) * 128
     let hidden = try MemoryRegion(at: GuestPhysicalAddress(16 << 30), byteCount: 2 * stride, isShared: false)
     let memory = try GuestMemory([shared, hidden])
     var allocator = RegionAllocator(shared)

@@ -1,6 +1,7 @@
 #if Bench
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 import RingIOMMU
 import RingKit

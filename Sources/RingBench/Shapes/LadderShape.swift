@@ -1,6 +1,7 @@
 #if Bench
 import BenchHarness
 import BenchPaths
+import BenchPlan
 import BenchReport
 
 /// Shape A: each path's time is predicted as the ring's, plus what the path costs alone, plus the device's walk.

@@ -272,8 +272,7 @@ extension Probe {
       guard start + buffer.byteCount <= part.byteCount else { continue }
       old.replaceSubrange(start..<start + buffer.byteCount, with: now[start..<start + buffer.byteCount])
     }
-    if now == old { return nil }
-    guard let at = now.indices.first(where: { now[$0] != old[$0] }) else { return nil }
+    guard let at = firstDifference(now, old) else { return nil }
     return "the byte at 0x\(String(part.address.rawValue + UInt64(at), radix: 16)) (\(at) in \(area(of: part))) "
       + "became \(now[at]), and was \(old[at])"
   }

@@ -71,16 +71,13 @@ final class Subject {
   private func read(_ block: Int, blocks: Int) -> SubjectRequest {
     let byteCount = blocks * blockByteCount
     let start = block * blockByteCount
-    let expected = reference.count >= start + byteCount ? reference[start..<start + byteCount] : nil
+    let expected = reference.count >= start + byteCount ? Array(reference[start..<start + byteCount]) : nil
     return SubjectRequest(
       readable: Self.header(type: 0, sector: UInt64(start / 512)), readableCut: [16], writableCut: [byteCount, 1],
       check: { bytes in
         guard bytes[byteCount] == 0 else { return "a read of \(blocks) blocks has the status \(bytes[byteCount])" }
-        guard let expected, let wrong = zip(expected, bytes).enumerated().first(where: { $1.0 != $1.1 }) else {
-          return nil
-        }
-        let (was, now) = wrong.element
-        return "byte \(wrong.offset) of block \(block) is \(now), and was \(was) when it was read first"
+        guard let expected, let at = firstDifference(expected, bytes) else { return nil }
+        return "byte \(at) of block \(block) is \(bytes[at]), and was \(expected[at]) when it was read first"
       },
       writtenAtLeast: { $0[byteCount] == Self.poison ? 0 : $0.count })
   }

@@ -1,6 +1,7 @@
 import CRing
 import RingKit
 import RingKitTesting
+import TestTraits
 import Testing
 
 @testable import RingIOMMU
@@ -121,7 +122,7 @@ struct HostileCompletionTests {
     _ = consume device
   }
 
-  @Test("translators of this process have no slot in a shared domain, nor has one too many")
+  @Test("translators of this process have no slot in a shared domain, nor has one too many", .afterTheOthers)
   func slots() async throws {
     await #expect(processExitsWith: .failure) {
       let fixture = try SharedDomainFixture()

@@ -1,6 +1,7 @@
 import Glibc
 import RingKit
 import RingKitTesting
+import TestTraits
 import Testing
 
 @testable import RingIOMMU
@@ -91,7 +92,7 @@ struct MMUMapperTests {
     }
   }
 
-  @Test("a device that may only read, or that was unmapped, is stopped by the hardware")
+  @Test("a device that may only read, or that was unmapped, is stopped by the hardware", .afterTheOthers)
   func hardware() async {
     await #expect(processExitsWith: .success) { try Intruder.run(.nowhere) }
     await #expect(processExitsWith: .failure) { try Intruder.run(.readOnly) }

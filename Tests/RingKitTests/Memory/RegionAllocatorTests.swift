@@ -1,4 +1,5 @@
 import RingKit
+import TestTraits
 import Testing
 
 /// Carving a region into buffers.
@@ -64,7 +65,7 @@ import Testing
     #expect(unsafe bytes.allSatisfy { $0 == 0 })
   }
 
-  @Test func segmentOutsideItsBufferStopsTheProgram() async {
+  @Test(.afterTheOthers) func segmentOutsideItsBufferStopsTheProgram() async {
     await #expect(processExitsWith: .failure) {
       let region = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: 4096, isShared: false)
       var allocator = RegionAllocator(region)

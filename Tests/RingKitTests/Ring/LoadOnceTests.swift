@@ -1,3 +1,4 @@
+import TestTraits
 import Testing
 
 /// What another may change is loaded once and then used: counted by trapping every access, and tried by a liar that
@@ -8,27 +9,31 @@ import Testing
 @Suite(
   "Double fetch, access by access", .enabled(if: AccessTrace.lacks == nil, Comment(rawValue: AccessTrace.lacks ?? "")))
 struct LoadOnceTests {
-  @Test("a device loads each field of what it is offered once")
+  @Test("a device loads each field of what it is offered once", .afterTheOthers)
   func device() async {
     await #expect(processExitsWith: .success) { try LoadOnce.count(.device) }
   }
 
-  @Test("a driver loads each field of what it gets back once")
+  @Test("a driver loads each field of what it gets back once", .afterTheOthers)
   func driver() async {
     await #expect(processExitsWith: .success) { try LoadOnce.count(.driver) }
   }
 
-  @Test("a device goes by what it read first, or names what is wrong, whichever field changes behind its back")
+  @Test(
+    "a device goes by what it read first, or names what is wrong, whichever field changes behind its back",
+    .afterTheOthers)
   func deceivedDevice() async {
     await #expect(processExitsWith: .success) { try LoadOnce.deceive(.device) }
   }
 
-  @Test("a driver goes by what it read first, or names what is wrong, whichever field changes behind its back")
+  @Test(
+    "a driver goes by what it read first, or names what is wrong, whichever field changes behind its back",
+    .afterTheOthers)
   func deceivedDriver() async {
     await #expect(processExitsWith: .success) { try LoadOnce.deceive(.driver) }
   }
 
-  @Test("whether a notification is due takes one look")
+  @Test("whether a notification is due takes one look", .afterTheOthers)
   func notifications() async {
     await #expect(processExitsWith: .success) { try LoadOnce.notify() }
   }

@@ -1,9 +1,10 @@
 import RingTestSupport
+import TestTraits
 import Testing
 
 @Suite("What a caller must not do")
 struct PreconditionTests {
-  @Test("completing a chain twice stops the process")
+  @Test("completing a chain twice stops the process", .afterTheOthers)
   func completeTwice() async {
     await #expect(processExitsWith: .failure) {
       let rig = try Rig(.split, size: 4)
@@ -21,7 +22,7 @@ struct PreconditionTests {
     }
   }
 
-  @Test("claiming more bytes than a chain can take stops the process")
+  @Test("claiming more bytes than a chain can take stops the process", .afterTheOthers)
   func writtenTooLarge() async {
     await #expect(processExitsWith: .failure) {
       let rig = try Rig(.split, size: 4)
@@ -35,7 +36,7 @@ struct PreconditionTests {
     }
   }
 
-  @Test("the same steps without the mistake do not stop it")
+  @Test("the same steps without the mistake do not stop it", .afterTheOthers)
   func control() async {
     await #expect(processExitsWith: .success) {
       for layout in [RingLayout.split, .packed] {

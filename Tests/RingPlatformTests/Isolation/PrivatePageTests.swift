@@ -2,6 +2,7 @@ import Glibc
 import RingKit
 import RingKitTesting
 import RingPlatform
+import TestTraits
 import Testing
 
 @Suite("A device in another process and the guest's private pages")
@@ -63,7 +64,7 @@ struct PrivatePageTests {
     return path
   }
 
-  @Test("what is shared is used, and the private address faults in type")
+  @Test("what is shared is used, and the private address faults in type", .afterTheOthers)
   func typed() async {
     let path = Self.path("typed")
     let result = Result()
@@ -73,7 +74,7 @@ struct PrivatePageTests {
     #expect(result.end == .closed && result.left == 0xbeef)
   }
 
-  @Test("a raw access to a private page ends the device's process by SIGSEGV, not the driver's")
+  @Test("a raw access to a private page ends the device's process by SIGSEGV, not the driver's", .afterTheOthers)
   func raw() async {
     let path = Self.path("raw")
     let result = Result()

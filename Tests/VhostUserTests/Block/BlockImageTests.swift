@@ -1,5 +1,6 @@
 import Glibc
 import RingKit
+import TestTraits
 import Testing
 
 @testable import VhostUser
@@ -108,7 +109,7 @@ import Testing
     #expect(driver.frontend.backend.device.takeErrors().isEmpty)
   }
 
-  @Test func aWriteBeyondTheLimitOfFileSizesIsAnErrorAndNoSignal() async {
+  @Test(.afterTheOthers) func aWriteBeyondTheLimitOfFileSizesIsAnErrorAndNoSignal() async {
     await #expect(processExitsWith: .success) {
       var limit = rlimit(rlim_cur: 1024, rlim_max: .max)
       let file = ScratchFile(sectors: 8)

@@ -33,11 +33,13 @@ package struct DriveTally: Sendable {
   package var failure: DriveFailure?
   /// What went wrong and does not matter for the figures.
   package var notes: [String] = []
+
+  package init() {}
 }
 
 extension DriveTally {
   /// Notes why it came to an end before all was done.
-  mutating func end(_ error: DriveFailure) {
+  package mutating func end(_ error: DriveFailure) {
     switch error {
     case .interrupted: interrupted = true
     // What the front-end waited for in vain meanwhile.

@@ -48,6 +48,14 @@ package struct VFIORow: Sendable {
   package let read: Pass?
   /// Out and back, of a network device.
   package let frames: Pass?
+
+  package init(
+    path: VFIOPath, ring: RingLayout, features: VirtioFeatures, sectorCount: UInt64?, write: Pass?, read: Pass?,
+    frames: Pass?
+  ) {
+    (self.path, self.ring, self.features, self.sectorCount) = (path, ring, features, sectorCount)
+    (self.write, self.read, self.frames) = (write, read, frames)
+  }
 }
 
 /// What `ringbench vfio` runs.
@@ -73,17 +81,6 @@ package struct VFIOParameters: Encodable, Sendable {
   package var seed: UInt64 = 1
 
   package init() {}
-
-  /// A network device has one to receive and one to send.
-  func queueCount(of kind: DeviceKind) -> Int { kind == .network ? 2 : queues }
-
-  /// What all that is outstanding takes.
-  func payloadByteCount(for kind: DeviceKind) -> Int {
-    kind == .network ? 2 * framesByteCount : queues * depth * blockBytes
-  }
-
-  /// What the frames of one direction take.
-  var framesByteCount: Int { (NetFrames.byteCount(depth, bytes: frameBytes) + 4095) & ~4095 }
 }
 
 /// How a buffer gets its address on a device behind a real IOMMU.
@@ -111,6 +108,13 @@ package struct VFIOFault: Encodable, Sendable {
   package let memoryUntouched = true
   /// What the kernel logged of it; `nil` where its log may not be read.
   package let kernelMessages: [String]?
+
+  package init(
+    iova: String, deviceNeedsReset: Bool, deviceStatus: UInt32, requestStatus: String?, kernelMessages: [String]?
+  ) {
+    (self.iova, self.deviceNeedsReset, self.deviceStatus) = (iova, deviceNeedsReset, deviceStatus)
+    (self.requestStatus, self.kernelMessages) = (requestStatus, kernelMessages)
+  }
 
   /// Whether it was reported: by the device, or the IOMMU through the kernel.
   package var isReported: Bool {

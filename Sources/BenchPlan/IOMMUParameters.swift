@@ -51,7 +51,7 @@ package struct IOMMUParameters: Sendable {
         throw .usage(
           "--iommu-merge concerns \(Self.mergingPaths.map(\.name).joined(separator: ", ")): name one with --path")
       }
-      guard sizes.contains(where: { 2 * PayloadPool.stride(for: $0) <= mergeBytes }) else {
+      guard sizes.contains(where: { 2 * Payload.stride(for: $0) <= mergeBytes }) else {
         throw .usage(
           "no two buffers of these sizes lie in \(mergeBytes) bytes (--iommu-merge): lower --size or raise it")
       }

@@ -78,6 +78,13 @@ package struct HybridFinding: Sendable {
   package var calibration: HybridCalibration
   package var occasion = Occasion.start
 
+  package init(
+    ring: RingLayout, placement: PlacementClass, roundTrip: Double, slices: Int, calibration: HybridCalibration
+  ) {
+    (self.ring, self.placement, self.roundTrip) = (ring, placement, roundTrip)
+    (self.slices, self.calibration) = (slices, calibration)
+  }
+
   /// When it was made.
   package enum Occasion: String, Sendable {
     /// Before anything was measured.
@@ -115,6 +122,10 @@ package struct HybridGap: Sendable {
   /// Around the slice that showed it, in nanoseconds.
   package var roundTrip: Double
   package var reason: Reason
+
+  package init(ring: RingLayout, placement: PlacementClass, roundTrip: Double, reason: Reason) {
+    (self.ring, self.placement, self.roundTrip, self.reason) = (ring, placement, roundTrip, reason)
+  }
 }
 
 extension HybridGap: Encodable {

@@ -6,15 +6,12 @@ package import Testing
 /// For suites whose cases run two polling threads or a process each: several of them at once starve each other. They
 /// come after the tests that need one CPU, of which as many run at once as there are CPUs.
 package struct OneAtATime: SuiteTrait, TestTrait, TestScoping {
-  private static let steps = 100
-
   package var isRecursive: Bool { true }
 
   package func provideScope(
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
-    // Each time to the end of the queue, where the other tests are already; few of them take more steps than this.
-    for _ in 0..<Self.steps { await Task.yield() }
+    await letTheOthersBegin()
     await turnstile.enter()
     defer { turnstile.leave() }
     try await function()
@@ -25,6 +22,29 @@ extension Trait where Self == OneAtATime {
   /// One case at a time, of all suites that have this trait.
   package static var oneAtATime: OneAtATime { OneAtATime() }
 }
+
+/// Lets tests run when few others are left.
+///
+/// For tests that wait for a process of their own: among hundreds of others nobody would fetch what became of it for
+/// minutes, during which the library's thread that waits for such processes uses a CPU.
+package struct AfterTheOthers: SuiteTrait, TestTrait, TestScoping {
+  package var isRecursive: Bool { true }
+
+  package func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    await letTheOthersBegin()
+    try await function()
+  }
+}
+
+extension Trait where Self == AfterTheOthers {
+  /// When few others are left.
+  package static var afterTheOthers: AfterTheOthers { AfterTheOthers() }
+}
+
+/// Each time to the end of the queue, where the other tests are already; few of them take more steps than this.
+private func letTheOthersBegin() async { for _ in 0..<100 { await Task.yield() } }
 
 private final class Turnstile: Sendable {
   private let state = Mutex<(isTaken: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))

@@ -1,4 +1,5 @@
 import BenchHarness
+import CRingBench
 import RingIOMMU
 import RingKit
 import RingPlatform
@@ -89,4 +90,18 @@ package enum NotificationMode: String, CaseIterable, Codable, Sendable, NamedCho
   case eventfd
 
   package static let noun = "notification"
+}
+
+/// A floor program by its name in the results.
+package struct FloorKind: Sendable {
+  package let name: String
+  package let kind: crb_floor_kind
+  /// Whether the ring's ratio may be taken against it.
+  package let isReference: Bool
+
+  package init(_ name: String, _ kind: crb_floor_kind, isReference: Bool = true) {
+    self.name = name
+    self.kind = kind
+    self.isReference = isReference
+  }
 }

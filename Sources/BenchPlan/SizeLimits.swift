@@ -85,3 +85,15 @@ package enum SizeLimits {
     return segments
   }
 }
+
+/// How payloads lie in memory.
+package enum Payload {
+  /// Bytes from one buffer to the next: below a page a power of two, so that no buffer straddles a page; from a page on,
+  /// whole pages.
+  package static func stride(for bytes: Int) -> Int {
+    if bytes >= 4096 { return (bytes + 4095) & ~4095 }
+    var stride = 64
+    while stride < bytes { stride *= 2 }
+    return stride
+  }
+}
