@@ -35,6 +35,17 @@ import Testing
   ])
   func isNotLookedForElsewhere(_ line: String) { #expect(refusal(line) == nil) }
 
+  @Test(arguments: [
+    ("", "cost"), ("--size 64 --version", "cost --size 64 --version"), ("-q", "cost -q"),
+    ("--versions", "cost --versions"),
+    ("--version", "--version"), ("-h", "-h"), ("--help", "--help"), ("help", "help"),
+    ("sweep --size 1", "sweep --size 1"),
+    ("--generate-completion-script=fish", "--generate-completion-script=fish"), ("bogus", "bogus"),
+  ])
+  func costIsMeantWhereNoCommandIsNamed(line: String, meant: String) {
+    #expect(CommandNames.withDefault(line.split(separator: " ").map(String.init)).joined(separator: " ") == meant)
+  }
+
   @Test(
     arguments: [
       ("--depth 4 --depth 8", "--depth takes one value, and is given 2 times"),
@@ -49,7 +60,8 @@ import Testing
   func anOptionWithOneValueIsGivenOnce(line: String, refusal: String?) {
     var error: BenchError?
     do throws(BenchError) {
-      try SingleOptions.check(line.split(separator: " ").map(String.init)[...], of: RingBench.self)
+      let words = CommandNames.withDefault(line.split(separator: " ").map(String.init))
+      try SingleOptions.check(words[...], of: RingBench.self)
     } catch let thrown { error = thrown }
     #expect(error?.message == refusal && error?.exitCode == refusal.map { _ in 2 })
   }

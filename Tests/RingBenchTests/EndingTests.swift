@@ -65,7 +65,7 @@ import Testing
     "a run whose device or VMM no longer answers ends with what it has",
     arguments: [
       "cost --isolate --path swiotlb --size 64", "cost --isolate --path iommu-strict --size 64",
-      "cost --path viommu --size 64", "sweep --path viommu,swiotlb",
+      "cost --path viommu --size 64", "sweep --path viommu,swiotlb --size 64 --direction device-readable",
     ])
   func aSilentChild(line: String) throws {
     let run = try ProgramRun("\(line) --ring split --slices 100000 --time-limit 600 --format json")

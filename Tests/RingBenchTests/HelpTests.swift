@@ -37,7 +37,7 @@ import Testing
     for (name, text) in Self.texts {
       for (command, isWhole) in Self.commands(text) where seen.insert("\(command) \(isWhole)").inserted {
         let words = command.split(separator: " ").dropFirst().map { String($0) }
-        do { _ = try RingBench.parseAsRoot(words) } catch {
+        do { _ = try RingBench.parseAsRoot(CommandNames.withDefault(words)) } catch {
           let reason = RingBench.message(for: error)
           #expect(!isWhole && reason.hasPrefix("Missing"), "in the help of \(name): \(command): \(reason)")
         }

@@ -160,9 +160,9 @@ extension BootstrapInterval {
       var total = 0
       for _ in ranks.indices {
         let run = ranks.count == 1 ? 0 : Int(generator.next() % UInt64(ranks.count))
-        let count = UInt64(ranks[run].count)
-        for _ in 0..<count { drawn[ranks[run][Int(generator.next() % count)]] += 1 }
-        total += ranks[run].count
+        let count = ranks[run].count
+        for _ in 0..<count { drawn[ranks[run][Int(generator.next() % UInt64(count))]] += 1 }
+        total += count
       }
       return BootstrapInterval.middle(of: sorted, drawn: drawn, count: total)
     }

@@ -25,8 +25,7 @@ struct RingBench: ParsableCommand {
       TopologyCommand.self, CheckCommand.self, DeviceCommand.self, DriveCommand.self, ConformCommand.self,
       VFIOCommand.self,
       GuestCommand.self, LoopCommand.self, ViommuServerCommand.self,
-    ],
-    defaultSubcommand: CostCommand.self
+    ]
   )
 
   // The parser's own main exits 64 and prints usage over several lines; here a refusal is one line and says 2.
@@ -38,7 +37,7 @@ struct RingBench: ParsableCommand {
     // A file that may not become longer is an error of the call, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
     do {
-      let arguments = try ArgumentFile.expand(Array(ProgramArguments.all.dropFirst()))
+      let arguments = CommandNames.withDefault(try ArgumentFile.expand(Array(ProgramArguments.all.dropFirst())))
       try CommandNames.check(arguments[...], of: Self.self, named: "ringbench")
       try SingleOptions.check(arguments[...], of: Self.self)
       var command = try parseAsRoot(arguments)
@@ -77,9 +76,22 @@ struct RingBench: ParsableCommand {
 
 /// The names of commands, for a word that is none of them.
 ///
-/// The parser takes such a word for an argument of the default command, and help for one of the whole program.
+/// The parser names none that is like it, and takes help for a word of a command's own.
 enum CommandNames {
   private static let help = "help"
+  /// What is asked of the program, not of its default command.
+  private static let ownOptions = [
+    "--version", "--help", "-h", "--generate-completion-script", "--experimental-dump-help",
+  ]
+
+  /// The words with `cost` in front where they name no command.
+  ///
+  /// The parser can have a default command, and looks through all its options for each word of every other.
+  static func withDefault(_ words: [String]) -> [String] {
+    guard let first = words.first else { return [CostCommand._commandName] }
+    let isOwn = ownOptions.contains { first == $0 || first.hasPrefix("\($0)=") }
+    return !first.hasPrefix("-") || isOwn ? words : [CostCommand._commandName] + words
+  }
 
   /// Refuses a word that stands where only a command can.
   ///

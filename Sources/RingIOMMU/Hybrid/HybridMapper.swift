@@ -19,7 +19,6 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
   @usableFromInline var copied: ShadowMapper<Mapped.Counter>
   // The control's, which lives as long as this does.
   @usableFromInline let thresholds: UnsafeMutableRawPointer
-  @usableFromInline let largestCopy: UInt32
 
   /// A mapper of two.
   ///
@@ -32,7 +31,6 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
   ) {
     self.control = control
     unsafe thresholds = control.words
-    largestCopy = copying.slotByteCount
     copied = copying
     mapped = mapping
   }
@@ -58,7 +56,7 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
   /// The value for a slot in which nothing is mapped.
   @inlinable
   public static var unmapped: HybridMapping<Mapped.Mapping> {
-    HybridMapping(copied: ShadowMapper<Mapped.Counter>.unmapped, byteCount: 0, mapped: Mapped.unmapped)
+    HybridMapping(.copied(ShadowMapper<Mapped.Counter>.unmapped))
   }
 
   /// Copies the segment, or maps it.
@@ -70,16 +68,15 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
   ) throws(DMAError) -> (address: IOVA, mapping: HybridMapping<Mapped.Mapping>) {
     // SAFETY: two words, and `control` keeps them.
     let below = unsafe cring_load_relaxed_32(thresholds + (direction == .deviceReadable ? 0 : 4))
-    if segment.length < below && segment.length <= largestCopy && copied.hasFreeSlot {
+    if segment.length < below && copied.takes(segment.length) {
       copied.work = mapped.work
       let copy = try copied.map(segment, direction)
       copied.work.add(.bounced, 1)
       mapped.work = copied.work
-      return (copy.address, HybridMapping(copied: copy.mapping, byteCount: 0, mapped: Mapped.unmapped))
+      return (copy.address, HybridMapping(.copied(copy.mapping)))
     }
-    let map = try mapped.map(segment, direction)
-    let none = ShadowMapper<Mapped.Counter>.unmapped
-    return (map.address, HybridMapping(copied: none, byteCount: segment.length, mapped: map.mapping))
+    let map = try mapLong(segment, direction)
+    return (map.address, HybridMapping(.mapped(map.mapping, byteCount: segment.length)))
   }
 
   /// Takes the segment back the way it went.
@@ -89,15 +86,30 @@ public struct HybridMapper<Mapped: DMAMapper & ~Copyable>: DrainedMapper, ~Copya
   public mutating func unmap(
     _ mapping: HybridMapping<Mapped.Mapping>, _ direction: DMADirection, written: UInt32
   ) throws(DMAError) -> UInt32 {
-    if mapping.isCopied {
+    switch mapping.way {
+    case .copied(let copy):
       copied.work = mapped.work
-      let count = try copied.unmap(mapping.copied, direction, written: written)
+      let count = try copied.unmap(copy, direction, written: written)
       mapped.work = copied.work
       return count
+    case .mapped(let map, let byteCount):
+      try unmapLong(map, direction, written)
+      // The mapping path may not keep lengths; a chain's next segment needs this one's.
+      return direction == .deviceReadable ? 0 : min(written, byteCount)
     }
-    _ = try mapped.unmap(mapping.mapped, direction, written: written)
-    // The mapping path may not keep lengths; a chain's next segment needs this one's.
-    return direction == .deviceReadable ? 0 : min(written, mapping.byteCount)
+  }
+
+  // Not inlined, like `unmapLong`: beside the copy of a short segment they would take its registers.
+  @inlinable @inline(never)
+  mutating func mapLong(
+    _ segment: MemorySegment, _ direction: DMADirection
+  ) throws(DMAError) -> (address: IOVA, mapping: Mapped.Mapping) {
+    try mapped.map(segment, direction)
+  }
+
+  @inlinable @inline(never)
+  mutating func unmapLong(_ map: Mapped.Mapping, _ direction: DMADirection, _ written: UInt32) throws(DMAError) {
+    _ = try mapped.unmap(map, direction, written: written)
   }
 
   /// What is due on the mapping path.
@@ -117,23 +129,25 @@ extension HybridMapper: PairedPath where Mapped: PairedPath & ~Copyable, Mapped.
 /// What a mapping of a hybrid path is undone by: the copy's or the map's memory of it.
 @frozen
 public struct HybridMapping<Mapped: BitwiseCopyable>: BitwiseCopyable {
-  /// The copy's, where the segment was copied.
-  @usableFromInline let copied: ShadowMapping
-  /// The mapped length; 0 where the segment was copied.
-  @usableFromInline let byteCount: UInt32
-  /// The map's; meaningless where the segment was copied.
-  @usableFromInline let mapped: Mapped
+  @frozen @usableFromInline
+  enum Way: BitwiseCopyable {
+    case copied(ShadowMapping)
+    case mapped(Mapped, byteCount: UInt32)
+  }
+
+  @usableFromInline let way: Way
 
   @inlinable
-  init(copied: ShadowMapping, byteCount: UInt32, mapped: Mapped) {
-    self.copied = copied
-    self.byteCount = byteCount
-    self.mapped = mapped
-  }
+  init(_ way: Way) { self.way = way }
 
   /// Whether the segment was copied.
   @inlinable
-  public var isCopied: Bool { byteCount == 0 }
+  public var isCopied: Bool {
+    switch way {
+    case .copied: true
+    case .mapped: false
+    }
+  }
 }
 
 /// The device's side of `hybrid`: an ``IOMMUTranslator``, or a `RemoteIOMMUTranslator`, that looks among the 2 MiB

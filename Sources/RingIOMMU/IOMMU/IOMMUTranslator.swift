@@ -50,14 +50,14 @@ public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, IOTLBT
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
     if let host = pageHit(address, byteCount, access) { return (host, byteCount) }
-    if let host = largeHit(address, byteCount, access) { return (host, byteCount) }
+    if let host = largePageHit(address, byteCount, access) { return (host, byteCount) }
     return try translateLong(address, byteCount: byteCount, for: access)
   }
 
   /// Where a range is that lies in one cached 2 MiB page which permits the access.
   @inlinable @inline(__always)
   public mutating func largeHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
-    largePageHit(address, byteCount, access)
+    recentPageHit(address, byteCount, access)
   }
 
   /// Takes what the drivers want forgotten; one load when that is nothing.
@@ -165,6 +165,22 @@ extension IOTLBTranslator where Self: ~Copyable {
     let host = large & ~IOMMUPage.offsetMask &+ offset
     countHit(address.rawValue, host & ~IOMMUPage.offsetMask)
     return unsafe HostAddress(rawValue: UInt(host))
+  }
+
+  /// The same where most ranges lie in the page hit last.
+  @inlinable @inline(__always)
+  mutating func recentPageHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
+    guard let host = iotlb.recent(address.rawValue, byteCount) else {
+      return otherLargePageHit(address, byteCount, access)
+    }
+    countHit(address.rawValue, host & ~IOMMUPage.offsetMask)
+    return unsafe HostAddress(rawValue: UInt(host))
+  }
+
+  @inlinable @inline(never)
+  mutating func otherLargePageHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
+    iotlb.setRecent(address.rawValue)
+    return largePageHit(address, byteCount, access)
   }
 
   /// The host address of one byte, and how many bytes from there on its leaf covers.

@@ -6,7 +6,8 @@ public import RingKit
 /// 256 pages. A tag is the page's address with a 12-bit generation in the bits that are zero in it, so forgetting
 /// everything is one increment (and a real clear every 4,095th time). Replacement takes a free way, else the ways in
 /// turn. Leaves of 2 MiB lie in 64 direct-mapped entries; a leaf of 1 GiB is entered as those of its 2 MiB parts that
-/// are used.
+/// are used. The leaf of the last hit that permits both directions stands in front of them, as its address and the
+/// distance to the host's: what is forgotten there is forgotten here.
 ///
 /// A handle, owned by the device's thread. The thread that translates is the thread that serves invalidations, so
 /// between walking the table and entering the result nothing can be acknowledged that the result contradicts.
@@ -34,6 +35,13 @@ struct IOTLB: @unchecked Sendable {
   static var servedWord: Int { 1 }
   @inlinable
   static var largeWord: Int { 2 }
+  // The 2 MiB page hit last: its bytes, or 0 for none; its address; from there to the host's address.
+  @inlinable
+  static var recentSpanWord: Int { 3 }
+  @inlinable
+  static var recentPageWord: Int { 4 }
+  @inlinable
+  static var recentDistanceWord: Int { 5 }
   @inlinable
   static var largeTable: Int { 16 }
   @inlinable
@@ -85,6 +93,27 @@ struct IOTLB: @unchecked Sendable {
   func lookupLarge(_ address: UInt64) -> UInt64 {
     let entry = unsafe largeEntry(address)
     return unsafe entry[0] == largeTag(address) ? entry[1] : 0
+  }
+
+  /// The host address of a range that lies in the 2 MiB page hit last; `nil` where it does not, or not as a whole.
+  @inlinable @inline(__always)
+  func recent(_ address: UInt64, _ byteCount: UInt64) -> UInt64? {
+    let span = unsafe words[Self.recentSpanWord]
+    let offset = unsafe address &- words[Self.recentPageWord]
+    guard offset < span && byteCount <= span &- offset else { return nil }
+    return unsafe address &+ words[Self.recentDistanceWord]
+  }
+
+  /// Notes the 2 MiB page of an address, where it is here and permits both directions: then ``recent(_:_:)`` has
+  /// nothing to ask about them.
+  @inlinable
+  func setRecent(_ address: UInt64) {
+    let value = lookupLarge(address)
+    guard value & PageTableEntry.permissionMask == PageTableEntry.permissionMask else { return }
+    let page = address & ~Self.largeOffsetMask
+    unsafe words[Self.recentPageWord] = page
+    unsafe words[Self.recentDistanceWord] = value & ~IOMMUPage.offsetMask &- page
+    unsafe words[Self.recentSpanWord] = Self.largeOffsetMask &+ 1
   }
 }
 
@@ -138,11 +167,13 @@ extension IOTLB {
     unsafe entry[0] = largeTag(address)
     unsafe entry[1] = value
     unsafe words[Self.largeWord] = 1
+    if unsafe words[Self.recentPageWord] == address & ~Self.largeOffsetMask { unsafe words[Self.recentSpanWord] = 0 }
   }
 
   /// Forgets everything.
   func invalidateAll() {
     unsafe words[Self.largeWord] = 0
+    unsafe words[Self.recentSpanWord] = 0
     let next = generation + 1
     if next < Self.generationLimit {
       unsafe words[Self.generationWord] = next
@@ -170,6 +201,8 @@ extension IOTLB {
     for large in (page >> 9)...((page + count - 1) >> 9) {
       let address = large << Self.largeShift
       if unsafe largeEntry(address)[0] == largeTag(address) { unsafe largeEntry(address)[0] = 0 }
+      // Another page may have taken its place in the table since.
+      if unsafe words[Self.recentPageWord] == address { unsafe words[Self.recentSpanWord] = 0 }
     }
   }
 }

@@ -64,14 +64,14 @@ public struct RemoteIOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, 
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
     if let host = pageHit(address, byteCount, access) { return (host, byteCount) }
-    if let host = largeHit(address, byteCount, access) { return (host, byteCount) }
+    if let host = largePageHit(address, byteCount, access) { return (host, byteCount) }
     return try translateLong(address, byteCount: byteCount, for: access)
   }
 
   /// Where a range is that lies in one cached 2 MiB page which permits the access.
   @inlinable @inline(__always)
   public mutating func largeHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
-    largePageHit(address, byteCount, access)
+    recentPageHit(address, byteCount, access)
   }
 
   /// Takes what the drivers want forgotten; one load when that is nothing.

@@ -224,9 +224,9 @@ extension ShadowMapper where Counter == UncountedWork {
 private let shadowMapperCount = Atomic<UInt64>(0)
 
 extension ShadowMapper {
-  /// Whether another segment can be mapped.
+  /// Whether there is a buffer for a segment of so many bytes.
   @inlinable @inline(__always)
-  package var hasFreeSlot: Bool { freeCount != 0 }
+  package func takes(_ byteCount: UInt32) -> Bool { byteCount &- 1 < slotByteCount && freeCount != 0 }
 
   /// Clears what a device-readable segment left where a device-writable one now comes back from.
   @unsafe @usableFromInline @inline(never)

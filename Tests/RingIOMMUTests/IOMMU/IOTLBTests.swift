@@ -29,7 +29,7 @@ import Testing
     // What may still be answered. The cache may forget, and must never answer what was invalidated.
     var small: [UInt64: UInt64] = [:]
     var large: [UInt64: UInt64] = [:]
-    var hits = 0
+    var (hits, recents) = (0, 0)
     for step in 0..<60_000 as Range<UInt64> {
       // High bits vary too: a tag must hold the whole address.
       let page = UInt64.random(in: 0..<128, using: &random) | UInt64.random(in: 0...3, using: &random) << 50
@@ -64,12 +64,19 @@ import Testing
       default:
         let found = iotlb.lookup(page << 12 | 123)
         #expect(found == 0 || found == small[page])
-        let wide = iotlb.lookupLarge((page & (1 << 43 - 1)) << 21 | 54_321)
+        let address = (page & (1 << 43 - 1)) << 21 | 54_321
+        let wide = iotlb.lookupLarge(address)
         #expect(wide == 0 || wide == large[page & (1 << 43 - 1)])
+        // The page hit last answers for both directions, and is forgotten with what it was taken from.
+        let recent = iotlb.recent(address, 64)
+        #expect(recent == nil || recent == large[page & (1 << 43 - 1)].map { $0 & ~0xfff + 54_321 })
+        recents += recent != nil ? 1 : 0
+        iotlb.setRecent(address)
+        if wide & 3 == 3 { #expect(iotlb.recent(address, 64) == wide & ~0xfff + 54_321) }
         hits += (found != 0 ? 1 : 0) + (wide != 0 ? 1 : 0)
       }
     }
-    #expect(hits > 1000)
+    #expect(hits > 1000 && recents > 10)
   }
 
   @Test func generationsWrapWithoutResurrection() {
@@ -95,5 +102,33 @@ import Testing
     #expect(iotlb.lookupLarge(3 << 21 | 0x1f_ffff) == 0x4000_0000 | 3)
     iotlb.invalidate(3 << 9 + 77, order: 0)
     #expect(iotlb.lookupLarge(3 << 21) == 0)
+  }
+
+  /// Behind its end nothing is known, and less than both directions is looked up.
+  @Test func thePageHitLastAnswersForWhatLiesInItAlone() {
+    let iotlb = IOTLB(sets: 4)
+    defer { iotlb.deallocate() }
+    let page: UInt64 = 3 << 21
+    #expect(iotlb.recent(page, 1) == nil && iotlb.recent(0, 0) == nil)
+    iotlb.setRecent(page)
+    #expect(iotlb.recent(page, 1) == nil, "what is not here is not noted")
+    iotlb.insertLarge(page, 0x4000_0000 | 1)
+    iotlb.setRecent(page)
+    #expect(iotlb.recent(page, 1) == nil, "a device that may only read asks for each access")
+    iotlb.insertLarge(page, 0x4000_0000 | 3)
+    iotlb.setRecent(page | 77)
+    #expect(iotlb.recent(page, 1 << 21) == 0x4000_0000 && iotlb.recent(page | 0x1f_ffff, 1) == 0x401f_ffff)
+    #expect(iotlb.recent(page | 0x1f_ffff, 2) == nil && iotlb.recent(page, 1 << 21 + 1) == nil)
+    #expect(iotlb.recent(page - 1, 1) == nil && iotlb.recent(page + 1 << 21, 1) == nil)
+    #expect(iotlb.recent(page, .max) == nil && iotlb.recent(.max, 1) == nil)
+    // A page that took its place in the table does not hide it from an invalidation.
+    iotlb.insertLarge(page + 64 << 21, 0x5000_0000 | 3)
+    #expect(iotlb.recent(page, 1) == 0x4000_0000)
+    iotlb.invalidate(page >> 12 + 5, order: 0)
+    #expect(iotlb.recent(page, 1) == nil)
+    iotlb.setRecent(page + 64 << 21)
+    #expect(iotlb.recent(page + 64 << 21, 1) == 0x5000_0000)
+    iotlb.invalidateAll()
+    #expect(iotlb.recent(page + 64 << 21, 1) == nil)
   }
 }
