@@ -88,8 +88,8 @@ package enum SizeLimits {
 
 /// How payloads lie in memory.
 package enum Payload {
-  /// Bytes from one buffer to the next: below a page a power of two, so that no buffer straddles a page; from a page on,
-  /// whole pages.
+  /// Bytes from one buffer to the next: below a page a power of two, so that no buffer straddles a page; from a page
+  /// on, whole pages.
   package static func stride(for bytes: Int) -> Int {
     if bytes >= 4096 { return (bytes + 4095) & ~4095 }
     var stride = 64

@@ -61,8 +61,7 @@ package struct PayloadPool: Sendable {
   package let stride: Int
   package let bytes: Int
 
-  /// ``Payload/stride(for:)`` of so many buffers spread over `span` bytes: pages apart, an odd number of them where that
-  /// is possible.
+  /// The stride of so many buffers spread over `span` bytes: pages apart, an odd number of them where that is possible.
   ///
   /// Each begins one buffer further in its page than the one before, so that they do not share sets of a cache.
   package static func stride(for bytes: Int, over span: Int, count: Int) -> Int {

@@ -25,7 +25,7 @@ extension Trait where Self == OneAtATime {
 
 /// Lets tests run when few others are left.
 ///
-/// For tests that wait for a process of their own: among hundreds of others nobody would fetch what became of it for
+/// For tests that wait for a process of their own: among hundreds of others what became of it would not be fetched for
 /// minutes, during which the library's thread that waits for such processes uses a CPU.
 package struct AfterTheOthers: SuiteTrait, TestTrait, TestScoping {
   package var isRecursive: Bool { true }
