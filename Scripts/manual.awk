@@ -14,4 +14,6 @@ hidden { next }
 !/^  / && literal { print ".Ed" }
 { literal = /^  / }
 /^$/ { print ".Pp"; next }
+# The program runs without one.
+/^\.Ar subcommand$/ && !synopsis++ { print ".Op Ar subcommand"; next }
 { print }

@@ -25,6 +25,8 @@ public struct PathChecks<Path: PairedPath & ~Copyable> {
 
   /// Runs every check.
   ///
+  /// The guest's memory takes pages of the machine's as they are touched.
+  ///
   /// - Returns: what does not hold, a line each.
   /// - Throws: what `makePath` throws, or `MemoryError` when there is no memory for the guest.
   public func run() throws -> [PathFinding] {

@@ -40,6 +40,8 @@ import Testing
     ("--versions", "cost --versions"),
     ("--version", "--version"), ("-h", "-h"), ("--help", "--help"), ("help", "help"),
     ("sweep --size 1", "sweep --size 1"),
+    ("--help-hidden", "--help-hidden"), ("-help", "-help"), ("--help sweep", "--help sweep"),
+    ("--help --size 64", "cost --help --size 64"), ("-h -q", "cost -h -q"),
     ("--generate-completion-script=fish", "--generate-completion-script=fish"), ("bogus", "bogus"),
   ])
   func costIsMeantWhereNoCommandIsNamed(line: String, meant: String) {

@@ -80,16 +80,18 @@ struct RingBench: ParsableCommand {
 enum CommandNames {
   private static let help = "help"
   /// What is asked of the program, not of its default command.
-  private static let ownOptions = [
-    "--version", "--help", "-h", "--generate-completion-script", "--experimental-dump-help",
-  ]
+  private static let ownOptions = ["--version", "--generate-completion-script", "--experimental-dump-help"]
+  private static let helpOptions = ["--help", "-h", "-help", "--help-hidden"]
 
   /// The words with `cost` in front where they name no command.
   ///
-  /// The parser can have a default command, and looks through all its options for each word of every other.
+  /// The parser can have a default command, and looks through all its options for each word of every other. As there,
+  /// help in front of options is that of `cost`.
   static func withDefault(_ words: [String]) -> [String] {
     guard let first = words.first else { return [CostCommand._commandName] }
-    let isOwn = ownOptions.contains { first == $0 || first.hasPrefix("\($0)=") }
+    let isOwn =
+      ownOptions.contains { first == $0 || first.hasPrefix("\($0)=") }
+      || helpOptions.contains(first) && !(words.dropFirst().first?.hasPrefix("-") ?? false)
     return !first.hasPrefix("-") || isOwn ? words : [CostCommand._commandName] + words
   }
 
