@@ -7,7 +7,7 @@ public import RingKit
 /// everything is one increment (and a real clear every 4,095th time). Replacement takes a free way, else the ways in
 /// turn. Leaves of 2 MiB lie in 64 direct-mapped entries; a leaf of 1 GiB is entered as those of its 2 MiB parts that
 /// are used. The leaf of the last hit that permits both directions stands in front of them, as its address and the
-/// distance to the host's: what is forgotten there is forgotten here.
+/// distance to the host's: what is forgotten there is forgotten here, but for a leaf that another one displaces.
 ///
 /// A handle, owned by the device's thread. The thread that translates is the thread that serves invalidations, so
 /// between walking the table and entering the result nothing can be acknowledged that the result contradicts.
