@@ -7,6 +7,20 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "cring/barriers.h"
+
+bool cring_takes_lines;
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+__attribute__((constructor)) static void read_vendor(void) {
+  unsigned most, word[3];
+  if (!__get_cpuid(0, &most, &word[0], &word[2], &word[1])) return;
+  cring_takes_lines = memcmp(word, "GenuineIntel", sizeof word) == 0;
+}
+#endif
+
 int cring_pin_to_cpu(int cpu) {
   enum { most = 1 << 20 };
   if (cpu < 0 || cpu >= most) return EINVAL;

@@ -30,18 +30,10 @@ package struct SharedMemory: @unchecked Sendable {
   @inlinable @inline(__always)
   package func prefetchForReading(_ offset: Int) { unsafe cring_prefetch_read(base + offset) }
 
-  /// Fetches the line at `offset` to be written soon; one that is out of range does no harm.
+  /// Fetches the lines of a range to be written soon; one that is out of range does no harm.
   @inlinable @inline(__always)
-  package func prefetchForWriting(_ offset: Int) { unsafe cring_prefetch_write(base + offset) }
-
-  /// Fetches the lines of a range to be written soon.
-  @inlinable @inline(__always)
-  func prefetchForWriting(_ offset: Int, byteCount: Int) {
-    var at = offset
-    while at < offset &+ byteCount {
-      prefetchForWriting(at)
-      at &+= 64
-    }
+  package func prefetchForWriting(_ offset: Int, byteCount: Int = 64) {
+    unsafe cring_prefetch_write(base + offset, byteCount)
   }
 
   /// Fetches the lines of a range to be read soon.

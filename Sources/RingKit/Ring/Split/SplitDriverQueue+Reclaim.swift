@@ -65,7 +65,7 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   /// is known before it is read.
   @inlinable @inline(__always)
   mutating func reclaimSequence(_ limit: Int) throws(QueueError) {
-    let (descriptors, used, seen, mask, size) = (ring.descriptors, ring.used, usedSeen, mask, ring.size)
+    let (used, seen, mask, size) = (ring.used, usedSeen, mask, ring.size)
     let (entries, mappings) = (inFlightTable.entries.cells, inFlightTable.mappings.cells)
     while finishedCount < limit && inFlightTable.returned != seen {
       let (index, slot) = (Int(inFlightTable.returned.slot(mask: mask)), Int(inFlightTable.oldestSlot))
@@ -76,8 +76,6 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       let ahead = min(2 &* run, Int(seen.distance(from: inFlightTable.returned)))
       if ahead > 4 {
         used.prefetchForReading(offset, byteCount: 8 &* ahead)
-        // Their descriptors are written next.
-        descriptors.prefetchForWriting(16 &* slot, byteCount: 16 &* ahead)
       }
       var failure: DMAError?
       var i = 0
