@@ -100,19 +100,19 @@ package struct ExhaustDriver {
 
 /// The device of an exhausted queue: serves in order, writes or checks every byte.
 package struct ExhaustDevice {
-  private let plan: LoadPlan
+  private let transfer: Transfer
   private var number: UInt64 = 0
 
-  package init(_ plan: LoadPlan) { self.plan = plan }
+  package init(_ plan: LoadPlan) { transfer = plan.transfer }
 
   /// Serves up to a batch; returns how many there were.
   package mutating func turn<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
-    let plan = plan
+    let transfer = transfer
     var at = number
     defer { number = at }
     do {
-      let served = try queue.serve(atMost: plan.batch) { chain, segments throws(WrongPayload) in
-        try DeviceLoop.transferSegments(plan, at, segments)
+      let served = try queue.serve(atMost: transfer.batch) { chain, segments throws(WrongPayload) in
+        try DeviceLoop.transferSegments(transfer, at, segments)
         at += 1
         return UInt32(truncatingIfNeeded: chain.writableByteCount)
       }

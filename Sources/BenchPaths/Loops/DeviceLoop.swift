@@ -8,12 +8,16 @@ import RingPlatform
 
 /// The device's side: takes what is available, looks at it, hands it back in batches, until the slice is over.
 struct DeviceLoop {
-  let plan: LoadPlan
+  private let transfer: Transfer
+  private let looksAtEvents: Bool
+  private let doorbells: Doorbells?
   /// Number of the next buffer: it goes on from slice to slice.
   private(set) var sequence: UInt64
 
   init(_ plan: LoadPlan, from sequence: UInt64 = 0) {
-    self.plan = plan
+    transfer = plan.transfer
+    looksAtEvents = plan.looksAtEvents
+    doorbells = plan.doorbells
     self.sequence = sequence
   }
 
@@ -26,7 +30,7 @@ struct DeviceLoop {
         continue
       }
       idle &+= 1
-      if let doorbells = plan.doorbells {
+      if let doorbells {
         if barrier.isSliceOver { return }
         if barrier.hasFailed { throw .other }
         if !queue.enableNotifications() { _ = doorbells.kick.wait(milliseconds: 20) }
@@ -44,28 +48,26 @@ struct DeviceLoop {
   @inline(__always)
   mutating func turn<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
     let count: Int
-    if plan.touch == .full {
+    if transfer.isTouched {
       count = try transferAndComplete(&queue)
     } else {
-      do throws(QueueError) { count = try Self.consumeAndComplete(&queue, plan) } catch {
+      do throws(QueueError) { count = try Self.consumeAndComplete(&queue, atMost: transfer.batch) } catch {
         throw .queue(error)
       }
       sequence &+= UInt64(count)
     }
-    if count != 0 && plan.looksAtEvents {
-      if queue.isNotificationDue(), let doorbells = plan.doorbells { doorbells.call.ring() }
-    }
+    if count != 0 && looksAtEvents && queue.isNotificationDue(), let doorbells { doorbells.call.ring() }
     return count
   }
 
   /// Buffers handed back as they are; a function of its own, so that a profiler sees it by name.
   @inline(never)
   static func consumeAndComplete<Queue: DeviceQueue & ~Copyable>(
-    _ queue: inout Queue, _ plan: LoadPlan
+    _ queue: inout Queue, atMost batch: Int
   ) throws(QueueError) -> Int {
     let count: Int
     do {
-      count = try queue.serve(atMost: plan.batch) { chain, _ throws(Never) in
+      count = try queue.serve(atMost: batch) { chain, _ throws(Never) in
         UInt32(truncatingIfNeeded: chain.writableByteCount)
       }
     } catch {
@@ -82,12 +84,12 @@ struct DeviceLoop {
   private mutating func transferAndComplete<Queue: DeviceQueue & ~Copyable>(
     _ queue: inout Queue
   ) throws(SliceFailure) -> Int {
-    let plan = plan
+    let transfer = transfer
     var number = sequence
     let count: Int
     do {
-      count = try queue.serve(atMost: plan.batch) { chain, segments throws(WrongPayload) in
-        try Self.transfer(plan, number, chain, segments)
+      count = try queue.serve(atMost: transfer.batch) { chain, segments throws(WrongPayload) in
+        try Self.move(transfer, number, chain, segments)
         number &+= 1
         return UInt32(truncatingIfNeeded: chain.writableByteCount)
       }
@@ -103,36 +105,36 @@ struct DeviceLoop {
   }
 
   @inline(__always)
-  private static func transfer(
-    _ plan: LoadPlan, _ number: UInt64, _ chain: DeviceChain, _ segments: borrowing ChainSegments
+  private static func move(
+    _ transfer: Transfer, _ number: UInt64, _ chain: DeviceChain, _ segments: borrowing ChainSegments
   ) throws(WrongPayload) {
-    guard chain.segmentCount == 1 && chain.first.byteCount == plan.bytes else {
-      return try transferSegments(plan, number, segments)
+    guard chain.segmentCount == 1 && chain.first.byteCount == transfer.bytes else {
+      return try transferSegments(transfer, number, segments)
     }
-    if plan.direction == .deviceWritable {
-      unsafe crb_fill(chain.first.host.pointer, plan.bytes, number)
-    } else if unsafe !crb_check(chain.first.host.pointer, plan.bytes, number) {
+    if transfer.direction == .deviceWritable {
+      unsafe crb_fill(chain.first.host.pointer, transfer.bytes, number)
+    } else if unsafe !crb_check(chain.first.host.pointer, transfer.bytes, number) {
       throw WrongPayload(
-        sequence: number, offset: unsafe crb_first_wrong_byte(chain.first.host.pointer, plan.bytes, number))
+        sequence: number, offset: unsafe crb_first_wrong_byte(chain.first.host.pointer, transfer.bytes, number))
     }
   }
 
   /// A buffer in several segments: each is filled or checked at its offset in the whole.
   @inline(never)
   static func transferSegments(
-    _ plan: LoadPlan, _ number: UInt64, _ segments: borrowing ChainSegments
+    _ transfer: Transfer, _ number: UInt64, _ segments: borrowing ChainSegments
   ) throws(WrongPayload) {
     var offset = 0
     for i in segments.indices {
       let segment = segments[i]
-      if plan.direction == .deviceWritable {
+      if transfer.direction == .deviceWritable {
         unsafe crb_fill_part(segment.host.pointer, segment.byteCount, offset, number)
       } else if unsafe !crb_check_part(segment.host.pointer, segment.byteCount, offset, number) {
         throw WrongPayload(sequence: number, offset: offset)
       }
       offset += segment.byteCount
     }
-    if offset != plan.bytes { throw WrongPayload(sequence: number, expected: plan.bytes, got: offset) }
+    if offset != transfer.bytes { throw WrongPayload(sequence: number, expected: transfer.bytes, got: offset) }
   }
 }
 

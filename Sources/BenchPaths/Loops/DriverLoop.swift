@@ -11,6 +11,7 @@ import RingPlatform
 /// Generic over the queue and specialised with it: nothing between the ring's calls is dispatched at run time.
 struct DriverLoop {
   let plan: LoadPlan
+  private let isTouched: Bool
   /// Number of the next buffer to add, and of the next one to come back: they go on from slice to slice.
   private(set) var added: UInt64 = 0
   private(set) var returned: UInt64 = 0
@@ -23,7 +24,10 @@ struct DriverLoop {
   private var addSlot = 0
   private var returnSlot = 0
 
-  init(_ plan: LoadPlan) { self.plan = plan }
+  init(_ plan: LoadPlan) {
+    self.plan = plan
+    isTouched = plan.transfer.isTouched
+  }
 
   /// Sends `count` buffers round and returns the nanoseconds it took.
   mutating func run<Queue: DriverQueue & ~Copyable>(
@@ -85,11 +89,11 @@ struct DriverLoop {
     return Int(returned &- before)
   }
 
-  /// Takes back what one look finds, or a whole batch; a function of its own, so that a profiler sees it by name.
+  /// Takes back what one look finds, or a whole batch.
   ///
   /// Returns how many there were; the queue's completions are those of its last look.
-  @inline(never)
-  private func reclaim<Queue: DriverQueue & ~Copyable>(
+  @inline(__always)
+  private mutating func reclaim<Queue: DriverQueue & ~Copyable>(
     _ queue: inout Queue, whole: Bool
   ) throws(QueueError) -> Int {
     var left = look
@@ -116,7 +120,7 @@ struct DriverLoop {
   private mutating func add<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue, _ count: Int) throws(QueueError) {
     wanted = count
     if plan.segments != 1 { return try sendChains(&queue) }
-    if plan.direction == .deviceReadable && plan.touch == .full { return try fillAddAndPublish(&queue) }
+    if plan.direction == .deviceReadable && isTouched { return try fillAddAndPublish(&queue) }
     try addAndPublish(&queue)
   }
 
@@ -174,7 +178,7 @@ struct DriverLoop {
   @inline(never)
   private mutating func sendChains<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(QueueError) {
     for _ in 0..<wanted {
-      if plan.direction == .deviceReadable && plan.touch == .full {
+      if plan.direction == .deviceReadable && isTouched {
         unsafe crb_fill(plan.payload.host(addSlot).pointer, plan.bytes, added)
       }
       let result = try Self.addParts(&queue, plan, plan.payload.segment(addSlot), token: added)
@@ -220,7 +224,7 @@ struct DriverLoop {
       }
       number &+= 1
     }
-    if plan.touch == .none || isPlain {
+    if !isTouched || isPlain {
       returnSlot &+= completions.count
       if returnSlot >= plan.depth { returnSlot &-= plan.depth }
     } else {

@@ -35,7 +35,26 @@ package struct LoadPlan: Sendable {
     self.doorbells = doorbells
   }
 
+  var transfer: Transfer {
+    // Not `==`: a comparison of cases from another module is a call.
+    let isTouched =
+      switch touch {
+      case .full: true
+      case .none: false
+      }
+    return Transfer(direction: direction, bytes: bytes, batch: batch, isTouched: isTouched)
+  }
+
   package static let mostSegments = 16
+}
+
+/// What is done with each buffer: values alone, so that loops hand it on without retaining what a plan refers to.
+struct Transfer {
+  let direction: DMADirection
+  let bytes: Int
+  let batch: Int
+  /// The producer writes every byte and the consumer checks it.
+  let isTouched: Bool
 }
 
 /// The two eventfds of a queue whose ends sleep.

@@ -157,7 +157,7 @@ extension DeviceEnd {
       work: { end.value.work.counts })
     turn = { () throws(SliceFailure) in try loop.value.turn(&end.value) }
     batch = { () throws(SliceFailure) in
-      do throws(QueueError) { _ = try DeviceLoop.consumeAndComplete(&end.value, plan) } catch {
+      do throws(QueueError) { _ = try DeviceLoop.consumeAndComplete(&end.value, atMost: plan.batch) } catch {
         throw .queue(error)
       }
     }

@@ -184,7 +184,8 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
     unsafe free.base[Int(freeCount)] = slot
     freeCount &+= 1
     work.add(.unmaps, 1)
-    if direction == .deviceReadable { return 0 }
+    // The likely way for registers' sake: a copy dwarfs what is saved around it.
+    if _fastPath(direction == .deviceReadable) { return 0 }
     let count = min(written, UInt32(truncatingIfNeeded: word))
     // SAFETY: the record was made with the mapping, for a segment inside one region of `memory`; both it and the buffer
     // hold `count` bytes.

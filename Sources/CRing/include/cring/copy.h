@@ -22,7 +22,7 @@ typedef unsigned char cring_block32 __attribute__((vector_size(32)));
 
 // Copies `byte_count` bytes between buffers that do not overlap; 0 is allowed.
 static inline __attribute__((always_inline)) void cring_copy(void *to, const void *from, size_t byte_count) {
-  if (byte_count > 64) {
+  if (__builtin_expect(byte_count > 64, 0)) {
     memcpy(to, from, byte_count);
   } else if (byte_count >= 32) {
     CRING_COPY_ENDS(cring_block32);
@@ -49,7 +49,7 @@ static inline __attribute__((always_inline)) void cring_copy(void *to, const voi
 // Sets `byte_count` bytes to zero; 0 is allowed. From both ends, as the copy: where a branch of its own set a constant
 // number of them, the compiler joined the branches and called memset for 64 bytes too.
 static inline __attribute__((always_inline)) void cring_clear(void *at, size_t byte_count) {
-  if (byte_count > 64) {
+  if (__builtin_expect(byte_count > 64, 0)) {
     memset(at, 0, byte_count);
   } else if (byte_count >= 32) {
     CRING_CLEAR_ENDS(cring_block32);
