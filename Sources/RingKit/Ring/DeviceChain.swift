@@ -63,13 +63,13 @@ extension DeviceChain {
 ///
 /// It can be neither kept nor copied. A single segment, which most chains have, is stored here; several are in the
 /// queue's table.
-@frozen
+@frozen @safe
 public struct ChainSegments: ~Copyable, ~Escapable {
   /// How many there are; 0 for a chain without a byte.
   public let count: Int
   @usableFromInline let first: TranslatedSegment
-  /// All of them, or empty where ``first`` is the only one.
-  @usableFromInline package let table: Span<TranslatedSegment>
+  // No span: a value that holds one is destroyed through its type's witness, which is a call for each buffer.
+  @usableFromInline let rest: UnsafeBufferPointer<TranslatedSegment>
 
   /// One segment.
   @inlinable @inline(__always)
@@ -77,7 +77,7 @@ public struct ChainSegments: ~Copyable, ~Escapable {
   init(_ only: TranslatedSegment) {
     count = 1
     first = only
-    table = Span()
+    unsafe rest = UnsafeBufferPointer(start: nil, count: 0)
   }
 
   /// All of `table`.
@@ -86,7 +86,17 @@ public struct ChainSegments: ~Copyable, ~Escapable {
   init(_ table: Span<TranslatedSegment>) {
     count = table.count
     first = .empty
-    self.table = table
+    unsafe rest = table.withUnsafeBufferPointer { unsafe $0 }
+  }
+
+  /// All of them, or empty where ``first`` is the only one.
+  @inlinable
+  package var table: Span<TranslatedSegment> {
+    @_lifetime(copy self) @inline(__always)
+    get {
+      // SAFETY: the table that was lent for as long as this lives.
+      unsafe _overrideLifetime(rest.span, copying: self)
+    }
   }
 
   /// The positions, in the chain's order.
