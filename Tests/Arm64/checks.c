@@ -111,7 +111,7 @@ static void threads(void) {
   cring_cpu_release();
   cring_cpu_acquire();
   cring_prefetch_read(box);
-  cring_prefetch_write(box);
+  cring_prefetch_write(box, sizeof box);
   cring_prefetch_exclusive(box);
   CHECK(asleep == 1);
 }
