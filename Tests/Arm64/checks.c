@@ -116,6 +116,19 @@ static void threads(void) {
   CHECK(asleep == 1);
 }
 
+// Only Intel's CPUs are better off with a line taken than with one fetched (Documentation/ring-cost.md).
+static void vendors(void) {
+#if defined(__x86_64__)
+  char said[4096] = {0};
+  FILE *file = fopen("/proc/cpuinfo", "re");
+  CHECK(file && fread(said, 1, sizeof said - 1, file) > 0);
+  if (file) fclose(file);
+  CHECK(cring_takes_lines == (strstr(said, "GenuineIntel") != NULL));
+#else
+  CHECK(!cring_takes_lines);
+#endif
+}
+
 // Every length that has a way of its own, at every alignment: as memcpy and memset, and not a byte more.
 static void copies(void) {
   unsigned char from[256], to[256], expected[256];
@@ -231,6 +244,7 @@ static void machine(void) {
 int main(void) {
   words();
   threads();
+  vendors();
   copies();
   memory();
   registers();

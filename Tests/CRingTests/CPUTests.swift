@@ -28,20 +28,10 @@ import Testing
     }
   }
 
-  /// Measured on CPUs of Intel and of AMD: only the former are better off with a line taken than with one fetched.
-  @Test func takesLinesForWritingAheadOfTimeOnIntelAlone() throws {
-    let file = unsafe try #require(fopen("/proc/cpuinfo", "r"))
-    defer { unsafe fclose(file) }
-    let said = [UInt8](unsafeUninitializedCapacity: 1 << 14) { into, count in
-      unsafe count = fread(into.baseAddress, 1, into.count, file)
-    }
-    #expect(cring_takes_lines == String(decoding: said, as: UTF8.self).contains("GenuineIntel"))
-  }
-
   /// Lines of a range, also where it begins or ends inside one; what they hold stays.
   @Test(arguments: [0, 1, 64, 65, 1000])
   func prefetchingWritesNothing(bytes: Int) {
-    let bytes = [UInt8](repeating: 0xa5, count: 2048).withUnsafeBytes { all in
+    let bytes = unsafe [UInt8](repeating: 0xa5, count: 2048).withUnsafeBytes { all in
       unsafe cring_prefetch_write(all.baseAddress! + 3, bytes)
       return unsafe [UInt8](all)
     }
