@@ -12,9 +12,9 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   ///
   /// A buffer that could not be collected because of an error stays where it is; those before it are in
   /// ``completions``.
-  // Not inlined: what it keeps in registers is not for its caller to change.
   @inlinable @inline(never)
   public mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int {
+    // Not inlined: what it keeps in registers is not for its caller to change.
     finishedCount = 0
     if broken { throw .broken }
     let limit = min(limit, ring.size)

@@ -30,9 +30,9 @@ extension SplitDriverQueue where Mapper: ~Copyable {
   ///
   /// Looks at the used index at most once, and only when everything it covered before is collected. A buffer that could
   /// not be collected because of an error stays where it is; those before it are in ``completions``.
-  // Not inlined: what it keeps in registers is not for its caller to change.
   @inlinable @inline(never)
   public mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int {
+    // Not inlined: what it keeps in registers is not for its caller to change.
     finishedCount = 0
     if broken { throw .broken }
     let limit = min(limit, ring.size)
