@@ -5,9 +5,14 @@ import RingIOMMU
 import RingKit
 import RingPlatform
 
-/// A queue end on the heap, so that the two threads of a case can each keep theirs between slices.
+/// A value of one thread on the heap, so that the two threads of a case can each keep theirs between slices.
+///
+/// In lines of its own, as CRing allocates memory: the other thread's value may be the next on the heap, and a line with
+/// a part of both would go back and forth at each turn.
 package final class Box<Value: ~Copyable> {
+  private let before = InlineArray<16, UInt64>(repeating: 0)
   package var value: Value
+  private let after = InlineArray<16, UInt64>(repeating: 0)
 
   package init(_ value: consuming Value) { self.value = value }
 }
