@@ -15,8 +15,11 @@ bool cring_takes_lines;
 #include <cpuid.h>
 
 __attribute__((constructor)) static void read_vendor(void) {
-  unsigned most, word[3];
-  if (!__get_cpuid(0, &most, &word[0], &word[2], &word[1])) return;
+  enum { prefetchw = 1 << 8 };
+  unsigned a, b, c, d, word[3];
+  // Without the bit the instruction does nothing.
+  if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || !(c & prefetchw)) return;
+  if (!__get_cpuid(0, &a, &word[0], &word[2], &word[1])) return;
   cring_takes_lines = memcmp(word, "GenuineIntel", sizeof word) == 0;
 }
 #endif

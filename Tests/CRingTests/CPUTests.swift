@@ -28,16 +28,6 @@ import Testing
     }
   }
 
-  /// Lines of a range, also where it begins or ends inside one; what they hold stays.
-  @Test(arguments: [0, 1, 64, 65, 1000])
-  func prefetchingWritesNothing(bytes: Int) {
-    let bytes = unsafe [UInt8](repeating: 0xa5, count: 2048).withUnsafeBytes { all in
-      unsafe cring_prefetch_write(all.baseAddress! + 3, bytes)
-      return unsafe [UInt8](all)
-    }
-    #expect(bytes.allSatisfy { $0 == 0xa5 })
-  }
-
   /// A kernel of up to 32,768 CPUs takes no smaller mask.
   @Test(.afterTheOthers, arguments: [129, 256, 4096] as [UInt32])
   func masksGrowToWhatTheKernelNeeds(bytes: UInt32) async {

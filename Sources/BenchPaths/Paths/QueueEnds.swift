@@ -7,8 +7,8 @@ import RingPlatform
 
 /// A value of one thread on the heap, so that the two threads of a case can each keep theirs between slices.
 ///
-/// In lines of its own, as CRing allocates memory: the other thread's value may be the next on the heap, and a line with
-/// a part of both would go back and forth at each turn.
+/// In lines of its own, as CRing allocates memory: the other thread's value may be the next on the heap, and a line
+/// with a part of both would go back and forth at each turn.
 package final class Box<Value: ~Copyable> {
   private let before = InlineArray<16, UInt64>(repeating: 0)
   package var value: Value

@@ -30,10 +30,12 @@ package struct SharedMemory: @unchecked Sendable {
   @inlinable @inline(__always)
   package func prefetchForReading(_ offset: Int) { unsafe cring_prefetch_read(base + offset) }
 
-  /// Fetches the lines of a range to be written soon; one that is out of range does no harm.
+  /// Fetches the lines of a range to be written soon, or takes them (`cring_takes_lines`).
+  ///
+  /// What is behind the end is left out: a line of another's may not be taken.
   @inlinable @inline(__always)
-  package func prefetchForWriting(_ offset: Int, byteCount: Int = 64) {
-    unsafe cring_prefetch_write(base + offset, byteCount)
+  func prefetchForWriting(_ offset: Int, byteCount count: Int = 1) {
+    unsafe cring_prefetch_write(base + offset, base + min(offset &+ count, byteCount))
   }
 
   /// Fetches the lines of a range to be read soon.

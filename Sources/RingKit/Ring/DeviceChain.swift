@@ -110,6 +110,9 @@ public struct ChainSegments: ~Copyable, ~Escapable {
   }
 }
 
+// Its pointer leads to segments, which are values, and lives no longer than what was lent.
+extension ChainSegments: @unchecked Sendable {}
+
 extension ChainSegments {
   /// The segments of a chain that a device queue of your own has fetched.
   ///

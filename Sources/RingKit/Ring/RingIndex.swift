@@ -102,6 +102,7 @@ package struct WrapCounter: Equatable, Sendable, BitwiseCopyable {
   package var usedFlags: UInt16 { lap }
 
   /// A position as ``word`` has it.
+  @inlinable
   package init(word: UInt16) { self.init(offset: word & 0x7fff, wrap: word & 0x8000 != 0) }
 
   /// Offset and wrap counter in one word, as event suppression and notification data carry them.

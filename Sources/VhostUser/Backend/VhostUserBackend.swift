@@ -87,8 +87,8 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
     for vring in vrings {
       sum.work = sum.work + vring.pastCounts
       sum.completed += vring.pastCompleted
-      if let counts = vring.queue?.counts { sum.work = sum.work + counts }
-      sum.completed += vring.queue?.completedCount ?? 0
+      if let counts = vring.queue?.queue.counts { sum.work = sum.work + counts }
+      sum.completed += vring.queue?.queue.completedCount ?? 0
     }
     return sum
   }
@@ -308,7 +308,16 @@ extension VhostUserBackend {
   func serve(_ vring: Vring) {
     let isKicked = vring.isKicked
     (vring.needsService, vring.isKicked) = (false, false)
-    guard vring.canBeServed, var queue = vring.queue.take() else { return }
+    guard vring.canBeServed, let held = vring.queue.take() else { return }
+    let hasMoved = serve(vring, &held.queue, isKicked: isKicked)
+    vring.queue = held
+    guard hasMoved else { return }
+    vring.stuck = nil
+    if let partner = device.partner(of: vring.index), vrings[partner].isRunning { vrings[partner].needsService = true }
+  }
+
+  /// The same with the queue in hand; returns whether a buffer was completed.
+  private func serve(_ vring: Vring, _ queue: inout VringQueue, isKicked: Bool) -> Bool {
     observer?.willServe(
       vring.index, used: queue.position, fetched: queue.fetchedPosition, isNotified: isKicked)
     queue.disableNotifications()
@@ -323,7 +332,6 @@ extension VhostUserBackend {
     } catch { failure = error }
     queue.publish()
     if queue.isNotificationDue() { vring.call?.ring() }
-    let hasMoved = queue.completedCount != before
     vring.isDrained = if case .empty = progress { !queue.holdsBuffers } else { false }
     vring.isEmpty = if case .empty = progress { failure == nil } else { false }
     switch progress {
@@ -334,14 +342,8 @@ extension VhostUserBackend {
     observer?.didServe(
       vring.index, fetched: queue.fetchedPosition,
       isAsleep: vring.isEmpty && !vring.needsService && vring.kick != nil)
-    vring.queue = consume queue
-    if hasMoved {
-      vring.stuck = nil
-      if let partner = device.partner(of: vring.index), vrings[partner].isRunning {
-        vrings[partner].needsService = true
-      }
-    }
     vring.unsettled = failure
+    return queue.completedCount != before
   }
 
   /// Ends the connection when the front-end took memory away that it had shared.

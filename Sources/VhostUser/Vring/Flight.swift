@@ -73,8 +73,8 @@ struct Flight: ~Copyable {
     if ring != nil { copies.append(entry.descriptors) }
   }
 
-  /// Which one a chain is; `nil` when it is none of them.
-  func index(of chain: DeviceChain) -> Int? {
+  /// Which one a chain is; `nil` when it is none of them. Mutating, or all of this is copied for it.
+  mutating func index(of chain: DeviceChain) -> Int? {
     for i in 0..<chains.count {
       let entry = chains[i]
       guard entry.chain.id == chain.id, entry.written == nil else { continue }

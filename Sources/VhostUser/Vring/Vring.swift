@@ -25,7 +25,7 @@ final class Vring {
   var isEnabled = false
 
   /// The queue, while the vring is started, enabled and can be reached.
-  var queue: VringQueue?
+  var queue: HeldQueue?
   /// Whether the device was told that the queue runs, and not that it was stopped.
   var hasBegun = false
   /// Addresses of the running queue's parts and their sizes, in the front-end's terms.
@@ -71,18 +71,18 @@ final class Vring {
 
   /// Takes the queue away and keeps where it stood; what was in flight is fetched again by the next one.
   func suspend() {
-    guard var queue = queue.take() else { return }
-    queue.publish()
-    (base, published, pending) = (queue.base, queue.position, queue.pending)
-    pastCounts = pastCounts + queue.counts
-    pastCompleted += queue.completedCount
+    guard let held = queue.take() else { return }
+    held.queue.publish()
+    (base, published, pending) = (held.queue.base, held.queue.position, held.queue.pending)
+    pastCounts = pastCounts + held.queue.counts
+    pastCompleted += held.queue.completedCount
     parts = []
   }
 
   /// Ends processing, as GET_VRING_BASE asks.
   func stop() {
     // What is in flight is fetched again from the base on, by this device or another; or it stands in the notes alone.
-    if queue?.pending.isEmpty ?? true { queue?.retire() }
+    if queue?.queue.pending.isEmpty ?? true { queue?.queue.retire() }
     // What the kick was about may still be there when the ring is started again.
     if isRunning && !isDrained { kick?.ring() }
     suspend()
@@ -91,6 +91,13 @@ final class Vring {
     (hasKick, isStarted, isKicked, needsService) = (false, false, false, false)
     (waiting, stuck, failure, unsettled) = (nil, nil, nil, nil)
   }
+}
+
+/// A running queue where it stays while it is lent to a device: moved in and out it is two kilobytes each time.
+final class HeldQueue {
+  var queue: VringQueue
+
+  init(_ queue: consuming VringQueue) { self.queue = queue }
 }
 
 /// A translation that is missing: of which page, for which access.

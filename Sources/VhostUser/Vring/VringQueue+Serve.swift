@@ -85,8 +85,14 @@ extension VringQueue {
 
   @inlinable
   var inFlightCount: Int {
-    mutating get { packed?.inFlightCount ?? split?.inFlightCount ?? 0 }
+    mutating get { packed?.lent { $0.inFlightCount } ?? split?.lent { $0.inFlightCount } ?? 0 }
   }
+}
+
+extension DeviceQueue where Self: ~Copyable {
+  /// Looks at a queue where it is: for `queue?.position` an optional one is copied.
+  @inlinable @inline(__always)
+  mutating func lent<Value>(_ look: (inout Self) -> Value) -> Value { look(&self) }
 }
 
 /// The queue of one layout within a ``VringQueue``.

@@ -131,7 +131,7 @@ public struct VringQueue: ~Copyable {
 
   /// The offset behind all that was fetched, in a packed ring.
   private var fetchedEnd: WrapCounter {
-    mutating get { WrapCounter(word: packed?.fetchedPosition ?? 0x8000) }
+    mutating get { WrapCounter(word: packed?.lent { $0.fetchedPosition } ?? 0x8000) }
   }
 
   /// The segments of the chain that ``next()`` returned last, lent until the queue is used again.
@@ -195,7 +195,7 @@ public struct VringQueue: ~Copyable {
     if log != nil { return publishLogged() }
     packed?.publish()
     split?.publish()
-    if let position = split?.position { splitInflight?.published(position) }
+    if let position = split?.lent({ $0.position }) { splitInflight?.published(position) }
   }
 
   private mutating func giveBackWaiting() {
@@ -231,36 +231,31 @@ public struct VringQueue: ~Copyable {
   /// Behind everything fetched.
   var fetchedPosition: UInt16 {
     mutating get {
-      if let position = packed?.fetchedPosition { return position }
-      return split?.fetchedPosition ?? 0
+      packed?.lent { $0.fetchedPosition } ?? split?.lent { $0.fetchedPosition } ?? 0
     }
   }
 
   /// Behind everything published.
   var position: UInt16 {
     mutating get {
-      if let position = packed?.position { return position }
-      return split?.position ?? 0
+      packed?.lent { $0.position } ?? split?.lent { $0.position } ?? 0
     }
   }
 
   /// What the queue did.
   var counts: WorkCounts {
     mutating get {
-      if let counts = packed?.core.translator.counts { return counts }
-      return split?.core.translator.counts ?? WorkCounts()
+      packed?.lent { $0.core.translator.counts } ?? split?.lent { $0.core.translator.counts } ?? WorkCounts()
     }
   }
 
   mutating func isNotificationDue() -> Bool {
-    if let isDue = packed?.isNotificationDue() { return isDue }
-    return split?.isNotificationDue() ?? false
+    isPacked ? packed?.isNotificationDue() ?? false : split?.isNotificationDue() ?? false
   }
 
   mutating func enableNotifications() -> Bool {
     defer { markEvents() }
-    if let isMore = packed?.enableNotifications() { return isMore }
-    return split?.enableNotifications() ?? false
+    return isPacked ? packed?.enableNotifications() ?? false : split?.enableNotifications() ?? false
   }
 
   mutating func disableNotifications() {
@@ -291,7 +286,7 @@ extension VringQueue {
     let before = position
     packed?.publish()
     split?.publish()
-    if let position = split?.position { splitInflight?.published(position) }
+    if let position = split?.lent({ $0.position }) { splitInflight?.published(position) }
     if position == before { return }
     if isPacked {
       for offset in usedDescriptors { log?.markDescriptor(offset) }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__has_feature)
 #define CRING_THREAD_SANITIZER __has_feature(thread_sanitizer)
@@ -79,10 +80,10 @@ static inline void cring_prefetch_exclusive(const void *p) {
 #endif
 }
 
-// Whether this CPU is better off with a line of a ring taken for writing ahead of time, and not only fetched; set
-// before main. Intel is: a line that is only fetched is shared, and each store to it then waits for the other CPU to
-// give it up (Emerald Rapids, batches of 32: split 12 ns a buffer fetched, 6 taken). Zen is not: packed 3.4 ns
-// fetched, 4.3 taken.
+// Whether a line of a ring that is written soon is to be taken from the other CPU, and not only fetched; set before
+// main. On Intel it is: a line that is only fetched is shared, and each store to it waits until the other CPU has given
+// it up. On Zen it is not: taken ahead of time, the line crosses twice. Measured: Documentation/ring-cost.md. arm64 has
+// one instruction for both, and no flag.
 extern bool cring_takes_lines;
 
 #if defined(__clang__)
@@ -91,17 +92,20 @@ extern bool cring_takes_lines;
 #define CRING_ROLLED _Pragma("GCC unroll 1")
 #endif
 
-// For `bytes` of a ring that are written soon, from the line of `p` on. Two short loops and not unrolled: they stand in
-// loops that need the registers.
-static inline void cring_prefetch_write(const void *p, size_t bytes) {
-  const char *line = (const char *)p, *end = line + bytes;
+// For the lines with a part in what is from `first` up to `end`. Two short loops, not unrolled: the loop around them
+// needs the registers.
+static inline void cring_prefetch_write(const void *first, const void *end) {
+  const char *line = (const char *)((uintptr_t)first & ~(uintptr_t)63);
 #if defined(__x86_64__)
   if (__builtin_expect(cring_takes_lines, 1)) {
-    CRING_ROLLED for (; line < end; line += 64) cring_prefetch_exclusive(line);
+    CRING_ROLLED for (; line < (const char *)end; line += 64) cring_prefetch_exclusive(line);
     return;
   }
+  // As for reading: with a newer target the builtin for writing is `prefetchw`, which is what is not wanted here.
+  CRING_ROLLED for (; line < (const char *)end; line += 64) __builtin_prefetch(line, 0, 3);
+#else
+  CRING_ROLLED for (; line < (const char *)end; line += 64) __builtin_prefetch(line, 1, 3);
 #endif
-  CRING_ROLLED for (; line < end; line += 64) __builtin_prefetch(line, 1, 3);
 }
 
 #undef CRING_ROLLED

@@ -205,9 +205,11 @@ extension PackedDeviceQueue: ResumableDeviceQueue where Translator: ~Copyable {
 
 extension PackedDeviceQueue where Translator: ~Copyable {
   /// Where another device would go on (``resume(at:)``): behind everything published, with the wrap counter in bit 15.
+  @inlinable
   public var position: UInt16 { published.word }
 
   /// Behind everything fetched, with the wrap counter in bit 15.
+  @inlinable
   package var fetchedPosition: UInt16 { available.word }
 }
 

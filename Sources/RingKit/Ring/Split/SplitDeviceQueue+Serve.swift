@@ -255,8 +255,8 @@ extension SplitDeviceQueue: RingDevice where Translator: ~Copyable {
 
   /// Fetches the lines of this run and the next; for a few buffers they are there as fast without.
   ///
-  /// What the index covers is written, so this takes nothing from the driver; nor does the used line. Heads mostly come
-  /// in sequence; where they do not this fetches for nothing.
+  /// What the index covers is written, so this takes nothing from the driver; the first used line, which it may still
+  /// read, is written next in any case. Heads mostly come in sequence; where they do not this fetches for nothing.
   @inlinable @inline(__always)
   func fetchAhead(_ index: Int, _ usedIndex: Int, _ run: Int) {
     let count = min(2 &* run, Int(availableSeen.distance(from: fetched)))

@@ -195,9 +195,11 @@ extension SplitDeviceQueue: ResumableDeviceQueue where Translator: ~Copyable {
 
 extension SplitDeviceQueue where Translator: ~Copyable {
   /// Where another device would go on (``resume(at:)``): behind everything published.
+  @inlinable
   public var position: UInt16 { published.rawValue }
 
   /// Behind everything fetched.
+  @inlinable
   package var fetchedPosition: UInt16 { fetched.rawValue }
 }
 
