@@ -36,7 +36,7 @@ package struct LoadPlan: Sendable {
   }
 
   var transfer: Transfer {
-    // Not `==`: a comparison of cases from another module is a call.
+    // Not `==`: for an enum of another module that is not @frozen that is a call.
     let isTouched =
       switch touch {
       case .full: true

@@ -184,7 +184,7 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
     unsafe free.base[Int(freeCount)] = slot
     freeCount &+= 1
     work.add(.unmaps, 1)
-    // The likely way for registers' sake: a copy dwarfs what is saved around it.
+    // Marked likely, so that registers are saved around the copy and not on this path.
     if _fastPath(direction == .deviceReadable) { return 0 }
     let count = min(written, UInt32(truncatingIfNeeded: word))
     // SAFETY: the record was made with the mapping, for a segment inside one region of `memory`; both it and the buffer

@@ -200,8 +200,8 @@ extension PackedDeviceQueue: RingDevice where Translator: ~Copyable {
       let start = Int(used.offset)
       // To the ring's end, so that nothing inside has to look for the wrap.
       let run = min(limit &- count, ring.size &- start)
-      // With more waiting than a batch the lines ahead are filled: taken for writing at once, each crosses once instead
-      // of twice. Without, the driver is still at work on them.
+      // With more waiting than a batch the lines ahead are filled: where they are taken for writing, each crosses once
+      // instead of twice. Without, the driver is still at work on them.
       if isBacklogged { descriptors.prefetchForWriting(start &* 16, byteCount: 32 &* run) }
       let expected = PackedRing.word(length: 0, id: 0, flags: used.availableFlags)
       let lap = PackedRing.word(length: 0, id: 0, flags: used.usedFlags)

@@ -14,7 +14,7 @@ extension PackedDriverQueue where Mapper: ~Copyable {
   /// ``completions``.
   @inlinable @inline(never)
   public mutating func reclaim(atMost limit: Int) throws(QueueError) -> Int {
-    // Not inlined: what it keeps in registers is not for its caller to change.
+    // Out of line, so that no caller changes what its loops keep in registers.
     finishedCount = 0
     if broken { throw .broken }
     let limit = min(limit, ring.size)
