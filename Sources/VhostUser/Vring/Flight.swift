@@ -73,7 +73,9 @@ struct Flight: ~Copyable {
     if ring != nil { copies.append(entry.descriptors) }
   }
 
-  /// Which one a chain is; `nil` when it is none of them. Mutating, or all of this is copied for it.
+  /// Which one a chain is; `nil` when it is none of them.
+  ///
+  /// Mutating, or all of this is copied for it.
   mutating func index(of chain: DeviceChain) -> Int? {
     for i in 0..<chains.count {
       let entry = chains[i]
