@@ -65,7 +65,7 @@ extension VhostUserBackend {
     // A ring whose own pages went is found again, or waits until it is. Buffers that a device holds are fetched again:
     // once this is answered nothing may be written where their translations led.
     for vring in vrings
-    where vring.queue?.queue.holdsBuffers == true || vring.parts.contains(where: { Self.touches(range, $0) }) {
+    where vring.running?.queue.holdsBuffers == true || vring.parts.contains(where: { Self.touches(range, $0) }) {
       suspend(vring)
       try start(vring)
     }

@@ -131,7 +131,7 @@ extension VhostUserBackend {
       vring.index, buffers, size: size, features: features, isFirst: vring.base == nil || isFirst(vring))
     do throws(VhostUserError) {
       try makeQueue(vring, configuration, buffers, memory)
-      if observer?.mayReorder(vring.index) == true { vring.queue?.queue.reorder() }
+      if observer?.mayReorder(vring.index) == true { vring.running?.queue.reorder() }
     } catch {
       // What the guest writes decides about these, or what the front-end made of it: that ring is the only one that
       // stops.
@@ -233,7 +233,7 @@ extension VhostUserBackend {
     }
     for entry in again { notes?.fetched(entry.id) }
     let lost = next &- used &- UInt16(again.count)
-    vring.queue = HeldQueue(VringQueue(consume queue, lost: lost, inflight: notes, log: log, again: again))
+    vring.running = RunningQueue(VringQueue(consume queue, lost: lost, inflight: notes, log: log, again: again))
     vring.pending = []
   }
 
@@ -266,7 +266,7 @@ extension VhostUserBackend {
     let lost = Int(next.distance(from: used, size: UInt16(ring.size))) - held
     guard lost >= 0 else { throw .vringPosition(index: vring.index, base) }
     for entry in again { notes?.fetched(entry.descriptors) }
-    vring.queue = HeldQueue(
+    vring.running = RunningQueue(
       VringQueue(consume queue, ring, lost: UInt16(lost), inflight: notes, log: log, again: again))
     vring.pending = []
   }

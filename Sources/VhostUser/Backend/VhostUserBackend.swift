@@ -87,8 +87,8 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
     for vring in vrings {
       sum.work = sum.work + vring.pastCounts
       sum.completed += vring.pastCompleted
-      if let counts = vring.queue?.queue.counts { sum.work = sum.work + counts }
-      sum.completed += vring.queue?.queue.completedCount ?? 0
+      if let counts = vring.running?.queue.counts { sum.work = sum.work + counts }
+      sum.completed += vring.running?.queue.completedCount ?? 0
     }
     return sum
   }
@@ -308,9 +308,9 @@ extension VhostUserBackend {
   func serve(_ vring: Vring) {
     let isKicked = vring.isKicked
     (vring.needsService, vring.isKicked) = (false, false)
-    guard vring.canBeServed, let held = vring.queue.take() else { return }
+    guard vring.canBeServed, let held = vring.running.take() else { return }
     let hasMoved = serve(vring, &held.queue, isKicked: isKicked)
-    vring.queue = held
+    vring.running = held
     guard hasMoved else { return }
     vring.stuck = nil
     if let partner = device.partner(of: vring.index), vrings[partner].isRunning { vrings[partner].needsService = true }

@@ -25,7 +25,7 @@ final class Vring {
   var isEnabled = false
 
   /// The queue, while the vring is started, enabled and can be reached.
-  var queue: HeldQueue?
+  var running: RunningQueue?
   /// Whether the device was told that the queue runs, and not that it was stopped.
   var hasBegun = false
   /// Addresses of the running queue's parts and their sizes, in the front-end's terms.
@@ -52,7 +52,7 @@ final class Vring {
 
   init(index: Int) { self.index = index }
 
-  var isRunning: Bool { queue != nil }
+  var isRunning: Bool { running != nil }
 
   /// Whether the queue can be made as far as the front-end has spoken.
   var isReady: Bool { isStarted && failure == nil && waiting == nil }
@@ -71,7 +71,7 @@ final class Vring {
 
   /// Takes the queue away and keeps where it stood; what was in flight is fetched again by the next one.
   func suspend() {
-    guard let held = queue.take() else { return }
+    guard let held = running.take() else { return }
     held.queue.publish()
     (base, published, pending) = (held.queue.base, held.queue.position, held.queue.pending)
     pastCounts = pastCounts + held.queue.counts
@@ -82,7 +82,7 @@ final class Vring {
   /// Ends processing, as GET_VRING_BASE asks.
   func stop() {
     // What is in flight is fetched again from the base on, by this device or another; or it stands in the notes alone.
-    if queue?.queue.pending.isEmpty ?? true { queue?.queue.retire() }
+    if running?.queue.pending.isEmpty ?? true { running?.queue.retire() }
     // What the kick was about may still be there when the ring is started again.
     if isRunning && !isDrained { kick?.ring() }
     suspend()
@@ -94,7 +94,7 @@ final class Vring {
 }
 
 /// A running queue where it stays while it is lent to a device: moved in and out it is two kilobytes each time.
-final class HeldQueue {
+final class RunningQueue {
   var queue: VringQueue
 
   init(_ queue: consuming VringQueue) { self.queue = queue }
