@@ -108,7 +108,7 @@ import Testing
 
   @Test func anInterruptedRunSaysSo() throws {
     let document = try document([row(.direct, ratio: 1)], interrupted: true)
-    #expect(document.isInterrupted && document.text().contains("interrupted"))
+    #expect(document.has(.interrupted) && document.text().contains("interrupted"))
   }
 
   @Test func nearlyEqualClassesPreferOneCoreComplex() throws {

@@ -21,7 +21,7 @@ import Testing
     parameters.depth = 32
     parameters.slices = 1
     parameters.sliceMilliseconds = 0.1
-    parameters.timeLimit = 0.1
+    parameters.timeLimit = 3e7
     parameters.swiotlbMebibytes = 1
     let cpus = Machine.read().cpus
     (parameters.driverCPU, parameters.deviceCPU) = (cpus[0], cpus[cpus.count - 1])
@@ -73,8 +73,21 @@ import Testing
 
   /// Rows, made of what was counted: whether a slice was kept is the machine's affair.
   private func run(_ parameters: CostParameters) throws -> [(path: DMAPath, counters: [String: Double])] {
-    let measurement = CostMeasurement(parameters, .fixture)
-    let counted = try measurement.count(buffers: 255)
+    var factory = CaseFactory(parameters: parameters, guest: try BenchGuest(parameters))
+    let cases = try parameters.measuredPaths.map { path in
+      let key = CostKey(ring: .split, path: path, direction: .deviceWritable, bytes: 1_500)
+      let benchCase = try factory.makeAll(key, counting: true)
+      benchCase.countedBuffers = 255 * parameters.queues
+      return benchCase
+    }
+    let schedule = try SliceSchedule(
+      parameters, counted: cases, timed: [], groups: [],
+      otherQueues: parameters.queueThreads == .own ? Array(parameters.queueCPUs.dropFirst()) : [],
+      tuner: factory.tuner)
+    let run = try SliceSession(schedule).run(progress: Progress())
+    let counted = parameters.measuredPaths.indices.compactMap { number in
+      run.counters[number].map { (path: parameters.measuredPaths[number], counters: $0) }
+    }
     #expect(counted.count == parameters.measuredPaths.count)
     return counted
   }

@@ -51,9 +51,6 @@ package struct MachineCheck: Sendable {
     return checks.compactMap { $0() }
   }
 
-  /// What has to stand in a result measured now.
-  package func warnings() -> [String] { findings().filter { $0.weight == .disturbs }.map(\.warning) }
-
   static let cpuFolder = "/sys/devices/system/cpu"
 
   /// The two CPUs in words.

@@ -18,8 +18,6 @@ package struct PrimitiveTable: Sendable {
     for primitive in primitives { table[primitive] = PrimitiveCost(nanoseconds: 0, source: .injected) }
     return table
   }
-
-  package var isInjected: Bool { costs.values.contains { $0.source == .injected } }
 }
 
 extension PrimitiveTable: Encodable {

@@ -66,8 +66,6 @@ package struct ComparedSide: Sendable {
 /// Compares rows of two sides.
 package struct Comparer {
   private static let significance = 0.05
-  /// Fewer slices of a side than this say nothing about it.
-  private static let fewestSlices = PairedRun.fewestSlices
   /// From so many rows on, what runs differ by without a cause is read off the rows themselves.
   private static let telling = 12
 

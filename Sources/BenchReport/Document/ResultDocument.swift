@@ -37,8 +37,6 @@ extension ResultDocument {
     if let text { warnings.append(ResultWarning(kind: kind, text: text)) }
   }
 
-  /// Ended by a signal: what is here is what there was by then.
-  package var isInterrupted: Bool { has(.interrupted) }
   package var isDisturbed: Bool { has(.disturbed) }
 
   /// The class with most slices; `nil` where no row has slices in one.

@@ -8,16 +8,11 @@ struct Chart {
   let title: String
   /// What it shows, in words, for readers that cannot see it.
   let summary: String
-  let width: Double
   var height: Double
   var body = Markup()
 
-  init(name: String, title: String, summary: String, width: Double = Chart.usualWidth, height: Double) {
-    (self.name, self.title, self.summary, self.width, self.height) = (name, title, summary, width, height)
-  }
-
   /// On a telephone letters have their own size then.
-  static let usualWidth = 360.0
+  static let width = 360.0
 
   /// Inside a page, whose style it has.
   func inline(identifier: String) -> String {
@@ -34,17 +29,17 @@ struct Chart {
   ) -> String {
     var page = Markup()
     page.append(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(coordinate(width)) \(coordinate(height))\""
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(coordinate(Self.width)) \(coordinate(height))\""
         + " role=\"img\"")
     for (key, value) in more { page.append(" \(key)=\"\(Markup.escaped(value))\"") }
     // Its own size where nothing else gives it one.
-    if style != nil { page.append(" width=\"\(coordinate(width * 2))\" height=\"\(coordinate(height * 2))\"") }
+    if style != nil { page.append(" width=\"\(coordinate(Self.width * 2))\" height=\"\(coordinate(height * 2))\"") }
     page.append(">")
     page.element("title", ["id": "\(identifier)t"], title)
     page.element("desc", ["id": "\(identifier)d"], summary)
     if let style {
       page.append("<style>\(style)</style>")
-      page.element("rect", ["class": "paper", "width": coordinate(width), "height": coordinate(height)])
+      page.element("rect", ["class": "paper", "width": coordinate(Self.width), "height": coordinate(height)])
     }
     page.append(body.text)
     page.append("</svg>")
@@ -171,13 +166,13 @@ extension Chart {
 
   /// Marks and their names in rows, from a point downwards; returns where they end.
   mutating func legend(
-    _ entries: [(shape: MarkShape, kind: String, name: String)], _ x: Double, _ y: Double, width: Double
+    _ entries: [(shape: MarkShape, kind: String, name: String)], _ x: Double, _ y: Double
   ) -> Double {
     var (at, row) = (x, y)
     for entry in entries {
       // Letters of this size are about this wide.
       let need = 24 + Double(entry.name.count) * 5.9
-      if at > x, at + need > x + width { (at, row) = (x, row + 14) }
+      if at > x, at + need > x + Self.width - 8 { (at, row) = (x, row + 14) }
       mark(entry.shape, at + 4, row - 3, as: entry.kind)
       label(entry.name, at + 12, row, as: "s")
       at += need

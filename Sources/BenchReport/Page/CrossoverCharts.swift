@@ -51,7 +51,7 @@ enum CrossoverCharts {
     let bottom = top + plotHeight
     let x = Scale(
       logarithmic: true, from: Double(sizes[0]), to: Double(sizes[sizes.count - 1]), between: left,
-      and: Chart.usualWidth - 12)
+      and: Chart.width - 12)
     let y = Scale(logarithmic: true, from: low, to: high, between: bottom, and: top)
     let title = "\(key.ring.name), \(key.direction.name), class \(key.placement.name)"
     let meetings = pairs.enumerated().flatMap { number, pair in pair.meetings.map { (number, pair, $0) } }
@@ -66,7 +66,7 @@ enum CrossoverCharts {
       height: bottom + 84)
     chart.label(title, 4, 14, as: "t")
     chart.verticalAxis(
-      y, ticks: y.ticks(6), left: left, right: Chart.usualWidth - 12, title: "ns a buffer", TickText.number)
+      y, ticks: y.ticks(6), left: left, right: Chart.width - 12, title: "ns a buffer", TickText.number)
     chart.horizontalAxis(
       x, ticks: x.byteTicks(8), top: top, bottom: bottom, title: "bytes of a buffer", TickText.bytes)
     // Of several at one point the letters stand side by side.
@@ -85,7 +85,7 @@ enum CrossoverCharts {
     let paths = DMAPath.allCases.filter { path in rows.contains { $0.path == path } }
     for path in paths { chart.curve(path, rows.filter { $0.path == path }, x, y) }
     let end = chart.legend(
-      paths.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 44, width: Chart.usualWidth - 8)
+      paths.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 44)
     var line = end + 10
     for (number, pair, meeting) in meetings.prefix(4) {
       let predicted = pair.predictedBytes.map { ", predicted \(grouped(Int($0)))" } ?? ""

@@ -23,7 +23,7 @@ enum ForestChart {
     let ratios = rows.map(\.ratio)
     guard let low = ratios.map(\.low).min(), let high = ratios.map(\.high).max() else { return [] }
     let scale = Scale(
-      logarithmic: true, from: min(low, 0.97), to: max(high, 1.03), between: left, and: Chart.usualWidth - right)
+      logarithmic: true, from: min(low, 0.97), to: max(high, 1.03), between: left, and: Chart.width - right)
     return PanelKey.panels(rows.map(\.row)).map { key, _ in
       chart(key, rows.filter { PanelKey($0.row) == key }, scale, name)
     }
@@ -46,13 +46,13 @@ enum ForestChart {
       let placement = row.row.placement?.class ?? .sameL3
       chart.label(LadderCharts.name(row.row), 4, y + 4)
       chart.whisker(row.ratio, on: scale, y, Look.shape(placement), Look.kind(placement))
-      chart.label("\(fixed(row.ratio.median, 3)) \(row.shortVerdict)", Chart.usualWidth - 2, y + 3.5, .end, as: "s")
+      chart.label("\(fixed(row.ratio.median, 3)) \(row.shortVerdict)", Chart.width - 2, y + 3.5, .end, as: "s")
     }
     let classes = PlacementClass.allCases.filter { placement in
       rows.contains { $0.row.placement?.class == placement }
     }
     chart.height = chart.legend(
-      classes.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 42, width: Chart.usualWidth - 8)
+      classes.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 42)
     return chart
   }
 

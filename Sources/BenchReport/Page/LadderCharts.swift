@@ -48,7 +48,7 @@ enum LadderCharts {
     // Where most are near direct, what is far from it leaves the scale to them.
     if let most = intervals.map(\.high).filter({ $0 < far }).max(), most * 4 < high { high = max(most, 2) * 1.3 }
     let scale = Scale(
-      logarithmic: true, from: min(low, 1), to: max(high, 1), between: left, and: Chart.usualWidth - right)
+      logarithmic: true, from: min(low, 1), to: max(high, 1), between: left, and: Chart.width - right)
     return PanelKey.panels(rows).map { key, rows in chart(key, rows, scale, name) }
   }
 
@@ -74,11 +74,11 @@ enum LadderCharts {
         else { continue }
         let at = y + (Double(index) - Double(classes.count - 1) / 2) * 11
         chart.whisker(ratio, on: scale, at, Look.shape(placement), Look.kind(placement))
-        chart.label(fixed(ratio.median, ratio.median < 9.995 ? 2 : 0), Chart.usualWidth - 2, at + 3.5, .end, as: "s")
+        chart.label(fixed(ratio.median, ratio.median < 9.995 ? 2 : 0), Chart.width - 2, at + 3.5, .end, as: "s")
       }
     }
     chart.height = chart.legend(
-      classes.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, top + height + 42, width: Chart.usualWidth - 8)
+      classes.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, top + height + 42)
     return chart
   }
 

@@ -17,7 +17,7 @@ enum LatencyCharts {
     let bottom = top + plotHeight
     // Nines: 50 % is at 0.3, 99.9 % at 3.
     let nines = curves.flatMap { $0.points.map(\.nines) }.max() ?? 3
-    let x = Scale(logarithmic: false, from: 0, to: max(nines, 3), between: left, and: Chart.usualWidth - 12)
+    let x = Scale(logarithmic: false, from: 0, to: max(nines, 3), between: left, and: Chart.width - 12)
     let y = Scale(logarithmic: true, from: low, to: high, between: bottom, and: top)
     let told = curves.map { curve in
       "\(curve.name): "
@@ -29,7 +29,7 @@ enum LatencyCharts {
       summary: "Nanoseconds of single round trips by percentile. \(told.joined(separator: "; ")).",
       height: bottom + 44 + Double(curves.count) * 14)
     chart.label("single round trips", 4, 14, as: "t")
-    chart.verticalAxis(y, ticks: y.ticks(6), left: left, right: Chart.usualWidth - 12, title: "ns", TickText.number)
+    chart.verticalAxis(y, ticks: y.ticks(6), left: left, right: Chart.width - 12, title: "ns", TickText.number)
     chart.horizontalAxis(
       x, ticks: [0, 0.30103] + (1...9).map { Double($0) }.filter(x.covers), top: top, bottom: bottom,
       title: "percentile", percent)
@@ -40,7 +40,7 @@ enum LatencyCharts {
       // A histogram has many points; a mark at each would hide the curve.
       let marked = curve.points.count > 12 ? [] : curve.points
       for point in marked { chart.mark(shape, x.at(point.nines), y.at(point.nanoseconds), size: 2.6, as: "c\(colour)") }
-      at = chart.legend([(shape, "c\(colour)", curve.name)], 4, at, width: Chart.usualWidth - 8) + 8
+      at = chart.legend([(shape, "c\(colour)", curve.name)], 4, at) + 8
     }
     return [chart]
   }
@@ -112,7 +112,7 @@ enum RingCharts {
     let floors = rings.map { floor(of: $0) }
     let scale = Scale(
       logarithmic: true, from: min(low, floors.compactMap { $0 }.min() ?? low), to: high, between: left,
-      and: Chart.usualWidth - 48)
+      and: Chart.width - 48)
     let (top, step) = (22.0, 30.0)
     let bottom = top + Double(rings.count) * step
     var chart = Chart(
@@ -127,12 +127,11 @@ enum RingCharts {
       let placement = row.placement?.class ?? .sameL3
       if let floor = floors[number] { chart.mark(.cross, scale.at(floor), y + 20, size: 3, as: "c0") }
       chart.whisker(time, on: scale, y + 20, Look.shape(placement), Look.kind(placement))
-      chart.label(short(time.median), Chart.usualWidth - 2, y + 23, .end, as: "s")
+      chart.label(short(time.median), Chart.width - 2, y + 23, .end, as: "s")
     }
     let classes = PlacementClass.allCases.filter { placement in rings.contains { $0.placement?.class == placement } }
     chart.height = chart.legend(
-      classes.map { (Look.shape($0), Look.kind($0), $0.name) } + [(.cross, "c0", "floor")], 4, bottom + 42,
-      width: Chart.usualWidth - 8)
+      classes.map { (Look.shape($0), Look.kind($0), $0.name) } + [(.cross, "c0", "floor")], 4, bottom + 42)
     return [chart]
   }
 

@@ -23,7 +23,7 @@ enum SliceCharts {
     guard let low = times.min(), let high = times.max(), let last = slices.map(\.round).max() else { return nil }
     let bottom = top + plotHeight
     let x = Scale(
-      logarithmic: false, from: 0, to: Double(max(last, 1)), between: left + 4, and: Chart.usualWidth - 12)
+      logarithmic: false, from: 0, to: Double(max(last, 1)), between: left + 4, and: Chart.width - 12)
     let y = Scale(logarithmic: true, from: low, to: high, between: bottom, and: top)
     let dropped = slices.filter { $0.dropped != nil }.count
     var chart = Chart(
@@ -33,7 +33,7 @@ enum SliceCharts {
       height: bottom)
     chart.label(key.title, 4, 14, as: "t")
     chart.verticalAxis(
-      y, ticks: y.ticks(6), left: left, right: Chart.usualWidth - 12, title: "ns a buffer", TickText.number)
+      y, ticks: y.ticks(6), left: left, right: Chart.width - 12, title: "ns a buffer", TickText.number)
     chart.horizontalAxis(x, ticks: x.ticks(6), top: top, bottom: bottom, title: "round", TickText.number)
     let paths = DMAPath.allCases.filter { path in rows.contains { $0.path == path } }
     for path in paths {
@@ -41,11 +41,11 @@ enum SliceCharts {
       chart.dots(own, x, y, as: Look.kind(path).dropFirst())
     }
     var at = chart.legend(
-      paths.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 42, width: Chart.usualWidth - 8)
+      paths.map { (Look.shape($0), Look.kind($0), $0.name) }, 4, bottom + 42)
     let reasons = DropReason.allCases.filter { reason in slices.contains { $0.dropped == reason } }
     if !reasons.isEmpty {
       at = chart.legend(
-        reasons.map { (shape($0), "h0", "dropped: \($0.words)") }, 4, at + 10, width: Chart.usualWidth - 8)
+        reasons.map { (shape($0), "h0", "dropped: \($0.words)") }, 4, at + 10)
     }
     chart.height = at + 2
     return chart

@@ -39,7 +39,7 @@ enum TopologyChart {
       var (x, below) = (4.0, y)
       for group in row.groups {
         let size = Self.size(group.count)
-        if x > 4, x + size.width > Chart.usualWidth - 4 { (x, y) = (4, below + 6) }
+        if x > 4, x + size.width > Chart.width - 4 { (x, y) = (4, below + 6) }
         chart.rectangle(x, y, x + size.width, y + size.height, as: "k")
         for (number, cpu) in group.enumerated() {
           let (column, line) = (number % perLine, number / perLine)
@@ -53,8 +53,7 @@ enum TopologyChart {
       y = below + 26
     }
     _ = chart.legend(
-      [(.square, "c6", "driver, CPU \(driver ?? -1)"), (.square, "c5", "device, CPU \(device ?? -1)")], 4, y - 6,
-      width: Chart.usualWidth - 8)
+      [(.square, "c6", "driver, CPU \(driver ?? -1)"), (.square, "c5", "device, CPU \(device ?? -1)")], 4, y - 6)
     return chart
   }
 
@@ -71,7 +70,7 @@ enum TopologyChart {
       var (x, below) = (4.0, y)
       for group in row.groups {
         let size = Self.size(group.count)
-        if x > 4, x + size.width > Chart.usualWidth - 4 { (x, y) = (4, below + 6) }
+        if x > 4, x + size.width > Chart.width - 4 { (x, y) = (4, below + 6) }
         x += size.width + 6
         below = max(below, y + size.height)
       }

@@ -112,8 +112,6 @@ extension ShapesReport {
     guard let first = shapes.first, shapes.allSatisfy({ $0.measured.isEmpty }) else { return nil }
     return "nothing was measured: \(first.why)"
   }
-
-  package var caution: String? { shapes.contains(where: \.disturbed) ? Lines.disturbed : nil }
 }
 
 /// Everything `ringbench shapes` found.

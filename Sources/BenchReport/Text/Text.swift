@@ -139,13 +139,6 @@ package enum Lines {
     "\(machine.cpuModel), Linux \(machine.kernel), \(Version.toolchain)\n"
   }
 
-  /// The queue and what is done with the payload.
-  static func load(_ parameters: CostParameters) -> String {
-    let touch = parameters.touch == .full ? "written and checked in full" : "not touched"
-    return
-      "Queue \(parameters.queueSize), \(parameters.depth) outstanding, batch \(parameters.batch); payload \(touch)\n"
-  }
-
   /// What a document warns of, a paragraph each.
   static func warnings(_ document: ResultDocument, width: Int) -> String {
     // What is set on the machine is told in full by `ringbench check`.

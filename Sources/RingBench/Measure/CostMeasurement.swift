@@ -28,27 +28,19 @@ struct CostMeasurement {
     }
   }
 
-  /// Work per buffer alone, over so many buffers of each queue: nothing is timed.
-  func count(buffers: Int) throws(BenchError) -> [(path: DMAPath, counters: [String: Double])] {
-    let (run, keys, _, _) = try measure(Progress(), counting: buffers)
-    return keys.indices.compactMap { number in run.counters[number].map { (keys[number].path, $0) } }
-  }
-
-  private func measure(_ progress: Progress, counting buffers: Int? = nil) throws(BenchError) -> (
-    SliceRun, [CostKey], CaseFactory, HybridTuner?
-  ) {
+  private func measure(_ progress: Progress) throws(BenchError) -> (SliceRun, [CostKey], CaseFactory, HybridTuner?) {
     progress.update("setting up")
     var factory = CaseFactory(parameters: parameters, guest: try BenchGuest(parameters))
     if let warning = factory.guest.pageWarning(parameters) { progress.warn(warning) }
     let device = parameters.isolation.paths.isEmpty ? nil : try IsolatedDevice(parameters, factory.guest)
     factory.device = device
     try factory.guest.verifyPlacement(parameters)
-    let (keys, counted, timed) = try cases(&factory, progress, counting: buffers)
+    let (keys, counted, timed) = try cases(&factory, progress)
     let tuner = factory.tuner
     let schedule = try SliceSchedule(
-      parameters, began: began, counted: counted, timed: timed, groups: timed.isEmpty ? [] : groups(keys),
+      parameters, began: began, counted: counted, timed: timed, groups: groups(keys),
       otherQueues: parameters.queueThreads == .own ? Array(parameters.queueCPUs.dropFirst()) : [],
-      isolated: device?.peer, tuner: tuner, isUnlimited: buffers != nil)
+      isolated: device?.peer, tuner: tuner)
     try device?.start(parameters)
     let run = try SliceSession(schedule) { device?.finish().text }.run(progress: progress)
     for reason in run.leftOut { progress.warn(reason) }
@@ -57,15 +49,13 @@ struct CostMeasurement {
 
   /// All combinations whose path can be had here; a path that was not asked for is left out where it cannot.
   private func cases(
-    _ factory: inout CaseFactory, _ progress: Progress, counting buffers: Int?
+    _ factory: inout CaseFactory, _ progress: Progress
   ) throws(BenchError) -> (keys: [CostKey], counted: [BenchCase], timed: [BenchCase]) {
-    var made: [(key: CostKey, counted: BenchCase, timed: BenchCase?)] = []
+    var made: [(key: CostKey, counted: BenchCase, timed: BenchCase)] = []
     var missing: Set<DMAPath> = []
     for key in keys() where !missing.contains(key.path) && !Interrupt.isRequested {
       do throws(BenchError) {
-        let counted = try factory.makeAll(key, counting: true)
-        if let buffers { counted.countedBuffers = buffers * parameters.queues }
-        made.append((key, counted, buffers == nil ? try factory.makeAll(key) : nil))
+        made.append((key, try factory.makeAll(key, counting: true), try factory.makeAll(key)))
       } catch {
         guard case .machine(let reason) = error, parameters.areNamed == false, key.path != .direct else { throw error }
         progress.warn("\(key.path.name) is left out: \(reason)")
@@ -74,10 +64,10 @@ struct CostMeasurement {
     }
     for one in made where missing.contains(one.key.path) {
       one.counted.close()
-      one.timed?.close()
+      one.timed.close()
     }
     made.removeAll { missing.contains($0.key.path) }
-    return (made.map(\.key), made.map(\.counted), made.compactMap(\.timed))
+    return (made.map(\.key), made.map(\.counted), made.map(\.timed))
   }
 
   /// The paths of one ring, size and direction.
@@ -137,11 +127,11 @@ extension SliceSchedule {
   convenience init(
     _ parameters: CostParameters, began: UInt64 = cring_nanoseconds(), counted: [BenchCase], timed: [BenchCase],
     groups: [Range<Int>], otherQueues: [(driver: Int, device: Int)] = [], isolated: SlicePeer? = nil,
-    tuner: HybridTuner? = nil, isUnlimited: Bool = false
+    tuner: HybridTuner? = nil
   ) throws(BenchError) {
     try self.init(
       counted: counted, timed: timed, groups: groups, rounds: parameters.slices,
-      sliceMilliseconds: parameters.sliceMilliseconds, timeLimit: isUnlimited ? .infinity : parameters.timeLimit,
+      sliceMilliseconds: parameters.sliceMilliseconds, timeLimit: parameters.timeLimit,
       began: began, driverCPU: parameters.driverCPU, deviceCPU: parameters.deviceCPU, otherQueues: otherQueues,
       isolated: isolated, tuner: tuner)
   }
