@@ -11,18 +11,18 @@ package struct HistogramBuckets: Equatable, Sendable {
   /// Larger ones than any that ringbench writes.
   private static let limit = 8 << 20
 
-  /// `nil` of what is no such histogram; each value is multiplied by `scale`.
-  package init?(compressed text: String, scale: Double = 1) {
+  /// `nil` of what is no such histogram, and of one that is packed: ringbench only stores.
+  package init?(compressed text: String) {
     guard let data = Data(base64Encoded: text) else { return nil }
     let bytes = [UInt8](data)
     guard bytes.count > 8, Self.number(bytes, 0, 4) == 0x1c84_9314, let length = Int(exactly: Self.number(bytes, 4, 4)),
-      length <= bytes.count - 8, let plain = Inflate.zlib(Array(bytes[8..<(8 + length)]), limit: Self.limit)
+      length <= bytes.count - 8, let plain = StoredZlib.bytes(of: bytes[8..<(8 + length)], limit: Self.limit)
     else { return nil }
-    self.init(encoded: plain, scale: scale)
+    self.init(encoded: plain)
   }
 
   /// From the form within the compression.
-  init?(encoded bytes: [UInt8], scale: Double) {
+  init?(encoded bytes: [UInt8]) {
     guard bytes.count >= 40, Self.number(bytes, 0, 4) == 0x1c84_9313,
       let length = Int(exactly: Self.number(bytes, 4, 4)), length == bytes.count - 40,
       let digits = Int(exactly: Self.number(bytes, 12, 4)), (1...5).contains(digits)
@@ -45,7 +45,7 @@ package struct HistogramBuckets: Equatable, Sendable {
           let (sum, overflow) = total.addingReportingOverflow(count)
           guard !overflow else { return nil }
           total = sum
-          values.append(Double(value) * scale)
+          values.append(Double(value))
           counts.append(count)
         }
         index += 1
@@ -84,17 +84,7 @@ package struct HistogramBuckets: Equatable, Sendable {
     var plain = Self.bytes(0x1c84_9313, 4) + Self.bytes(UInt64(payload.count), 4) + Self.bytes(0, 4)
     plain += Self.bytes(UInt64(Self.digits), 4) + Self.bytes(1, 8) + Self.bytes(UInt64(Self.highest), 8)
     plain += Self.bytes(1.0.bitPattern, 8) + payload
-    // Stored, not packed: a valid stream, and a few kilobytes.
-    var stream: [UInt8] = [0x78, 0x01]
-    var rest = plain[...]
-    repeat {
-      let block = rest.prefix(0xffff)
-      rest = rest.dropFirst(0xffff)
-      let (low, high) = (UInt8(block.count & 0xff), UInt8(block.count >> 8))
-      stream += [rest.isEmpty ? 1 : 0, low, high, ~low, ~high]
-      stream += block
-    } while !rest.isEmpty
-    stream += Self.bytes(UInt64(Inflate.adler(plain)), 4)
+    let stream = StoredZlib.stream(of: plain)
     return Data(Self.bytes(0x1c84_9314, 4) + Self.bytes(UInt64(stream.count), 4) + stream).base64EncodedString()
   }
 
