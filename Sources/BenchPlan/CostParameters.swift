@@ -1,4 +1,4 @@
-import BenchHarness
+@_exported import BenchHarness
 import RingIOMMU
 import RingKit
 import RingPlatform

@@ -15,7 +15,8 @@ import Testing
 
   /// HdrHistogram's own, by Python's hdrhistogram: 1, 100 twice, and 5,000, stored by zlib.
   @Test func whatOthersEncodedIsDecoded() throws {
-    let foreign = "HISTFAAAADt4AQEwAM//HISTEwAAAAgAAAAAAAAAAwAAAAAAAAABAAAABAAA"
+    let foreign =
+      "HISTFAAAADt4AQEwAM//HISTEwAAAAgAAAAAAAAAAwAAAAAAAAABAAAABAAA"
       + "AAA/8AAAAAAAAAECwwEE+TECV5EEfQ=="
     let buckets = try #require(HistogramBuckets(compressed: foreign))
     #expect(buckets.values == [1, 100, 5_003] && buckets.counts == [1, 2, 1] && buckets.total == 4)

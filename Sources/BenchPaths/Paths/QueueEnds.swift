@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 import CRing
 import RingIOMMU

@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// How much of a document a text shows, and how wide.

@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// OpenMetrics text, version 1.0: a family of gauges for each kind of figure.

@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// One boot: what both sides counted.

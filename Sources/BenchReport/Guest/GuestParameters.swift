@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// What stands between a guest's driver and its device: one way of the question this tool is about, on a real guest.

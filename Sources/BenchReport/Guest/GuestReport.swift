@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// One combination: a setting on a ring with requests of one size and depth, and what both sides counted in its boots.

@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// The boots for people: times where they mean something, else instructions and counts.

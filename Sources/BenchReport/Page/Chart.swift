@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// One picture: an SVG of its own, which tells in words what it shows.

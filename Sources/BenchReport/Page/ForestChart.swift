@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// One row of a comparison, as a picture and a table show it.

@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// What was found, what measured it, and how results stand beside each other.

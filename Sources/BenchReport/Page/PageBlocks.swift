@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// What each section of the page has of the results.

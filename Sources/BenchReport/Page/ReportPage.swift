@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// A result and the name of the file it came from.

@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// Slices as they were measured: a dot each over the rounds, those that do not count hollow.

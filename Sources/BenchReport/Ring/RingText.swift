@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// The rings beside their floors, for people.

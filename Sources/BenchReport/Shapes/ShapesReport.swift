@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// One figure of a shape, predicted or measured.

@@ -1,4 +1,3 @@
-import BenchHarness
 import BenchPlan
 
 /// What a `simulate` run predicts: parsed, checked, free of the command line.

@@ -1,6 +1,5 @@
 #if Bench
 import ArgumentParser
-import BenchHarness
 import BenchPaths
 import BenchPlan
 import BenchReport

@@ -1,6 +1,5 @@
 #if Bench
 import ArgumentParser
-import BenchHarness
 import BenchPlan
 import BenchReport
 import Glibc

@@ -1,5 +1,4 @@
 #if Bench
-import BenchHarness
 import BenchPlan
 import BenchReport
 import Glibc

@@ -1,5 +1,4 @@
 #if Bench
-import BenchHarness
 import BenchPaths
 import BenchPlan
 import BenchReport
