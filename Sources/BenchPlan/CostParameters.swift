@@ -121,8 +121,8 @@ extension CostParameters {
 
 /// Where the two ends of a queue run.
 package struct CPUsOfQueue: Codable, Equatable, Sendable {
-  package let driverCPU: Int
-  package let deviceCPU: Int
+  let driverCPU: Int
+  let deviceCPU: Int
 
   package init(driverCPU: Int, deviceCPU: Int) {
     self.driverCPU = driverCPU

@@ -78,7 +78,7 @@ package enum DriveFailure: Error, Sendable {
   /// The device stopped at another position than the driver's.
   case position(vring: Int, expected: UInt16, got: UInt16)
 
-  package var text: String {
+  var text: String {
     switch self {
     case .queue(let error): error.description
     case .session(let error): error.description

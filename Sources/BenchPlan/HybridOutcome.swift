@@ -109,7 +109,7 @@ package struct HybridGap: Sendable {
     /// The CPUs never stayed for long enough, or other programs took them too often meanwhile.
     case passing
 
-    package var words: String {
+    var words: String {
       switch self {
       case .noTime: "too little of the time limit was left to measure it there"
       case .passing: "the CPUs were not left there undisturbed for long enough to measure it"
@@ -117,10 +117,10 @@ package struct HybridGap: Sendable {
     }
   }
 
-  package var ring: RingLayout
-  package var placement: PlacementClass
+  var ring: RingLayout
+  var placement: PlacementClass
   /// Around the slice that showed it, in nanoseconds.
-  package var roundTrip: Double
+  var roundTrip: Double
   package var reason: Reason
 
   package init(ring: RingLayout, placement: PlacementClass, roundTrip: Double, reason: Reason) {

@@ -19,7 +19,7 @@ package struct IOMMUParameters: Sendable {
   private static let largePage = 2 << 20
 
   /// The paths that map each buffer, so that mappings can be merged.
-  package static let mergingPaths: [DMAPath] = [.iommuStrict, .iommuLazy, .viommu, .mmu]
+  static let mergingPaths: [DMAPath] = [.iommuStrict, .iommuLazy, .viommu, .mmu]
 
   /// What follows a path's name where one price must not be taken for the other; empty for the other paths.
   package func price(of path: DMAPath) -> String? { path == .viommu ? viommuPrice.name : nil }

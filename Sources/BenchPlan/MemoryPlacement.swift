@@ -7,11 +7,11 @@ package struct MemoryPlacement: Codable, Equatable, Sendable {
   package let name: String
   package let bytes: Int
   /// What was granted, which may be less than was asked.
-  package let pageSize: String
+  let pageSize: String
   /// Bytes on 2 MiB pages.
   package let hugeBytes: Int
   /// Pages of 4 KiB by node; `nil` where the kernel does not tell.
-  @Null package var pagesPerNode: [String: Int]?
+  @Null var pagesPerNode: [String: Int]?
 
   package init(_ name: String, _ region: MemoryRegion) {
     self.name = name

@@ -72,7 +72,7 @@ package enum RingFeature: String, CaseIterable, Codable, Sendable, NamedChoice {
 
   package static let noun = "feature"
 
-  package var bits: VirtioFeatures {
+  var bits: VirtioFeatures {
     switch self {
     case .indirect: .indirectDescriptors
     case .eventIndex: .eventIndex

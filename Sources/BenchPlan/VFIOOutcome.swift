@@ -24,8 +24,8 @@ package struct VFIORow: Sendable {
   /// So many requests or frames, one after the other as the depth allows.
   package struct Pass: Sendable {
     package let requests: Int
-    package let nanoseconds: UInt64
-    package let work: WorkCounts
+    let nanoseconds: UInt64
+    let work: WorkCounts
     /// Times an interrupt ended the driver's sleep.
     package let wakeUps: Int
 
@@ -101,11 +101,11 @@ package struct VFIOFault: Encodable, Sendable {
   package let iova: String
   /// Whether it set DEVICE_NEEDS_RESET (virtio 1.2, 2.1).
   package let deviceNeedsReset: Bool
-  package let deviceStatus: UInt32
+  let deviceStatus: UInt32
   /// What it said of the request, if anything.
   package let requestStatus: String?
   /// That the memory still holds what it held; a run in which it does not ends with exit code 1.
-  package let memoryUntouched = true
+  let memoryUntouched = true
   /// What the kernel logged of it; `nil` where its log may not be read.
   package let kernelMessages: [String]?
 

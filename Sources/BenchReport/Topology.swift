@@ -36,7 +36,7 @@ package struct RoundTripSummary: Encodable, Sendable {
 
 /// Everything `ringbench topology` tells.
 package final class TopologyReport: Encodable {
-  package let machine: Machine
+  let machine: Machine
   /// `nil` on a machine with one CPU.
   let roundTrip: RoundTripSummary?
   let lacks: [String]

@@ -1,5 +1,6 @@
-import BenchHarness
 import Glibc
+
+@testable import BenchHarness
 
 /// A program that reads what ringbench writes, where this machine has it.
 enum Consumer {

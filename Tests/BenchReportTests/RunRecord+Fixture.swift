@@ -1,4 +1,4 @@
-import BenchReport
+@testable import BenchReport
 
 extension RunRecord {
   /// A run that never was.

@@ -19,7 +19,7 @@ package struct CheckFinding: Codable, Equatable, Sendable {
   /// `nil` where nothing has to be done.
   package let advice: String?
 
-  package init(_ check: String, _ weight: Weight, _ finding: String, advice: String? = nil) {
+  init(_ check: String, _ weight: Weight, _ finding: String, advice: String? = nil) {
     (self.check, self.weight, self.finding, self.advice) = (check, weight, finding, advice)
   }
 

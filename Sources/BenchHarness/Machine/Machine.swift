@@ -18,7 +18,7 @@ package struct Machine: Codable, Equatable, Sendable {
   package let siblings: [[Int]]
   package let caches: [CacheDescription]
   package let hugePages: HugePages
-  package let numaLibrary: Bool
+  let numaLibrary: Bool
   /// What is set, rather than built, as far as the kernel shows it.
   package var settings: MachineSettings?
 
@@ -41,7 +41,7 @@ package struct Machine: Codable, Equatable, Sendable {
     self.settings = settings
   }
 
-  package func node(of cpu: Int) -> Int? { nodes.first { $0.cpus.contains(cpu) }?.node }
+  func node(of cpu: Int) -> Int? { nodes.first { $0.cpus.contains(cpu) }?.node }
 
   package func pair(_ a: Int, _ b: Int) -> CPUPair {
     let last = caches.map(\.level).max() ?? 0
@@ -92,9 +92,9 @@ package struct CacheDescription: Codable, Hashable, Sendable {
 
 /// How two CPUs lie to each other, as the topology tells it.
 package struct CPUPair: Equatable, Sendable {
-  package let areSiblings: Bool
-  package let shareLastLevelCache: Bool
-  package let shareNode: Bool
+  let areSiblings: Bool
+  let shareLastLevelCache: Bool
+  let shareNode: Bool
 }
 
 /// What 2 MiB pages there are.
@@ -110,7 +110,7 @@ package struct HugePages: Codable, Equatable, Sendable {
     self.transparent = transparent
   }
 
-  package static func read() -> HugePages {
+  static func read() -> HugePages {
     let pool = "/sys/kernel/mm/hugepages/hugepages-2048kB"
     let setting = SystemFile.text("/sys/kernel/mm/transparent_hugepage/enabled") ?? ""
     let chosen = setting.split(separator: "[").last?.split(separator: "]").first

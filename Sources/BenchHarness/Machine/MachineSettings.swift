@@ -3,36 +3,34 @@ import RingKit
 /// What about a machine is set, or taken away, rather than built; each only where the kernel shows it.
 package struct MachineSettings: Codable, Equatable, Sendable {
   /// The machine's maker and model, as its firmware says; under a hypervisor that is the hypervisor's word.
-  package var vendor: String?
-  package var product: String?
+  var vendor: String?
+  var product: String?
   /// `xen`, `kvm` … where the kernel names it.
-  package var hypervisor: String?
+  var hypervisor: String?
   /// Of the flags of /proc/cpuinfo those that change what is measured: copies, invalidations, clocks.
-  package var cpuFlags: [String]?
+  var cpuFlags: [String]?
   /// What the kernel does against Spectre v2: what an indirect call costs depends on it.
-  package var spectreV2: String?
+  var spectreV2: String?
   /// Of the CPUs this process may use, each once.
-  package var governors: [String]?
-  package var frequencyDriver: String?
+  var governors: [String]?
+  var frequencyDriver: String?
   /// Whether CPUs may run above their nominal frequency.
-  package var boost: Bool?
+  var boost: Bool?
   /// `on`, `off`, `forceoff`, `notsupported` and so on.
-  package var smt: String?
+  var smt: String?
   /// CPUs that the scheduler leaves alone (`isolcpus`).
-  package var isolatedCPUs: [Int]?
-  package var nohzFullCPUs: [Int]?
-  package var clocksource: String?
+  var isolatedCPUs: [Int]?
+  var nohzFullCPUs: [Int]?
+  var clocksource: String?
   /// Whether the kernel moves pages to the nodes that use them.
-  package var numaBalancing: Bool?
+  var numaBalancing: Bool?
   /// CPUs' worth of time that the control group may use; missing where it has no limit.
-  package var cpuQuota: Double?
+  var cpuQuota: Double?
   /// Of all CPUs' time since boot, 0 to 1: what the hypervisor gave to others.
-  package var stolenShare: Double?
-
-  package init() {}
+  var stolenShare: Double?
 
   /// Reads them below `root`: this machine's, or a tree that a test made.
-  package static func read(root: String = "") -> MachineSettings {
+  static func read(root: String = "") -> MachineSettings {
     func text(_ path: String) -> String? {
       let text = SystemFile.text(root + path).map { String(printable: $0.utf8) } ?? ""
       return text.isEmpty ? nil : text

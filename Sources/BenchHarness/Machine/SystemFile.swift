@@ -58,16 +58,16 @@ package struct SystemTree: Sendable {
 
   package init(root: String = "") { self.root = root }
 
-  package func text(_ path: String) -> String? { SystemFile.text(root + path) }
-  package func number(_ path: String) -> Int? { SystemFile.number(root + path) }
-  package func lines(_ path: String) -> [Substring] { SystemFile.lines(root + path) }
-  package func names(in path: String) -> [String] { SystemFile.names(in: root + path) }
-  package func exists(_ path: String) -> Bool { SystemFile.exists(root + path) }
+  func text(_ path: String) -> String? { SystemFile.text(root + path) }
+  func number(_ path: String) -> Int? { SystemFile.number(root + path) }
+  func lines(_ path: String) -> [Substring] { SystemFile.lines(root + path) }
+  func names(in path: String) -> [String] { SystemFile.names(in: root + path) }
+  func exists(_ path: String) -> Bool { SystemFile.exists(root + path) }
 }
 
 /// The kernel's notation for sets of CPUs and nodes: `0-3,8`.
 package enum CPUList {
-  package static func parse(_ text: some StringProtocol) -> [Int] {
+  static func parse(_ text: some StringProtocol) -> [Int] {
     text.split(separator: ",").flatMap { part -> [Int] in
       let ends = part.split(separator: "-").compactMap { Int($0) }
       guard let first = ends.first, let last = ends.last, first <= last else { return [] }

@@ -168,7 +168,7 @@ extension SeededGenerator {
 }
 
 /// Events in the order of their times; those of one time in the order they were added.
-package struct EventQueue<Payload> {
+struct EventQueue<Payload> {
   private struct Entry {
     let time: Double
     let number: UInt64
@@ -180,7 +180,7 @@ package struct EventQueue<Payload> {
   private var heap: [Entry] = []
   private var added: UInt64 = 0
 
-  package mutating func add(_ payload: Payload, at time: Double) {
+  mutating func add(_ payload: Payload, at time: Double) {
     heap.append(Entry(time: time, number: added, payload: payload))
     added += 1
     var child = heap.count - 1
@@ -190,7 +190,7 @@ package struct EventQueue<Payload> {
     }
   }
 
-  package mutating func next() -> (time: Double, payload: Payload)? {
+  mutating func next() -> (time: Double, payload: Payload)? {
     guard let first = heap.first else { return nil }
     let last = heap.removeLast()
     if !heap.isEmpty {

@@ -66,10 +66,10 @@ package enum LockModel: String, CaseIterable, Codable, Sendable, NamedChoice {
 
 /// What each simulated CPU does over and over.
 package struct SimulatedOperation: Equatable, Sendable {
-  package var steps: [SimulatedStep]
+  let steps: [SimulatedStep]
   /// How many maps and unmaps one pass through the steps stands for: more than 1 where something happens once in so
   /// many.
-  package var count = 1
+  var count = 1
 
   /// Nanoseconds of a pass on a CPU alone.
   package var duration: Double { sum { _ in true } }
@@ -95,7 +95,7 @@ package struct SimulatedOperation: Equatable, Sendable {
 }
 
 /// One step of a simulated operation.
-package enum SimulatedStep: Equatable, Sendable {
+enum SimulatedStep: Equatable, Sendable {
   /// Nothing that others could be in the way of.
   case work(Double)
   /// Holds a lock, the one of its kind or the CPU's own, for that long.

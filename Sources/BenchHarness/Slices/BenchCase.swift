@@ -9,7 +9,7 @@ package struct DriverEnd {
   /// Sends that many buffers round; returns nanoseconds.
   package var run: (_ count: Int, _ barrier: SliceBarrier) throws(SliceFailure) -> UInt64
   /// What the end did so far; read while it does not run.
-  package var work: () -> WorkCounts
+  var work: () -> WorkCounts
   /// The same a turn at a time, for a thread that has several queues to look after; `nil` of what has no turns.
   package var turns: DriverTurns?
   /// With one buffer outstanding: sends that many round and tells the cycles each was away.
@@ -32,11 +32,11 @@ package struct DriverEnd {
 /// The driver's end of one queue a turn at a time.
 package struct DriverTurns {
   /// So many more buffers are to come back.
-  package let begin: (_ count: Int) -> Void
+  let begin: (_ count: Int) -> Void
   /// Takes back what is there and tops the ring up; returns how many came back.
-  package let turn: () throws(SliceFailure) -> Int
+  let turn: () throws(SliceFailure) -> Int
   /// Does what is due although nothing came back.
-  package let poll: () throws(SliceFailure) -> Void
+  let poll: () throws(SliceFailure) -> Void
 
   package init(
     begin: @escaping (_ count: Int) -> Void, turn: @escaping () throws(SliceFailure) -> Int,
@@ -74,7 +74,7 @@ package final class BenchCase: @unchecked Sendable {
   /// What it is, for an error message.
   package let label: String
   /// Figures of the path's own, by their names in the JSON.
-  package let figures: () -> [String: Double]
+  let figures: () -> [String: Double]
   /// Buffers of a slice, set by calibration.
   package var buffersPerSlice = 0
   /// Buffers of the first slice of the calibration, and of a slice whose work is counted: fewer where each is large.
@@ -88,7 +88,7 @@ package final class BenchCase: @unchecked Sendable {
   /// Every number of buffers is a multiple of this.
   package var granule: Int
   /// Nanoseconds of a buffer when it was last sized; 0 before.
-  package private(set) var cost = 0.0
+  private(set) var cost = 0.0
   /// Both ends on the calling thread, for that many rounds; the minimum of nanoseconds a round's parts took.
   package var runOnOneThread: (_ rounds: Int) throws(SliceFailure) -> SingleThreadTimes
   /// Wakes a device end that sleeps, to let it see that the slice is over.
@@ -100,9 +100,9 @@ package final class BenchCase: @unchecked Sendable {
   /// What sets it for where the CPUs are, where the run has such a tuner; see ``SliceTuner``.
   package var tuner: AnyObject?
   /// Its queues, where there are several; each is led by a thread of its own or takes turns with the others.
-  package let queues: [BenchCase]
+  let queues: [BenchCase]
   /// Waits for locks that its queues share, so far and by their names in the JSON; read while neither end runs.
-  package let lockWaits: () -> [String: UInt64]
+  let lockWaits: () -> [String: UInt64]
 
   private var driver: DriverEnd?
   private var device: DeviceEnd?
@@ -135,7 +135,7 @@ package final class BenchCase: @unchecked Sendable {
     return [driver?.work(), device?.work()].reduce(done) { $0 + ($1 ?? WorkCounts()) }
   }
 
-  package var timeRoundTrips:
+  var timeRoundTrips:
     ((_ count: Int, _ barrier: SliceBarrier, _ record: (UInt64) -> Void) throws(SliceFailure) -> Void)?
   { driver?.timeRoundTrips }
 
@@ -143,13 +143,13 @@ package final class BenchCase: @unchecked Sendable {
   var turnDevice: (() throws(SliceFailure) -> Int)? { device?.turn }
 
   /// Driver's thread: sends that many buffers round; returns nanoseconds.
-  package func runDriver(_ count: Int, _ barrier: SliceBarrier) throws(SliceFailure) -> UInt64 {
+  func runDriver(_ count: Int, _ barrier: SliceBarrier) throws(SliceFailure) -> UInt64 {
     guard let driver else { throw .other }
     return try driver.run(count, barrier)
   }
 
   /// Device's thread: serves until the driver ends the slice.
-  package func runDevice(_ barrier: SliceBarrier) throws(SliceFailure) {
+  func runDevice(_ barrier: SliceBarrier) throws(SliceFailure) {
     guard let device else { throw .other }
     try device.run(barrier)
   }

@@ -2,11 +2,11 @@ import CRing
 
 /// A device's thread, or another driver's: does what the leading driver opens, until it says that it is over.
 package struct DeviceWorker {
-  package let peer: SlicePeer
+  let peer: SlicePeer
   /// One of those that follow answers the probe.
-  package var answersProbes = true
+  var answersProbes = true
   /// This worker's part in a slice of the case with this number.
-  package let body: (_ benchCase: Int, _ barrier: SliceBarrier) throws(SliceFailure) -> Void
+  let body: (_ benchCase: Int, _ barrier: SliceBarrier) throws(SliceFailure) -> Void
 
   package init(
     peer: SlicePeer, answersProbes: Bool = true,

@@ -5,7 +5,7 @@ import Synchronization
 /// The driver's thread: counts, calibrates, then lets every case take its turn, with a probe between slices.
 package struct DriverWorker {
   /// A multiple of 255, so that the flush queue's one flush per 255 unmaps comes out exactly, and of 8.
-  package static let countedBuffers = 255 * 16
+  static let countedBuffers = 255 * 16
 
   // Enough to tell a median from, with some to lose to moves between placements.
   private static let fewestUndisturbed = 10
@@ -15,7 +15,7 @@ package struct DriverWorker {
   private static let roundTripsPerLook = 500
 
   package let schedule: SliceSchedule
-  package var run = SliceRun()
+  var run = SliceRun()
   // The peer that is awake; the others sleep.
   private var current = 0
   // When the step that is under way has to be over.

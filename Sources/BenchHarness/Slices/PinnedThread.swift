@@ -78,6 +78,6 @@ package final class PinnedThread<Value: Sendable>: Sendable {
 }
 
 /// What the C entry point of a ``PinnedThread`` calls: a function pointer cannot carry the thread's type.
-package protocol PinnedThreadBody: AnyObject, Sendable {
+protocol PinnedThreadBody: AnyObject, Sendable {
   func run()
 }

@@ -8,28 +8,28 @@ import RingKit
 /// the other side has not come for a second.
 @safe
 package final class RoundTripProbe: @unchecked Sendable {
-  package static let exchanges: UInt64 = 512
+  static let exchanges: UInt64 = 512
   private static let timeoutNanoseconds: UInt64 = 1_000_000_000
 
   private let line: UnsafeMutablePointer<UInt64>
   private let region: MemoryRegion
 
   /// A line in a region, at a multiple of its size.
-  package init(in region: MemoryRegion, at offset: Int) {
+  init(in region: MemoryRegion, at offset: Int) {
     precondition(offset % 128 == 0 && offset + 128 <= region.byteCount, "a probe has a line of its region to itself")
     self.region = region
     unsafe line = region.hostBase.advanced(by: offset).pointer.assumingMemoryBound(to: UInt64.self)
   }
 
   /// Nanoseconds of one round trip, or a negative number when there was no answer.
-  package func ping() -> Double { unsafe crb_probe_ping(line, Self.exchanges, Self.timeoutNanoseconds) }
+  func ping() -> Double { unsafe crb_probe_ping(line, Self.exchanges, Self.timeoutNanoseconds) }
 
   /// Answers one ``ping()``; false when none came.
   @discardableResult
-  package func pong() -> Bool { unsafe crb_probe_pong(line, Self.exchanges, Self.timeoutNanoseconds) == 0 }
+  func pong() -> Bool { unsafe crb_probe_pong(line, Self.exchanges, Self.timeoutNanoseconds) == 0 }
 
   /// After a probe that timed out, while neither side is in one.
-  package func reset() { unsafe crb_probe_reset(line) }
+  func reset() { unsafe crb_probe_reset(line) }
 
   /// Probes for a while, with pauses in which the CPUs may move.
   package static func sample(driver: Int, device: Int, milliseconds: Int) throws(BenchError) -> [Double] {

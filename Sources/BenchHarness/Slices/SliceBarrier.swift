@@ -11,7 +11,7 @@ import Synchronization
 /// in this.
 package final class SliceBarrier: Sendable {
   /// What the device's thread does next.
-  package enum Step: Equatable {
+  enum Step: Equatable {
     case probe
     case slice(benchCase: Int)
     /// Sleep until the next step.
@@ -22,7 +22,7 @@ package final class SliceBarrier: Sendable {
   }
 
   /// Bytes of memory that a barrier takes.
-  package static let byteCount = 128
+  static let byteCount = 128
 
   // Words of 64 bits. The step: low 32 bits number it; high 32 bits: what it is (0 finish, 1 probe, 2 park, 3 wake,
   // 4 + case slice).
@@ -47,7 +47,7 @@ package final class SliceBarrier: Sendable {
   /// A barrier over the first bytes of a region, zeroed when it is new.
   ///
   /// `patience`: nanoseconds that the driver waits for a step to end.
-  package init(in region: MemoryRegion, workers: Int = 1, patience: UInt64 = 10_000_000_000) {
+  init(in region: MemoryRegion, workers: Int = 1, patience: UInt64 = 10_000_000_000) {
     self.workers = UInt64(workers)
     self.patience = patience
     precondition(region.byteCount >= Self.byteCount, "a barrier takes \(Self.byteCount) bytes")
@@ -60,7 +60,7 @@ package final class SliceBarrier: Sendable {
   /// The device has finished the one before (``waitUntilIdle()``).
   ///
   /// `buffers` is what each driver sends round in it.
-  package func open(_ next: Step, buffers count: Int = 0) {
+  func open(_ next: Step, buffers count: Int = 0) {
     words.store64(0, Self.over)
     buffers.store(count, ordering: .relaxed)
     driversDone.store(0, ordering: .relaxed)
@@ -78,13 +78,13 @@ package final class SliceBarrier: Sendable {
   }
 
   /// Driver: begins a step of a device that may be parked.
-  package func rouse(_ next: Step) {
+  func rouse(_ next: Step) {
     open(next)
     unsafe cring_futex_wake(number)
   }
 
   /// Device: waits for the step after `number`.
-  package func take(after number: UInt64) -> (step: Step, number: UInt64) {
+  func take(after number: UInt64) -> (step: Step, number: UInt64) {
     while true {
       let value = words.loadAcquire64(Self.step)
       guard value & 0xffff_ffff != number & 0xffff_ffff else { continue }
@@ -101,10 +101,10 @@ package final class SliceBarrier: Sendable {
   }
 
   /// DeviceWorker: a step is done.
-  package func finished() { words.addRelease64(1, Self.finishes) }
+  func finished() { words.addRelease64(1, Self.finishes) }
 
   /// Device: sleeps until the step after `number` is there.
-  package func sleep(after number: UInt64) {
+  func sleep(after number: UInt64) {
     while words.loadAcquire64(Self.step) & 0xffff_ffff == number & 0xffff_ffff {
       unsafe cring_futex_wait(self.number, UInt32(truncatingIfNeeded: number))
     }
@@ -114,7 +114,7 @@ package final class SliceBarrier: Sendable {
   ///
   /// One that does not finish in ten seconds is given up: it counts as gone from then on, and that is thrown. The time
   /// is the waiting thread's own, because both sides may have been stopped together.
-  package func waitUntilIdle() throws(SliceFailure) {
+  func waitUntilIdle() throws(SliceFailure) {
     let expected = opened.load(ordering: .relaxed) &* workers
     var turns = 0
     var end: UInt64?
@@ -138,25 +138,25 @@ package final class SliceBarrier: Sendable {
   }
 
   /// What each of several drivers sends round in the current slice.
-  package var buffersEach: Int { buffers.load(ordering: .relaxed) }
+  var buffersEach: Int { buffers.load(ordering: .relaxed) }
 
   /// A driver that is not the driver worker has everything back, or gave up.
-  package func driverFinished() { driversDone.wrappingAdd(1, ordering: .releasing) }
+  func driverFinished() { driversDone.wrappingAdd(1, ordering: .releasing) }
 
   /// DriverWorker: waits for so many other drivers.
-  package func waitForDrivers(_ count: Int) throws(SliceFailure) {
+  func waitForDrivers(_ count: Int) throws(SliceFailure) {
     while driversDone.load(ordering: .acquiring) != count {}
     if hasFailed { throw .other }
   }
 
   /// Driver: everything of this slice came back; the device may leave it.
-  package func endSlice() { words.storeRelease64(1, Self.over) }
+  func endSlice() { words.storeRelease64(1, Self.over) }
 
   /// Device, and the driver's own loop after a failure on the other side.
   package var isSliceOver: Bool { words.loadAcquire64(Self.over) != 0 }
 
   /// Either side: the other one must not wait for buffers that will never come.
-  package func fail() { words.storeRelease64(1, Self.failed) }
+  func fail() { words.storeRelease64(1, Self.failed) }
 
   package var hasFailed: Bool { words.loadAcquire64(Self.failed) != 0 || isAbandoned }
 
@@ -167,10 +167,10 @@ package final class SliceBarrier: Sendable {
   package var isAbandoned: Bool { abandoned.load(ordering: .acquiring) }
 
   /// The workers' involuntary switches so far; added to while they are in a step.
-  package var switchCount: UInt64 { words.load64(Self.switches) }
+  var switchCount: UInt64 { words.load64(Self.switches) }
 
   /// DeviceWorker: so many more.
-  package func addSwitches(_ count: UInt64) { words.addRelease64(count, Self.switches) }
+  func addSwitches(_ count: UInt64) { words.addRelease64(count, Self.switches) }
 
   // The low half of the step, where a kernel of a little-endian machine finds it.
   private var number: UnsafePointer<UInt32> {
@@ -186,7 +186,7 @@ package final class SlicePeer: Sendable {
   private static let probeOffset = 128
 
   package let barrier: SliceBarrier
-  package let probe: RoundTripProbe
+  let probe: RoundTripProbe
 
   /// Over the first bytes of a region that is new, or that the driver's side has set up.
   package init(in region: MemoryRegion, workers: Int = 1, patience: UInt64 = 10_000_000_000) {
@@ -195,7 +195,7 @@ package final class SlicePeer: Sendable {
   }
 
   /// For threads of this process.
-  package convenience init(workers: Int = 1) throws(BenchError) {
+  convenience init(workers: Int = 1) throws(BenchError) {
     do throws(MemoryError) {
       self.init(
         in: try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: Self.byteCount, isShared: false),

@@ -2,7 +2,7 @@ import RingKit
 
 /// What the driver's thread brings back.
 package struct SliceRun: Sendable {
-  package var records: [SliceRecord] = []
+  var records: [SliceRecord] = []
   /// Work per buffer of each case's counted twin.
   package var counters: [Int: [String: Double]] = [:]
   /// Single round trips, by the number among the timed cases.
@@ -10,9 +10,7 @@ package struct SliceRun: Sendable {
   /// Why cases were left out, each reason once.
   package var leftOut: [String] = []
   package var interrupted = false
-  package var failure: (label: String, failure: SliceFailure)?
-
-  package init() {}
+  var failure: (label: String, failure: SliceFailure)?
 
   /// What a run brings back that was told to end before its first slice, and waited for something then.
   ///
@@ -32,22 +30,12 @@ package struct SliceRun: Sendable {
 
 /// One slice as it was measured.
 package struct SliceRecord: Sendable {
-  package let benchCase: Int
+  let benchCase: Int
   package let round: Int
   package let nanosecondsPerBuffer: Double
   package let conditions: SliceConditions
   /// The number of the setting that the run's tuner gave it.
   package var setting: Int?
-
-  package init(
-    benchCase: Int, round: Int, nanosecondsPerBuffer: Double, conditions: SliceConditions, setting: Int? = nil
-  ) {
-    self.benchCase = benchCase
-    self.round = round
-    self.nanosecondsPerBuffer = nanosecondsPerBuffer
-    self.conditions = conditions
-    self.setting = setting
-  }
 }
 
 /// Why a slice could not be finished.
@@ -103,6 +91,6 @@ package enum SliceFailure: Error, Sendable {
 package struct CPUState: Sendable {
   /// Nanoseconds; negative when the probe was not answered.
   package var roundTrip: Double
-  package var stolenTicks: UInt64 = 0
-  package var involuntarySwitches: UInt64 = 0
+  var stolenTicks: UInt64 = 0
+  var involuntarySwitches: UInt64 = 0
 }

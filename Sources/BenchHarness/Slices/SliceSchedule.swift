@@ -4,33 +4,33 @@ import Synchronization
 /// What both threads of a run share: the cases, how they are led, and how far they are.
 package final class SliceSchedule: Sendable {
   /// Run once each, before anything is timed, to count work exactly.
-  package let counted: [BenchCase]
+  let counted: [BenchCase]
   /// Take turns, slice by slice.
-  package let timed: [BenchCase]
+  let timed: [BenchCase]
   /// Those of them that are compared with each other: neighbours in every round, each time in another order.
-  package let groups: [Range<Int>]
+  let groups: [Range<Int>]
   /// The threads of this process that follow the driver's, and the device in another where there is one.
   let peers: [SlicePeer]
-  package let rounds: Int
-  package let sliceNanoseconds: Double
+  let rounds: Int
+  let sliceNanoseconds: Double
   /// When the run is over, what is counted and calibrated before the rounds included.
-  package let deadline: UInt64
+  let deadline: UInt64
   /// Round trips timed one by one, of cases that can.
-  package let roundTrips: Int
-  package let driverCPU: Int
-  package let deviceCPU: Int
+  let roundTrips: Int
+  let driverCPU: Int
+  let deviceCPU: Int
   /// Threads beside the driver worker, and where they are pinned: the device of queue 0, then whatever other queues
   /// need.
   let workers: [(role: WorkerRole, cpu: Int)]
   /// Slices finished, and those there will be by now, for the progress line.
-  package let finished = Atomic<Int>(0)
-  package let planned = Atomic<Int>(0)
+  let finished = Atomic<Int>(0)
+  let planned = Atomic<Int>(0)
   /// What sets some of the cases for where the CPUs are.
-  package let tuner: (any SliceTuner)?
+  let tuner: (any SliceTuner)?
   /// What it is doing, for the progress line.
   package let tuning = Mutex<String?>(nil)
   /// Says where the CPUs are instead of the probes.
-  package let source: (@Sendable () -> CPUState)?
+  let source: (@Sendable () -> CPUState)?
 
   /// `timeLimit`: seconds, which count from `began`.
   package init(
@@ -116,9 +116,9 @@ package protocol SliceTuner: AnyObject, Sendable {
 /// others equally often (E. J. Williams, "Experimental designs balanced for the estimation of residual effects of
 /// treatments", Australian Journal of Scientific Research A2, 1949). Taking turns in a circle would always put the same
 /// one behind the same.
-package enum SliceOrder {
+enum SliceOrder {
   /// The order of `count` cases in a round: numbers below `count`, each once.
-  package static func of(_ count: Int, round: Int) -> [Int] {
+  static func of(_ count: Int, round: Int) -> [Int] {
     // 0, 1, n - 1, 2, n - 2 …: from step to step every difference once.
     let order = (0..<count).map { index in
       let step = index % 2 == 1 ? (index + 1) / 2 : count - index / 2

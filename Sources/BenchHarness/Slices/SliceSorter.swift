@@ -6,13 +6,13 @@ package struct SliceSorter {
   /// Whether slices count that were disturbed.
   package private(set) var isDisturbed = false
 
-  package init(cases: Int) {
+  init(cases: Int) {
     byCase = Array(repeating: [:], count: cases)
     droppedByCase = Array(repeating: [], count: cases)
   }
 
   /// How many slices of each case do not count.
-  package var dropped: [Int] { droppedByCase.map(\.count) }
+  var dropped: [Int] { droppedByCase.map(\.count) }
 
   /// Sorts a whole run.
   ///
@@ -47,7 +47,7 @@ package struct SliceSorter {
   }
 
   /// Slices of a case in the class that it has most of.
-  package func most(_ benchCase: Int) -> Int { byCase[benchCase].values.map(\.count).max() ?? 0 }
+  func most(_ benchCase: Int) -> Int { byCase[benchCase].values.map(\.count).max() ?? 0 }
 
   /// The slices of a case in a class, and the dropped ones where it has most slices, in the order they were taken.
   package func all(_ benchCase: Int, _ placement: PlacementClass) -> [(record: SliceRecord, reason: DropReason?)] {
@@ -59,7 +59,7 @@ package struct SliceSorter {
     return (kept + droppedByCase[benchCase].map { ($0.record, $0.reason) }).sorted { $0.record.round < $1.record.round }
   }
 
-  package mutating func add(_ record: SliceRecord, _ verdict: PlacementClassifier.Verdict) {
+  mutating func add(_ record: SliceRecord, _ verdict: PlacementClassifier.Verdict) {
     switch verdict {
     case .kept(let placement): byCase[record.benchCase][placement, default: []].append(record)
     case .dropped(let reason):

@@ -10,7 +10,7 @@ package struct CrossoverFinder: Sendable {
   /// The first path's time by the second's at one size, one value for each pair of slices.
   package struct Point: Sendable {
     package var bytes: Int
-    package var ratios: [Double]
+    var ratios: [Double]
 
     package init(bytes: Int, ratios: [Double]) {
       self.bytes = bytes
@@ -19,13 +19,13 @@ package struct CrossoverFinder: Sendable {
   }
 
   /// Ratios closer to 1 than this count as equal.
-  package static let margin = 0.03
+  static let margin = 0.03
   // A dozen sizes are looked at for each of many pairs: at 95 % one in twenty would decide by chance. Of 40 slices of
   // two equal paths, three quarters fall on one side once in 500 times.
   private static let agreement = 0.75
   private static let resamples = 500
 
-  package let seed: UInt64
+  let seed: UInt64
 
   package init(seed: UInt64) { self.seed = seed }
 
@@ -95,11 +95,11 @@ package struct CrossoverFinder: Sendable {
 
 /// A size at which one path overtakes another.
 package struct Crossover: Equatable, Sendable {
-  package var bytes: Estimate
+  package let bytes: Estimate
   /// The two measured sizes it lies between, at each of which the cheaper path is certain.
-  package var between: ClosedRange<Int>
+  package let between: ClosedRange<Int>
   /// Which of the two is cheaper at sizes below.
-  package var firstIsCheaperBelow: Bool
+  package let firstIsCheaperBelow: Bool
 }
 
 /// What can be said of two paths over a range of sizes.
@@ -113,6 +113,6 @@ package struct CrossoverFinding: Equatable, Sendable {
   }
 
   /// By size; empty: no crossover in range.
-  package var crossovers: [Crossover]
-  package var cheaper: Cheaper
+  package let crossovers: [Crossover]
+  package let cheaper: Cheaper
 }

@@ -8,7 +8,7 @@ package enum CrossoverPrediction: Equatable, Sendable {
   case copyingAlwaysCheaper
 
   /// Sizes looked at: from where nothing is copied to what no buffer is.
-  package static let range = 16.0...Double(1 << 24)
+  static let range = 16.0...Double(1 << 24)
 
   /// S* = bandwidth × (t_map + t_unmap) / k, where bandwidth and times are those of S* itself.
   ///
@@ -53,7 +53,7 @@ package struct LogCurve: Equatable, Sendable {
   }
 
   /// The same at every size.
-  package init(constant: Double) { points = [(0, log(constant))] }
+  init(constant: Double) { points = [(0, log(constant))] }
 
   package func value(at bytes: Double) -> Double {
     let x = log(bytes)

@@ -21,7 +21,7 @@ package struct Estimate: Codable, Equatable, Sendable {
   /// With an interval that fits so few values: their own range is too narrow for fewer than are `enough`.
   ///
   /// One value may be off by a factor of two, two by half of that; a rule of thumb.
-  package func widened(count: Int, enough: Int) -> Estimate {
+  func widened(count: Int, enough: Int) -> Estimate {
     guard count < enough else { return self }
     let factor = 1 + 1 / Double(max(1, count))
     return Estimate(median: median, low: low / factor, high: high * factor)
@@ -59,7 +59,7 @@ package enum Percentile {
 
 /// The 95 % percentile-bootstrap interval of a median; the same seed gives the same interval.
 package enum BootstrapInterval {
-  package static let resamples = 2_000
+  static let resamples = 2_000
 
   /// The median of `values` with its interval, or `nil` of no values; one value is its own interval.
   ///
@@ -104,12 +104,12 @@ package enum BootstrapInterval {
 }
 
 /// SplitMix64: the same seed gives the same numbers on every machine.
-package struct SeededGenerator: RandomNumberGenerator, Sendable {
+struct SeededGenerator: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
-  package init(seed: UInt64) { state = seed }
+  init(seed: UInt64) { state = seed }
 
-  package mutating func next() -> UInt64 {
+  mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var z = state
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

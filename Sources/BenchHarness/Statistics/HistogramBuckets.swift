@@ -4,15 +4,15 @@ import Glibc
 /// What a histogram in HdrHistogram's V2 compressed form holds: values and how often each came.
 package struct HistogramBuckets: Equatable, Sendable {
   /// Ascending; the highest value that is equivalent, as percentiles are told.
-  package let values: [Double]
-  package let counts: [Int]
+  let values: [Double]
+  let counts: [Int]
   package let total: Int
 
   /// Larger ones than any that ringbench writes.
   private static let limit = 8 << 20
 
   /// `nil` of what is no such histogram, and of one that is packed: ringbench only stores.
-  package init?(compressed text: String) {
+  init?(compressed text: String) {
     guard let data = Data(base64Encoded: text) else { return nil }
     let bytes = [UInt8](data)
     guard bytes.count > 8, Self.number(bytes, 0, 4) == 0x1c84_9314, let length = Int(exactly: Self.number(bytes, 4, 4)),
@@ -55,7 +55,7 @@ package struct HistogramBuckets: Equatable, Sendable {
   }
 
   /// Values and how often each came, in whatever order: three digits of each are kept.
-  package init(_ values: [(value: Double, count: Int)]) {
+  init(_ values: [(value: Double, count: Int)]) {
     let layout = Layout(lowest: 1, digits: Self.digits)
     var buckets: [Int: Int] = [:]
     for (value, count) in values where value.isFinite && count > 0 {
@@ -71,7 +71,7 @@ package struct HistogramBuckets: Equatable, Sendable {
   private static let highest = Double(1 << 40)
 
   /// In HdrHistogram's V2 compressed form, as Base64 has it.
-  package var compressed: String {
+  var compressed: String {
     let layout = Layout(lowest: 1, digits: Self.digits)
     var payload: [UInt8] = []
     var next = 0

@@ -13,7 +13,7 @@ package struct Latency: Codable, Equatable, Sendable {
   package let p999: Double
   package let max: Double
   /// All of them, as nanoseconds, in HdrHistogram's V2 compressed form and Base64; missing in results of schema 1.
-  package var histogram: String?
+  let histogram: String?
 
   /// What the histogram holds; `nil` where there is none, or none that can be read.
   package var buckets: HistogramBuckets? { histogram.flatMap { HistogramBuckets(compressed: $0) } }

@@ -1,6 +1,6 @@
 /// Decides which placement a slice was measured in, or why it does not count.
 package struct PlacementClassifier: Sendable {
-  package enum Verdict: Equatable, Sendable {
+  enum Verdict: Equatable, Sendable {
     case kept(PlacementClass)
     case dropped(DropReason)
   }
@@ -38,7 +38,7 @@ package struct PlacementClassifier: Sendable {
   }
 
   /// What becomes of a slice, with what has to be put up with on a machine that has no others.
-  package func verdict(_ slice: SliceConditions, tolerating: Tolerance = .nothing) -> Verdict {
+  func verdict(_ slice: SliceConditions, tolerating: Tolerance = .nothing) -> Verdict {
     let (before, after) = (placement(of: slice.roundTripBefore), placement(of: slice.roundTripAfter))
     guard tolerating < .moves else { return .kept(before ?? after ?? topologyClass) }
     guard let before, let after else { return .dropped(.probeFailed) }
@@ -55,14 +55,14 @@ package struct PlacementClassifier: Sendable {
 }
 
 /// What may have happened to a slice that counts all the same; each includes those before it.
-package enum Tolerance: Int, CaseIterable, Comparable, Sendable {
+enum Tolerance: Int, CaseIterable, Comparable, Sendable {
   case nothing
   case switches
   case stolenTime
   /// Of the CPUs during the slice, or a round trip that was not answered.
   case moves
 
-  package static func < (a: Tolerance, b: Tolerance) -> Bool { a.rawValue < b.rawValue }
+  static func < (a: Tolerance, b: Tolerance) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// Where driver and device are, seen from each other.
@@ -135,10 +135,10 @@ extension DropReason {
 /// What happened around one slice, on both CPUs together.
 package struct SliceConditions: Sendable, Equatable {
   /// Nanoseconds; negative when the probe was not answered.
-  package var roundTripBefore: Double
+  package let roundTripBefore: Double
   package var roundTripAfter: Double
   package var stolenTicks: UInt64 = 0
-  package var involuntarySwitches: UInt64 = 0
+  var involuntarySwitches: UInt64 = 0
 
   package var roundTrip: Double { (roundTripBefore + roundTripAfter) / 2 }
 }

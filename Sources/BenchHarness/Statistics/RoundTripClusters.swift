@@ -6,22 +6,22 @@ import Glibc
 /// amount), seeded with what two threads of a core, one core complex and two core complexes usually take.
 package struct RoundTripClusters: Sendable, Equatable {
   /// Nanoseconds, and the class such a round trip usually means.
-  package static let seeds: [(nanoseconds: Double, placement: PlacementClass)] = [
+  static let seeds: [(nanoseconds: Double, placement: PlacementClass)] = [
     (48, .smt), (105, .sameL3), (510, .crossL3),
   ]
   /// Closer than this, two centres are one placement in two moods.
   package static let distinct = 1.5
 
   package struct Cluster: Sendable, Equatable {
-    package var centre: Double
+    package let centre: Double
     package var count: Int
-    package var placement: PlacementClass
+    let placement: PlacementClass
   }
 
   /// Ascending by centre; empty when there was nothing to group.
   package let clusters: [Cluster]
 
-  package init(_ roundTrips: [Double]) {
+  init(_ roundTrips: [Double]) {
     let logs = roundTrips.filter { $0 > 0 && $0.isFinite }.map { log($0) }
     var groups = Self.merge(Self.settle(logs))
     groups.sort { $0.centre < $1.centre }
@@ -31,13 +31,13 @@ package struct RoundTripClusters: Sendable, Equatable {
   }
 
   /// The class of the cluster whose centre is nearest.
-  package func placement(of roundTrip: Double) -> PlacementClass? {
+  func placement(of roundTrip: Double) -> PlacementClass? {
     guard roundTrip > 0, roundTrip.isFinite else { return nil }
     return clusters.min { abs(log($0.centre / roundTrip)) < abs(log($1.centre / roundTrip)) }?.placement
   }
 
   /// Whether a round trip is too far from every centre to belong to it.
-  package func isDistant(_ roundTrip: Double) -> Bool {
+  func isDistant(_ roundTrip: Double) -> Bool {
     !clusters.contains { abs(log($0.centre / roundTrip)) < log(Self.distinct) }
   }
 

@@ -26,7 +26,7 @@ package enum BenchError: Error, Equatable {
   }
 
   /// Whether it tells of a wait that a signal ended, which is no matter of the machine.
-  package var isGivenUp: Bool {
+  var isGivenUp: Bool {
     if case .machine = self { Interrupt.isRequested } else { false }
   }
 

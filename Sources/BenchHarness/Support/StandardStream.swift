@@ -53,7 +53,7 @@ package final class Progress {
   static func redraws(_ kind: String?) -> Bool { kind != nil && kind != "" && kind != "dumb" }
 
   /// Whether the line is shown; a thread that would wake up only to redraw it need not.
-  package var isShown: Bool { isTerminal }
+  var isShown: Bool { isTerminal }
 
   /// Replaces the line.
   package func update(_ text: String) {

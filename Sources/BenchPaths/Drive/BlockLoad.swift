@@ -7,28 +7,28 @@ import RingPlatform
 import VhostUser
 
 /// Requests to a block device, so many outstanding: rounds of writing, a flush, and reading back; or reading alone.
-package struct BlockLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
+struct BlockLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
   private var driver: BlockDriver<Queue>
-  package var course: DriveCourse
+  var course: DriveCourse
   private let plan: BlockPlan
   /// By slot.
   private var started: [UInt64]
 
-  package init(_ driver: consuming BlockDriver<Queue>, _ port: DrivePort, _ plan: BlockPlan) {
+  init(_ driver: consuming BlockDriver<Queue>, _ port: DrivePort, _ plan: BlockPlan) {
     self.driver = driver
     course = DriveCourse(port, requests: plan.requests)
     self.plan = plan
     started = Array(repeating: 0, count: plan.depth)
   }
 
-  package var work: WorkCounts { driver.queue.work.counts }
+  var work: WorkCounts { driver.queue.work.counts }
 
-  package mutating func prepare() throws(DriveFailure) {
+  mutating func prepare() throws(DriveFailure) {
     driver.queue.disableNotifications()
     course.tally.name = try identify()
   }
 
-  package mutating func drive(_ progress: Progress) throws(DriveFailure) {
+  mutating func drive(_ progress: Progress) throws(DriveFailure) {
     var sequence: UInt64 = 1
     while course.tally.requests < plan.requests {
       if Interrupt.isRequested { break }
@@ -174,7 +174,7 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
   }
 
   /// Takes the ring back; the device must have come exactly as far as the driver.
-  package mutating func finish() throws(DriveFailure) {
+  mutating func finish() throws(DriveFailure) {
     do throws(QueueError) { try driver.queue.flush() } catch { throw course.port.reason(error) }
     var stopped = try course.port.stop(0)
     while stopped == nil {
@@ -189,16 +189,16 @@ package struct BlockLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
 }
 
 /// What a block device's load is.
-package struct BlockPlan: Sendable {
-  package let requests: Int
-  package let bytes: Int
-  package let depth: Int
-  package let verifies: Bool
-  package let hasFlush: Bool
+struct BlockPlan: Sendable {
+  let requests: Int
+  let bytes: Int
+  let depth: Int
+  let verifies: Bool
+  let hasFlush: Bool
   /// Requests of one round, each at a position of its own.
-  package let window: Int
-  package let payload: PayloadPool
+  let window: Int
+  let payload: PayloadPool
 
   /// Of one request.
-  package var sectors: UInt64 { UInt64(bytes / 512) }
+  var sectors: UInt64 { UInt64(bytes / 512) }
 }

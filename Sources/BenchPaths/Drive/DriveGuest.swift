@@ -8,18 +8,18 @@ import VhostUser
 package struct DriveGuest {
   package let memory: GuestMemory
   /// One a queue, each in pages of its own.
-  package let rings: [GuestBuffer]
+  let rings: [GuestBuffer]
   /// Indirect tables, one set a queue; empty where they are not used.
-  package let tables: [GuestBuffer]
+  let tables: [GuestBuffer]
   /// Headers of a block driver's requests, then the data.
   ///
   /// Where a path copies, the device does not see it.
-  package let data: GuestBuffer
-  package let pool: SwiotlbPool?
+  let data: GuestBuffer
+  let pool: SwiotlbPool?
   /// What `shadow` copies through, one a queue; empty for another path.
-  package let shadows: [GuestBuffer]
+  let shadows: [GuestBuffer]
 
-  package static let poolBytes = 64 << 20
+  static let poolBytes = 64 << 20
 
   package init(_ parameters: DriveParameters) throws {
     let queues = parameters.device.queueCount
@@ -61,12 +61,12 @@ package struct DriveGuest {
   private static func pages(_ bytes: Int) -> Int { (bytes + 4095) & ~4095 }
 
   /// Bytes of a shadow buffer: the largest segment there is.
-  package static func shadowSlot(_ parameters: DriveParameters) -> Int {
+  static func shadowSlot(_ parameters: DriveParameters) -> Int {
     (max(parameters.bytes + NetHeader.byteCount, 16 * parameters.segments) + 63) & ~63
   }
 
   /// Bytes of a block driver's slots, in whole pages, or of the frames that are received into.
-  package static func firstByteCount(_ parameters: DriveParameters) -> Int {
+  static func firstByteCount(_ parameters: DriveParameters) -> Int {
     switch parameters.device {
     case .block: pages(parameters.depth * BlockDriver<SplitDriverQueue<DirectMapper<UncountedWork>>>.slotByteCount)
     case .net: pages(NetFrames.byteCount(parameters.depth, bytes: parameters.bytes))
@@ -83,7 +83,7 @@ package struct DriveGuest {
   }
 
   /// The first part of the data, and the rest.
-  package func halves(_ parameters: DriveParameters) -> (GuestBuffer, GuestBuffer) {
+  func halves(_ parameters: DriveParameters) -> (GuestBuffer, GuestBuffer) {
     let first = Self.firstByteCount(parameters)
     return (
       data.slice(at: 0, byteCount: first), data.slice(at: first, byteCount: data.byteCount - first)

@@ -4,7 +4,7 @@ import RingKit
 import VhostUser
 
 /// A load for one kind of device: its queues, and what it sends.
-package protocol DriveLoad: ~Copyable {
+protocol DriveLoad: ~Copyable {
   /// What it keeps whatever the device.
   var course: DriveCourse { get set }
   /// What its queues and their paths did.
@@ -20,7 +20,7 @@ package protocol DriveLoad: ~Copyable {
 
 extension DriveLoad where Self: ~Copyable {
   /// The whole of it, up to the device's stop or to what went wrong.
-  package mutating func run(_ progress: Progress) -> DriveTally {
+  mutating func run(_ progress: Progress) -> DriveTally {
     var start = cring_nanoseconds()
     do throws(DriveFailure) {
       try prepare()
@@ -39,7 +39,7 @@ extension DriveLoad where Self: ~Copyable {
 }
 
 /// How far a load has come.
-package struct DriveCourse: ~Copyable {
+struct DriveCourse: ~Copyable {
   let port: DrivePort
   /// How many requests have to come back.
   let requests: Int

@@ -9,14 +9,14 @@ import VhostUser
 ///
 /// One thread's.
 package final class DrivePort {
-  package let frontend: VhostUserFrontend
-  package let kicks: [EventDoorbell]
-  package let calls: [EventDoorbell]
+  let frontend: VhostUserFrontend
+  let kicks: [EventDoorbell]
+  let calls: [EventDoorbell]
   /// The successor of a back-end that is gone; `nil`: none, and the run ends with it.
-  package let succession: DriveSuccession?
+  let succession: DriveSuccession?
   /// When the back-end was found gone, until a successor serves.
-  package var lostSince: UInt64?
-  package let timeout: UInt64
+  var lostSince: UInt64?
+  let timeout: UInt64
   /// Times the driver slept until something came.
   package private(set) var sleeps: UInt64 = 0
   private var busyTurns = 0
@@ -41,27 +41,27 @@ package final class DrivePort {
   }
 
   /// Answers what the back-end asks; nothing of one whose successor is waited for.
-  package func service() throws(DriveFailure) {
+  func service() throws(DriveFailure) {
     if isLost { return }
     do throws(FrontendError) { try frontend.service() } catch { if !isLost { throw .session(error) } }
   }
 
   /// Something came back; a device that translates may ask for more all the same.
-  package func progress() throws(DriveFailure) {
+  func progress() throws(DriveFailure) {
     lastProgress = cring_nanoseconds()
     busyTurns &+= 1
     if busyTurns & 15 == 0, frontend.features.contains(.accessPlatform) { try service() }
   }
 
   /// Ends the run when it was told to end, and the device had time to complete what is outstanding.
-  package func checkInterruption() throws(DriveFailure) {
+  func checkInterruption() throws(DriveFailure) {
     if interruption.isOver() { throw .interrupted }
   }
 
   /// Whether it is time to sleep, after so many turns in which nothing came that is counted.
   ///
   /// - Throws: ``DriveFailure/stalled(done:of:milliseconds:)`` also while a device keeps on sending what is not.
-  package func isTired(_ turns: Int, done: Int, of total: Int) throws(DriveFailure) -> Bool {
+  func isTired(_ turns: Int, done: Int, of total: Int) throws(DriveFailure) -> Bool {
     if turns & 63 == 0 { try service() }
     guard turns > Self.spins else {
       cring_spin_hint()
@@ -77,7 +77,7 @@ package final class DrivePort {
   }
 
   /// Sleeps until the device rings, the back-end asks, or the time is up.
-  package func sleep(milliseconds: Int32) throws(DriveFailure) {
+  func sleep(milliseconds: Int32) throws(DriveFailure) {
     var set = PollSet()
     for call in calls { set.add(call.fileDescriptor) }
     for descriptor in frontend.fileDescriptors { set.add(descriptor) }
@@ -90,7 +90,7 @@ package final class DrivePort {
   }
 
   /// Why a queue failed: when the session is over, because of that.
-  package func reason(_ error: QueueError) -> DriveFailure {
+  func reason(_ error: QueueError) -> DriveFailure {
     // Memory that was taken away reads as zeros, which look like a device's mistake.
     do throws(FrontendError) { try frontend.checkMemory() } catch { return .session(error) }
     return .queue(error)
@@ -99,7 +99,7 @@ package final class DrivePort {
   /// Stops a vring; how far the device has come: an available index, or offset and wrap counter.
   ///
   /// - Returns: `nil` when the back-end is gone and has a successor.
-  package func stop(_ vring: Int) throws(DriveFailure) -> UInt16? {
+  func stop(_ vring: Int) throws(DriveFailure) -> UInt16? {
     if isLost { return nil }
     do throws(FrontendError) { return UInt16(truncatingIfNeeded: try frontend.stop(vring)) } catch {
       if isLost { return nil }
@@ -110,7 +110,7 @@ package final class DrivePort {
 
 extension DrivePort {
   /// Whether the back-end is gone and a successor is to go on.
-  package var isLost: Bool { succession != nil && frontend.hasLostBackend }
+  var isLost: Bool { succession != nil && frontend.hasLostBackend }
 
   /// Whether the rings stay as they are for a successor, which finds noted what is in flight.
   package var hasNotes: Bool { succession?.hasNotes ?? false }
@@ -120,7 +120,7 @@ extension DrivePort {
   /// - Parameter positions: of each vring where to go on; `nil` for one that was made new.
   /// - Returns: false when it is gone as well.
   /// - Throws: when no successor came in time, or it cannot go on.
-  package func resume(_ positions: [UInt16?]) throws(DriveFailure) -> Bool {
+  func resume(_ positions: [UInt16?]) throws(DriveFailure) -> Bool {
     guard let succession else { preconditionFailure("a run without --reconnect ends with its back-end") }
     let since = lostSince ?? cring_nanoseconds()
     lostSince = since
@@ -172,13 +172,13 @@ package final class Interruption {
 
 /// How a back-end that is gone is replaced.
 package struct DriveSuccession: Sendable {
-  package let address: DriveAddress
+  let address: DriveAddress
   /// Whether the back-end notes what is in flight in memory that its successor is handed.
   ///
   /// Without notes the driver adds again what it has outstanding.
-  package let hasNotes: Bool
+  let hasNotes: Bool
   /// What a successor's configuration space has to say: the same disk; empty where it is not read.
-  package let config: [UInt8]
+  let config: [UInt8]
 
   package init(address: DriveAddress, hasNotes: Bool, config: [UInt8]) {
     self.address = address
@@ -189,9 +189,9 @@ package struct DriveSuccession: Sendable {
 
 /// Where a back-end is found, at the beginning or after one that is gone.
 package struct DriveAddress: Sendable {
-  package let socket: String
+  let socket: String
   /// Whether the back-end connects to us.
-  package let listens: Bool
+  let listens: Bool
 
   package init(socket: String, listens: Bool) {
     self.socket = socket
@@ -222,7 +222,7 @@ package struct DriveAddress: Sendable {
   }
 
   /// A connection to the first process that listens; `nil` when none did until the deadline.
-  package func connectAgain(until deadline: UInt64) throws(VhostUserError) -> VhostUserConnection? {
+  func connectAgain(until deadline: UInt64) throws(VhostUserError) -> VhostUserConnection? {
     while true {
       let now = cring_nanoseconds()
       guard now < deadline, !Interrupt.isRequested else { return nil }

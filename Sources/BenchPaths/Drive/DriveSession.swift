@@ -6,13 +6,13 @@ import VhostUser
 
 /// A negotiated device and laid-out memory: where path and layout are chosen.
 package struct DriveSession {
-  package let parameters: DriveParameters
-  package let guest: DriveGuest
+  let parameters: DriveParameters
+  let guest: DriveGuest
   /// The device's address space, for the paths that translate.
-  package let domain: IOMMUDomain?
-  package let port: DrivePort
-  package let limits: BlockLimits?
-  package let progress: Progress
+  let domain: IOMMUDomain?
+  let port: DrivePort
+  let limits: BlockLimits?
+  let progress: Progress
 
   package init(
     parameters: DriveParameters, guest: DriveGuest, domain: IOMMUDomain?, port: DrivePort, limits: BlockLimits?,

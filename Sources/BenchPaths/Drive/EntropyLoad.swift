@@ -6,18 +6,18 @@ import VhostUser
 /// Buffers for an entropy device to fill, so many outstanding.
 ///
 /// A buffer that comes back short is an error, and so is one of 16 bytes or more whose every byte is still zero.
-package struct EntropyLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
+struct EntropyLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
   private static var fewestTelling: Int { 16 }
 
   private var queue: Queue
-  package var course: DriveCourse
+  var course: DriveCourse
   private let plan: EntropyPlan
   /// By slot, in cycles.
   private var started: [UInt64]
   private var free: [Int]
   private var sent = 0
 
-  package init(_ queue: consuming Queue, _ port: DrivePort, _ plan: EntropyPlan) {
+  init(_ queue: consuming Queue, _ port: DrivePort, _ plan: EntropyPlan) {
     self.queue = queue
     course = DriveCourse(port, requests: plan.requests)
     self.plan = plan
@@ -25,11 +25,11 @@ package struct EntropyLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable
     free = (0..<plan.depth).reversed()
   }
 
-  package var work: WorkCounts { queue.work.counts }
+  var work: WorkCounts { queue.work.counts }
 
-  package mutating func prepare() { queue.disableNotifications() }
+  mutating func prepare() { queue.disableNotifications() }
 
-  package mutating func drive(_ progress: Progress) throws(DriveFailure) {
+  mutating func drive(_ progress: Progress) throws(DriveFailure) {
     while course.goesOn() {
       let before = course.tally.requests
       do throws(QueueError) { try send() } catch { throw course.port.reason(error) }
@@ -73,7 +73,7 @@ package struct EntropyLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable
     }
   }
 
-  package mutating func finish() throws(DriveFailure) {
+  mutating func finish() throws(DriveFailure) {
     _ = try course.port.stop(0)
     do throws(QueueError) {
       try queue.reset { _ in }
@@ -83,9 +83,9 @@ package struct EntropyLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable
 }
 
 /// What an entropy device's load is.
-package struct EntropyPlan: Sendable {
-  package let requests: Int
-  package let bytes: Int
-  package let depth: Int
-  package let payload: PayloadPool
+struct EntropyPlan: Sendable {
+  let requests: Int
+  let bytes: Int
+  let depth: Int
+  let payload: PayloadPool
 }

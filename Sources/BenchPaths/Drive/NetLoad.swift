@@ -10,10 +10,10 @@ import VhostUser
 ///
 /// A device behind an IOMMU drops what it has no translation for (vhost does not wait for it), so a frame's way is over
 /// when it came back, not when it was sent.
-package struct NetLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
+struct NetLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
   private var receive: Queue
   private var transmit: Queue
-  package var course: DriveCourse
+  var course: DriveCourse
   private let plan: NetPlan
   /// By slot of a frame that is sent.
   private var frames: [NetFrame]
@@ -26,7 +26,7 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
   // receive into from the device, which then drops the frame, and would do so each time if both came round together.
   private let resendCycles = cring_cycles_per_second() / 500
 
-  package init(receive: consuming Queue, transmit: consuming Queue, _ port: DrivePort, _ plan: NetPlan) {
+  init(receive: consuming Queue, transmit: consuming Queue, _ port: DrivePort, _ plan: NetPlan) {
     self.receive = receive
     self.transmit = transmit
     course = DriveCourse(port, requests: plan.requests)
@@ -36,14 +36,14 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
     unposted = (0..<plan.depth).reversed()
   }
 
-  package var work: WorkCounts { receive.work.counts + transmit.work.counts }
+  var work: WorkCounts { receive.work.counts + transmit.work.counts }
 
-  package mutating func prepare() {
+  mutating func prepare() {
     receive.disableNotifications()
     transmit.disableNotifications()
   }
 
-  package mutating func drive(_ progress: Progress) throws(DriveFailure) {
+  mutating func drive(_ progress: Progress) throws(DriveFailure) {
     while course.goesOn() {
       let before = course.tally.requests
       do throws(QueueError) {
@@ -196,7 +196,7 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
   }
 
   /// Takes both rings back, and what was posted to receive into.
-  package mutating func finish() throws(DriveFailure) {
+  mutating func finish() throws(DriveFailure) {
     // One that has gone by now has stopped as well.
     _ = try course.port.stop(0)
     _ = try course.port.stop(1)
@@ -210,19 +210,19 @@ package struct NetLoad<Queue: DriverQueue & ~Copyable>: DriveLoad, ~Copyable {
 }
 
 /// What a network device's load is.
-package struct NetPlan: Sendable {
-  package let requests: Int
-  package let bytes: Int
-  package let depth: Int
+struct NetPlan: Sendable {
+  let requests: Int
+  let bytes: Int
+  let depth: Int
   /// Whether header and frame are two segments of a table.
-  package let isIndirect: Bool
-  package let received: NetFrames
-  package let sent: NetFrames
+  let isIndirect: Bool
+  let received: NetFrames
+  let sent: NetFrames
 
   /// In two segments where there are tables for them, as Linux does it, and in one where there are not.
   ///
   /// - Returns: false when the ring is full.
-  package func add<Queue: DriverQueue & ~Copyable>(
+  func add<Queue: DriverQueue & ~Copyable>(
     _ queue: inout Queue, _ whole: MemorySegment, _ direction: DMADirection, _ token: UInt64
   ) throws(QueueError) -> Bool {
     guard isIndirect else { return try queue.add(whole, direction, token: token) == .added }
@@ -242,25 +242,25 @@ package struct NetPlan: Sendable {
 }
 
 /// The frames of a load: header, Ethernet header, a number, and a payload made from it; one slot each in a pool.
-package struct NetFrames: Sendable {
-  package let pool: PayloadPool
+struct NetFrames: Sendable {
+  let pool: PayloadPool
   /// Bytes of a frame.
-  package let bytes: Int
+  let bytes: Int
 
   // Destination and source of local administration, and the type IEEE keeps for experiments.
   private static let addresses: [UInt16] = [0x0002, 0x0000, 0x0100, 0x0002, 0x0000, 0x0200, 0xb588]
   /// What tells them from others.
-  package static let addressByteCount = 2 * addresses.count
+  static let addressByteCount = 2 * addresses.count
   private static let numberOffset = 16
   private static let payloadOffset = 24
 
-  package init(_ buffer: GuestBuffer, bytes: Int) {
+  init(_ buffer: GuestBuffer, bytes: Int) {
     pool = PayloadPool(buffer, bytes: NetHeader.byteCount + bytes)
     self.bytes = bytes
   }
 
   /// Memory for that many frames.
-  package static func byteCount(_ count: Int, bytes: Int) -> Int {
+  static func byteCount(_ count: Int, bytes: Int) -> Int {
     count * Payload.stride(for: NetHeader.byteCount + bytes)
   }
 
@@ -272,7 +272,7 @@ package struct NetFrames: Sendable {
     unsafe pool.host(slot).advanced(by: NetHeader.byteCount + Self.payloadOffset)
   }
 
-  package func write(_ number: UInt64, at slot: Int) {
+  func write(_ number: UInt64, at slot: Int) {
     NetHeader.clear(pool.host(slot))
     let frame = frame(slot)
     for (i, word) in Self.addresses.enumerated() { frame.store16(word, 2 * i) }
@@ -283,13 +283,13 @@ package struct NetFrames: Sendable {
   }
 
   /// The number a frame carries.
-  package func number(at slot: Int) -> UInt64 {
+  func number(at slot: Int) -> UInt64 {
     let frame = frame(slot)
     return UInt64(frame.load32(Self.numberOffset)) | UInt64(frame.load32(Self.numberOffset + 4)) << 32
   }
 
   /// The offset of the first byte that is not as it was sent, `nil` when all are.
-  package func firstWrongByte(_ number: UInt64, at slot: Int) -> Int? {
+  func firstWrongByte(_ number: UInt64, at slot: Int) -> Int? {
     let frame = frame(slot)
     for (i, word) in Self.addresses.enumerated() where frame.load16(2 * i) != word { return 2 * i }
     let (host, count) = (payload(slot), bytes - Self.payloadOffset)
@@ -299,13 +299,13 @@ package struct NetFrames: Sendable {
 }
 
 /// What became of a frame.
-package struct NetFrame: Sendable {
-  package var number: UInt64 = 0
+struct NetFrame: Sendable {
+  var number: UInt64 = 0
   /// In the load's unit.
-  package var firstSent: UInt64 = 0
-  package var lastSent: UInt64 = 0
+  var firstSent: UInt64 = 0
+  var lastSent: UInt64 = 0
   /// It has not come back.
-  package var isWaiting = false
+  var isWaiting = false
   /// The device has not taken it.
-  package var isInQueue = false
+  var isInQueue = false
 }

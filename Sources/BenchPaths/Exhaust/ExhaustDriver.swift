@@ -6,10 +6,10 @@ import RingPlatform
 
 /// The driver of a queue whose pool may be too small: a buffer that cannot be mapped stays with it, and is tried again
 /// once something came back.
-package struct ExhaustDriver {
+struct ExhaustDriver {
   private let plan: LoadPlan
   private let total: UInt64
-  package private(set) var tally = ExhaustTally()
+  private(set) var tally = ExhaustTally()
   private var added: UInt64 = 0
   private var returned: UInt64 = 0
   // Of the next buffer.
@@ -18,18 +18,18 @@ package struct ExhaustDriver {
   private var isBlocked = false
 
   /// Sends `total` buffers round, numbered from 0 on.
-  package init(_ plan: LoadPlan, total: Int) {
+  init(_ plan: LoadPlan, total: Int) {
     self.plan = plan
     self.total = UInt64(total)
   }
 
-  package var isDone: Bool { returned == total }
+  var isDone: Bool { returned == total }
   private var outstanding: Int { Int(added - returned) }
 
   /// Takes back what is there, and tops the ring up as far as depth and pool allow.
   ///
   /// - Returns: whether anything came back or went out.
-  package mutating func turn<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Bool {
+  mutating func turn<Queue: DriverQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Bool {
     let back = try receive(&queue)
     let out = try send(&queue)
     return back + out > 0
@@ -98,14 +98,14 @@ package struct ExhaustDriver {
 }
 
 /// The device of an exhausted queue: serves in order, writes or checks every byte.
-package struct ExhaustDevice {
+struct ExhaustDevice {
   private let transfer: Transfer
   private var number: UInt64 = 0
 
-  package init(_ plan: LoadPlan) { transfer = plan.transfer }
+  init(_ plan: LoadPlan) { transfer = plan.transfer }
 
   /// Serves up to a batch; returns how many there were.
-  package mutating func turn<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
+  mutating func turn<Queue: DeviceQueue & ~Copyable>(_ queue: inout Queue) throws(SliceFailure) -> Int {
     let transfer = transfer
     var at = number
     defer { number = at }
@@ -128,8 +128,8 @@ package struct ExhaustDevice {
 
 /// The two ends of a queue, behind closures that know their types; each is for one thread at a time.
 package final class ExhaustEnds: @unchecked Sendable {
-  package let turnDriver: (inout ExhaustDriver) throws(SliceFailure) -> Bool
-  package let turnDevice: (inout ExhaustDevice) throws(SliceFailure) -> Int
+  let turnDriver: (inout ExhaustDriver) throws(SliceFailure) -> Bool
+  let turnDevice: (inout ExhaustDevice) throws(SliceFailure) -> Int
   /// Adds one buffer, for a refusal that is expected.
   package let add: (MemorySegment, DMADirection) throws(QueueError) -> AddResult
   /// What the driver's end did; read while it does not run.

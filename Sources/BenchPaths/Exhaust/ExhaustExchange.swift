@@ -7,10 +7,10 @@ import Synchronization
 
 /// Sends buffers round a queue until all of them were delivered, on one thread or on two.
 package struct ExhaustExchange {
-  package let plan: LoadPlan
-  package let buffers: Int
-  package let driverCPU: Int
-  package let deviceCPU: Int
+  let plan: LoadPlan
+  let buffers: Int
+  let driverCPU: Int
+  let deviceCPU: Int
 
   package init(plan: LoadPlan, buffers: Int, driverCPU: Int, deviceCPU: Int) {
     self.plan = plan

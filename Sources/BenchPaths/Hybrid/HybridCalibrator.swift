@@ -9,24 +9,24 @@ import RingPlatform
 /// They stand in the run's schedule beside what is measured, so that they can be asked again when the CPUs come to a
 /// placement that was not seen at the start. Rings of their own, and the run's payload and shadow buffers where those
 /// are large enough: the pages that hybrid has. Its state belongs to the driver worker while a run lasts.
-package final class HybridCalibrator: @unchecked Sendable {
+final class HybridCalibrator: @unchecked Sendable {
   /// Pairs of slices of one class, without which a size says nothing; so many rounds there are, be the machine as busy
   /// as it may.
-  package static let fewestPairs = 3
+  static let fewestPairs = 3
   /// Rounds after which no more is learned.
-  package static let mostRounds = 12
-  package static let sliceNanoseconds = 2e6
+  static let mostRounds = 12
+  static let sliceNanoseconds = 2e6
 
-  package let ring: RingLayout
+  let ring: RingLayout
   /// Pairs of `shadow` and `iommu-strict`, neighbours.
-  package let keys: [CostKey]
-  package let cases: [BenchCase]
+  let keys: [CostKey]
+  let cases: [BenchCase]
   /// What all hybrids of the ring go by.
-  package let control = HybridControl(HybridThreshold(0))
+  let control = HybridControl(HybridThreshold(0))
   /// Nanoseconds it may take in each class, the first rounds aside.
-  package let patience: UInt64
+  let patience: UInt64
   /// The shortest of the rounds so far, in nanoseconds.
-  package private(set) var roundNanoseconds: UInt64 = .max
+  private(set) var roundNanoseconds: UInt64 = .max
 
   private let classify: @Sendable (_ roundTrips: [Double]) -> PlacementClassifier
   private var records: [SliceRecord] = []
@@ -37,7 +37,7 @@ package final class HybridCalibrator: @unchecked Sendable {
 
   /// `keys` and `cases` are pairs of `shadow` and `iommu-strict`; `classify` tells placements by the round trips
   /// seen.
-  package init(
+  init(
     ring: RingLayout, keys: [CostKey], cases: [BenchCase], seconds: Double,
     classify: @escaping @Sendable (_ roundTrips: [Double]) -> PlacementClassifier
   ) {
@@ -50,14 +50,14 @@ package final class HybridCalibrator: @unchecked Sendable {
   }
 
   /// What it does, for progress and error messages.
-  package func title(_ placement: PlacementClass?) -> String {
+  func title(_ placement: PlacementClass?) -> String {
     "calibrating hybrid\(placement.map { " for \($0.name)" } ?? ""), \(ring.name) ring"
   }
 
   // MARK: Where the CPUs are
 
   /// The class of a round trip; one as near to a finding's as two moods of one placement are is of that class.
-  package func placement(of roundTrip: Double, _ findings: [HybridFinding]) -> PlacementClass? {
+  func placement(of roundTrip: Double, _ findings: [HybridFinding]) -> PlacementClass? {
     let number = HybridFinding.nearest(findings, ring, to: roundTrip)
     if let number, roundTrip > 0 {
       let ratio = roundTrip / findings[number].roundTrip
@@ -68,7 +68,7 @@ package final class HybridCalibrator: @unchecked Sendable {
   }
 
   /// The class a slice was settled in for which there is no finding.
-  package func unknownPlacement(_ slice: SliceConditions, _ findings: [HybridFinding]) -> PlacementClass? {
+  func unknownPlacement(_ slice: SliceConditions, _ findings: [HybridFinding]) -> PlacementClass? {
     guard slice.stolenTicks == 0, let before = placement(of: slice.roundTripBefore, findings),
       placement(of: slice.roundTripAfter, findings) == before,
       !findings.contains(where: { $0.ring == ring && $0.placement == before })
@@ -77,33 +77,33 @@ package final class HybridCalibrator: @unchecked Sendable {
   }
 
   /// Nanoseconds that a class may still take.
-  package func budget(_ placement: PlacementClass) -> UInt64 { patience - min(patience, spent[placement, default: 0]) }
+  func budget(_ placement: PlacementClass) -> UInt64 { patience - min(patience, spent[placement, default: 0]) }
 
-  package func spend(_ nanoseconds: UInt64, on placement: PlacementClass) {
+  func spend(_ nanoseconds: UInt64, on placement: PlacementClass) {
     spent[placement, default: 0] += nanoseconds
   }
 
   // MARK: Rounds
 
   /// The cases whose slices were never as long as they should be in a class.
-  package func unsized(_ placement: PlacementClass) -> [Int] {
+  func unsized(_ placement: PlacementClass) -> [Int] {
     cases.indices.filter { sizes[placement]?[$0] == nil }
   }
 
   /// What a case's slices have now is what they should have in a class.
-  package func keepSize(_ benchCase: Int, _ placement: PlacementClass) {
+  func keepSize(_ benchCase: Int, _ placement: PlacementClass) {
     sizes[placement, default: [:]][benchCase] = cases[benchCase].buffersPerSlice
   }
 
   /// Has all slices as long as they should be in a class.
-  package func useSizes(_ placement: PlacementClass) {
+  func useSizes(_ placement: PlacementClass) {
     for (benchCase, buffers) in sizes[placement, default: [:]] { cases[benchCase].buffersPerSlice = buffers }
   }
 
   /// The cases in the order of the next round; of a pair now one is first and now the other.
   ///
   /// Each round begins with another pair: rounds that are broken off would leave out the same ones.
-  package var order: [Int] {
+  var order: [Int] {
     keys.indices.map { turn in
       let number = (turn + 2 * rounds) % keys.count
       return rounds.isMultiple(of: 2) ? number : number ^ 1
@@ -111,12 +111,12 @@ package final class HybridCalibrator: @unchecked Sendable {
   }
 
   /// The number of the round that is under way.
-  package var round: Int { rounds }
+  var round: Int { rounds }
 
-  package func add(_ record: SliceRecord) { records.append(record) }
+  func add(_ record: SliceRecord) { records.append(record) }
 
   /// A round is over that took so long; `nil` when it was broken off.
-  package func endRound(_ nanoseconds: UInt64?) {
+  func endRound(_ nanoseconds: UInt64?) {
     rounds += 1
     if let nanoseconds { roundNanoseconds = min(roundNanoseconds, nanoseconds) }
   }
@@ -124,14 +124,14 @@ package final class HybridCalibrator: @unchecked Sendable {
   // MARK: Findings
 
   /// What to begin with: every class that was seen enough of at all sizes, or else the one seen best.
-  package func firstFindings() -> [HybridFinding] {
+  func firstFindings() -> [HybridFinding] {
     let all = findings()
     let complete = all.filter { $0.calibration.samples.count == keys.count / 2 }
     return complete.isEmpty ? Array(all.prefix(1)) : complete
   }
 
   /// What is known by now of a class that came up later; `nil` while a size is missing.
-  package func laterFinding(_ placement: PlacementClass) -> HybridFinding? {
+  func laterFinding(_ placement: PlacementClass) -> HybridFinding? {
     guard var finding = findings().first(where: { $0.placement == placement }),
       finding.calibration.samples.count == keys.count / 2
     else { return nil }
@@ -148,7 +148,7 @@ package final class HybridCalibrator: @unchecked Sendable {
   }
 
   /// Why hybrid is left out: nothing was found.
-  package var refusal: String {
+  var refusal: String {
     "hybrid on the \(ring.name) ring is left out, its threshold could not be measured"
       + "\(records.isEmpty ? " in time" : ""); try again, or give it with --hybrid-threshold"
   }
@@ -167,7 +167,7 @@ extension HybridCalibrator {
   ///
   /// `guest` is that of the calibrators of all rings; it is set up where there is none yet, in the memory of `lender`
   /// as far as that goes.
-  package convenience init(
+  convenience init(
     _ parameters: CostParameters, _ ring: RingLayout, _ machine: Machine, guest: inout BenchGuest?, lender: BenchGuest
   ) throws(BenchError) {
     var own = parameters
@@ -204,7 +204,7 @@ extension HybridCalibrator {
   }
 
   /// Powers of two from 256 bytes, and the largest, which need be no larger than a shadow buffer.
-  package static func ladder(upTo slot: Int, measured: Int, depth: Int) -> [Int] {
+  static func ladder(upTo slot: Int, measured: Int, depth: Int) -> [Int] {
     let affordable = max(smallest, min(largest, mostBytes / depth))
     let last = min(slot, max(affordable, min(measured, ceiling)))
     return Array(sequence(first: min(smallest, last)) { $0 == last ? nil : min(2 * $0, last) })
@@ -214,7 +214,7 @@ extension HybridCalibrator {
 extension HybridCalibrator {
   /// What slices say whose cases are pairs of `shadow` and `iommu-strict`: one finding for each placement class
   /// that was seen enough of, the one to use first.
-  package static func findings(_ keys: [CostKey], _ sorter: SliceSorter) -> [HybridFinding] {
+  static func findings(_ keys: [CostKey], _ sorter: SliceSorter) -> [HybridFinding] {
     var findings: [HybridFinding] = []
     for placement in PlacementClass.allCases {
       var samples: [HybridSample] = []

@@ -44,7 +44,7 @@ package final class IsolatedDevice: Sendable {
   /// Takes a link to a device, and passes the shared ones of some regions on.
   ///
   /// `patience`: nanoseconds after which a device that does not end a step is given up.
-  package init(_ link: DeviceLink, _ regions: [MemoryRegion], mostQueues: Int, patience: UInt64 = 10_000_000_000)
+  init(_ link: DeviceLink, _ regions: [MemoryRegion], mostQueues: Int, patience: UInt64 = 10_000_000_000)
     throws(BenchError)
   {
     self.link = link
@@ -69,7 +69,7 @@ package final class IsolatedDevice: Sendable {
   /// Hands a queue over; returns its number there.
   ///
   /// A driver that waits for `attachment` is told when the process has ended.
-  package func attach(
+  func attach(
     _ description: DeviceQueueDescription, _ load: IsolatedLoad, counts: Bool, attachment: DomainAttachment? = nil
   ) throws(BenchError) -> Int {
     var (description, load) = (description, load)
@@ -82,7 +82,7 @@ package final class IsolatedDevice: Sendable {
   }
 
   /// What the device counted for a queue.
-  package func counts(_ queue: Int) -> WorkCounts { WorkArea(area(queue)).counts }
+  func counts(_ queue: Int) -> WorkCounts { WorkArea(area(queue)).counts }
 
   private func area(_ queue: Int) -> GuestBuffer {
     var allocator = RegionAllocator(control)
@@ -91,7 +91,7 @@ package final class IsolatedDevice: Sendable {
   }
 
   /// Lets the device follow the barrier, and watches it from now on.
-  package func start(deviceCPU: Int, watcherCPU: Int) throws(BenchError) {
+  func start(deviceCPU: Int, watcherCPU: Int) throws(BenchError) {
     do throws(DeviceHandshakeError) {
       try link.start([Self.controlBase, UInt64(deviceCPU)])
     } catch { throw Self.refusal(error) }
@@ -115,7 +115,7 @@ package final class IsolatedDevice: Sendable {
   }
 
   /// Whether the device's process has gone.
-  package var isGone: Bool { peer.barrier.isAbandoned }
+  var isGone: Bool { peer.barrier.isAbandoned }
 
   /// How the device ended, once it was led to its last step or is gone.
   ///

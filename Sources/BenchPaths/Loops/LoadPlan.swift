@@ -5,19 +5,19 @@ import RingPlatform
 
 /// What both ends do with each buffer of one case.
 package struct LoadPlan: Sendable {
-  package var direction: DMADirection
-  package var bytes: Int
-  package var depth: Int
-  package var batch: Int
-  package var touch: PayloadTouch
+  var direction: DMADirection
+  var bytes: Int
+  var depth: Int
+  var batch: Int
+  var touch: PayloadTouch
   /// Segments each buffer is cut into, at most ``mostSegments``.
-  package var segments: Int
+  var segments: Int
   /// Buffers outstanding at most, each with memory of its own.
-  package var payload: PayloadPool
+  var payload: PayloadPool
   /// Whether each publish looks at what the other side wants to be told; ends that only ever poll need not.
-  package var looksAtEvents = true
+  var looksAtEvents = true
   /// Both ends sleep when there is nothing to do and wake each other; `nil`: both poll.
-  package var doorbells: Doorbells?
+  var doorbells: Doorbells?
 
   package init(
     direction: DMADirection, bytes: Int, depth: Int, batch: Int, touch: PayloadTouch, segments: Int,
@@ -59,11 +59,11 @@ struct Transfer {
 /// The two eventfds of a queue whose ends sleep.
 package struct Doorbells: Sendable {
   /// Rung by the driver: buffers are available.
-  package let kick: EventDoorbell
+  let kick: EventDoorbell
   /// Rung by the device: buffers are used.
-  package let call: EventDoorbell
+  let call: EventDoorbell
 
-  package init() throws(BenchError) {
+  init() throws(BenchError) {
     do throws(MemoryError) {
       kick = try EventDoorbell()
       call = try EventDoorbell()
@@ -75,14 +75,14 @@ package struct Doorbells: Sendable {
 
 /// The payloads a driver passes round: one buffer per slot of the ring, laid out as a kernel's slab would.
 package struct PayloadPool: Sendable {
-  package let buffer: GuestBuffer
-  package let stride: Int
-  package let bytes: Int
+  let buffer: GuestBuffer
+  let stride: Int
+  let bytes: Int
 
   /// The stride of so many buffers spread over `span` bytes: pages apart, an odd number of them where that is possible.
   ///
   /// Each begins one buffer further in its page than the one before, so that they do not share sets of a cache.
-  package static func stride(for bytes: Int, over span: Int, count: Int) -> Int {
+  static func stride(for bytes: Int, over span: Int, count: Int) -> Int {
     let pages = span / count / 4096
     precondition(pages >= 2 && bytes <= 4096, "spread buffers have two pages each and take one")
     return (pages - 1) * 4096 + (bytes <= 2048 ? Payload.stride(for: bytes) : 0)
@@ -107,26 +107,26 @@ package struct PayloadPool: Sendable {
   }
 
   /// The buffers from a slot on, round and round.
-  package func cursor(at slot: Int, of depth: Int) -> PayloadCursor {
+  func cursor(at slot: Int, of depth: Int) -> PayloadCursor {
     PayloadCursor(
       guest: guestBase, host: hostBase, stride: stride, length: UInt32(truncatingIfNeeded: bytes),
       offset: slot &* stride, end: depth &* stride)
   }
 
-  package func host(_ index: Int) -> HostAddress { unsafe hostBase.advanced(by: index &* stride) }
+  func host(_ index: Int) -> HostAddress { unsafe hostBase.advanced(by: index &* stride) }
 }
 
 /// Where a driver's loop is in its payloads: an offset counted along, because a multiplication per buffer would be
 /// measured.
-package struct PayloadCursor {
-  package let guest: UInt64
-  package let hostBase: HostAddress
-  package let stride: Int
-  package let length: UInt32
+struct PayloadCursor {
+  let guest: UInt64
+  let hostBase: HostAddress
+  let stride: Int
+  let length: UInt32
   private var offset: Int
   private let end: Int
 
-  package init(guest: UInt64, host: HostAddress, stride: Int, length: UInt32, offset: Int, end: Int) {
+  init(guest: UInt64, host: HostAddress, stride: Int, length: UInt32, offset: Int, end: Int) {
     self.guest = guest
     hostBase = host
     self.stride = stride
@@ -136,11 +136,11 @@ package struct PayloadCursor {
   }
 
   /// Where the next buffer is mapped here.
-  package var host: HostAddress { unsafe hostBase.advanced(by: offset) }
+  var host: HostAddress { unsafe hostBase.advanced(by: offset) }
 
   /// The next buffer.
   @inline(__always)
-  package mutating func take() -> MemorySegment {
+  mutating func take() -> MemorySegment {
     let segment = MemorySegment(GuestPhysicalAddress(guest &+ UInt64(truncatingIfNeeded: offset)), length: length)
     offset &+= stride
     if offset == end { offset = 0 }

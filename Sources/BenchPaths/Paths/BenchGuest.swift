@@ -11,13 +11,13 @@ package struct BenchGuest {
   package let memory: GuestMemory
   package let pool: SwiotlbPool?
   package let sharedPayload: GuestBuffer
-  package let privatePayload: GuestBuffer?
+  let privatePayload: GuestBuffer?
   /// What `shadow` and `hybrid` copy through; one case runs at a time.
-  package let shadow: GuestBuffer?
+  let shadow: GuestBuffer?
   /// Payload on both sides of 4 GiB.
-  package let straddling: GuestBuffer?
+  let straddling: GuestBuffer?
   /// All indirect tables, contiguous, so that a driver can map them once; `nil` where none is used.
-  package let tables: GuestBuffer?
+  let tables: GuestBuffer?
   private var tablesUsed = 0
   private var rings: RegionAllocator
 
@@ -118,14 +118,14 @@ package struct BenchGuest {
   }
 
   /// The indirect tables of one queue.
-  package mutating func tableMemory(_ parameters: CostParameters) -> GuestBuffer? {
+  mutating func tableMemory(_ parameters: CostParameters) -> GuestBuffer? {
     guard let tables else { return nil }
     let bytes = Self.tableByteCount(parameters)
     defer { tablesUsed += bytes }
     return tables.slice(at: tablesUsed, byteCount: bytes)
   }
 
-  package mutating func ringMemory(_ byteCount: Int) throws(BenchError) -> GuestBuffer {
+  mutating func ringMemory(_ byteCount: Int) throws(BenchError) -> GuestBuffer {
     do throws(MemoryError) { return try rings.allocate(byteCount, alignment: 128) } catch {
       throw .machine("no memory for a ring: \(error)")
     }
@@ -168,7 +168,7 @@ package struct BenchGuest {
 
 extension BenchGuest {
   /// Where what a device of 32 address bits cannot reach begins.
-  package static let boundary: UInt64 = 1 << 32
+  static let boundary: UInt64 = 1 << 32
 
   /// Buffers of `dma-mask` that lie above the boundary.
   private static func aboveCount(_ parameters: CostParameters) -> Int {
@@ -190,7 +190,7 @@ extension BenchGuest {
   }
 
   /// The payload of `bytes`-sized buffers of which a share lies above 4 GiB: those that have their turn last.
-  package func payload(bytes: Int, _ parameters: CostParameters) -> GuestBuffer {
+  func payload(bytes: Int, _ parameters: CostParameters) -> GuestBuffer {
     guard let straddling, parameters.beyondPercent > 0 else { return sharedPayload }
     let stride = Payload.stride(for: bytes)
     let below = Int(Self.boundary - straddling.address.rawValue)
@@ -199,7 +199,7 @@ extension BenchGuest {
   }
 
   /// Bytes of a shadow buffer for buffers of `bytes`.
-  package static func shadowSlot(_ bytes: Int, _ parameters: CostParameters) -> Int {
+  static func shadowSlot(_ bytes: Int, _ parameters: CostParameters) -> Int {
     parameters.shadowSlot ?? (bytes + 63) & ~63
   }
 
@@ -208,7 +208,7 @@ extension BenchGuest {
     parameters.features.contains(.indirect) ? 3 * parameters.depth : parameters.depth
   }
 
-  package static func shadowByteCount(_ parameters: CostParameters) -> Int {
+  static func shadowByteCount(_ parameters: CostParameters) -> Int {
     parameters.queues * (parameters.sizes.map { shadowByteCount($0, parameters) }.max() ?? 4096)
   }
 
@@ -218,17 +218,17 @@ extension BenchGuest {
   }
 
   /// From the start of shadow buffers to the end of the last 2 MiB they have a part in.
-  package func wholeLeaves(of shadow: GuestBuffer) -> GuestBuffer {
+  func wholeLeaves(of shadow: GuestBuffer) -> GuestBuffer {
     GuestBuffer(whole: shadow.region).slice(at: 0, byteCount: Self.wholeLeaves(shadow.byteCount))
   }
 
   /// A multiple of 2 MiB, so that large pages stay where they were, on either side of an IOMMU.
-  package static func wholeLeaves(_ byteCount: Int) -> Int { (byteCount + 0x1f_ffff) & ~0x1f_ffff }
+  static func wholeLeaves(_ byteCount: Int) -> Int { (byteCount + 0x1f_ffff) & ~0x1f_ffff }
 
   /// The shadow buffers of a queue whose buffers have `bytes`, with nothing to spare.
   ///
   /// Behind those of the queues before it in its case.
-  package func shadow(bytes: Int, _ queue: Int, _ parameters: CostParameters) throws(BenchError) -> GuestBuffer {
+  func shadow(bytes: Int, _ queue: Int, _ parameters: CostParameters) throws(BenchError) -> GuestBuffer {
     guard let shadow else { throw .machine("no shadow buffers were set up") }
     let count = Self.shadowByteCount(bytes, parameters)
     return shadow.slice(at: queue * count, byteCount: count)

@@ -141,9 +141,9 @@ extension CaseFactory {
 }
 
 /// What this program is when it starts itself once more.
-package enum BenchProcess {
-  package static let viommuServer = "viommu-server"
-  package static let device = "device"
+enum BenchProcess {
+  static let viommuServer = "viommu-server"
+  static let device = "device"
 }
 
 extension CaseFactory {

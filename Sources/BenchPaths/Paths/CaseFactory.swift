@@ -16,12 +16,12 @@ package enum CaseForm: Sendable {
 /// Sets cases up: nothing else chooses ring, path and counting at run time.
 package struct CaseFactory {
   /// Those of the queue that is set up, where there are several: their CPUs differ.
-  package var parameters: CostParameters
+  var parameters: CostParameters
   package var guest: BenchGuest
   /// The end that serves the IOMMU's invalidation queue.
-  package var servedBy = InvalidationServer.deviceThread
+  var servedBy = InvalidationServer.deviceThread
   /// Nanoseconds a deferred unmap may wait; a run that must not depend on time sets more than it takes.
-  package var flushInterval = IOMMUConfiguration().flushInterval
+  var flushInterval = IOMMUConfiguration().flushInterval
   /// What is made of a path's two sides.
   package var form = CaseForm.ring
   /// The device in another process, for cases that are isolated.
@@ -178,7 +178,7 @@ package struct CaseFactory {
 
 extension BenchCase {
   /// Fewer buffers to calibrate and to count with where each takes long; whole rounds of the flush queue up to 512 KiB.
-  package func limitWork(_ path: DMAPath?, bytes: Int) {
+  func limitWork(_ path: DMAPath?, bytes: Int) {
     let isSlow = path == .viommu || path == .mmu
     guard bytes > 16_384 || isSlow else { return }
     let affordable = max(1, (16 << 20) / bytes)

@@ -8,12 +8,12 @@ import RingPlatform
 ///
 /// In lines of its own, as CRing allocates memory: the other thread's value may be the next on the heap, and a line
 /// with a part of both would go back and forth at each turn.
-package final class Box<Value: ~Copyable> {
+final class Box<Value: ~Copyable> {
   private let before = InlineArray<16, UInt64>(repeating: 0)
-  package var value: Value
+  var value: Value
   private let after = InlineArray<16, UInt64>(repeating: 0)
 
-  package init(_ value: consuming Value) { self.value = value }
+  init(_ value: consuming Value) { self.value = value }
 }
 
 /// A ring of either layout.

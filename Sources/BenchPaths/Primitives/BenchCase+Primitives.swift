@@ -111,12 +111,12 @@ extension BenchCase {
 }
 
 /// How many translations the driver's thread wants of the device's, and the time they took.
-package final class TranslationOrder: Sendable {
+final class TranslationOrder: Sendable {
   private let wanted = Atomic<Int>(0)
   private let time = Atomic<UInt64>(0)
 
   /// Driver: asks for `count` and waits; `nil` when the device failed.
-  package func wait(for count: Int, _ barrier: SliceBarrier) -> UInt64? {
+  func wait(for count: Int, _ barrier: SliceBarrier) -> UInt64? {
     // Pairs with the acquiring load in `take`.
     wanted.store(count, ordering: .releasing)
     while wanted.load(ordering: .acquiring) != 0 {
@@ -126,13 +126,13 @@ package final class TranslationOrder: Sendable {
   }
 
   /// Device: what is wanted now.
-  package func take() -> Int? {
+  func take() -> Int? {
     let count = wanted.load(ordering: .acquiring)
     return count == 0 ? nil : count
   }
 
   /// Device: done, in that many nanoseconds.
-  package func finish(_ nanoseconds: UInt64) {
+  func finish(_ nanoseconds: UInt64) {
     time.store(nanoseconds, ordering: .relaxed)
     // Pairs with the acquiring load in `wait`.
     wanted.store(0, ordering: .releasing)

@@ -22,7 +22,7 @@ package struct LockCheck {
     .swiotlbOneArea, .swiotlbPerCPU, .iovaMagazines, .iovaTree, .invalidationStrict,
   ]
 
-  package let cpus: [Int]
+  let cpus: [Int]
 
   package init(cpus: [Int]) { self.cpus = cpus }
 

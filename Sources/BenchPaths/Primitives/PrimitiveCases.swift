@@ -78,7 +78,7 @@ package struct PrimitiveCases {
   }
 
   /// At most so many of the sizes that a bounce can be, the smallest and the largest of them included.
-  package static func sizes(_ all: [Int]) -> [Int] {
+  static func sizes(_ all: [Int]) -> [Int] {
     let possible = all.filter { $0 <= largestCopy }.sorted()
     guard possible.count > mostSizes else { return possible }
     return (0..<mostSizes).map { possible[$0 * (possible.count - 1) / (mostSizes - 1)] }

@@ -10,7 +10,7 @@ import RingPlatform
 package struct PrimitiveMeasurement {
   private static let rounds = 200
   /// Ranges or slots that are out at a time.
-  package static let batch = 64
+  static let batch = 64
   private static let bytes = 1_500
 
   private let driverCPU: Int

@@ -7,16 +7,16 @@ import RingPlatform
 import VhostUser
 
 /// Has the device read a block into a page that it sees, takes the page away, and has it do the same again.
-package struct VFIOFaultRun {
+struct VFIOFaultRun {
   private static let iova = IOVA(0x10_0000)
   private static let secondsToAnswer = 2.0
   private static let mark: UInt64 = 0xa5a5_a5a5_a5a5_a5a5
 
   private let parameters: VFIOParameters
 
-  package init(_ parameters: VFIOParameters) { self.parameters = parameters }
+  init(_ parameters: VFIOParameters) { self.parameters = parameters }
 
-  package func run(_ vfio: VFIODevice, _ guest: VFIOGuest) throws -> VFIOFault {
+  func run(_ vfio: VFIODevice, _ guest: VFIOGuest) throws -> VFIOFault {
     let space = VFIOAddressSpace(device: vfio, memory: guest.memory)
     try space.showForGood(guest.control)
     var session = try VirtioPCIDevice.session(vfio)
@@ -78,21 +78,21 @@ package struct VFIOFaultRun {
 }
 
 /// What the kernel says from now on (/dev/kmsg).
-package struct KernelLog: ~Copyable {
+struct KernelLog: ~Copyable {
   // -1 where it may not be read.
   private let descriptor: Int32
 
-  package init() {
+  init() {
     descriptor = unsafe open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     if descriptor >= 0 { lseek(descriptor, 0, Int32(SEEK_END)) }
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  package var isReadable: Bool { descriptor >= 0 }
+  var isReadable: Bool { descriptor >= 0 }
 
   /// The messages that came since the last call.
-  package func messages() -> [String] {
+  func messages() -> [String] {
     var messages: [String] = []
     var record = [UInt8](repeating: 0, count: 8192)
     while descriptor >= 0 {

@@ -6,7 +6,7 @@ import RingPlatform
 import VhostUser
 
 /// Requests through one queue of a disk, so many outstanding, each block checked.
-package struct VFIOLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
+struct VFIOLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   private var driver: BlockDriver<Queue>
   private let payload: GuestBuffer
   private let requests: Range<Int>
@@ -19,7 +19,7 @@ package struct VFIOLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   ///   - requests: which ones are this queue's.
   ///   - parameters: of the run.
   ///   - content: of the disk.
-  package init(
+  init(
     _ driver: consuming BlockDriver<Queue>, payload: GuestBuffer, requests: Range<Int>, _ parameters: VFIOParameters,
     _ content: VFIOContent
   ) {
@@ -31,8 +31,8 @@ package struct VFIOLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
     self.driver.queue.disableNotifications()
   }
 
-  package var work: WorkCounts { driver.queue.work.counts }
-  package var requestCount: Int { requests.count }
+  var work: WorkCounts { driver.queue.work.counts }
+  var requestCount: Int { requests.count }
 
   /// One pass of all its requests.
   ///
@@ -42,7 +42,7 @@ package struct VFIOLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   ///   - sums: what reads found in each request's block; empty in the first pass that reads.
   /// - Returns: what this pass's reads found.
   /// - Throws: ``BenchError`` when the device fails, stands still or hands over wrong bytes; ``QueueError``.
-  package mutating func pass(_ operation: BlockOperation, _ port: VFIOPort, sums: [UInt64]) throws -> [UInt64] {
+  mutating func pass(_ operation: BlockOperation, _ port: VFIOPort, sums: [UInt64]) throws -> [UInt64] {
     var found: [UInt64] = Array(repeating: 0, count: operation == .read ? requests.count : 0)
     var next = requests.lowerBound
     var done = 0
@@ -170,22 +170,22 @@ final class VFIOWorker<Queue: DriverQueue & ~Copyable & SendableMetatype>: @unch
 struct VFIOInterruption: Error {}
 
 /// Which block a request is about, and what stands in it: the same on every path, from the seed alone.
-package struct VFIOContent {
+struct VFIOContent {
   private let parameters: VFIOParameters
   private let blocks: UInt64
 
   /// - Parameters:
   ///   - parameters: the seed and the size of a block.
   ///   - sectorCount: of the device; at least one block's worth.
-  package init(_ parameters: VFIOParameters, sectorCount: UInt64) {
+  init(_ parameters: VFIOParameters, sectorCount: UInt64) {
     self.parameters = parameters
     blocks = sectorCount / UInt64(parameters.blockBytes / 512)
   }
 
-  package func sector(of request: Int) -> UInt64 { block(of: request) * UInt64(parameters.blockBytes / 512) }
+  func sector(of request: Int) -> UInt64 { block(of: request) * UInt64(parameters.blockBytes / 512) }
 
   /// The pattern of a request's block, or what no block holds.
-  package func fill(_ memory: SharedMemory, request: Int?) {
+  func fill(_ memory: SharedMemory, request: Int?) {
     let block = request.map { self.block(of: $0) }
     for offset in stride(from: 0, to: parameters.blockBytes, by: 8) {
       memory.store64(block.map { word($0, offset) } ?? 0xdead_dead_dead_dead, offset)
@@ -196,7 +196,7 @@ package struct VFIOContent {
   ///
   /// - Returns: a sum of the block, for comparing one path's reads with another's.
   /// - Throws: ``BenchError/check(_:)`` with the first word that differs.
-  package func check(_ memory: SharedMemory, request: Int) throws -> UInt64 {
+  func check(_ memory: SharedMemory, request: Int) throws -> UInt64 {
     let block = block(of: request)
     var sum: UInt64 = 0xcbf2_9ce4_8422_2325
     for offset in stride(from: 0, to: parameters.blockBytes, by: 8) {

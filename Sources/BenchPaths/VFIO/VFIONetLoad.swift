@@ -8,7 +8,7 @@ import VhostUser
 ///
 /// What is behind the device has to return them: a loop in the cable, a reflector, a socket that sends to itself. One
 /// that is not back within half a second is sent again. Other frames are not counted.
-package struct VFIONetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
+struct VFIONetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   private static var resendNanoseconds: UInt64 { 500_000_000 }
 
   private var receive: Queue
@@ -26,7 +26,7 @@ package struct VFIONetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   ///   - transmit: queue 1.
   ///   - ports: of both.
   ///   - plan: of the frames.
-  package init(receive: consuming Queue, transmit: consuming Queue, ports: [VFIOPort], _ plan: NetPlan) {
+  init(receive: consuming Queue, transmit: consuming Queue, ports: [VFIOPort], _ plan: NetPlan) {
     self.receive = receive
     self.transmit = transmit
     self.ports = ports
@@ -43,7 +43,7 @@ package struct VFIONetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   ///
   /// - Returns: what they took.
   /// - Throws: ``BenchError`` when the device stands still or a frame is not what was sent; ``QueueError``.
-  package mutating func pass() throws -> VFIORow.Pass {
+  mutating func pass() throws -> VFIORow.Pass {
     for slot in 0..<plan.depth { try post(slot) }
     let start = cring_nanoseconds()
     var deadline = VFIODeadline()
@@ -70,7 +70,7 @@ package struct VFIONetLoad<Queue: DriverQueue & ~Copyable>: ~Copyable {
   /// Unmaps what was posted to receive into, once the device has stopped.
   ///
   /// - Throws: ``QueueError``.
-  package mutating func finish() throws {
+  mutating func finish() throws {
     try receive.reset { _ in }
     try transmit.reset { _ in }
   }

@@ -5,20 +5,20 @@ import RingPlatform
 import VhostUser
 
 /// What a path's turn begins with: the features agreed on, the device's limits, and memory for rings and headers.
-package struct VFIOStart {
-  package let features: VirtioFeatures
+struct VFIOStart {
+  let features: VirtioFeatures
   /// Of a disk.
-  package let limits: BlockLimits?
-  package let configuration: QueueConfiguration
+  let limits: BlockLimits?
+  let configuration: QueueConfiguration
   /// Of each queue.
-  package let rings: [GuestBuffer]
+  let rings: [GuestBuffer]
   /// Headers and status bytes of a disk's queues, in memory the device sees.
-  package let slots: GuestBuffer
+  let slots: GuestBuffer
 
   /// Begins a session and agrees on features.
   ///
   /// - Throws: ``BenchError`` when the device offers no such ring, or is too small.
-  package init(
+  init(
     _ session: inout DeviceSession<VirtioPCIDevice>, _ layout: RingLayout, _ parameters: VFIOParameters,
     _ guest: VFIOGuest
   ) throws {
@@ -81,24 +81,24 @@ extension BlockLimits {
 }
 
 /// The memory of a run: rings and request headers, payload, and a pool, each shown to the device as its path wants it.
-package struct VFIOGuest {
+struct VFIOGuest {
   /// Headers of the requests of one queue.
   static let slotByteCount = 64 * 64
 
-  package let memory: GuestMemory
+  let memory: GuestMemory
   /// Rings, headers and the status bytes.
-  package let control: MemoryRegion
-  package let payload: GuestBuffer
+  let control: MemoryRegion
+  let payload: GuestBuffer
   /// What the device is never shown by itself.
-  package let hiddenPayload: GuestBuffer
-  package let hiddenSlots: GuestBuffer
-  package let pool: SwiotlbPool
+  let hiddenPayload: GuestBuffer
+  let hiddenSlots: GuestBuffer
+  let pool: SwiotlbPool
 
   /// - Parameters:
   ///   - parameters: of the run.
   ///   - kind: of the device.
   /// - Throws: ``BenchError/machine(_:)``.
-  package init(_ parameters: VFIOParameters, for kind: DeviceKind) throws(BenchError) {
+  init(_ parameters: VFIOParameters, for kind: DeviceKind) throws(BenchError) {
     let base = VFIOAddressSpace.permanentBase.rawValue
     let queues = parameters.queueCount(of: kind)
     let payloadBytes = parameters.payloadByteCount(for: kind)

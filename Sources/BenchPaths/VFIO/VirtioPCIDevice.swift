@@ -11,7 +11,7 @@ import VhostUser
 /// What is negotiated over them, and which status is written, is for a ``DeviceSession``.
 ///
 /// Registers are reached with system calls, the notification apart: nothing but that is on the way of a buffer.
-package struct VirtioPCIDevice {
+struct VirtioPCIDevice {
   private static let vendor: UInt32 = 0x1af4
   // 4.1.2.1: 0x1040 and the device's type; a transitional one has an old number and the same registers.
   private static let kinds: [UInt32: DeviceKind] = [
@@ -20,9 +20,9 @@ package struct VirtioPCIDevice {
   // 4.1.5.1.2: no interrupt; also what a device answers that cannot give one.
   private static let noVector: UInt16 = 0xffff
 
-  package let vfio: VFIODevice
+  let vfio: VFIODevice
   /// A disk or a network device.
-  package let kind: DeviceKind
+  let kind: DeviceKind
   private let config: UInt64
   private var common: UInt64 = 0
   private var notify: UInt64 = 0
@@ -31,7 +31,7 @@ package struct VirtioPCIDevice {
   private var specific: UInt64 = 0
 
   /// Finds the registers and switches them on.
-  package init(_ vfio: VFIODevice) throws {
+  init(_ vfio: VFIODevice) throws {
     self.vfio = vfio
     config = try vfio.region(7).offset
     let identity = try vfio.read(config, byteCount: 4)
@@ -50,7 +50,7 @@ package struct VirtioPCIDevice {
   }
 
   /// A session with a device that nothing was said to yet.
-  package static func session(_ vfio: VFIODevice) throws -> DeviceSession<VirtioPCIDevice> {
+  static func session(_ vfio: VFIODevice) throws -> DeviceSession<VirtioPCIDevice> {
     // The IOMMU is what keeps memory out of the device's reach: VFIOStart requires ACCESS_PLATFORM.
     let device = try VirtioPCIDevice(vfio)
     return DeviceSession(device, kind: device.kind, platform: Platform(secure: false), resetPolls: 1_000_000)
@@ -85,12 +85,12 @@ package struct VirtioPCIDevice {
   }
 
   /// Bytes of the device's own configuration.
-  package func configuration(_ byteCount: Int) throws -> [UInt8] {
+  func configuration(_ byteCount: Int) throws -> [UInt8] {
     try (0..<UInt64(byteCount)).map { UInt8(truncatingIfNeeded: try vfio.read(specific + $0, byteCount: 1)) }
   }
 
   /// Entries of a queue at most; 0 where there is no such queue (4.1.4.3).
-  package func queueLimit(_ queue: Int) throws -> Int {
+  func queueLimit(_ queue: Int) throws -> Int {
     try select(queue)
     return Int(try vfio.read(common + 24, byteCount: 2))
   }
@@ -131,19 +131,19 @@ package struct VirtioPCIDevice {
 }
 
 /// Descriptors, and what driver and device tell each other, of a split or a packed ring.
-package typealias VFIORingAddresses = (GuestPhysicalAddress, GuestPhysicalAddress, GuestPhysicalAddress)
+typealias VFIORingAddresses = (GuestPhysicalAddress, GuestPhysicalAddress, GuestPhysicalAddress)
 
 /// How driver and device wake each other for one queue.
 ///
 /// One thread's at a time; the thread that starts it sees to that.
-package final class VFIOPort: @unchecked Sendable {
+final class VFIOPort: @unchecked Sendable {
   private let doorbell: VFIODoorbell
   private let queue: UInt16
   private let interrupt: EventDoorbell?
   /// Looks in a row that found nothing.
   private var idleLooks = 0
   /// How often an interrupt ended the thread's sleep.
-  package private(set) var wakeUps = 0
+  private(set) var wakeUps = 0
 
   // So many looks before the CPU is given away: another queue's thread, or the device, may need it.
   private static let looks = 1_000
@@ -179,7 +179,7 @@ package final class VFIOPort: @unchecked Sendable {
 
 extension VirtioPCIDevice: DeviceTransport {
   /// Reads both halves of the device's features (4.1.4.3).
-  package func offeredFeatures() throws(TransportError) -> VirtioFeatures {
+  func offeredFeatures() throws(TransportError) -> VirtioFeatures {
     try access("reading the features") { () throws(VFIOError) in
       var offered: UInt64 = 0
       for half in 0..<UInt32(2) {
@@ -191,7 +191,7 @@ extension VirtioPCIDevice: DeviceTransport {
   }
 
   /// Writes both halves of the driver's features.
-  package func writeAcceptedFeatures(_ features: VirtioFeatures) throws(TransportError) {
+  func writeAcceptedFeatures(_ features: VirtioFeatures) throws(TransportError) {
     try access("writing the features") { () throws(VFIOError) in
       for half in 0..<UInt32(2) {
         try vfio.write(half, common + 8, byteCount: 4)
@@ -201,14 +201,14 @@ extension VirtioPCIDevice: DeviceTransport {
   }
 
   /// Reads the device's status (2.1).
-  package func status() throws(TransportError) -> DeviceStatus {
+  func status() throws(TransportError) -> DeviceStatus {
     try access("reading the status") { () throws(VFIOError) in
       DeviceStatus(rawValue: UInt8(truncatingIfNeeded: try vfio.read(common + 20, byteCount: 1)))
     }
   }
 
   /// Writes the device's status; 0 resets it (4.1.4.3.2).
-  package func writeStatus(_ status: DeviceStatus) throws(TransportError) {
+  func writeStatus(_ status: DeviceStatus) throws(TransportError) {
     try access("writing the status") { () throws(VFIOError) in
       try vfio.write(UInt32(status.rawValue), common + 20, byteCount: 1)
     }
@@ -232,7 +232,7 @@ extension DeviceSession<VirtioPCIDevice> {
   ///   - interrupts: for each what its MSI-X vector rings; empty: the driver polls.
   /// - Returns: each queue's doorbell.
   /// - Throws: ``BenchError``, ``VFIOError``.
-  package mutating func start(
+  mutating func start(
     size: Int, _ rings: [VFIORingAddresses], interrupts: [EventDoorbell] = []
   ) throws -> [VFIOPort] {
     var ports: [VFIOPort] = []
@@ -245,7 +245,7 @@ extension DeviceSession<VirtioPCIDevice> {
   }
 
   /// What a step that failed means for a run: something that this machine's device cannot do, or a check that failed.
-  package func refusal(_ error: NegotiationError) -> BenchError {
+  func refusal(_ error: NegotiationError) -> BenchError {
     let address = transport.vfio.address
     return switch error {
     // Without it the device would take guest-physical addresses past the IOMMU, or none at all.

@@ -2,10 +2,10 @@ import BenchHarness
 
 /// Everything `ringbench check` found.
 package struct CheckReport: Encodable {
-  private var schema = 2
+  private let schema = 2
   /// The CPUs it was asked about.
   let cpus: [Int]
-  package let findings: [CheckFinding]
+  let findings: [CheckFinding]
 
   /// What a look at those CPUs found.
   package init(cpus: [Int], findings: [CheckFinding]) {

@@ -14,47 +14,47 @@ package struct Comparison: Codable, Equatable, Sendable {
   }
 
   package struct Row: Codable, Equatable, Sendable {
-    package var name: String
-    package var ring: RingLayout?
-    package var path: DMAPath?
-    package var direction: DMADirection?
-    package var bytes: Int?
-    package var isolated: Bool?
-    package var labels: [String: String]
-    package var placement: PlacementClass
+    package let name: String
+    let ring: RingLayout?
+    let path: DMAPath?
+    let direction: DMADirection?
+    let bytes: Int?
+    let isolated: Bool?
+    let labels: [String: String]
+    let placement: PlacementClass
     /// Medians over all runs of a side, in nanoseconds.
-    package var nsOfA: Double?
-    package var nsOfB: Double?
+    let nsOfA: Double?
+    let nsOfB: Double?
     /// B's time by A's: above 1 B is slower.
-    package var timeRatio: Estimate?
+    let timeRatio: Estimate?
     /// The same for what the times are compared with in their own run: direct, a ring's floor, or for direct all other
     /// rows.
-    package var relativeRatio: Estimate?
+    let relativeRatio: Estimate?
     /// The largest run's median by the smallest's, less 1; with several runs on a side.
-    package var spreadOfA: Double?
-    package var spreadOfB: Double?
+    let spreadOfA: Double?
+    let spreadOfB: Double?
     /// The larger one of both ratios' tests, corrected for the number of rows (Holm).
-    package var p: Double?
-    package var verdict: Verdict
+    let p: Double?
+    var verdict: Verdict
     /// What differs, where rows cannot be compared.
-    package var reason: String?
+    let reason: String?
   }
 
-  package var schema = ResultDocument.schemaNumber
-  package var sideA: [String]
-  package var sideB: [String]
+  var schema = ResultDocument.schemaNumber
+  let sideA: [String]
+  let sideB: [String]
   /// Relative; as asked for.
-  package var threshold: Double
+  let threshold: Double
   /// Raised to what these runs differ by without a cause.
-  package var appliedThreshold: Double
-  package var rows: [Row]
+  let appliedThreshold: Double
+  let rows: [Row]
 
   package func rows(_ verdict: Verdict) -> [Row] { rows.filter { $0.verdict == verdict } }
 }
 
 /// One side of a comparison.
 package struct ComparedSide: Sendable {
-  package let names: [String]
+  let names: [String]
   package let runs: [ResultDocument]
 
   package init(_ runs: [(name: String, document: ResultDocument)]) {

@@ -81,7 +81,7 @@ extension Comparison {
   }
 
   /// The verdict in one sentence.
-  package var summary: String {
+  var summary: String {
     let counts = [Verdict.slower, .faster].map { "\(rows($0).count) \($0.rawValue)" }
     var text = "Of \(rows.count) rows \(counts.joined(separator: ", ")), \(rows(.same).count) the same (~) within "
     text += "\(fixed(appliedThreshold * 100, 1)) %"

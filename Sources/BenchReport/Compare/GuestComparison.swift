@@ -11,23 +11,23 @@ package struct GuestComparison: Codable, Equatable, Sendable {
   }
 
   package struct Row: Codable, Equatable, Sendable {
-    package var name: String
+    package let name: String
     /// `write`, `read` or `exchange`.
-    package var operation: String
+    package let operation: String
     /// Instructions of the guest's kernel, a request: medians of a side's runs, and the extremes of their boots.
-    package var instructionsOfA: Estimate
-    package var instructionsOfB: Estimate
+    let instructionsOfA: Estimate
+    let instructionsOfB: Estimate
     /// B's by A's.
-    package var ratio: Double
-    package var verdict: Verdict
+    let ratio: Double
+    let verdict: Verdict
   }
 
-  package var schema = ResultDocument.schemaNumber
-  package var sideA: [String]
-  package var sideB: [String]
+  var schema = ResultDocument.schemaNumber
+  var sideA: [String]
+  var sideB: [String]
   /// Relative; as asked for.
-  package var threshold: Double
-  package var rows: [Row]
+  var threshold: Double
+  var rows: [Row]
 
   /// - Throws: ``BenchError`` when no row was counted on both sides, or the runs are not about the same thing.
   package init(_ a: ComparedSide, _ b: ComparedSide, threshold: Double) throws(BenchError) {

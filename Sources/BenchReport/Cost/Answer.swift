@@ -2,13 +2,13 @@ import BenchPlan
 import RingKit
 
 /// What a `cost` run answers: how much a forced IOMMU costs, by direct and by bouncing.
-package enum Answer {
+enum Answer {
   static let nothing = "Nothing was measured: no slice was kept."
   /// What is compared: two prices of a forced IOMMU, and what stands in for one.
   private static let compared: [DMAPath] = [.iommuStrict, .iommuLazy, .swiotlb]
 
   /// At most 30 words, of the class with most slices or of `placement`.
-  package static func sentence(_ document: ResultDocument, in placement: PlacementClass? = nil) -> String {
+  static func sentence(_ document: ResultDocument, in placement: PlacementClass? = nil) -> String {
     guard let placement = placement ?? document.mainClass else { return nothing }
     let rows = document.rows(in: placement)
     func times(_ path: DMAPath, _ ratio: (ResultRow) -> Estimate?) -> String? {
@@ -71,16 +71,16 @@ package enum Answer {
   }
 
   /// A path as tables name it.
-  package static func name(_ path: DMAPath, _ price: String?, isolated: Bool) -> String {
+  static func name(_ path: DMAPath, _ price: String?, isolated: Bool) -> String {
     path.name + (price.map { " (\($0))" } ?? "") + (isolated ? " (isolated)" : "")
   }
 }
 
 /// A ratio of times, as every table has it: `2.94 (2.90-2.98)`.
-package enum Ratio {
-  package static func digits(_ value: Double) -> String { NumberText.fixed(value, value < 99.5 ? 2 : 0) }
+enum Ratio {
+  static func digits(_ value: Double) -> String { NumberText.fixed(value, value < 99.5 ? 2 : 0) }
 
-  package static func text(_ ratio: Estimate?) -> String {
+  static func text(_ ratio: Estimate?) -> String {
     guard let ratio else { return "-" }
     guard ratio.low != ratio.high else { return digits(ratio.median) }
     return "\(digits(ratio.median)) (\(digits(ratio.low))-\(digits(ratio.high)))"

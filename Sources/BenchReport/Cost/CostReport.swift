@@ -51,7 +51,7 @@ extension ResultRow {
 package struct CostReport: SlicedReport {
   let machine: Machine
   let parameters: CostParameters
-  package let results: [ResultRow]
+  let results: [ResultRow]
   let slicesDroppedBy: [DropReason: Int]
   /// Where ring and payload lay.
   package var memory: [MemoryPlacement] = []

@@ -19,12 +19,12 @@ package struct ConformRow: Encodable {
     case notApplicable = "not applicable"
   }
 
-  package let rule: String
-  package let ring: String
-  package let features: String
-  package let check: String
-  package let verdict: Verdict
-  package let note: String?
+  let rule: String
+  let ring: String
+  let features: String
+  let check: String
+  let verdict: Verdict
+  let note: String?
 
   package init(rule: String, ring: String, features: String, check: String, verdict: Verdict, note: String?) {
     (self.rule, self.ring, self.features, self.check) = (rule, ring, features, check)
@@ -34,7 +34,7 @@ package struct ConformRow: Encodable {
 
 /// What came of each check of a back-end, or of a front-end.
 package struct ConformReport: Encodable {
-  private var schema = 1
+  private let schema = 1
   private let version = Version.ringKit
   /// What was checked: `device`, or `driver`.
   private let checked: String

@@ -74,7 +74,7 @@ package final class DriveReport: Encodable {
     }
   }
 
-  package let machine: Machine
+  let machine: Machine
   let parameters: DriveParameters
   package let interrupted: Bool
   @Null package var failure: Failure?

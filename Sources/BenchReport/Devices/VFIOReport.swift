@@ -40,7 +40,7 @@ package final class VFIOReport: Encodable {
     let frames: Pass?
   }
 
-  package let machine: Machine
+  let machine: Machine
   let parameters: VFIOParameters
   /// `virtio-blk` or `virtio-net`.
   let device: String

@@ -50,7 +50,7 @@ package enum JSONValue: Codable, Equatable, Sendable {
 
 extension JSONValue {
   /// What encoding a value gives.
-  package static func of(_ value: some Encodable) throws(BenchError) -> JSONValue {
+  static func of(_ value: some Encodable) throws(BenchError) -> JSONValue {
     do {
       return try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
     } catch {
@@ -59,25 +59,25 @@ extension JSONValue {
   }
 
   /// The value of that type whose JSON this is.
-  package func decoded<Value: Decodable>(_ type: Value.Type) throws -> Value {
+  func decoded<Value: Decodable>(_ type: Value.Type) throws -> Value {
     try JSONDecoder().decode(type, from: JSONEncoder().encode(self))
   }
 
   package subscript(_ key: String) -> JSONValue? { object?[key] }
 
-  package var object: [String: JSONValue]? {
+  var object: [String: JSONValue]? {
     if case .object(let object) = self { object } else { nil }
   }
-  package var array: [JSONValue]? {
+  var array: [JSONValue]? {
     if case .array(let array) = self { array } else { nil }
   }
-  package var string: String? {
+  var string: String? {
     if case .string(let string) = self { string } else { nil }
   }
-  package var bool: Bool? {
+  var bool: Bool? {
     if case .bool(let bool) = self { bool } else { nil }
   }
-  package var number: Double? {
+  var number: Double? {
     switch self {
     case .integer(let integer): Double(integer)
     case .unsigned(let unsigned): Double(unsigned)
@@ -85,12 +85,12 @@ extension JSONValue {
     default: nil
     }
   }
-  package var integer: Int? {
+  var integer: Int? {
     if case .integer(let integer) = self { integer } else { nil }
   }
 
   /// On one line, as a message quotes it.
-  package var text: String {
+  var text: String {
     switch self {
     case .null: "null"
     case .bool(let bool): "\(bool)"

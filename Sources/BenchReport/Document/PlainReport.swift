@@ -2,7 +2,7 @@ import BenchPlan
 import RingKit
 
 /// A report of counts and of figures that no other command has: its rows become a document's rows by their own names.
-package protocol PlainReport: MeasuredReport, Encodable {
+protocol PlainReport: MeasuredReport, Encodable {
   var machine: Machine { get }
   /// What its rows are.
   static var kind: ResultRow.Kind { get }
@@ -13,8 +13,8 @@ package protocol PlainReport: MeasuredReport, Encodable {
 }
 
 extension PlainReport {
-  package static var dimensions: Set<String> { [] }
-  package static var rowsKey: String { "results" }
+  static var dimensions: Set<String> { [] }
+  static var rowsKey: String { "results" }
 
   package func document(_ run: RunRecord) throws(BenchError) -> ResultDocument {
     var fields = try JSONValue.of(self).object ?? [:]
@@ -97,35 +97,35 @@ extension ResultFigure {
 }
 
 extension DriveReport: PlainReport {
-  package static var kind: ResultRow.Kind { .device }
+  static var kind: ResultRow.Kind { .device }
   package var emptiness: String? { nil }
 }
 
 extension VFIOReport: PlainReport {
-  package static var kind: ResultRow.Kind { .device }
+  static var kind: ResultRow.Kind { .device }
   package var seed: UInt64? { parameters.seed }
 }
 
 extension GuestReport: PlainReport {
-  package static var kind: ResultRow.Kind { .guest }
-  package static var dimensions: Set<String> { ["bytes"] }
+  static var kind: ResultRow.Kind { .guest }
+  static var dimensions: Set<String> { ["bytes"] }
 }
 
 extension ExhaustReport: PlainReport {
-  package static var kind: ResultRow.Kind { .exhaust }
-  package static var dimensions: Set<String> { ["bytes", "poolBytes", "areas"] }
+  static var kind: ResultRow.Kind { .exhaust }
+  static var dimensions: Set<String> { ["bytes", "poolBytes", "areas"] }
 }
 
 extension SimulateReport: PlainReport {
-  package static var kind: ResultRow.Kind { .prediction }
-  package static var dimensions: Set<String> { ["cpus"] }
+  static var kind: ResultRow.Kind { .prediction }
+  static var dimensions: Set<String> { ["cpus"] }
   package var seed: UInt64? { parameters.seed }
 }
 
 extension TopologyReport: PlainReport {
-  package static var kind: ResultRow.Kind { .roundTrip }
-  package static var rowsKey: String { "roundTrip" }
-  package static var dimensions: Set<String> { ["driverCPU", "deviceCPU"] }
+  static var kind: ResultRow.Kind { .roundTrip }
+  static var rowsKey: String { "roundTrip" }
+  static var dimensions: Set<String> { ["driverCPU", "deviceCPU"] }
   package var interrupted: Bool { Interrupt.isRequested }
 }
 

@@ -6,40 +6,38 @@ import RingKit
 ///
 /// `bench-results/schema/result.schema.json` has each field with its unit. What does not apply is left out of the JSON.
 package struct ResultDocument: Codable, Equatable, Sendable {
-  package static let schemaNumber = 2
+  static let schemaNumber = 2
 
-  package var schema = Self.schemaNumber
+  var schema = Self.schemaNumber
   package var run: RunRecord
-  package var machine: Machine
+  var machine: Machine
   /// What the command was asked for, by its own names.
-  package var parameters: [String: JSONValue] = [:]
-  package var results: [ResultRow] = []
+  var parameters: [String: JSONValue] = [:]
+  var results: [ResultRow] = []
   /// Of a sweep: two paths over all sizes.
-  package var crossovers: [Crossover]?
+  var crossovers: [Crossover]?
   /// Where ring and payload lay.
-  package var memory: [MemoryPlacement]?
+  var memory: [MemoryPlacement]?
   /// What a command has beyond rows, by its own names.
-  package var details: [String: JSONValue]?
+  var details: [String: JSONValue]?
   /// Slices of all rows that did not count.
-  package var slicesDroppedBy: [DropReason: Int]?
+  var slicesDroppedBy: [DropReason: Int]?
   package var warnings: [ResultWarning] = []
   /// The finding in words; computed from the rows.
-  package var answer: String?
-
-  package init(run: RunRecord, machine: Machine) { (self.run, self.machine) = (run, machine) }
+  var answer: String?
 }
 
 extension ResultDocument {
-  package func has(_ kind: ResultWarning.Kind) -> Bool { warnings.contains { $0.kind == kind } }
+  func has(_ kind: ResultWarning.Kind) -> Bool { warnings.contains { $0.kind == kind } }
 
   package mutating func warn(_ kind: ResultWarning.Kind, _ text: String?) {
     if let text { warnings.append(ResultWarning(kind: kind, text: text)) }
   }
 
-  package var isDisturbed: Bool { has(.disturbed) }
+  var isDisturbed: Bool { has(.disturbed) }
 
   /// The class with most slices; `nil` where no row has slices in one.
-  package var mainClass: PlacementClass? {
+  var mainClass: PlacementClass? {
     PlacementClass.main(
       results.compactMap { row in row.placement.map { ($0.class, row.slicesKept ?? 0) } }.filter { $0.1 > 0 })
   }
@@ -74,71 +72,58 @@ package struct ResultWarning: Codable, Equatable, Sendable {
 
   package var kind: Kind
   package var text: String
-
-  package init(kind: Kind, text: String) { (self.kind, self.text) = (kind, text) }
 }
 
 /// One run of one command: where, when, with what.
 package struct RunRecord: Codable, Equatable, Sendable {
   /// UTC, ISO 8601: `2026-11-29T05:12:00Z`.
-  package var startedAt: String
-  package var durationSeconds: Double
+  var startedAt: String
+  var durationSeconds: Double = 0
   /// Left out with `--anonymous`.
-  package var host: String?
+  var host: String?
   /// `cost`, `ring`, `sweep` and so on.
   package var subcommand: String
   /// As typed, quoted for a shell.
-  package var command: String
+  var command: String
   /// What ringbench was built from; `unknown` where the build was not told, with `-dirty` where files had been changed.
-  package var commit: String
-  package var version: String
-  package var toolchain: String
+  var commit: String
+  var version: String
+  var toolchain: String
   /// Whether the build was optimised; else its times say nothing.
-  package var optimised: Bool
+  var optimised: Bool = true
   /// Of everything random; as text, because not every reader of JSON has integers of 64 bits.
-  package var seed: String?
+  var seed: String?
   /// Processes that wanted a CPU, averaged over a minute.
-  package var loadBefore: Double?
-  package var loadAfter: Double?
-
-  package init(
-    startedAt: String, durationSeconds: Double = 0, host: String? = nil, subcommand: String, command: String,
-    commit: String, version: String, toolchain: String, optimised: Bool = true, seed: String? = nil,
-    loadBefore: Double? = nil, loadAfter: Double? = nil
-  ) {
-    (self.startedAt, self.durationSeconds, self.host) = (startedAt, durationSeconds, host)
-    (self.subcommand, self.command, self.commit, self.version) = (subcommand, command, commit, version)
-    (self.toolchain, self.optimised, self.seed) = (toolchain, optimised, seed)
-    (self.loadBefore, self.loadAfter) = (loadBefore, loadAfter)
-  }
+  var loadBefore: Double?
+  var loadAfter: Double?
 }
 
 /// Two paths over all sizes, on one ring, in one direction and one placement class.
 package struct Crossover: Codable, Equatable, Sendable {
   /// A size at which one overtakes the other.
   package struct Meeting: Codable, Equatable, Sendable {
-    package var bytes: Estimate
+    package let bytes: Estimate
     /// The sizes that were measured on both sides of it.
-    package var between: [Int]
-    package var cheaperBelow: DMAPath
-    package var cheaperAbove: DMAPath
+    let between: [Int]
+    package let cheaperBelow: DMAPath
+    let cheaperAbove: DMAPath
   }
 
-  package var ring: RingLayout
-  package var direction: DMADirection
-  package var placement: PlacementClass
-  package var paths: [DMAPath]
+  let ring: RingLayout
+  let direction: DMADirection
+  let placement: PlacementClass
+  let paths: [DMAPath]
   /// The smallest and the largest at which both were measured.
-  package var sizes: [Int]
-  package var meetings: [Meeting]
+  let sizes: [Int]
+  let meetings: [Meeting]
   /// The path that is cheaper at every size that tells, if there is one.
-  package var cheaperThroughout: DMAPath?
+  let cheaperThroughout: DMAPath?
   /// Bytes, by what the two cost without a ring, where one copies and the other maps.
-  package var predictedBytes: Double?
+  let predictedBytes: Double?
   /// The same with the search for a slot.
-  package var predictedBytesWithSearch: Double?
+  let predictedBytesWithSearch: Double?
   /// The prediction as a sentence, also where there is no such size.
-  package var predicted: [String]?
+  var predicted: [String]?
 }
 
 extension ResultDocument {

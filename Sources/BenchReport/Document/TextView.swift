@@ -5,8 +5,8 @@ package struct TextView: Sendable {
   /// `nil`: the class with most slices.
   package var shownClass: PlacementClass?
   /// Every table, not only the answer.
-  package var isFull = false
-  package var width = TextWidth.standard
+  var isFull = false
+  var width = TextWidth.standard
 
   package init(shownClass: PlacementClass? = nil, isFull: Bool = false, width: Int = TextWidth.standard) {
     (self.shownClass, self.isFull, self.width) = (shownClass, isFull, width)

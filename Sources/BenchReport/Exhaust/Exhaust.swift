@@ -88,7 +88,7 @@ package struct ExhaustRow: Encodable, Sendable {
   let delivered: Int
   let bytesVerified: Int
   // A run that did not recover has no rows: it ends with exit code 1.
-  private var recovered = true
+  private let recovered = true
   /// What every map failed with, where no retry helps; the queue went on with smaller buffers then.
   @Null var error: String?
 
@@ -114,9 +114,9 @@ package struct ExhaustRow: Encodable, Sendable {
 
 /// Everything `ringbench exhaust` found.
 package final class ExhaustReport: Encodable {
-  package let machine: Machine
+  let machine: Machine
   let parameters: ExhaustParameters
-  package let results: [ExhaustRow]
+  let results: [ExhaustRow]
   package let interrupted: Bool
 
   package init(machine: Machine, parameters: ExhaustParameters, rows: [ExhaustRow], interrupted: Bool) {

@@ -3,7 +3,7 @@ import BenchHarness
 /// Percentiles as HdrHistogram's plotter reads them: a file for each row that has them.
 package enum PercentileExport {
   /// Texts and their paths: `path` for one row, with the row's name before the ending for several.
-  package static func files(_ documents: [ResultDocument], at path: String) -> [(path: String, text: String)] {
+  static func files(_ documents: [ResultDocument], at path: String) -> [(path: String, text: String)] {
     var found: [(name: String, text: String)] = []
     for row in documents.flatMap(\.results) {
       guard let text = row.latency?.buckets?.percentileText, !text.isEmpty else { continue }

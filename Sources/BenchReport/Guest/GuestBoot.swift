@@ -2,13 +2,13 @@ import BenchPlan
 
 /// One boot: what both sides counted.
 package struct GuestBoot: Sendable {
-  package let guest: GuestCase
-  package let console: GuestConsole
-  package let device: DeviceCounts
+  let guest: GuestCase
+  let console: GuestConsole
+  let device: DeviceCounts
   /// Instructions of each pass of the load, by the plugin; empty where there was none.
-  package let counted: [CountedPass]
+  let counted: [CountedPass]
   /// The same by kernel function, where that was asked for.
-  package let functions: [[FunctionCount]]
+  let functions: [[FunctionCount]]
 
   /// - Throws: ``BenchError/check(_:)`` where the plugin's passes are not those of the load, or the functions do not
   ///   add up to the kernel's instructions.

@@ -39,20 +39,20 @@ package struct LoadPass: Sendable {
 /// What a guest said on its serial line (Scripts/guest/init and load.sh say what can stand there).
 package struct GuestConsole: Sendable {
   /// The kernel's release, and the hypervisor it found: `none` under software emulation.
-  package var kernel = ""
-  package var hypervisor = "none"
+  var kernel = ""
+  var hypervisor = "none"
   /// Character i is the device's feature bit i, after negotiation.
-  package var features = ""
+  var features = ""
   package var domainType = ""
   /// Of the load whose times or instructions are wanted: writes, then reads; or frames.
   package var passes: [LoadPass] = []
   /// Of the load after it, whose trace events the kernel counted; empty where there was none.
   package var traced: [LoadPass] = []
   /// Trace events of the guest's kernel, counted.
-  package var events: [String: Int] = [:]
+  var events: [String: Int] = [:]
   /// Bounce slots in use when the load was over, and how many there are.
   package var slotsLeft: Int?
-  package var slotCount: Int?
+  var slotCount: Int?
   /// Bytes of the kernel's symbols, which the guest wrote to the start of its disk.
   package var symbolBytes: Int?
   /// Lines of the kernel's log that speak of faults.

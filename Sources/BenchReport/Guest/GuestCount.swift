@@ -2,21 +2,21 @@ import BenchHarness
 import RingKit
 
 /// Instructions of one pass of the load, as the plugin counted them (Scripts/guest/count.c has the format).
-package struct CountedPass: Equatable, Sendable {
+struct CountedPass: Equatable, Sendable {
   /// Instructions that begin at one address of the kernel and run to the next branch.
-  package struct Block: Equatable, Sendable {
-    package let address: UInt64
-    package let instructions: Int
+  struct Block: Equatable, Sendable {
+    let address: UInt64
+    let instructions: Int
     /// Elements that repeated string instructions moved beyond the first.
-    package let repeats: Int
+    let repeats: Int
   }
 
   /// `write`, `read` or `exchange`.
-  package let operation: String
-  package let kernel: Int
-  package let user: Int
-  package let kernelRepeats: Int
-  package let userRepeats: Int
+  let operation: String
+  let kernel: Int
+  let user: Int
+  let kernelRepeats: Int
+  let userRepeats: Int
   /// Those of the kernel that ran; empty where functions were not asked for.
   package fileprivate(set) var blocks: [Block] = []
 
@@ -38,7 +38,7 @@ package struct CountedPass: Equatable, Sendable {
 /// What the plugin wrote during one boot.
 package struct GuestCount: Sendable {
   /// The passes that came to their end, in order.
-  package private(set) var passes: [CountedPass] = []
+  private(set) var passes: [CountedPass] = []
 
   /// Takes the plugin's lines apart.
   ///

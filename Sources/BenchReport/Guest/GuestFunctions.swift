@@ -2,12 +2,12 @@ import BenchHarness
 import RingKit
 
 /// A function of the guest's kernel.
-package struct KernelFunction: Hashable, Sendable {
-  package let name: String
+struct KernelFunction: Hashable, Sendable {
+  let name: String
   /// The module it is in; `nil` of the kernel itself.
-  package let module: String?
+  let module: String?
 
-  package init(name: String, module: String? = nil) { (self.name, self.module) = (name, module) }
+  init(name: String, module: String? = nil) { (self.name, self.module) = (name, module) }
 }
 
 /// The kernel's own table of functions: /proc/kallsyms of the guest that was counted.
@@ -32,10 +32,10 @@ package struct KernelSymbols: Sendable {
     (addresses, functions) = (found.map(\.address), found.map(\.function))
   }
 
-  package var count: Int { functions.count }
+  var count: Int { functions.count }
 
   /// The function that holds an address, which is the last one that begins at or below it; `nil` below the first.
-  package func function(at address: UInt64) -> KernelFunction? {
+  func function(at address: UInt64) -> KernelFunction? {
     var (low, high) = (0, addresses.count)
     while low < high {
       let middle = (low + high) / 2
@@ -46,7 +46,7 @@ package struct KernelSymbols: Sendable {
 }
 
 /// What a kernel function is for, on the way of a request.
-package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
+enum FunctionGroup: String, CaseIterable, Codable, Sendable {
   case ring
   case dmaMapping
   case iovaAllocation
@@ -64,7 +64,7 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
   /// The system call, pinning of user pages, and all else.
   case rest
 
-  package var title: String {
+  var title: String {
     switch self {
     case .ring: "ring"
     case .dmaMapping: "DMA mapping"
@@ -83,7 +83,7 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
   }
 
   /// By the beginning of the name, without leading underscores: the longest one that fits decides, then the module.
-  package static func of(_ function: KernelFunction) -> FunctionGroup {
+  static func of(_ function: KernelFunction) -> FunctionGroup {
     let name = function.name.drop { $0 == "_" }
     var best: (group: FunctionGroup, length: Int)?
     for (group, beginnings) in beginnings {
@@ -204,17 +204,17 @@ package enum FunctionGroup: String, CaseIterable, Codable, Sendable {
 }
 
 /// Instructions of one function during one pass.
-package struct FunctionCount: Encodable, Sendable {
-  package let function: String
-  package let group: FunctionGroup
+struct FunctionCount: Encodable, Sendable {
+  let function: String
+  let group: FunctionGroup
   /// Of the whole pass.
-  package internal(set) var instructions: Int
-  package internal(set) var repeats: Int
+  var instructions: Int
+  var repeats: Int
 
   /// The blocks of a pass by function, the one with the most instructions first.
   ///
   /// - Throws: ``BenchError/check(_:)`` where the functions do not make up the kernel's instructions within 1 %.
-  package static func of(_ pass: CountedPass, _ symbols: KernelSymbols) throws(BenchError) -> [FunctionCount] {
+  static func of(_ pass: CountedPass, _ symbols: KernelSymbols) throws(BenchError) -> [FunctionCount] {
     var counts: [KernelFunction: FunctionCount] = [:]
     for block in pass.blocks {
       guard let function = symbols.function(at: block.address) else { continue }

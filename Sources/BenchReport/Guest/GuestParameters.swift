@@ -15,7 +15,7 @@ package enum GuestSetting: String, CaseIterable, Encodable, Sendable, NamedChoic
 
   package static let noun = "setting"
 
-  package var hasIOMMU: Bool { self == .forcedStrict || self == .forcedLazy }
+  var hasIOMMU: Bool { self == .forcedStrict || self == .forcedLazy }
   /// Whether the device must have agreed to the platform's rules.
   package var hasAccessPlatform: Bool { self != .direct }
 
@@ -141,7 +141,7 @@ package struct GuestCase: Hashable, Sendable {
   /// Threads of the load, each with one request outstanding; frames that are sent before they are taken back.
   package let depth: Int
 
-  package init(_ setting: GuestSetting, _ ring: RingLayout, bytes: Int, depth: Int, device: GuestDevice = .blk) {
+  init(_ setting: GuestSetting, _ ring: RingLayout, bytes: Int, depth: Int, device: GuestDevice = .blk) {
     (self.device, self.setting, self.ring, self.bytes, self.depth) = (device, setting, ring, bytes, depth)
   }
 

@@ -1,7 +1,7 @@
 import BenchPlan
 
 /// One combination: a setting on a ring with requests of one size and depth, and what both sides counted in its boots.
-package struct GuestRow: Encodable, Sendable {
+struct GuestRow: Encodable, Sendable {
   /// Writes, reads or exchanged frames; times where those mean something, else instructions.
   struct Pass: Encodable, Sendable {
     /// Of all boots.
@@ -98,7 +98,7 @@ package struct GuestRow: Encodable, Sendable {
   private(set) var asExpected: Bool?
 
   /// `nil` without a boot.
-  package init?(_ boots: [GuestBoot], _ architecture: GuestArchitecture, areTimes: Bool) {
+  init?(_ boots: [GuestBoot], _ architecture: GuestArchitecture, areTimes: Bool) {
     guard let first = boots.first else { return nil }
     let guest = first.guest
     (guestDevice, self.architecture, setting) = (guest.device, architecture, guest.setting)
@@ -175,7 +175,7 @@ package struct GuestRow: Encodable, Sendable {
 
 /// Everything `ringbench guest` found.
 package final class GuestReport: Encodable {
-  package let machine: Machine
+  let machine: Machine
   let parameters: GuestParameters
   let accelerator: GuestAccelerator
   /// Why times are missing; `nil` under KVM.

@@ -2,7 +2,7 @@ import BenchPlan
 
 /// A result and the name of the file it came from.
 package struct NamedResult: Sendable {
-  package let name: String
+  let name: String
   package let document: ResultDocument
 
   package init(name: String, document: ResultDocument) { (self.name, self.document) = (name, document) }

@@ -99,8 +99,8 @@ extension ResultRow {
 package struct RingReport: SlicedReport {
   let machine: Machine
   let parameters: RingParameters
-  package let results: [ResultRow]
-  package let slicesDroppedBy: [DropReason: Int]
+  let results: [ResultRow]
+  let slicesDroppedBy: [DropReason: Int]
   /// So many slices were disturbed that these had to count, too.
   let disturbed: Bool
   package let interrupted: Bool

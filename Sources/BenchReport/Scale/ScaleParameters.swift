@@ -43,9 +43,9 @@ package struct ScaleParameters: Encodable, Sendable {
 
   /// Where buffers outstanding and a batch do not grow.
   package static let depth = 64
-  package static let batch = 16
+  static let batch = 16
   /// The pool that all points bounce through.
-  package static let poolMebibytes = 64
+  static let poolMebibytes = 64
 
   // Lists in the JSON, as other commands have them.
   package var direction: DMADirection {
@@ -104,9 +104,9 @@ package struct ScaleParameters: Encodable, Sendable {
 
 /// One value on one axis, on one ring.
 package struct ScalePoint: Hashable, Sendable {
-  package let axis: ScaleAxis
-  package let value: Int
-  package let ring: RingLayout
+  let axis: ScaleAxis
+  let value: Int
+  let ring: RingLayout
 
   package init(axis: ScaleAxis, value: Int, ring: RingLayout) {
     (self.axis, self.value, self.ring) = (axis, value, ring)
@@ -115,8 +115,8 @@ package struct ScalePoint: Hashable, Sendable {
 
 /// A path at a point: what is told apart in the results.
 package struct ScaleKey: Hashable, Sendable {
-  package let point: ScalePoint
-  package let path: DMAPath
+  let point: ScalePoint
+  let path: DMAPath
 
   package init(_ point: ScalePoint, _ path: DMAPath) { (self.point, self.path) = (point, path) }
 }

@@ -3,10 +3,10 @@ import RingKit
 
 /// A path on so many CPUs that share its lock: simulated in virtual time from primitives measured here.
 package struct ScalePrediction: Sendable {
-  package let path: DMAPath
-  package let model: LockModel
-  package let result: SimulationResult
-  package let queues: Int
+  let path: DMAPath
+  let model: LockModel
+  let result: SimulationResult
+  let queues: Int
 
   package init(path: DMAPath, model: LockModel, queues: Int, result: SimulationResult) {
     (self.path, self.model, self.queues, self.result) = (path, model, queues, result)
@@ -32,8 +32,8 @@ extension LockModel {
 package struct ScaleReport: SlicedReport {
   let machine: Machine
   let parameters: ScaleParameters
-  package let results: [ResultRow]
-  package let slicesDroppedBy: [DropReason: Int]
+  let results: [ResultRow]
+  let slicesDroppedBy: [DropReason: Int]
   let disturbed: Bool
   package let interrupted: Bool
 

@@ -33,7 +33,7 @@ package enum Shape: String, CaseIterable, Encodable, Sendable, NamedChoice {
     }
   }
 
-  package var expectation: String {
+  var expectation: String {
     switch self {
     case .ladder:
       "direct > identity > lazy > strict > emulated vIOMMU; strict at 0.4 to 0.75 of lazy's throughput for "
@@ -114,8 +114,8 @@ package struct ShapeParameters: Encodable, Sendable {
 package struct ShapeConditions: Sendable {
   package var placement: PlacementClass?
   package var roundTrip: Double?
-  package var slicesDroppedBy: [DropReason: Int] = [:]
-  package var isDisturbed = false
+  var slicesDroppedBy: [DropReason: Int] = [:]
+  var isDisturbed = false
 
   package init(
     placement: PlacementClass? = nil, roundTrip: Double? = nil, slicesDroppedBy: [DropReason: Int] = [:],
@@ -128,8 +128,8 @@ package struct ShapeConditions: Sendable {
 
 /// A run seen in the one class that a shape is told for.
 package struct ShapeRun: Sendable {
-  package let paired: PairedRun
-  package let placement: PlacementClass?
+  let paired: PairedRun
+  let placement: PlacementClass?
 
   package init(paired: PairedRun, placement: PlacementClass?) {
     self.paired = paired

@@ -34,13 +34,13 @@ package struct ShapeResult: Encodable, Sendable {
   let published: [PublishedFigure]
   private(set) var verdict = Verdict.cannotBeShown
   /// One sentence or two, with the figures that decided.
-  package private(set) var why = ""
+  private(set) var why = ""
   /// `nil` where there are counts alone: they are the same wherever the CPUs are.
   @Null private(set) var placement: PlacementFigure?
   private var slicesDroppedBy = DropReason.counts([:])
   private(set) var disturbed = false
   /// Whether a price that cannot be measured here was added.
-  package var injected = false
+  let injected = false
   /// The figures' names in the order they were added, predicted and measured ones alike.
   private(set) var names: [String] = []
 
@@ -115,9 +115,9 @@ extension ShapesReport {
 
 /// Everything `ringbench shapes` found.
 package final class ShapesReport: Encodable {
-  package let machine: Machine
+  let machine: Machine
   let parameters: ShapeParameters
-  package let shapes: [ShapeResult]
+  let shapes: [ShapeResult]
   package let interrupted: Bool
 
   package init(machine: Machine, parameters: ShapeParameters, shapes: [ShapeResult], interrupted: Bool) {

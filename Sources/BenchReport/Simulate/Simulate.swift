@@ -27,7 +27,7 @@ package struct SimulateParameters: Encodable, Sendable {
 
 /// One prediction: a model on a number of CPUs.
 package struct SimulateRow: Encodable, Sendable {
-  private var simulated = true
+  private let simulated = true
   let model: LockModel
   let cpus: Int
   @Figure var operationsPerSecond: Double
@@ -54,7 +54,7 @@ package struct SimulateRow: Encodable, Sendable {
 /// A prediction beside what real threads did at the same locks, in operations a second of all of them.
 package struct SimulateCheck: Encodable, Sendable {
   // The prediction is; what it is held against is not, and says so in its name.
-  private var simulated = true
+  private let simulated = true
   let model: LockModel
   let cpus: Int
   @Figure var predictedOperationsPerSecond: Double
@@ -84,12 +84,12 @@ package struct SimulateCheck: Encodable, Sendable {
 
 /// Everything `ringbench simulate` predicts, and what it rests on.
 package final class SimulateReport: Encodable {
-  private var simulated = true
-  package let machine: Machine
+  private let simulated = true
+  let machine: Machine
   let parameters: SimulateParameters
   let primitives: PrimitiveTable
-  package let results: [SimulateRow]
-  package let checks: [SimulateCheck]
+  let results: [SimulateRow]
+  let checks: [SimulateCheck]
   package let interrupted: Bool
 
   package init(

@@ -5,8 +5,8 @@ import RingKit
 package struct PathPair: Sendable {
   /// What their own costs predict, where one copies and the other maps.
   package struct Prediction: Sendable {
-    package var bytes: Double?
-    package var bytesWithOverhead: Double?
+    package let bytes: Double?
+    package let bytesWithOverhead: Double?
     /// Both, for people.
     let texts: [String]
   }
@@ -58,7 +58,7 @@ package struct PathPair: Sendable {
   package var copies: Int { paths[0].copies(direction) ?? paths[1].copies(direction) ?? 1 }
 
   /// As a document has it.
-  package var crossover: Crossover {
+  var crossover: Crossover {
     Crossover(
       ring: ring, direction: direction, placement: placement, paths: paths, sizes: sizes, meetings: crossovers,
       cheaperThroughout: cheaperThroughout, predictedBytes: predicted?.bytes,
@@ -70,7 +70,7 @@ package struct PathPair: Sendable {
 
 extension Crossover {
   /// One line for people, without the names.
-  package var sentence: String {
+  var sentence: String {
     guard meetings.isEmpty else {
       return meetings.map {
         "\($0.cheaperBelow.name) below, \($0.cheaperAbove.name) above \(grouped(Int($0.bytes.median))) bytes"

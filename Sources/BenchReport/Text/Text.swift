@@ -88,7 +88,7 @@ package enum TextWidth {
   }
 
   /// The text with every line that is too long broken at blanks; what follows is indented as the line was, and by two.
-  package static func fit(_ text: String, _ width: Int) -> String {
+  static func fit(_ text: String, _ width: Int) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       line.count <= width ? String(line) : broken(line, width)
     }.joined(separator: "\n")

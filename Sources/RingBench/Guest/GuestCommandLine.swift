@@ -110,7 +110,7 @@ struct GuestPaths {
   let kernel: String
   let initramfs: String
   /// `nil` where instructions cannot be counted.
-  var plugin: String?
+  let plugin: String?
   /// Sockets, logs and the disk.
   let directory: String
 

@@ -74,8 +74,8 @@ struct SweepMeasurement {
 
   /// A path and a size, whatever the ring and the direction.
   private struct Size: Hashable {
-    var path: DMAPath
-    var bytes: Int
+    let path: DMAPath
+    let bytes: Int
   }
 
   /// What is compared with each other: the paths of one ring, size and direction.

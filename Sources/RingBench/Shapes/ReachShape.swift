@@ -14,8 +14,8 @@ struct ReachShape {
 
   /// What is compared: a working set on small pages, and the largest on 2 MiB pages.
   private struct Point {
-    var pages: Int
-    var isLarge: Bool
+    let pages: Int
+    let isLarge: Bool
     var misses: Double { isLarge || pages <= ReachShape.entries ? 0 : 1 }
     var name: String { "\(NumberText.bytes(pages << 12))\(isLarge ? " on 2 MiB pages" : "")" }
   }
