@@ -4,7 +4,7 @@ import RingKit
 import RingPlatform
 
 /// What a `cost` run measures: parsed, checked against the machine, free of the command line.
-package struct CostParameters: Codable, Sendable {
+package struct CostParameters: Codable, SliceSettings, Sendable {
   package var rings: [RingLayout] = RingLayout.allCases
   /// As asked for; `direct` is measured as the baseline in any case.
   package var paths: [DMAPath] = DMAPath.allCases

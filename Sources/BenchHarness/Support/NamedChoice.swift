@@ -23,7 +23,7 @@ extension NamedChoice {
 
   /// Comma lists, given once or repeatedly.
   package static func parse(list: [String]) throws(BenchError) -> [Self] {
-    try ListArgument.parse(list, ifEmpty: "an empty list of \(noun)s; choose from: \(names)", Self.parse(_:))
+    try ListArgument.parse(list, Self.parse(_:))
   }
 
   /// The same, or `none` alone.
@@ -50,9 +50,9 @@ package enum ListArgument {
     return elements
   }
 
-  /// Each element taken for itself; one that comes twice, and an empty list, are refused.
+  /// Each element taken for itself; one that comes twice is refused.
   package static func parse<Value: Equatable>(
-    _ arguments: [String], ifEmpty refusal: String, _ parse: (String) throws(BenchError) -> Value
+    _ arguments: [String], _ parse: (String) throws(BenchError) -> Value
   ) throws(BenchError) -> [Value] {
     var values: [Value] = []
     for text in try elements(arguments) {
@@ -60,8 +60,30 @@ package enum ListArgument {
       guard !values.contains(value) else { throw .usage("'\(text)' is in the list twice") }
       values.append(value)
     }
-    guard !values.isEmpty else { throw .usage(refusal) }
     return values
+  }
+
+  /// Whole numbers of a range; `noun` says in a refusal what they count.
+  package static func numbers(
+    _ arguments: [String], _ range: ClosedRange<Int>, _ option: String, of noun: String = ""
+  ) throws(BenchError) -> [Int] {
+    try parse(arguments) { text throws(BenchError) in
+      guard let number = Int(text), range.contains(number) else {
+        throw .usage("\(option) is \(range.lowerBound) to \(range.upperBound)\(noun), not '\(text)'")
+      }
+      return number
+    }
+  }
+
+  /// Numbers of bytes that fit, or the refusal of one that does not.
+  package static func bytes(
+    _ arguments: [String], where fits: (Int) -> Bool, else refusal: (String) -> String
+  ) throws(BenchError) -> [Int] {
+    try parse(arguments) { text throws(BenchError) in
+      let bytes = try ByteCount.parse(text)
+      guard fits(bytes) else { throw .usage(refusal(text)) }
+      return bytes
+    }
   }
 }
 

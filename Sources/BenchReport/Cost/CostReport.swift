@@ -136,6 +136,11 @@ package protocol MeasuredReport {
   func document(_ run: RunRecord) throws(BenchError) -> ResultDocument
 }
 
+/// One whose text needs neither a document nor a class to show.
+package protocol TextReport: MeasuredReport {
+  func text() -> String
+}
+
 extension MeasuredReport {
   package var emptiness: String? { nil }
   package var seed: UInt64? { nil }

@@ -2,7 +2,7 @@ import BenchPlan
 import RingKit
 
 /// A report of counts and of figures that no other command has: its rows become a document's rows by their own names.
-protocol PlainReport: MeasuredReport, Encodable {
+protocol PlainReport: TextReport, Encodable {
   var machine: Machine { get }
   /// What its rows are.
   static var kind: ResultRow.Kind { get }
@@ -129,7 +129,7 @@ extension TopologyReport: PlainReport {
   package var interrupted: Bool { Interrupt.isRequested }
 }
 
-extension ShapesReport: MeasuredReport {
+extension ShapesReport: TextReport {
   package var seed: UInt64? { parameters.seed }
 
   /// A row for each figure, predicted and measured; the verdicts stand in the details.

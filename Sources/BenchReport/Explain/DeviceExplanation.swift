@@ -42,7 +42,7 @@ package struct DeviceExplanation: Codable, Sendable {
   /// Those with the names or numbers given, in that order; all kinds for an empty list.
   package static func find(_ arguments: [String]) throws(BenchError) -> [DeviceExplanation] {
     guard !arguments.isEmpty else { return DeviceKind.allCases.map { DeviceExplanation($0) } }
-    let kinds = try ListArgument.parse(arguments, ifEmpty: "an empty list of kinds of device") {
+    let kinds = try ListArgument.parse(arguments) {
       name throws(BenchError) in
       guard let kind = DeviceKind(name: name) ?? UInt32(name).flatMap({ DeviceKind(rawValue: $0) }) else {
         throw .usage("there is no kind of device '\(name)'; 'ringbench explain --device' lists them")

@@ -68,7 +68,7 @@ package enum PathExplanations {
   /// Those with the names given, in that order; all of them for an empty list.
   package static func find(_ arguments: [String]) throws(BenchError) -> [PathExplanation] {
     guard !arguments.isEmpty else { return all }
-    let found = try ListArgument.parse(arguments, ifEmpty: "an empty list of paths") { name throws(BenchError) in
+    let found = try ListArgument.parse(arguments) { name throws(BenchError) in
       guard let index = all.firstIndex(where: { $0.path == name }) else {
         throw .usage("there is no path '\(name)'; choose from: \(names)")
       }

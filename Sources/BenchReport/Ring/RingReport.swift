@@ -11,30 +11,22 @@ import RingKit
 }
 
 /// What a `ring` run measures: parsed and checked, free of the command line.
-package struct RingParameters: Encodable, Sendable {
+package struct RingParameters: SliceSettings, Sendable {
   /// The points that are possible, in the order they were asked for.
   @Counted package var points: [RingPoint]
   /// How many of the combinations asked for no ring can hold.
-  package var impossible: Int
-  package var driverCPU: Int
-  package var deviceCPU: Int
-  package var slices: Int
-  package var sliceMilliseconds: Double
-  /// Seconds of the whole run, what is set up and calibrated included.
-  package var timeLimit: Double
+  package let impossible: Int
+  package var driverCPU = 0
+  package var deviceCPU = 1
+  package var slices = 0
+  package var sliceMilliseconds = 0.0
+  package var timeLimit = 0.0
   /// Round trips recorded for each point with one buffer outstanding.
-  package var roundTrips: Int
-  package var seed: UInt64
+  package let roundTrips: Int
+  package var seed: UInt64 = 1
 
-  package init(
-    points: [RingPoint], impossible: Int, driverCPU: Int, deviceCPU: Int, slices: Int, sliceMilliseconds: Double,
-    timeLimit: Double, roundTrips: Int, seed: UInt64
-  ) {
-    self.points = points
-    self.impossible = impossible
-    (self.driverCPU, self.deviceCPU) = (driverCPU, deviceCPU)
-    (self.slices, self.sliceMilliseconds, self.timeLimit) = (slices, sliceMilliseconds, timeLimit)
-    (self.roundTrips, self.seed) = (roundTrips, seed)
+  package init(_ points: [RingPoint], impossible: Int, roundTrips: Int) {
+    (self.points, self.impossible, self.roundTrips) = (points, impossible, roundTrips)
   }
 }
 

@@ -19,7 +19,7 @@ package enum ScaleAxis: String, CaseIterable, Codable, Sendable, NamedChoice {
 }
 
 /// What a `scale` run measures: parsed, checked against the machine, free of the command line.
-package struct ScaleParameters: Encodable, Sendable {
+package struct ScaleParameters: SliceSettings, Sendable {
   package var axes: [ScaleAxis] = ScaleAxis.allCases
   package var rings: [RingLayout] = [.split]
   package var paths: [DMAPath] = [.direct, .swiotlb, .iommuStrict, .iommuLazy]
@@ -85,7 +85,7 @@ package struct ScaleParameters: Encodable, Sendable {
     (cost.rings, cost.paths, cost.sizes, cost.directions) = ([point.ring], paths, [bytes], [direction])
     (cost.queueSize, cost.depth, cost.batch) = (256, Self.depth, Self.batch)
     cost.swiotlbMebibytes = Self.poolMebibytes
-    (cost.driverCPU, cost.deviceCPU, cost.seed) = (driverCPU, deviceCPU, seed)
+    cost.take(self)
     switch point.axis {
     case .queueSize: cost.queueSize = point.value
     case .mappings: (cost.queueSize, cost.depth) = (SizeLimits.powerOfTwo(atLeast: mappings.max() ?? 1), point.value)

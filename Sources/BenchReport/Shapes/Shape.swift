@@ -72,7 +72,7 @@ enum Verdict: String, Encodable, Sendable {
 }
 
 /// What `shapes` was asked for: parsed and checked, free of the command line.
-package struct ShapeParameters: Encodable, Sendable {
+package struct ShapeParameters: SliceSettings, Sendable {
   package var shapes: [Shape] = Shape.allCases
   package var ring = RingLayout.split
   package var driverCPU = 0
@@ -100,12 +100,7 @@ package struct ShapeParameters: Encodable, Sendable {
     cost.rings = [ring]
     cost.paths = [.direct]
     cost.directions = [.deviceReadable]
-    cost.driverCPU = driverCPU
-    cost.deviceCPU = deviceCPU
-    cost.slices = slices
-    cost.sliceMilliseconds = sliceMilliseconds
-    cost.timeLimit = timeLimit
-    cost.seed = seed
+    cost.take(self)
     return cost
   }
 }

@@ -91,6 +91,12 @@ package struct OutputFile: Sendable {
   private let target: String
   private let isDirect: Bool
 
+  /// The file of an option that may be absent.
+  package static func checked(_ path: String?) throws(BenchError) -> OutputFile? {
+    guard let path else { return nil }
+    return try OutputFile(checking: path)
+  }
+
   /// Refuses a path that could not be written.
   package init(checking path: String) throws(BenchError) {
     guard !path.isEmpty else { throw .usage("--output needs a file name") }

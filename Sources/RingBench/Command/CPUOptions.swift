@@ -34,16 +34,6 @@ struct CPUOptions: ParsableArguments {
 
 /// What several commands refuse in the same words.
 enum OptionCheck {
-  static func slices(_ slices: Int, milliseconds: Double, timeLimit: Double) throws(BenchError) {
-    try (1...100_000).check(slices, "--slices")
-    guard (0.1...10_000).contains(milliseconds) else {
-      throw .usage("--slice-ms is 0.1 to 10000, not \(milliseconds)")
-    }
-    guard (0.1...1e6).contains(timeLimit) else {
-      throw .usage("--time-limit is 0.1 to 1000000 seconds, not \(timeLimit)")
-    }
-  }
-
   /// Bytes of a block request.
   static func sectors(_ text: String, upTo most: (bytes: Int, name: String)) throws(BenchError) -> Int {
     let bytes = try ByteCount.parse(text)
@@ -60,6 +50,16 @@ enum SocketPath {
   static func check(_ path: String, _ option: String) throws(BenchError) {
     guard (1...107).contains(path.utf8.count) else {
       throw .usage("a socket's path has 1 to 107 bytes, not \(path.utf8.count) (\(option))")
+    }
+  }
+}
+
+extension ClosedRange where Bound == Double {
+  /// Refuses a number that an option does not take; both ends are told without a fraction of 0.
+  func check(_ number: Double, _ option: String) throws(BenchError) {
+    let text = { (bound: Double) in Int(exactly: bound).map { "\($0)" } ?? "\(bound)" }
+    guard contains(number) else {
+      throw .usage("\(option) is \(text(lowerBound)) to \(text(upperBound)), not \(number)")
     }
   }
 }

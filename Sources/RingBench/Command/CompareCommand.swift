@@ -52,8 +52,7 @@ struct CompareCommand: ParsableCommand {
     }
     var failing: FailOn?
     if let failOn { failing = try FailOn.parse(failOn) }
-    var file: OutputFile?
-    if let output { file = try OutputFile(checking: output) }
+    let file = try OutputFile.checked(output)
     let destination = ReportDestination(format: try OutputFormat.parse(ofReport: format), file: file, textFile: nil)
     let (a, b) = try sides()
     if a.runs.first?.run.subcommand == "guest" {

@@ -40,8 +40,7 @@ struct ConformCommand: ParsableCommand {
     }
     try (10...600_000).check(what.timeoutMs, "--timeout-ms")
     let (socket, isOfDriver) = try what.otherEnd(kind)
-    var file: OutputFile?
-    if let output = destination.output { file = try OutputFile(checking: output) }
+    let file = try OutputFile.checked(destination.output)
     let outcomes = isOfDriver ? try watch(kind, socket) : try drive(kind, socket)
     let report = ConformReport(
       socket: socket, isOfDriver: isOfDriver, kind: kind.rawValue, isHostile: what.hostile,

@@ -22,20 +22,11 @@ struct CostCommand: ParsableCommand {
   @OptionGroup var options: CostOptions
 
   func run() throws {
-    let start = RunStart(of: "cost")
-    let destination = try options.report.destination()
-    let shown = try options.shownClass.shown()
-    let machine = Machine.read()
-    let parameters = try options.parameters(on: machine)
-    let baselines = try options.baselines.prepare("cost", parameters)
-    let (_, document) = try destination.write(
-      start, cpus: [parameters.driverCPU, parameters.deviceCPU]
-    ) { progress in
+    try options.output.run("cost") { machine throws(BenchError) in
+      try options.parameters(on: machine)
+    } _: { parameters, machine, progress throws(BenchError) in
       try CostMeasurement(parameters, machine).run(progress: progress)
-    } text: { _, document, width in
-      document.text(options.shownClass.view(of: document, shown, width: width, isQuiet: destination.isQuiet))
     }
-    try baselines.finish(document, destination)
   }
 }
 #endif

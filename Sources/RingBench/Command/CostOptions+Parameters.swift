@@ -25,13 +25,9 @@ extension CostOptions {
     parameters.pageSize = try PageChoice.parse(memory.pageSize)
     parameters.touch = try PayloadTouch.parse(expert.touch)
     parameters.retpoline = expert.retpoline
-    parameters.seed = expert.seed
     parameters.queueSize = try SizeLimits.queueSize(what.queueSize, for: parameters.rings)
     try outstanding(&parameters)
-    try OptionCheck.slices(duration.slices, milliseconds: duration.sliceMs, timeLimit: duration.timeLimit)
-    (parameters.slices, parameters.sliceMilliseconds) = (duration.slices, duration.sliceMs)
-    parameters.timeLimit = duration.timeLimit
-    (parameters.driverCPU, parameters.deviceCPU) = try cpus.pair(on: machine)
+    try parameters.set(duration, cpus, seed: expert.seed, on: machine)
     parameters.ringNode = try node(memory.ringNode, option: "--ring-node", on: machine)
     parameters.payloadNode = try node(memory.payloadNode, option: "--payload-node", on: machine)
     guard (1...65_536).contains(expert.iotlbSets), expert.iotlbSets & (expert.iotlbSets - 1) == 0 else {
@@ -59,11 +55,10 @@ extension CostOptions {
   }
 
   private func sizes() throws(BenchError) -> [Int] {
-    try ListArgument.parse(what.size, ifEmpty: "an empty list of sizes; write for example --size 1500,4096") {
-      text throws(BenchError) in
-      let bytes = try ByteCount.parse(text)
-      guard bytes > 0 else { throw .usage("a buffer of 0 bytes carries nothing; --size starts at 1") }
-      return bytes
+    try ListArgument.bytes(what.size) {
+      $0 > 0
+    } else: { _ in
+      "a buffer of 0 bytes carries nothing; --size starts at 1"
     }
   }
 

@@ -9,13 +9,11 @@ import RingKit
 /// Values are taken unconditionally: `--depth -1` is a wrong depth, not a missing one followed by an option.
 struct CostOptions: ParsableArguments {
   @OptionGroup(title: OptionTitle.what) var what: WhatOptions
-  @OptionGroup(title: OptionTitle.duration) var duration: DurationOptions
+  @OptionGroup(title: OptionTitle.duration) var duration: DurationOptions<CostDuration>
   @OptionGroup(title: OptionTitle.location) var cpus: CPUOptions
   @OptionGroup(title: OptionTitle.location) var memory: MemoryOptions
   @OptionGroup(title: OptionTitle.location) var isolation: IsolationOptions
-  @OptionGroup(title: OptionTitle.output) var report: ReportOptions
-  @OptionGroup(title: OptionTitle.output) var shownClass: ClassOptions
-  @OptionGroup(title: OptionTitle.output) var baselines: BaselineOptions
+  @OptionGroup(title: OptionTitle.output) var output: SliceOutput
   @OptionGroup(title: OptionTitle.expert) var expert: ExpertOptions
   @OptionGroup(title: OptionTitle.expert) var iommu: IOMMUOptions
 }
@@ -83,16 +81,49 @@ struct WhatOptions: ParsableArguments {
   var queues = 1
 }
 
-/// How often and how long.
-struct DurationOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and calibrated included.")
-  var timeLimit = 45.0
+/// What a command measures for where its options do not say otherwise, and the words for it.
+protocol DurationDefaults {
+  static var slices: Int { get }
+  static var milliseconds: Double { get }
+  static var seconds: Double { get }
+  static var unit: String { get }
+  static var whole: String { get }
+}
 
-  @Option(parsing: .unconditional, help: "Slices of each combination of ring, path, direction and size.")
-  var slices = 100
+/// How often and how long.
+enum CostDuration: DurationDefaults {
+  static let (slices, milliseconds, seconds) = (100, 3.0, 45.0)
+  static let (unit, whole) = (
+    "combination of ring, path, direction and size", "everything, what is set up and calibrated included"
+  )
+}
+
+/// How often and how long.
+struct DurationOptions<Defaults: DurationDefaults>: ParsableArguments {
+  @Option(parsing: .unconditional, help: "Slices of each \(Defaults.unit).")
+  var slices = Defaults.slices
 
   @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
-  var sliceMs = 3.0
+  var sliceMs = Defaults.milliseconds
+
+  @Option(parsing: .unconditional, help: "Seconds for \(Defaults.whole).")
+  var timeLimit = Defaults.seconds
+}
+
+extension SliceSettings {
+  /// Takes what the options say, on this machine, or the one reason why they mean nothing.
+  mutating func set<Defaults>(
+    _ duration: DurationOptions<Defaults>, _ cpus: CPUOptions, seed: UInt64, on machine: Machine
+  ) throws(BenchError) {
+    try (1...100_000).check(duration.slices, "--slices")
+    try (0.1...10_000).check(duration.sliceMs, "--slice-ms")
+    guard (0.1...1e6).contains(duration.timeLimit) else {
+      throw .usage("--time-limit is 0.1 to 1000000 seconds, not \(duration.timeLimit)")
+    }
+    (slices, sliceMilliseconds, timeLimit) = (duration.slices, duration.sliceMs, duration.timeLimit)
+    (driverCPU, deviceCPU) = try cpus.pair(on: machine)
+    self.seed = seed
+  }
 }
 
 /// Where memory lies, and which threads there are.

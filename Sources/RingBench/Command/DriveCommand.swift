@@ -29,10 +29,8 @@ struct DriveCommand: ParsableCommand {
     let destination = try report.destination()
     let parameters = try what.parameters()
     let machine = Machine.read()
-    let (report, _) = try destination.write(start) { progress in
+    let report = try destination.write(start) { progress in
       try DriveMeasurement(parameters, machine, progress).run()
-    } text: { report, _, _ in
-      report.text()
     }
     if let failure = report.failure { throw failure.error }
   }

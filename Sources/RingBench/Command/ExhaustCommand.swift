@@ -31,8 +31,6 @@ struct ExhaustCommand: ParsableCommand {
     let parameters = try what.parameters(cpus, on: machine)
     try destination.write(start, cpus: [parameters.driverCPU], areTimes: false) { progress in
       try ExhaustMeasurement(parameters, machine).run(progress: progress)
-    } text: { report, _, _ in
-      report.text()
     }
   }
 }
@@ -88,21 +86,27 @@ struct ExhaustOptions: ParsableArguments {
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
     if !direction.isEmpty { parameters.directions = try DMADirection.parse(list: direction) }
     if !pool.isEmpty {
-      parameters.pools = try ListArgument.parse(pool, ifEmpty: "--pool has an empty list", Self.poolBytes)
+      parameters.pools = try ListArgument.bytes(pool) {
+        $0 > 0 && $0 % SwiotlbPool.maximumMappingByteCount == 0 && $0 <= Self.mostBytes
+      } else: {
+        "a pool is 256 KiB to 1 GiB in whole segments of 256 KiB, not \($0)"
+      }
     }
     if !size.isEmpty {
-      parameters.sizes = try ListArgument.parse(size, ifEmpty: "--size has an empty list", Self.bufferBytes)
+      parameters.sizes = try ListArgument.bytes(size) {
+        (1...(16 << 20)).contains($0)
+      } else: {
+        "--size is 1 byte to 16 MiB, not \($0)"
+      }
     }
     if !depth.isEmpty {
-      parameters.depths = try ListArgument.parse(depth, ifEmpty: "--depth has an empty list") {
-        text throws(BenchError) in
+      parameters.depths = try ListArgument.parse(depth) { text throws(BenchError) in
         guard let number = Int(text), number > 0 else { throw .usage("--depth is a number from 1 on, not '\(text)'") }
         return number
       }
     }
-    parameters.areas = try ListArgument.parse(
-      swiotlbAreas.isEmpty ? ["1", "per-cpu"] : swiotlbAreas, ifEmpty: "--swiotlb-areas has an empty list"
-    ) { text throws(BenchError) in
+    parameters.areas = try ListArgument.parse(swiotlbAreas.isEmpty ? ["1", "per-cpu"] : swiotlbAreas) {
+      text throws(BenchError) in
       if text == "per-cpu" { return machine.cpus.count }
       guard let number = Int(text), (1...128).contains(number) else {
         throw .usage("--swiotlb-areas is per-cpu or 1 to 128, not '\(text)'")
@@ -147,20 +151,6 @@ struct ExhaustOptions: ParsableArguments {
         )
       }
     }
-  }
-
-  private static func poolBytes(_ text: String) throws(BenchError) -> Int {
-    let bytes = try ByteCount.parse(text)
-    guard bytes > 0, bytes % SwiotlbPool.maximumMappingByteCount == 0, bytes <= mostBytes else {
-      throw .usage("a pool is 256 KiB to 1 GiB in whole segments of 256 KiB, not \(text)")
-    }
-    return bytes
-  }
-
-  private static func bufferBytes(_ text: String) throws(BenchError) -> Int {
-    let bytes = try ByteCount.parse(text)
-    guard (1...(16 << 20)).contains(bytes) else { throw .usage("--size is 1 byte to 16 MiB, not \(text)") }
-    return bytes
   }
 }
 #endif

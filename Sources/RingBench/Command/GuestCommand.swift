@@ -41,8 +41,6 @@ struct GuestCommand: ParsableCommand {
       kernel: kernel, initramfs: initramfs, plugin: plugin, parameters.architecture)
     try destination.write(start, areTimes: false) { progress in
       try GuestMeasurement(parameters, Machine.read()).run(files, progress: progress)
-    } text: { report, _, _ in
-      report.text()
     }
   }
 
@@ -148,8 +146,8 @@ struct GuestOptions: ParsableArguments {
     }
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
     if !size.isEmpty {
-      parameters.sizes = try ListArgument.parse(size, ifEmpty: "--size needs a number of bytes") {
-        text throws(BenchError) in try OptionCheck.sectors(text, upTo: (1 << 20, "1 MiB"))
+      parameters.sizes = try ListArgument.parse(size) { text throws(BenchError) in
+        try OptionCheck.sectors(text, upTo: (1 << 20, "1 MiB"))
       }
     }
     if !frame.isEmpty { parameters.frames = try Self.numbers(frame, "--frame", 60...1514) }
@@ -162,7 +160,7 @@ struct GuestOptions: ParsableArguments {
   private static func numbers(
     _ list: [String], _ option: String, _ range: ClosedRange<Int>
   ) throws(BenchError) -> [Int] {
-    try ListArgument.parse(list, ifEmpty: "\(option) needs a number") { text throws(BenchError) in
+    try ListArgument.parse(list) { text throws(BenchError) in
       guard let number = Int(text) else {
         throw .usage("\(option) is \(range.lowerBound) to \(range.upperBound), not \(text)")
       }

@@ -46,9 +46,7 @@ struct IOMMUOptions: ParsableArguments {
     case (.process, _?): throw .usage("--viommu-ns is the price of an injected exit; add --viommu-price injected")
     case (.injected, nil): throw .usage("an injected price must be given: add --viommu-ns")
     case (.injected, let price?):
-      guard (0...Self.mostNanoseconds).contains(price) else {
-        throw .usage("--viommu-ns is 0 to \(Self.mostNanoseconds), not \(price)")
-      }
+      try (0...Self.mostNanoseconds).check(price, "--viommu-ns")
       return price
     }
   }

@@ -33,7 +33,7 @@ struct ReportCommand: ParsableCommand {
 
   func run() throws {
     Interrupt.endAtOnce()
-    let file = try ResultInput.output(output)
+    let file = try OutputFile.checked(output)
     let page = ReportPage(try ResultInput.read(results))
     if let svgDir {
       guard unsafe mkdir(svgDir, 0o755) == 0 || errno == EEXIST else {
@@ -80,7 +80,7 @@ struct ConvertCommand: ParsableCommand {
 
   func run() throws {
     Interrupt.endAtOnce()
-    let file = try ResultInput.output(output)
+    let file = try OutputFile.checked(output)
     guard format != nil || hgrm != nil else { throw BenchError.usage("--format is missing: \(OutputFormat.names)") }
     let format = try format.map { try OutputFormat.parse($0) }
     let documents = try ResultInput.read(results).map(\.document)
@@ -115,11 +115,6 @@ enum ResultInput {
     if let first = refusals.first, found.isEmpty { throw first }
     for refusal in refusals { Progress().warn("left out: \(refusal.message)") }
     return found
-  }
-
-  static func output(_ path: String?) throws(BenchError) -> OutputFile? {
-    guard let path else { return nil }
-    return try OutputFile(checking: path)
   }
 
   private static func text(_ path: String) throws(BenchError) -> String {

@@ -1,6 +1,6 @@
 #if Bench
 import ArgumentParser
-import BenchHarness
+import BenchPlan
 import BenchReport
 import Glibc
 
@@ -32,11 +32,8 @@ struct ReportOptions: ParsableArguments {
   func destination(isResult: Bool = true) throws(BenchError) -> ReportDestination {
     let format = try isResult ? OutputFormat.parse(format) : .parse(ofReport: format)
     guard isResult || hgrm == nil else { throw .usage("--hgrm has nothing to write here: nothing is measured") }
-    // Not `map`: the checks throw a typed error.
-    var (file, textFile): (OutputFile?, OutputFile?)
-    if let output { file = try OutputFile(checking: output) }
-    if let textOutput { textFile = try OutputFile(checking: textOutput) }
-    if let hgrm { _ = try OutputFile(checking: hgrm) }
+    let (file, textFile) = (try OutputFile.checked(output), try OutputFile.checked(textOutput))
+    _ = try OutputFile.checked(hgrm)
     if let textFile, file.map({ $0.isSame(as: textFile) }) ?? textFile.isStandardOutput {
       throw .usage("--output and --text-output go to one file, \(textFile.path); name another for one of them")
     }
@@ -72,6 +69,32 @@ struct ClassOptions: ParsableArguments {
       view.shownClass = nil
     }
     return view
+  }
+}
+
+/// The output of a command that lets cases take turns in slices.
+struct SliceOutput: ParsableArguments {
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var shownClass: ClassOptions
+  @OptionGroup var baselines: BaselineOptions
+
+  /// All that such a command does; whatever can be refused is refused before anything is measured.
+  func run<Parameters: SliceSettings, Report: MeasuredReport>(
+    _ command: String, _ parameters: (Machine) throws(BenchError) -> Parameters,
+    _ measure: (Parameters, Machine, Progress) throws(BenchError) -> Report
+  ) throws {
+    let start = RunStart(of: command)
+    let destination = try report.destination()
+    let shown = try shownClass.shown()
+    let machine = Machine.read()
+    let parameters = try parameters(machine)
+    let baselines = try baselines.prepare(command, parameters)
+    let (_, document) = try destination.write(start, cpus: [parameters.driverCPU, parameters.deviceCPU]) {
+      try measure(parameters, machine, $0)
+    } text: { _, document, width in
+      document.text(shownClass.view(of: document, shown, width: width, isQuiet: destination.isQuiet))
+    }
+    try baselines.finish(document, destination)
   }
 }
 
@@ -116,6 +139,14 @@ extension ReportDestination {
     }
     if report.interrupted { Glibc.exit(Interrupt.exitCode) }
     return (report, document)
+  }
+
+  /// The same of a report that has its text itself.
+  @discardableResult
+  func write<Report: TextReport>(
+    _ start: RunStart, cpus: [Int]? = nil, areTimes: Bool = true, _ measure: (Progress) throws -> Report
+  ) throws -> Report {
+    try write(start, cpus: cpus, areTimes: areTimes, measure) { report, _, _ in report.text() }.report
   }
 }
 #endif

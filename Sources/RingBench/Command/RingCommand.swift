@@ -22,43 +22,26 @@ struct RingCommand: ParsableCommand {
       """)
 
   @OptionGroup(title: OptionTitle.what) var what: RingOptions
-  @OptionGroup(title: OptionTitle.duration) var duration: RingDuration
+  @OptionGroup(title: OptionTitle.duration) var duration: DurationOptions<RingDuration>
   @OptionGroup(title: OptionTitle.location) var cpus: CPUOptions
-  @OptionGroup(title: OptionTitle.output) var report: ReportOptions
-  @OptionGroup(title: OptionTitle.output) var shownClass: ClassOptions
-  @OptionGroup(title: OptionTitle.output) var baselines: BaselineOptions
+  @OptionGroup(title: OptionTitle.output) var output: SliceOutput
 
   func run() throws {
-    let start = RunStart(of: "ring")
-    let destination = try report.destination()
-    let shown = try shownClass.shown()
-    let machine = Machine.read()
-    let parameters = try what.parameters(duration, cpus, on: machine)
-    let baselines = try self.baselines.prepare("ring", parameters)
-    let (_, document) = try destination.write(
-      start, cpus: [parameters.driverCPU, parameters.deviceCPU]
-    ) { progress in
+    try output.run("ring") { machine throws(BenchError) in
+      try what.parameters(duration, cpus, on: machine)
+    } _: { parameters, machine, progress throws(BenchError) in
       if parameters.impossible > 0 {
         progress.warn("\(parameters.impossible) of the combinations fit into no ring and are left out")
       }
       return try RingMeasurement(parameters, machine).run(progress: progress)
-    } text: { _, document, width in
-      document.text(shownClass.view(of: document, shown, width: width, isQuiet: destination.isQuiet))
     }
-    try baselines.finish(document, destination)
   }
 }
 
 /// How often and how long.
-struct RingDuration: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Slices of each point.")
-  var slices = 150
-
-  @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
-  var sliceMs = 1.0
-
-  @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and calibrated included.")
-  var timeLimit = 45.0
+enum RingDuration: DurationDefaults {
+  static let (slices, milliseconds, seconds) = (150, 1.0, 45.0)
+  static let (unit, whole) = ("point", "everything, what is set up and calibrated included")
 }
 
 /// Which rings are measured, as text.
@@ -99,9 +82,8 @@ struct RingOptions: ParsableArguments {
 
   /// What the options mean on this machine, or the one reason why they mean nothing.
   func parameters(
-    _ duration: RingDuration, _ cpus: CPUOptions, on machine: Machine
+    _ duration: DurationOptions<RingDuration>, _ cpus: CPUOptions, on machine: Machine
   ) throws(BenchError) -> RingParameters {
-    try OptionCheck.slices(duration.slices, milliseconds: duration.sliceMs, timeLimit: duration.timeLimit)
     try (0...100_000_000).check(roundTrips, "--round-trips")
     let all = try combinations()
     let points = all.filter(\.isPossible)
@@ -111,19 +93,17 @@ struct RingOptions: ParsableArguments {
           + "a split queue is a power of two, and an indirect table needs a chain of 2 or more"
       )
     }
-    let (driver, device) = try cpus.pair(on: machine)
-    return RingParameters(
-      points: points, impossible: all.count - points.count, driverCPU: driver, deviceCPU: device,
-      slices: duration.slices,
-      sliceMilliseconds: duration.sliceMs, timeLimit: duration.timeLimit, roundTrips: roundTrips, seed: seed)
+    var parameters = RingParameters(points, impossible: all.count - points.count, roundTrips: roundTrips)
+    try parameters.set(duration, cpus, seed: seed, on: machine)
+    return parameters
   }
 
   private func combinations() throws(BenchError) -> [RingPoint] {
     let rings = ring.isEmpty ? RingLayout.allCases : try RingLayout.parse(list: ring)
     let orders = try Switch.parse(inOrder, or: [false, true])
-    let batches = try numbers(batch, or: [1, 32], 1...32_768, "--batch")
-    let sizes = try numbers(queueSize, or: [256], 1...32_768, "--queue-size")
-    let chains = try numbers(chain, or: [1], 1...LoadPlan.mostSegments, "--chain")
+    let batches = batch.isEmpty ? [1, 32] : try ListArgument.numbers(batch, 1...32_768, "--batch")
+    let sizes = queueSize.isEmpty ? [256] : try ListArgument.numbers(queueSize, 1...32_768, "--queue-size")
+    let chains = chain.isEmpty ? [1] : try ListArgument.numbers(chain, 1...LoadPlan.mostSegments, "--chain")
     let tables = try Switch.parse(indirect, or: [false])
     let events = try Switch.parse(eventIdx, or: [false])
     let modes = notification.isEmpty ? [NotificationMode.polling] : try NotificationMode.parse(list: notification)
@@ -159,18 +139,6 @@ struct RingOptions: ParsableArguments {
       if !depths.contains(depth) { depths.append(depth) }
     }
     return depths
-  }
-
-  private func numbers(
-    _ arguments: [String], or standard: [Int], _ range: ClosedRange<Int>, _ option: String
-  ) throws(BenchError) -> [Int] {
-    guard !arguments.isEmpty else { return standard }
-    return try ListArgument.parse(arguments, ifEmpty: "an empty list for \(option)") { text throws(BenchError) in
-      guard let number = Int(text), range.contains(number) else {
-        throw .usage("\(option) is \(range.lowerBound) to \(range.upperBound), not '\(text)'")
-      }
-      return number
-    }
   }
 }
 

@@ -25,40 +25,23 @@ struct ScaleCommand: ParsableCommand {
       """)
 
   @OptionGroup(title: OptionTitle.what) var what: ScaleOptions
-  @OptionGroup(title: OptionTitle.duration) var duration: ScaleDuration
+  @OptionGroup(title: OptionTitle.duration) var duration: DurationOptions<ScaleDuration>
   @OptionGroup(title: OptionTitle.location) var cpus: CPUOptions
-  @OptionGroup(title: OptionTitle.output) var report: ReportOptions
-  @OptionGroup(title: OptionTitle.output) var shownClass: ClassOptions
-  @OptionGroup(title: OptionTitle.output) var baselines: BaselineOptions
+  @OptionGroup(title: OptionTitle.output) var output: SliceOutput
 
   func run() throws {
-    let start = RunStart(of: "scale")
-    let destination = try report.destination()
-    let shown = try shownClass.shown()
-    let machine = Machine.read()
-    let parameters = try what.parameters(duration, cpus, on: machine)
-    let baselines = try self.baselines.prepare("scale", parameters)
-    let (_, document) = try destination.write(
-      start, cpus: [parameters.driverCPU, parameters.deviceCPU]
-    ) { progress in
+    try output.run("scale") { machine throws(BenchError) in
+      try what.parameters(duration, cpus, on: machine)
+    } _: { parameters, machine, progress throws(BenchError) in
       try ScaleMeasurement(parameters, machine).run(progress: progress)
-    } text: { _, document, width in
-      document.text(shownClass.view(of: document, shown, width: width, isQuiet: destination.isQuiet))
     }
-    try baselines.finish(document, destination)
   }
 }
 
 /// How often and how long.
-struct ScaleDuration: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Slices of each point.")
-  var slices = 100
-
-  @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
-  var sliceMs = 2.0
-
-  @Option(parsing: .unconditional, help: "Seconds for everything, what is set up and simulated included.")
-  var timeLimit = 45.0
+enum ScaleDuration: DurationDefaults {
+  static let (slices, milliseconds, seconds) = (100, 2.0, 45.0)
+  static let (unit, whole) = ("point", "everything, what is set up and simulated included")
 }
 
 /// The paths that are measured here.
@@ -117,9 +100,8 @@ struct ScaleOptions: ParsableArguments {
 
   /// What the options mean on this machine, or the one reason why they mean nothing.
   func parameters(
-    _ duration: ScaleDuration, _ cpus: CPUOptions, on machine: Machine
+    _ duration: DurationOptions<ScaleDuration>, _ cpus: CPUOptions, on machine: Machine
   ) throws(BenchError) -> ScaleParameters {
-    try OptionCheck.slices(duration.slices, milliseconds: duration.sliceMs, timeLimit: duration.timeLimit)
     var parameters = ScaleParameters()
     if !axis.isEmpty { parameters.axes = try ScaleAxis.parse(list: axis) }
     if !ring.isEmpty { parameters.rings = try RingLayout.parse(list: ring) }
@@ -128,15 +110,22 @@ struct ScaleOptions: ParsableArguments {
     parameters.bytes = try ByteCount.parse(size)
     try (1...4_096).check(parameters.bytes, "--size")
     if !queueSize.isEmpty {
-      parameters.queueSizes = try numbers(queueSize, ScaleParameters.depth...32_768, "--queue-size")
+      parameters.queueSizes = try ListArgument.numbers(queueSize, ScaleParameters.depth...32_768, "--queue-size")
+        .sorted()
       for size in parameters.queueSizes { _ = try SizeLimits.queueSize(size, for: parameters.rings) }
     }
-    if !mappings.isEmpty { parameters.mappings = try numbers(mappings, 1...16_384, "--mappings") }
-    if !queues.isEmpty { parameters.queueCounts = try numbers(queues, 1...16, "--queues") }
-    if !memory.isEmpty { parameters.memoryBytes = try memorySizes() }
-    (parameters.slices, parameters.sliceMilliseconds) = (duration.slices, duration.sliceMs)
-    (parameters.timeLimit, parameters.seed) = (duration.timeLimit, seed)
-    (parameters.driverCPU, parameters.deviceCPU) = try cpus.pair(on: machine)
+    if !mappings.isEmpty {
+      parameters.mappings = try ListArgument.numbers(mappings, 1...16_384, "--mappings").sorted()
+    }
+    if !queues.isEmpty { parameters.queueCounts = try ListArgument.numbers(queues, 1...16, "--queues").sorted() }
+    if !memory.isEmpty {
+      parameters.memoryBytes = try ListArgument.bytes(memory) {
+        (1 << 20...64 << 30).contains($0) && $0 % 4_096 == 0
+      } else: {
+        "--memory is 1 MiB to 64 GiB in whole pages, not \($0)"
+      }.sorted()
+    }
+    try parameters.set(duration, cpus, seed: seed, on: machine)
     let others = machine.cpus.filter { ![parameters.driverCPU, parameters.deviceCPU].contains($0) }
     let wanted = (parameters.queueCounts.max() ?? 1) - 1
     parameters.otherCPUs = (0..<min(wanted, others.count / 2)).map {
@@ -152,27 +141,6 @@ struct ScaleOptions: ParsableArguments {
         "scale does not measure \(path.name); choose from: \(ScalePaths.all.map(\.name).joined(separator: ", "))")
     }
     return paths
-  }
-
-  private func numbers(
-    _ list: [String], _ range: ClosedRange<Int>, _ option: String
-  ) throws(BenchError) -> [Int] {
-    try ListArgument.parse(list, ifEmpty: "an empty list for \(option)") { text throws(BenchError) in
-      guard let number = Int(text), range.contains(number) else {
-        throw .usage("\(option) is \(range.lowerBound) to \(range.upperBound), not '\(text)'")
-      }
-      return number
-    }.sorted()
-  }
-
-  private func memorySizes() throws(BenchError) -> [Int] {
-    try ListArgument.parse(memory, ifEmpty: "an empty list for --memory") { text throws(BenchError) in
-      let bytes = try ByteCount.parse(text)
-      guard (1 << 20...64 << 30).contains(bytes), bytes % 4_096 == 0 else {
-        throw .usage("--memory is 1 MiB to 64 GiB in whole pages, not \(text)")
-      }
-      return bytes
-    }.sorted()
   }
 }
 #endif

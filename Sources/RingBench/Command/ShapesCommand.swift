@@ -25,7 +25,7 @@ struct ShapesCommand: ParsableCommand {
       """)
 
   @OptionGroup(title: OptionTitle.what) var what: ShapesOptions
-  @OptionGroup(title: OptionTitle.duration) var duration: ShapesDuration
+  @OptionGroup(title: OptionTitle.duration) var duration: DurationOptions<ShapesDuration>
   @OptionGroup(title: OptionTitle.location) var cpus: CPUOptions
   @OptionGroup(title: OptionTitle.output) var report: ReportOptions
   @OptionGroup(title: OptionTitle.output) var output: ShapesOutput
@@ -37,8 +37,6 @@ struct ShapesCommand: ParsableCommand {
     let parameters = try parameters(on: machine)
     try destination.write(start, cpus: [parameters.driverCPU, parameters.deviceCPU]) { progress in
       try ShapesMeasurement(parameters, machine).run(progress: progress)
-    } text: { report, _, _ in
-      report.text()
     }
   }
 
@@ -47,12 +45,7 @@ struct ShapesCommand: ParsableCommand {
     var parameters = ShapeParameters()
     if !what.shapes.isEmpty { parameters.shapes = try Shape.parse(list: what.shapes.map { $0.uppercased() }) }
     parameters.ring = try RingLayout.parse(what.ring)
-    try OptionCheck.slices(duration.slices, milliseconds: duration.sliceMs, timeLimit: duration.timeLimit)
-    (parameters.slices, parameters.sliceMilliseconds, parameters.timeLimit) = (
-      duration.slices, duration.sliceMs, duration.timeLimit
-    )
-    (parameters.driverCPU, parameters.deviceCPU) = try cpus.pair(on: machine)
-    parameters.seed = what.seed
+    try parameters.set(duration, cpus, seed: what.seed, on: machine)
     if let placement = output.placement { parameters.placement = try PlacementClass.parse(placement) }
     return parameters
   }
@@ -71,15 +64,9 @@ struct ShapesOptions: ParsableArguments {
 }
 
 /// How often and how long.
-struct ShapesDuration: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Slices of each combination.")
-  var slices = 60
-
-  @Option(parsing: .unconditional, help: "Milliseconds of a slice.")
-  var sliceMs = 2.0
-
-  @Option(parsing: .unconditional, help: "Seconds for all shapes together.")
-  var timeLimit = 150.0
+enum ShapesDuration: DurationDefaults {
+  static let (slices, milliseconds, seconds) = (60, 2.0, 150.0)
+  static let (unit, whole) = ("combination", "all shapes together")
 }
 
 /// Which placement class counts.

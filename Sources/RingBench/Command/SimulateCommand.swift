@@ -31,8 +31,6 @@ struct SimulateCommand: ParsableCommand {
     let parameters = try what.parameters(cpus, on: machine)
     try destination.write(start, cpus: [parameters.driverCPU, parameters.deviceCPU].compactMap { $0 }) { progress in
       try SimulationRun(parameters, machine).run(progress: progress)
-    } text: { report, _, _ in
-      report.text()
     }
   }
 }
@@ -66,13 +64,7 @@ struct SimulateOptions: ParsableArguments {
     var parameters = SimulateParameters()
     if !model.isEmpty { parameters.models = try LockModel.parse(list: model) }
     if !simulatedCpus.isEmpty {
-      parameters.cpus = try ListArgument.parse(simulatedCpus, ifEmpty: "--cpus has an empty list") {
-        text throws(BenchError) in
-        guard let count = Int(text), (1...128).contains(count) else {
-          throw .usage("--cpus is 1 to 128 simulated CPUs, not '\(text)'")
-        }
-        return count
-      }.sorted()
+      parameters.cpus = try ListArgument.numbers(simulatedCpus, 1...128, "--cpus", of: " simulated CPUs").sorted()
     }
     try (10...1_000_000).check(operations, "--operations")
     parameters.operations = operations

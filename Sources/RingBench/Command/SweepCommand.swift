@@ -26,20 +26,11 @@ struct SweepCommand: ParsableCommand {
   @OptionGroup var options: CostOptions
 
   func run() throws {
-    let start = RunStart(of: "sweep")
-    let destination = try options.report.destination()
-    let shown = try options.shownClass.shown()
-    let machine = Machine.read()
-    let parameters = try Self.parameters(options, on: machine)
-    let baselines = try options.baselines.prepare("sweep", parameters)
-    let (_, document) = try destination.write(
-      start, cpus: [parameters.driverCPU, parameters.deviceCPU]
-    ) { progress in
+    try options.output.run("sweep") { machine throws(BenchError) in
+      try Self.parameters(options, on: machine)
+    } _: { parameters, machine, progress throws(BenchError) in
       try SweepMeasurement(parameters, machine).run(progress: progress)
-    } text: { _, document, width in
-      document.text(options.shownClass.view(of: document, shown, width: width, isQuiet: destination.isQuiet))
     }
-    try baselines.finish(document, destination)
   }
 
   /// What the options mean here: cost's, over other defaults and without its refusal of sizes.

@@ -20,14 +20,10 @@ struct TopologyCommand: ParsableCommand {
   func run() throws {
     let start = RunStart(of: "topology")
     let destination = try report.destination()
-    guard (1...60_000).contains(probeMs) else {
-      throw BenchError.usage("--probe-ms is 1 to 60000, not \(probeMs)")
-    }
+    try (1...60_000).check(probeMs, "--probe-ms")
     let machine = Machine.read()
     try destination.write(start, areTimes: false) { _ in
       TopologyReport(machine: machine, roundTrip: try measure(on: machine), lacks: MachineLacks.list(machine))
-    } text: { report, _, _ in
-      report.text()
     }
   }
 

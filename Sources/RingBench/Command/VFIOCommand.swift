@@ -32,7 +32,7 @@ struct VFIOCommand: ParsableCommand {
     let start = RunStart(of: "vfio")
     let destination = try report.destination()
     let parameters = try what.parameters()
-    let (report, _) = try destination.write(start, areTimes: false) { progress in
+    let report = try destination.write(start, areTimes: false) { progress in
       do {
         let outcome = try VFIOMeasurement(parameters).run(progress: progress)
         return VFIOReport(machine: .read(), parameters: parameters, outcome)
@@ -44,8 +44,6 @@ struct VFIOCommand: ParsableCommand {
         // The queue's, the mapper's: something did not behave as it must.
         throw BenchError.check("\(error)")
       }
-    } text: { report, _, _ in
-      report.text()
     }
     if let fault = report.fault, !fault.isReported {
       throw BenchError.check("an access to \(fault.iova) after unmap was not reported")
