@@ -27,7 +27,7 @@ import Testing
   }
 
   private func rows(_ parameters: ExhaustParameters) throws -> [ExhaustRow] {
-    try ExhaustMeasurement(parameters, .fixture).run(progress: Progress()).results
+    try ExhaustMeasurement(parameters: parameters, machine: .fixture).run(progress: Progress()).results
   }
 
   /// Everything fits that the pool holds at a time; then one map fails, the device serves it all, and so on.
@@ -138,10 +138,10 @@ import Testing
       let results: [Row]
     }
     let report = try ExhaustMeasurement(
-      parameters {
+      parameters: parameters {
         $0.sizes = [65_536, 262_145]
         $0.pools = [256 << 10]
-      }, .fixture
+      }, machine: .fixture
     ).run(progress: Progress())
     let shape = try JSONDecoder().decode(Shape.self, from: Data(try JSONText.encode(report).utf8))
     #expect(shape.results.count == 2 && shape.results.allSatisfy(\.recovered))

@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test func whatTakesNoTimeIsRefused() {
-    let run = SimulationRun(given(0), .fixture)
+    let run = SimulationRun(parameters: given(0), machine: .fixture)
     let error = #expect(throws: BenchError.self) { try run.run(progress: Progress()) }
     #expect(error?.exitCode == 2)
   }
@@ -67,7 +67,7 @@ import Testing
       let results: [Row]
       let primitives: [Cost]
     }
-    let report = try SimulationRun(given(10), .fixture).run(progress: Progress())
+    let report = try SimulationRun(parameters: given(10), machine: .fixture).run(progress: Progress())
     let shape = try JSONDecoder().decode(Shape.self, from: Data(try JSONText.encode(report).utf8))
     #expect(shape.simulated && shape.results.count == LockModel.allCases.count)
     #expect(shape.results.allSatisfy { $0.simulated && $0.cpus == 4 })

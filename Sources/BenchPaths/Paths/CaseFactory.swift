@@ -88,10 +88,8 @@ package struct CaseFactory {
       let benchCase = counting ? try make(key, Self.hiddenCounter()) : try make(key, UncountedWork())
       benchCase.limitWork(key.path, bytes: key.bytes)
       return benchCase
-    } catch let error as BenchError {
-      throw error
     } catch {
-      throw .machine("\(key.path.name) cannot be set up: \(error)")
+      throw error as? BenchError ?? .machine("\(key.path.name) cannot be set up: \(error)")
     }
   }
 

@@ -63,10 +63,8 @@ package struct RingCaseFactory {
       benchCase.warmingBuffers = plan.depth
       benchCase.wakeDevice = plan.doorbells.map { doorbells in { doorbells.kick.ring() } }
       return benchCase
-    } catch let error as BenchError {
-      throw error
     } catch {
-      throw .machine("\(point.label) cannot be set up: \(error)")
+      throw error as? BenchError ?? .machine("\(point.label) cannot be set up: \(error)")
     }
   }
 

@@ -48,10 +48,8 @@ package struct PrimitiveMeasurement {
       times.merge(try iova()) { $1 }
       times[.driver] = try driver()
       return times
-    } catch let error as BenchError {
-      throw error
     } catch {
-      throw .machine("a primitive cannot be timed: \(error)")
+      throw error as? BenchError ?? .machine("a primitive cannot be timed: \(error)")
     }
   }
 

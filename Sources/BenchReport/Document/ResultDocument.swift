@@ -110,18 +110,18 @@ package struct Crossover: Codable, Equatable, Sendable {
   }
 
   let ring: RingLayout
-  let direction: DMADirection
-  let placement: PlacementClass
-  let paths: [DMAPath]
+  package let direction: DMADirection
+  package let placement: PlacementClass
+  package let paths: [DMAPath]
   /// The smallest and the largest at which both were measured.
   let sizes: [Int]
-  let meetings: [Meeting]
+  package let meetings: [Meeting]
   /// The path that is cheaper at every size that tells, if there is one.
   let cheaperThroughout: DMAPath?
   /// Bytes, by what the two cost without a ring, where one copies and the other maps.
-  let predictedBytes: Double?
+  package let predictedBytes: Double?
   /// The same with the search for a slot.
-  let predictedBytesWithSearch: Double?
+  package let predictedBytesWithSearch: Double?
   /// The prediction as a sentence, also where there is no such size.
   var predicted: [String]?
 }
@@ -141,10 +141,8 @@ extension ResultDocument {
       case 1: return try SchemaOne.read(try JSONDecoder().decode(JSONValue.self, from: data), named: name)
       default: throw BenchError.usage("\(name) is of schema \(schema); this ringbench reads 1 and 2")
       }
-    } catch let error as BenchError {
-      throw error
     } catch {
-      throw .usage("\(name) is not a result of ringbench: \(Self.words(error))")
+      throw error as? BenchError ?? .usage("\(name) is not a result of ringbench: \(Self.words(error))")
     }
   }
 

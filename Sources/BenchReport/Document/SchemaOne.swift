@@ -66,23 +66,16 @@ enum SchemaOne {
     return [ring] + floors
   }
 
+  /// Fields that have the name and the form they have today.
+  private static let unchanged: Set = [
+    "ring", "path", "direction", "bytes", "depth", "batch", "placement", "nsPerBuffer", "buffersPerSecond",
+    "ratioToDirect", "ratioToSwiotlb", "slicesKept", "slicesDropped", "counters", "price", "injected", "isolated",
+  ]
+
   private static func common(_ row: JSONValue, _ kind: ResultRow.Kind) throws -> ResultRow {
-    var result = ResultRow(kind)
-    result.ring = try row["ring"]?.decoded(RingLayout.self)
-    result.path = try row["path"]?.decoded(DMAPath.self)
-    result.direction = try row["direction"]?.decoded(DMADirection.self)
-    (result.bytes, result.depth, result.batch) = (row["bytes"]?.integer, row["depth"]?.integer, row["batch"]?.integer)
-    result.placement = try row["placement"]?.decoded(PlacementFigure.self)
-    result.nsPerBuffer = try row["nsPerBuffer"].flatMap(estimate)
-    result.buffersPerSecond = try row["buffersPerSecond"].flatMap(estimate)
-    result.ratioToDirect = try row["ratioToDirect"].flatMap(estimate)
-    result.ratioToSwiotlb = try row["ratioToSwiotlb"].flatMap(estimate)
-    (result.slicesKept, result.slicesDropped) = (row["slicesKept"]?.integer, row["slicesDropped"]?.integer)
-    result.counters = try row["counters"]?.decoded([String: Double].self)
-    (result.price, result.injected, result.isolated) = (
-      row["price"]?.string, row["injected"]?.bool, row["isolated"]?.bool
-    )
-    return result
+    var fields = (row.object ?? [:]).filter { unchanged.contains($0.key) }
+    (fields["kind"], fields["labels"]) = (.string(kind.rawValue), .object([:]))
+    return try JSONValue.object(fields).decoded(ResultRow.self)
   }
 
   private static func estimate(_ value: JSONValue) throws -> Estimate? {

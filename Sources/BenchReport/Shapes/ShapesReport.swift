@@ -98,6 +98,13 @@ package struct ShapeResult: Encodable, Sendable {
       : "too few slices were kept in one placement class; \(DropReason.sentence(slicesDroppedBy))"
   }
 
+  /// The same with that conclusion.
+  package var unmeasured: ShapeResult {
+    var result = self
+    result.concludeUnmeasured()
+    return result
+  }
+
   /// This machine does not have what the shape needs.
   package mutating func concludeImpossible(_ reason: String) {
     verdict = .cannotBeShown

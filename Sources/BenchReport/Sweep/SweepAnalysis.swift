@@ -79,8 +79,8 @@ final class SweepAnalysis {
   }
 
   /// Every two paths, over the sizes both take.
-  func pairs() -> [PathPair] {
-    var pairs: [PathPair] = []
+  func pairs() -> [Crossover] {
+    var pairs: [Crossover] = []
     let paths = parameters.measuredPaths
     for placement in PlacementClass.allCases {
       let primitives = Primitives(
@@ -93,7 +93,7 @@ final class SweepAnalysis {
               let points = points(key, second, placement)
               guard let low = points.first?.bytes, let high = points.last?.bytes else { continue }
               pairs.append(
-                PathPair(
+                Crossover(
                   key, second, placement, sizes: [low, high], CrossoverFinder(seed: parameters.seed).find(points),
                   primitives.crossover(copying: first, mapping: second, direction)
                     ?? primitives.crossover(copying: second, mapping: first, direction)))
@@ -105,11 +105,11 @@ final class SweepAnalysis {
     return pairs
   }
 
-  /// What hybrid is held against: the two paths it is made of.
-  func hybridChecks() -> [HybridCheck] {
+  /// Hybrid's time at each size by that of the better of the two paths it is made of, slice by slice of the same round.
+  func hybridChecks() -> [ResultRow] {
     let parents = parameters.measuredPaths.filter { $0 == .shadow || $0 == .iommuStrict }
     guard parents.count == 2 else { return [] }
-    var checks: [HybridCheck] = []
+    var checks: [ResultRow] = []
     for placement in PlacementClass.allCases {
       for (number, key) in keys.enumerated() where key.path == .hybrid {
         var best: (path: DMAPath, number: Int, time: Double)?
@@ -120,10 +120,12 @@ final class SweepAnalysis {
           if time < best?.time ?? .infinity { best = (path, at, time) }
         }
         guard let best, let ratio = run.ratio(number, to: best.number, placement) else { continue }
-        checks.append(
-          HybridCheck(
-            ring: key.ring, direction: key.direction, placement: placement, bytes: key.bytes, better: best.path,
-            ratioToBetter: ratio))
+        var row = ResultRow(.hybridCheck)
+        (row.ring, row.path, row.direction, row.bytes) = (key.ring, .hybrid, key.direction, key.bytes)
+        row.labels = ["better": best.path.name]
+        row.placement = PlacementFigure(placement, nil)
+        row.figures = [ResultFigure("ratioToBetter", unit: "1", ratio)]
+        checks.append(row)
       }
     }
     return checks

@@ -25,7 +25,7 @@ struct CostCommand: ParsableCommand {
     try options.output.run("cost") { machine throws(BenchError) in
       try options.parameters(on: machine)
     } _: { parameters, machine, progress throws(BenchError) in
-      try CostMeasurement(parameters, machine).run(progress: progress)
+      try CostMeasurement(parameters: parameters, machine: machine).run(progress: progress)
     }
   }
 }

@@ -30,7 +30,7 @@ struct ExhaustCommand: ParsableCommand {
     let machine = Machine.read()
     let parameters = try what.parameters(cpus, on: machine)
     try destination.write(start, cpus: [parameters.driverCPU], areTimes: false) { progress in
-      try ExhaustMeasurement(parameters, machine).run(progress: progress)
+      try ExhaustMeasurement(parameters: parameters, machine: machine).run(progress: progress)
     }
   }
 }

@@ -40,7 +40,7 @@ struct GuestCommand: ParsableCommand {
     let files = try GuestFiles(
       kernel: kernel, initramfs: initramfs, plugin: plugin, parameters.architecture)
     try destination.write(start, areTimes: false) { progress in
-      try GuestMeasurement(parameters, Machine.read()).run(files, progress: progress)
+      try GuestMeasurement(parameters: parameters, machine: Machine.read()).run(files, progress: progress)
     }
   }
 

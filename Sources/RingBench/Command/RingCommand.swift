@@ -33,7 +33,7 @@ struct RingCommand: ParsableCommand {
       if parameters.impossible > 0 {
         progress.warn("\(parameters.impossible) of the combinations fit into no ring and are left out")
       }
-      return try RingMeasurement(parameters, machine).run(progress: progress)
+      return try RingMeasurement(parameters: parameters, machine: machine).run(progress: progress)
     }
   }
 }

@@ -33,7 +33,7 @@ struct ScaleCommand: ParsableCommand {
     try output.run("scale") { machine throws(BenchError) in
       try what.parameters(duration, cpus, on: machine)
     } _: { parameters, machine, progress throws(BenchError) in
-      try ScaleMeasurement(parameters, machine).run(progress: progress)
+      try ScaleMeasurement(parameters: parameters, machine: machine).run(progress: progress)
     }
   }
 }

@@ -36,7 +36,7 @@ struct ShapesCommand: ParsableCommand {
     let machine = Machine.read()
     let parameters = try parameters(on: machine)
     try destination.write(start, cpus: [parameters.driverCPU, parameters.deviceCPU]) { progress in
-      try ShapesMeasurement(parameters, machine).run(progress: progress)
+      try ShapesMeasurement(parameters: parameters, machine: machine).run(progress: progress)
     }
   }
 

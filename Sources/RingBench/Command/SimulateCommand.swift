@@ -30,7 +30,7 @@ struct SimulateCommand: ParsableCommand {
     let machine = Machine.read()
     let parameters = try what.parameters(cpus, on: machine)
     try destination.write(start, cpus: [parameters.driverCPU, parameters.deviceCPU].compactMap { $0 }) { progress in
-      try SimulationRun(parameters, machine).run(progress: progress)
+      try SimulationRun(parameters: parameters, machine: machine).run(progress: progress)
     }
   }
 }

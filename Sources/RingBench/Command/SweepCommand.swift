@@ -29,7 +29,7 @@ struct SweepCommand: ParsableCommand {
     try options.output.run("sweep") { machine throws(BenchError) in
       try Self.parameters(options, on: machine)
     } _: { parameters, machine, progress throws(BenchError) in
-      try SweepMeasurement(parameters, machine).run(progress: progress)
+      try SweepMeasurement(parameters: parameters, machine: machine).run(progress: progress)
     }
   }
 

@@ -9,13 +9,8 @@ struct GuestMeasurement {
   // A guest under KVM says its first line within a second or two; one that never will is not waited for long.
   private static let secondsToComeUp = 12.0
 
-  private var parameters: GuestParameters
-  private let machine: Machine
-
-  init(_ parameters: GuestParameters, _ machine: Machine) {
-    self.parameters = parameters
-    self.machine = machine
-  }
+  var parameters: GuestParameters
+  let machine: Machine
 
   func run(_ files: borrowing GuestFiles, progress: Progress) throws(BenchError) -> GuestReport {
     progress.update("finding out what can run a guest")

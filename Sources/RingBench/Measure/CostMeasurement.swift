@@ -6,15 +6,10 @@ import CRing
 
 /// Runs the rings and turns slices into rows.
 struct CostMeasurement {
-  private let parameters: CostParameters
-  private let machine: Machine
+  let parameters: CostParameters
+  let machine: Machine
   // The time limit covers what is set up as well.
   private let began = cring_nanoseconds()
-
-  init(_ parameters: CostParameters, _ machine: Machine) {
-    self.parameters = parameters
-    self.machine = machine
-  }
 
   func run(progress: Progress) throws(BenchError) -> CostReport {
     do throws(BenchError) {

@@ -6,15 +6,10 @@ import RingKit
 
 /// Runs every case and counts what its maps came to.
 struct ExhaustMeasurement {
-  private let parameters: ExhaustParameters
-  private let machine: Machine
+  let parameters: ExhaustParameters
+  let machine: Machine
   /// What a queue is tried with after a buffer beyond the ceiling was refused.
   private static let smallBytes = 2_048
-
-  init(_ parameters: ExhaustParameters, _ machine: Machine) {
-    self.parameters = parameters
-    self.machine = machine
-  }
 
   func run(progress: Progress) throws(BenchError) -> ExhaustReport {
     let cases = parameters.cases
@@ -50,10 +45,8 @@ struct ExhaustMeasurement {
         what.ring, in: rings.allocate(ringBytes, alignment: 4096), size: parameters.queueSize, memory: memory,
         pool: pool, cpu: parameters.driverCPU)
       return try row(what, pool, payload, ends)
-    } catch let error as BenchError {
-      throw error
     } catch {
-      throw .machine("\(what.label) cannot be set up: \(error)")
+      throw error as? BenchError ?? .machine("\(what.label) cannot be set up: \(error)")
     }
   }
 

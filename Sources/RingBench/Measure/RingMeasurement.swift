@@ -6,15 +6,10 @@ import CRing
 
 /// Runs rings and floors in turn and turns slices into rows.
 struct RingMeasurement {
-  private let parameters: RingParameters
-  private let machine: Machine
+  let parameters: RingParameters
+  let machine: Machine
   // The time limit covers what is set up as well.
   private let began = cring_nanoseconds()
-
-  init(_ parameters: RingParameters, _ machine: Machine) {
-    self.parameters = parameters
-    self.machine = machine
-  }
 
   func run(progress: Progress) throws(BenchError) -> RingReport {
     progress.update("setting up")

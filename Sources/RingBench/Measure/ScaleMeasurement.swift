@@ -10,15 +10,10 @@ struct ScaleMeasurement {
   // What is outstanding has to have come round before a count says what a buffer costs.
   private static let countedRounds = 4
 
-  private let parameters: ScaleParameters
-  private let machine: Machine
+  let parameters: ScaleParameters
+  let machine: Machine
   // The time limit covers what is set up as well.
   private let began = cring_nanoseconds()
-
-  init(_ parameters: ScaleParameters, _ machine: Machine) {
-    self.parameters = parameters
-    self.machine = machine
-  }
 
   func run(progress: Progress) throws(BenchError) -> ScaleReport {
     let predictions = try predictions(progress)

@@ -5,13 +5,8 @@ import BenchReport
 
 /// Primitives, then every model on every number of CPUs, then what real threads do.
 struct SimulationRun {
-  private let parameters: SimulateParameters
-  private let machine: Machine
-
-  init(_ parameters: SimulateParameters, _ machine: Machine) {
-    self.parameters = parameters
-    self.machine = machine
-  }
+  let parameters: SimulateParameters
+  let machine: Machine
 
   func run(progress: Progress) throws(BenchError) -> SimulateReport {
     var primitives = PrimitiveTable()

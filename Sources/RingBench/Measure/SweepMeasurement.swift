@@ -8,15 +8,10 @@ import RingKit
 
 /// Runs every path at every size it takes, and what the two cost alone beside them.
 struct SweepMeasurement {
-  private let parameters: CostParameters
-  private let machine: Machine
+  let parameters: CostParameters
+  let machine: Machine
   // The time limit covers what is set up as well.
   private let began = cring_nanoseconds()
-
-  init(_ parameters: CostParameters, _ machine: Machine) {
-    self.parameters = parameters
-    self.machine = machine
-  }
 
   func run(progress: Progress) throws(BenchError) -> SweepReport {
     do throws(BenchError) { return try measure(progress) } catch {

@@ -56,6 +56,20 @@ struct ShapeBench {
     return try factory.make(key, counting: counting)
   }
 
+  /// A case of each path in each form, all in one guest.
+  func cases(
+    _ paths: [DMAPath], bytes: Int, _ direction: DMADirection = .deviceReadable, as forms: [CaseForm],
+    _ cost: CostParameters
+  ) throws(BenchError) -> [BenchCase] {
+    var factory = try factory(cost)
+    var cases: [BenchCase] = []
+    for form in forms {
+      factory.form = form
+      for path in paths { cases.append(try factory.make(key(path, bytes: bytes, direction))) }
+    }
+    return cases
+  }
+
   /// Lets them take turns and count, for a share of the time that is left; they are closed then.
   func run(
     timed: [BenchCase], counted: [BenchCase] = [], share: Double = 1, _ cost: CostParameters
@@ -97,13 +111,8 @@ struct ShapeBench {
 
 /// Measures one shape after the other.
 struct ShapesMeasurement {
-  private let parameters: ShapeParameters
-  private let machine: Machine
-
-  init(_ parameters: ShapeParameters, _ machine: Machine) {
-    self.parameters = parameters
-    self.machine = machine
-  }
+  let parameters: ShapeParameters
+  let machine: Machine
 
   func run(progress: Progress) throws(BenchError) -> ShapesReport {
     var results: [ShapeResult] = []

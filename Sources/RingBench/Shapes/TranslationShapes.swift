@@ -2,6 +2,7 @@
 import BenchPaths
 import BenchPlan
 import BenchReport
+import RingIOMMU
 import RingKit
 
 /// Shape H: a working set that outgrows the IOTLB, translated alone and behind a ring.
@@ -78,10 +79,7 @@ struct ReachShape {
     guard let step = run.ratio(2 * points.count - 2, to: points.count + inside),
       let removed = run.ratio(2 * points.count - 1, to: points.count + inside),
       let ring = run.ratio(points.count - 2, to: inside)
-    else {
-      result.concludeUnmeasured()
-      return result
-    }
+    else { return result.unmeasured }
     result.add("a miss by a hit", unit: "times", predicted: nil, measured: step)
     result.conclude(
       result.countsAreExact && step.low > 1.5 && removed.median < 1.5,
@@ -91,6 +89,74 @@ struct ReachShape {
         + "\(NumberText.fixed(ring.median, 2)) times, where a walk over a bus (published, from memory: 330 ns) would "
         + "weigh more"
     )
+    return result
+  }
+}
+
+/// Shape I: translations that another process owns: a hit here, a miss there, and what a ring makes of it.
+struct BackendShape {
+  // Of 256 entries: all of these fit, none of those is still there when its turn comes again.
+  private static let fitting = 128
+  private static let cycling = 512
+  private static let bytes = 1_500
+  private static let range = 10.0...500
+
+  let bench: ShapeBench
+
+  func measure() throws(BenchError) -> ShapeResult {
+    var timed: [BenchCase] = []
+    for (path, pages) in [(DMAPath.viommu, Self.fitting), (.viommu, Self.cycling), (.premapped, Self.cycling)] {
+      timed.append(try make(path, pages: pages, .translating))
+    }
+    // Messages alone: a map and an unmap are one each, and no device has entries to forget.
+    timed.append(try make(.viommu, pages: Self.fitting, .mapping))
+    timed.append(try make(.viommu, pages: Self.cycling, .translating, counts: true))
+    let run = try bench.run(timed: Array(timed.prefix(4)), counted: Array(timed.suffix(1)), share: 0.5, bench.cost)
+    let rings = try rings()
+    return result(run, rings)
+  }
+
+  private func make(
+    _ path: DMAPath, pages: Int, _ form: CaseForm, counts: Bool = false
+  ) throws(BenchError) -> BenchCase {
+    // Nothing is invalidated but when it is set up, before the device's thread is there.
+    try bench.make(bench.key(path, bytes: 4_096), form: form, servedBy: .waiter, counting: counts) {
+      ($0.queueSize, $0.depth) = (1_024, pages)
+    }
+  }
+
+  /// Direct and viommu through a ring, payload written and checked.
+  private func rings() throws(BenchError) -> ShapeRun {
+    var cost = bench.cost
+    cost.paths = [.direct, .viommu]
+    cost.sizes = [Self.bytes]
+    return try bench.run(timed: try bench.cases(cost.paths, bytes: Self.bytes, as: [.ring], cost), cost)
+  }
+
+  private func result(_ run: ShapeRun, _ rings: ShapeRun) -> ShapeResult {
+    var result = bench.result([.asterinas], of: run)
+    let message = run.time(3).map { $0.median / 2 }
+    result.count(
+      "messages a translation beyond the reach", unit: "", predicted: 1,
+      measured: run.counter(0, WorkEvent.iotlbMisses.rawValue) ?? -1)
+    result.add("a hit", unit: "ns", predicted: nil, measured: run.time(0))
+    result.add("a miss that walks in memory", unit: "ns", predicted: nil, measured: run.time(2))
+    result.add("a miss that asks another process", unit: "ns", predicted: message, measured: run.time(1))
+    guard let ratio = run.ratio(1, to: 0) else { return result.unmeasured }
+    result.add(
+      "a message by a hit", unit: "times",
+      predicted: message.flatMap { message in run.time(0).map { message / $0.median } }, measured: ratio)
+    result.add(
+      "viommu by direct, 1,500 bytes through a ring", unit: "times", predicted: nil, measured: rings.ratio(1, to: 0))
+    let text = "asking another process costs \(NumberText.short(ratio.median)) times a hit"
+    if Self.range.contains(ratio.median) || !result.countsAreExact {
+      result.conclude(result.countsAreExact, text)
+    } else {
+      result.conclude(
+        false,
+        "\(text): a hit in this software IOTLB is a few cycles, and the message wakes a process that sleeps on a socket"
+      )
+    }
     return result
   }
 }
