@@ -239,11 +239,13 @@ int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region 
   out->fd = -1;
   struct stat s;
   if (bytes == 0) return EINVAL;
+  int seals = fcntl(fd, F_GET_SEALS);
+  if (seals < 0 && errno == EBADF) return EBADF;
+  // Without the seal the other side could truncate the file under us and turn our next access into a SIGBUS. Asked
+  // first: what has seals is memory, and no file system of another process has to say how long it is.
+  if (seals < 0 || !(seals & F_SEAL_SHRINK)) return EPERM;
   if (fstat(fd, &s) != 0) return errno;
   if (s.st_size < 0 || (uint64_t)s.st_size < bytes) return EINVAL;
-  int seals = fcntl(fd, F_GET_SEALS);
-  // Without the seal the other side could truncate the file under us and turn our next access into a SIGBUS.
-  if (seals < 0 || !(seals & F_SEAL_SHRINK)) return EPERM;
   void *base = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
   if (base == MAP_FAILED) return mapping_error();
   *out = (struct cring_region){.base = base, .bytes = bytes, .fd = fd, .pages = CRING_PAGES_4K};
@@ -255,10 +257,10 @@ int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sea
   out->fd = -1;
   struct stat s;
   if (bytes == 0) return EINVAL;
-  if (fstat(fd, &s) != 0) return errno;
-  if (s.st_size < 0 || offset > (uint64_t)s.st_size || bytes > (uint64_t)s.st_size - offset) return EINVAL;
   int seals = fcntl(fd, F_GET_SEALS);
   if (must_be_sealed && (seals < 0 || !(seals & F_SEAL_SHRINK))) return EPERM;
+  if (fstat(fd, &s) != 0) return errno;
+  if (s.st_size < 0 || offset > (uint64_t)s.st_size || bytes > (uint64_t)s.st_size - offset) return EINVAL;
   // A file of huge pages is mapped in those: they are its block size.
   size_t page = s.st_blksize > (blksize_t)small_page && s.st_blksize % (blksize_t)huge_page == 0 ? (size_t)s.st_blksize
                                                                                                  : small_page;

@@ -226,6 +226,7 @@ static void sockets(void) {
   CHECK(cring_message_receive(pair[1], bytes, sizeof bytes, &received, passed, 8, &count) == 0 && count == 1);
   cring_doorbell_ring(passed[0]);
   CHECK(cring_doorbell_take(bell));
+  CHECK(fcntl(passed[0], F_SETFL, 0) == 0 && !cring_doorbell_take(bell));
   close(passed[0]);
   cring_channel_close(pair[0]);
   CHECK(cring_channel_receive(pair[1], bytes, sizeof bytes, &received) == 0 && received == 0);

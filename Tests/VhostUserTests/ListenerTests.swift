@@ -55,6 +55,16 @@ import Testing
     unsafe unlink(path)
   }
 
+  @Test func aFileOfAnotherProgramsIsNoLock() throws {
+    let path = path()
+    let file = unsafe open(path + ".lock", O_CREAT | O_RDWR, 0o600)
+    #expect(unsafe write(file, "data", 4) == 4)
+    close(file)
+    #expect(throws: inUse(path)) { _ = try VhostUserListener(at: path) }
+    #expect(!exists(path) && exists(path + ".lock"))
+    unsafe unlink(path + ".lock")
+  }
+
   @Test func aListenerThatGoesRemovesWhatIsItsOwn() throws {
     let path = path()
     var listener: VhostUserListener? = try VhostUserListener(at: path)

@@ -34,7 +34,7 @@ package final class DrivePort {
     self.interruption = interruption
     self.succession = succession
     var doorbells: [EventDoorbell] = []
-    for _ in 0..<2 * queues { doorbells.append(try EventDoorbell()) }
+    for _ in 0..<2 * queues { doorbells.append(try .forPeer()) }
     kicks = Array(doorbells.prefix(queues))
     calls = Array(doorbells.dropFirst(queues))
     timeout = UInt64(timeoutMilliseconds) * 1_000_000

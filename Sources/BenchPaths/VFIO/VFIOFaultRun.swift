@@ -20,6 +20,16 @@ struct VFIOFaultRun {
     let space = VFIOAddressSpace(device: vfio, memory: guest.memory)
     try space.showForGood(guest.control)
     var session = try VirtioPCIDevice.session(vfio)
+    do { return try run(vfio, guest, &session) } catch {
+      // Nothing may be taken away while the device still runs.
+      try? session.end()
+      throw error
+    }
+  }
+
+  private func run(
+    _ vfio: VFIODevice, _ guest: VFIOGuest, _ session: inout DeviceSession<VirtioPCIDevice>
+  ) throws -> VFIOFault {
     let start = try VFIOStart(&session, .split, parameters, guest)
     let ring = try SplitRing(in: start.rings[0], size: start.configuration.size)
     var driver = BlockDriver(

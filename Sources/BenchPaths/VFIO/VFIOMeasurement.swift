@@ -54,29 +54,40 @@ package struct VFIOMeasurement {
     _ interrupts: [EventDoorbell], _ sums: inout [UInt64]
   ) throws -> VFIORow {
     var session = try VirtioPCIDevice.session(space.device)
+    do {
+      let row = try measure(path, ring, guest, space, interrupts, &session, &sums)
+      try end(&session)
+      return row
+    } catch {
+      // Nothing may be taken away while the device still runs; why it was not measured is what is told.
+      try? session.end()
+      throw error
+    }
+  }
+
+  private func measure(
+    _ path: VFIOPath, _ ring: RingLayout, _ guest: VFIOGuest, _ space: VFIOAddressSpace,
+    _ interrupts: [EventDoorbell], _ session: inout DeviceSession<VirtioPCIDevice>, _ sums: inout [UInt64]
+  ) throws -> VFIORow {
     let start = try VFIOStart(&session, ring, parameters, guest)
     let plan = VFIOPlan(start: start, interrupts: interrupts, path: path, ring: ring)
-    let row: VFIORow
     switch path {
     case .premapped:
       try space.showForGood(guest.payload.region)
       // What is shown for good lies at its own address, so that nothing is left to do for a buffer.
-      row = try measure(plan, &session, slots: start.slots, payload: guest.payload, &sums) { _ in
+      return try measure(plan, &session, slots: start.slots, payload: guest.payload, &sums) { _ in
         CalledMapper(DirectMapper(memory: guest.memory, counter: CountedWork()))
       }
     case .iommuReal:
-      row = try measure(plan, &session, slots: guest.hiddenSlots, payload: guest.hiddenPayload, &sums) { _ in
+      return try measure(plan, &session, slots: guest.hiddenSlots, payload: guest.hiddenPayload, &sums) { _ in
         CalledMapper(VFIOMapper(space: space, counter: CountedWork()))
       }
     case .swiotlb:
       try space.showForGood(guest.pool.buffer.region)
-      row = try measure(plan, &session, slots: guest.hiddenSlots, payload: guest.hiddenPayload, &sums) { queue in
+      return try measure(plan, &session, slots: guest.hiddenSlots, payload: guest.hiddenPayload, &sums) { queue in
         CalledMapper(SwiotlbMapper(memory: guest.memory, pool: guest.pool, cpu: queue, counter: CountedWork()))
       }
     }
-    // Nothing may be taken away while the device still runs.
-    try end(&session)
-    return row
   }
 
   private func end(_ session: inout DeviceSession<VirtioPCIDevice>) throws {

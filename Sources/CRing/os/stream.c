@@ -41,8 +41,10 @@ static int take_lock(const char *path, int *out) {
     if (fd < 0) return errno;
     struct stat held, named;
     int e = flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
-    if (e == 0 && fstat(fd, &held) == 0 && stat(name, &named) == 0 && held.st_dev == named.st_dev &&
-        held.st_ino == named.st_ino) {
+    if (e == 0 && fstat(fd, &held) != 0) e = errno;
+    // Another program's file of that name is not removed.
+    if (e == 0 && (!S_ISREG(held.st_mode) || held.st_size != 0)) e = EADDRINUSE;
+    if (e == 0 && stat(name, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino) {
       *out = fd;
       return 0;
     }

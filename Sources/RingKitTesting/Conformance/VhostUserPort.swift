@@ -21,7 +21,7 @@ final class VhostUserPort: ConformancePort {
     let queues = kind == .network ? 2 : 1
     do throws(MemoryError) {
       var made: [(kick: EventDoorbell, call: EventDoorbell)] = []
-      for _ in 0..<queues { made.append((try EventDoorbell(), try EventDoorbell())) }
+      for _ in 0..<queues { made.append((try .forPeer(), try .forPeer())) }
       doorbells = made
     } catch { throw .unreachable("\(error)") }
     let isBlock = kind == .block

@@ -18,8 +18,8 @@ final class ServingThreads: @unchecked Sendable {
   private let bells: [EventDoorbell]
   private let isOver = Atomic(false)
   private let lock: UnsafeMutablePointer<pthread_rwlock_t>
-  /// How often the back-end's thread changed something; read in turns, written between them.
-  private(set) var epoch = 0
+  /// How often what is waited for may have become another descriptor; read in turns, written between them.
+  var epoch = 0
   /// Why one of them could not wait.
   private let failure = Mutex<VhostUserError?>(nil)
 
@@ -83,10 +83,7 @@ final class ServingThreads: @unchecked Sendable {
   }
 
   /// Has every thread look anew at what it serves; called where no queue is served.
-  func wake() {
-    epoch &+= 1
-    for bell in bells { bell.ring() }
-  }
+  func wake() { for bell in bells { bell.ring() } }
 
   /// Returns once all have ended.
   func end() {

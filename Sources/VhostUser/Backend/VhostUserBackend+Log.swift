@@ -8,7 +8,7 @@ extension VhostUserBackend {
   func setLog(_ byteCount: UInt64, _ fileOffset: UInt64, _ file: PassedDescriptor) throws(VhostUserError) {
     let new = try DirtyLog(
       byteCount: byteCount, fileOffset: fileOffset, file: file, mustBeSealed: options.mustBeSealed)
-    let needed = DirtyLog.byteCount(upTo: memory?.guestEnd ?? 0)
+    let needed = DirtyLog.byteCount(through: memory?.lastGuestAddress)
     guard new.byteCount >= needed else { throw .log(byteCount: new.byteCount, needed: needed) }
     log = new
     if isLogging { try restart() }
@@ -33,7 +33,7 @@ extension VhostUserBackend {
 
   /// Whether there is a log, and every page of the guest's has a bit in it.
   func hasLog(of memory: VhostMemory) -> Bool {
-    log.map { $0.byteCount >= DirtyLog.byteCount(upTo: memory.guestEnd) } ?? false
+    log.map { $0.byteCount >= DirtyLog.byteCount(through: memory.lastGuestAddress) } ?? false
   }
 
   /// What a ring is to log its writes with, if it is.
@@ -49,8 +49,8 @@ extension VhostUserBackend {
       used = isTranslating ? memory.guestAddress(of: buffers[2].host)?.address : address.log
     }
     if let used {
-      let (end, overflow) = used.addingReportingOverflow(UInt64(buffers[2].byteCount))
-      let needed = DirtyLog.byteCount(upTo: overflow ? .max : end)
+      let (last, overflow) = used.addingReportingOverflow(UInt64(buffers[2].byteCount - 1))
+      let needed = DirtyLog.byteCount(through: overflow ? .max : last)
       guard needed <= log.byteCount else { throw .log(byteCount: log.byteCount, needed: needed) }
     }
     let descriptors = features.contains(.packedRing) ? buffers[0].host : nil

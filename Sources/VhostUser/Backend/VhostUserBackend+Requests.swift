@@ -116,6 +116,9 @@ extension VhostUserBackend {
   /// Stops and disables all vrings; notes of what was in flight mean nothing any more.
   private func resetDevice() {
     for vring in vrings {
+      // In the front-end's memory too, which it may pass again. Those of a queue that it stopped before are its own:
+      // QEMU resets the status of a guest that only pauses.
+      vring.running?.queue.retire()
       suspend(vring)
       vring.stop()
       (vring.isEnabled, vring.pending, vring.hasBegun) = (false, [], false)
@@ -123,6 +126,7 @@ extension VhostUserBackend {
     inflight = nil
     // Translations of a driver that is gone.
     forgetTranslations()
+    forgetQuestions()
     device.reset()
     device.configure(features)
   }

@@ -43,18 +43,19 @@ extension VhostUserBackend {
   /// A turn of a thread that serves queues.
   private func takeTurn(_ waits: inout QueueWaits, thread: Int) {
     guard let threads else { return }
-    // What was ready when something changed may have been another descriptor.
-    if waits.epoch == threads.epoch {
-      let start = clock.now()
-      takeEvents(waits)
-      for vring in inUse where vring.thread == thread && (vring.isKicked || vring.isBusy) { serve(vring) }
-      serveOn(thread: thread, since: start)
-      for vring in inUse where vring.thread == thread && vring.unsettled != nil { threads.bell.ring() }
+    // Nothing is served in memory that the front-end took away; the connection is about to end.
+    guard loss == nil else {
+      waits.removeAll()
+      return threads.bell.ring()
     }
+    let start = clock.now()
+    // What was ready when something changed may have been another descriptor: it is asked for again.
+    if waits.epoch == threads.epoch { takeEvents(waits) }
+    for vring in inUse where vring.thread == thread && (vring.isKicked || vring.isBusy) { serve(vring) }
+    serveOn(thread: thread, since: start)
+    for vring in inUse where vring.thread == thread && vring.unsettled != nil { threads.bell.ring() }
     waits.removeAll()
     waits.epoch = threads.epoch
-    // Nothing is served in memory that the front-end took away; the connection is about to end.
-    guard loss == nil else { return threads.bell.ring() }
     addQueues(to: &waits, thread: thread)
   }
 

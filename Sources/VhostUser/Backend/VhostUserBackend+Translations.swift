@@ -14,6 +14,12 @@ extension VhostUserBackend {
   /// Nothing that is known is true any more.
   func forgetTranslations() { for table in translations { table.forgetAll() } }
 
+  /// Forgets questions that nothing waits for any more, where none may be answered: the next one asks again.
+  func forgetQuestions() {
+    if protocolFeatures.contains(.replyAck) { return }
+    asked.removeAll { miss in !vrings.contains { $0.waiting == miss } }
+  }
+
   /// A translation is given or taken back.
   func translate(_ message: IOTLBMessage) throws(VhostUserError) {
     guard isTranslating else {
@@ -123,8 +129,10 @@ extension VhostUserBackend {
 
   /// Takes the answers to what was asked.
   func listenToChannel() throws(VhostUserError) {
+    let before = counted.messages
     for _ in 0..<Self.messageBudget {
-      guard let channel else { return }
+      // What is listened to for an answer is of the same share.
+      guard let channel, counted.messages &- before < UInt64(Self.messageBudget) else { return }
       let message: VhostUserMessage
       do throws(VhostUserError) {
         try channel.flush()

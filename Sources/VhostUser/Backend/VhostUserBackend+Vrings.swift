@@ -85,6 +85,7 @@ extension VhostUserBackend {
       observer?.ended(vring.index)
     }
     vring.stop()
+    forgetQuestions()
     leave(vring)
     // Of a ring that never ran: where it would have begun.
     return VringState(index: state.index, value: vring.base ?? (features.contains(.packedRing) ? 0x8000_8000 : 0))
@@ -209,20 +210,17 @@ extension VhostUserBackend {
     var next = UInt16(truncatingIfNeeded: base)
     // The used index is in memory that the driver can write: a queue that ran here knows better.
     let used = vring.published ?? ring.used.load16(2)
-    var notes: SplitInflight?
-    if let inflight {
-      let part = try inflight.queue(vring.index, size: ring.size, packed: false)
+    let part = try inflight?.queue(vring.index, size: ring.size, packed: false)
+    let entries = Int(inflight?.description.queueSize ?? 0)
+    if let part, vring.published == nil {
       let mask = UInt16(ring.size - 1)
-      if vring.published == nil {
-        let heads = try SplitInflight.resume(
-          part, size: Int(inflight.description.queueSize), used: used, isInOrder: features.contains(.inOrder)
-        ) { offset in ring.available.load16(4 + 2 * Int((used &+ offset) & mask)) }
-        if let heads {
-          vring.pending = heads.map { FlightEntry(head: $0) }
-          next = used &+ UInt16(heads.count)
-        }
+      let heads = try SplitInflight.resume(part, size: entries, used: used, isInOrder: features.contains(.inOrder)) {
+        offset in ring.available.load16(4 + 2 * Int((used &+ offset) & mask))
       }
-      notes = SplitInflight(part, size: Int(inflight.description.queueSize), used: used)
+      if let heads {
+        vring.pending = heads.map { FlightEntry(head: $0) }
+        next = used &+ UInt16(heads.count)
+      }
     }
     let again = vring.pending
     let hasResumed = queue.resume(available: next, used: used)
@@ -231,7 +229,8 @@ extension VhostUserBackend {
     guard again.count <= Int(next &- used), again.allSatisfy({ Int($0.id) < ring.size }) else {
       throw .vringPosition(index: vring.index, base)
     }
-    for entry in again { notes?.fetched(entry.id) }
+    // Behind all that can be refused: what another back-end has noted is for the next one then.
+    let notes = part.map { SplitInflight($0, size: entries, used: used, again: again.map(\.id)) }
     let lost = next &- used &- UInt16(again.count)
     vring.running = RunningQueue(VringQueue(consume queue, lost: lost, inflight: notes, log: log, again: again))
     vring.pending = []
@@ -246,18 +245,14 @@ extension VhostUserBackend {
     let base = vring.base ?? 0x8000
     var (next, used) = Self.packedPositions(base)
     guard next.offset < ring.size, used.offset < ring.size else { throw .vringBase(base) }
-    var notes: PackedInflight?
-    if let inflight {
-      let part = try inflight.queue(vring.index, size: ring.size, packed: true)
-      if vring.published == nil,
-        let found = try PackedInflight.resume(
-          part, size: Int(inflight.description.queueSize), ring, isInOrder: features.contains(.inOrder))
-      {
-        (used, vring.pending) = found
-        next = used
-        for entry in vring.pending { next.advance(by: entry.descriptorCount, size: UInt16(ring.size)) }
-      }
-      notes = PackedInflight(part, size: Int(inflight.description.queueSize), ring: ring, at: used, fetching: next)
+    let part = try inflight?.queue(vring.index, size: ring.size, packed: true)
+    let entries = Int(inflight?.description.queueSize ?? 0)
+    if let part, vring.published == nil,
+      let found = try PackedInflight.resume(part, size: entries, ring, isInOrder: features.contains(.inOrder))
+    {
+      (used, vring.pending) = found
+      next = used
+      for entry in vring.pending { next.advance(by: entry.descriptorCount, size: UInt16(ring.size)) }
     }
     let hasResumed = queue.resume(available: next.word, used: used.word)
     guard hasResumed else { throw .vringPosition(index: vring.index, base) }
@@ -265,7 +260,9 @@ extension VhostUserBackend {
     let held = again.reduce(0) { $0 + Int($1.descriptorCount) }
     let lost = Int(next.distance(from: used, size: UInt16(ring.size))) - held
     guard lost >= 0 else { throw .vringPosition(index: vring.index, base) }
-    for entry in again { notes?.fetched(entry.descriptors) }
+    let notes = part.map {
+      PackedInflight($0, size: entries, ring: ring, at: used, fetching: next, again: again.map(\.descriptors))
+    }
     vring.running = RunningQueue(
       VringQueue(consume queue, ring, lost: UInt16(lost), inflight: notes, log: log, again: again))
     vring.pending = []

@@ -93,7 +93,8 @@ public final class VhostUserBackend<Device: VhostUserDevice> {
     return sum
   }
 
-  /// Queues that could not go on since the last call, and why; each waits for the front-end to stop it.
+  /// Queues that could not go on since the last call, and why they did not the last time; each waits for the front-end
+  /// to stop it.
   public func takeFailures() -> [(index: Int, failure: VringFailure)] {
     defer { failures = [] }
     return failures
@@ -224,6 +225,7 @@ extension VhostUserBackend {
     if vring.isKicked && !vring.isStarted {
       vring.isStarted = true
       try start(vring)
+      threads?.epoch &+= 1
     }
     guard vring.thread == nil else {
       // It begins without a kick.
@@ -298,6 +300,8 @@ extension VhostUserBackend {
     for _ in 0..<Self.messageBudget {
       guard !connection.isSending, let message = try connection.receive() else { return }
       counted.messages += 1
+      // A stream of translations, or of their going, changes nothing that is waited for.
+      if message.request != FrontendRequest.iotlb.rawValue { threads?.epoch &+= 1 }
       try handle(message)
     }
   }
@@ -316,7 +320,7 @@ extension VhostUserBackend {
     if let partner = device.partner(of: vring.index), vrings[partner].isRunning { vrings[partner].needsService = true }
   }
 
-  /// The same with the queue in hand; returns whether a buffer was completed.
+  /// The same with the queue in hand; returns whether its partner may have something to do.
   private func serve(_ vring: Vring, _ queue: inout VringQueue, isKicked: Bool) -> Bool {
     observer?.willServe(
       vring.index, used: queue.position, fetched: queue.fetchedPosition, isNotified: isKicked)
@@ -343,7 +347,8 @@ extension VhostUserBackend {
       vring.index, fetched: queue.fetchedPosition,
       isAsleep: vring.isEmpty && !vring.needsService && vring.kick != nil)
     vring.unsettled = failure
-    return queue.completedCount != before
+    defer { queue.hasMadeRoom = false }
+    return queue.completedCount != before || queue.hasMadeRoom
   }
 
   /// Ends the connection when the front-end took memory away that it had shared.
@@ -357,6 +362,8 @@ extension VhostUserBackend {
   func fail(_ vring: Vring, _ failure: VringFailure) {
     vring.failure = failure
     vring.needsService = false
+    // One a queue: a server that never takes them does not collect what a front-end repeats.
+    failures.removeAll { $0.index == vring.index }
     failures.append((vring.index, failure))
     observer?.failed(vring.index, failure)
     vring.error?.ring()

@@ -59,8 +59,8 @@ public protocol VhostUserDevice: AnyObject {
   /// A number that queues have in common which one thread has to serve.
   ///
   /// Where ``VhostUserServer`` runs on several threads, queues of different groups are served at the same time, and so
-  /// are their sources; all other calls come while no queue is served. A queue and its partner are of one group. The
-  /// same for a queue always.
+  /// are their sources; each thread asks for ``sources`` and ``partner(of:)`` beside them. All other calls come while
+  /// no queue is served. A queue and its partner are of one group. The same for a queue always.
   func group(of index: Int) -> Int
 
   /// Descriptors of its own that it waits for; asked before each wait.

@@ -88,16 +88,16 @@ struct FinishedRequest: BitwiseCopyable {
 /// What one call of ``BlockDevice/serve(_:index:limit:)`` may take.
 struct StepBudget {
   private var bytes: Int
-  private let now: () -> UInt64
+  private let clock: WaitClock
   private let end: UInt64
 
   init(bytes: Int, nanoseconds: UInt64, clock: WaitClock) {
     self.bytes = bytes
-    now = clock.now
-    end = now() &+ nanoseconds
+    self.clock = clock
+    end = clock.now() &+ nanoseconds
   }
 
-  var isSpent: Bool { bytes <= 0 || now() >= end }
+  var isSpent: Bool { bytes <= 0 || clock.now() >= end }
 
   /// Bytes that one system call moves at most.
   var part: Int { min(max(bytes, 0), 1 << 20) }

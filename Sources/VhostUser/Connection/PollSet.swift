@@ -2,13 +2,16 @@ internal import CRing
 
 /// What waits go by: the machine's clock, or one that a test advances.
 package struct WaitClock {
-  /// Nanoseconds from some point on.
-  package var now: () -> UInt64 = { cring_nanoseconds() }
+  /// Nanoseconds from some point on, of a test; `nil`: the machine's.
+  package var source: (() -> UInt64)?
   /// Sleeps until a descriptor is ready, for so many milliseconds at most.
   package var sleep: (inout PollSet, Int32) throws(VhostUserError) -> Void = Self.poll
 
   /// The machine's.
   package init() {}
+
+  /// Nanoseconds from some point on.
+  package func now() -> UInt64 { source?() ?? cring_nanoseconds() }
 
   private static func poll(_ set: inout PollSet, _ milliseconds: Int32) throws(VhostUserError) {
     _ = try set.wait(milliseconds: milliseconds)

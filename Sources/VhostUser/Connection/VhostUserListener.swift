@@ -13,7 +13,7 @@ public final class VhostUserListener {
   /// Waits at `path`; only processes of the same user can connect (rights 0600).
   ///
   /// - Throws: ``VhostUserError/system(operation:errno:)``; EADDRINUSE when something is at the path that is in use or
-  ///   no socket, ENAMETOOLONG for a path of more than 107 bytes.
+  ///   no socket, or at `path`.lock what is no lock, ENAMETOOLONG for a path of more than 107 bytes.
   public init(at path: String) throws(VhostUserError) {
     var made = cring_listener()
     let error = unsafe cring_stream_listen(path, &made)

@@ -13,7 +13,8 @@ final class InflightMemory {
   init(queueCount: UInt16, queueSize: UInt16) throws(VhostUserError) {
     // Enough for either layout: which one it is may not be known yet.
     let byteCount = Int(queueCount) * InflightLayout.queueBytes(size: Int(queueSize), packed: true)
-    do throws(MemoryError) { region = try MemoryRegion(at: GuestPhysicalAddress(0), byteCount: byteCount) } catch {
+    // Sparse: a front-end that asks again and again makes no pages that way.
+    do throws(MemoryError) { region = try MemoryRegion(sparse: byteCount, at: GuestPhysicalAddress(0)) } catch {
       throw .memory(error)
     }
     description = InflightDescription(

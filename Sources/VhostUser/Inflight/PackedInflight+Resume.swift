@@ -102,6 +102,40 @@ extension PackedInflight {
     return found
   }
 
+  /// A buffer in flight with its entries, in their order.
+  struct Chain {
+    let head: UInt16
+    let counter: UInt64
+    let entries: [Int]
+  }
+
+  /// Ends the step in which the last back-end died, but for the used position, and returns what is in flight; nothing
+  /// where that makes no sense.
+  static func settle(_ memory: SharedMemory, size: Int, at position: WrapCounter) -> [Chain] {
+    let old = WrapCounter(offset: memory.load16(oldUsedOffset), wrap: memory.load16(wrapsOffset) >> 8 != 0)
+    let isPublished = old != position
+    let buffers = (try? buffers(memory, size: size, isPublished: isPublished)) ?? []
+    let heads = Set(buffers.map(\.head))
+    for entry in 0..<UInt16(size) where !heads.contains(entry) { memory.storeRelease16(0, offset(Int(entry))) }
+    // What was published is done, and what was begun besides is undone.
+    if isPublished {
+      memory.storeRelease16(memory.load16(freeHeadOffset), oldFreeHeadOffset)
+    } else {
+      memory.storeRelease16(memory.load16(oldFreeHeadOffset), freeHeadOffset)
+    }
+    var seen: Set<Int> = []
+    var chains: [Chain] = []
+    for buffer in buffers {
+      var (entries, entry) = ([Int](), Int(buffer.head))
+      for _ in 0..<buffer.count where entry < size && seen.insert(entry).inserted {
+        entries.append(entry)
+        entry = Int(UInt16(truncatingIfNeeded: memory.load64(offset(entry)) >> 16))
+      }
+      chains.append(Chain(head: buffer.head, counter: buffer.counter, entries: entries))
+    }
+    return chains
+  }
+
   /// Holds a buffer against the descriptors that stand in the ring, and steps behind them.
   private static func find(
     _ buffer: Buffer, _ memory: SharedMemory, size: Int, _ ring: PackedRing, at cursor: inout WrapCounter

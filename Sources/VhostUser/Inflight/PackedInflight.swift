@@ -12,6 +12,8 @@ struct PackedInflight {
   private var freeHead: UInt16 = 0
   private var counter: UInt64 = 0
   private var flight: [(id: UInt16, count: UInt16, head: UInt16, last: UInt16)] = []
+  /// The one that is being noted: its first and its last entry, and its id.
+  private var noted: (head: UInt16, last: UInt16, id: UInt16) = (0, 0, 0)
   /// The one that is being published.
   private var publishingIndex = 0
   private var fetchPosition: WrapCounter
@@ -25,7 +27,9 @@ struct PackedInflight {
   static let oldUsedOffset = 18
   static let wrapsOffset = 20
 
-  /// Takes a queue's part of the memory over, with nothing in flight.
+  /// Takes a queue's part of the memory over.
+  ///
+  /// Whenever this process dies in here, its successor finds the same buffers in flight.
   ///
   /// - Parameters:
   ///   - memory: the part.
@@ -33,20 +37,59 @@ struct PackedInflight {
   ///   - ring: the queue's ring.
   ///   - position: the used position.
   ///   - next: where buffers are fetched from.
-  init(_ memory: SharedMemory, size: Int, ring: PackedRing, at position: WrapCounter, fetching next: WrapCounter) {
+  ///   - again: the descriptors of those in flight that are not in the ring from there on, in the order they were
+  ///     fetched; none where it has them all.
+  init(
+    _ memory: SharedMemory, size: Int, ring: PackedRing, at position: WrapCounter, fetching next: WrapCounter,
+    again: [[RingDescriptor]]
+  ) {
     self.memory = memory
     self.ring = ring
     used = position
     fetchPosition = next
-    self.next = (0..<size).map { UInt16($0 + 1 == size ? 0 : $0 + 1) }
-    for entry in 0..<size {
-      memory.store64(UInt64(self.next[entry]) << 16, Self.offset(entry))
-      for word in 1..<4 { memory.store64(0, Self.offset(entry) + 8 * word) }
+    self.next = Array(repeating: 0, count: size)
+    var chains: [Chain] = []
+    if memory.load16(InflightLayout.version) == InflightLayout.currentVersion {
+      chains = Self.settle(memory, size: size, at: position)
+    }
+    store()
+    if chains.map(\.entries.count) != again.map(\.count) {
+      // The ring has them, or the front-end changed them since they were read. The last one goes first: what is left
+      // are the first ones, as the ring has them.
+      for chain in chains.reversed() { memory.storeRelease16(0, Self.offset(Int(chain.head))) }
+      chains = []
+    }
+    keep(chains, again)
+    link(without: chains)
+    if chains.isEmpty {
+      for descriptors in again { fetched(descriptors) }
     }
     memory.store16(UInt16(size), InflightLayout.entryCount)
-    memory.store16(0, Self.freeHeadOffset)
-    store()
     memory.storeRelease16(InflightLayout.currentVersion, InflightLayout.version)
+  }
+
+  /// What is in flight stays where it is noted.
+  private mutating func keep(_ chains: [Chain], _ again: [[RingDescriptor]]) {
+    for (chain, descriptors) in zip(chains, again) {
+      for (entry, following) in zip(chain.entries, chain.entries.dropFirst()) { next[entry] = UInt16(following) }
+      let last = chain.entries.last.map { UInt16($0) } ?? chain.head
+      flight.append((Self.id(descriptors), UInt16(descriptors.count), chain.head, last))
+      counter = max(counter, chain.counter &+ 1)
+    }
+  }
+
+  /// All other entries are free, one leading to the next.
+  private mutating func link(without chains: [Chain]) {
+    let taken = Set(chains.flatMap(\.entries))
+    var head = 0
+    for entry in next.indices.reversed() where !taken.contains(entry) {
+      next[entry] = UInt16(head)
+      memory.store64(UInt64(head) << 16, Self.offset(entry))
+      head = entry
+    }
+    freeHead = UInt16(head)
+    memory.storeRelease16(freeHead, Self.freeHeadOffset)
+    memory.storeRelease16(freeHead, Self.oldFreeHeadOffset)
   }
 
   static func offset(_ entry: Int) -> Int {
@@ -58,35 +101,49 @@ struct PackedInflight {
 
   /// A buffer was fetched, of that many descriptors from where the last one ended.
   mutating func fetched(descriptorCount: UInt16) {
-    let descriptors = (0..<descriptorCount).map { _ in
-      defer { fetchPosition.advance(by: 1, size: UInt16(ring.size)) }
+    begin()
+    for _ in 0..<descriptorCount {
       let offset = Int(fetchPosition.offset) * 16
-      return (ring.descriptors.load64(offset), ring.descriptors.load64(offset + 8))
+      note(ring.descriptors.load64(offset), ring.descriptors.load64(offset + 8))
+      fetchPosition.advance(by: 1, size: UInt16(ring.size))
     }
-    fetched(descriptors)
+    end(descriptorCount)
   }
 
   /// A buffer is in flight whose descriptors stood in the ring.
-  mutating func fetched(_ descriptors: [(address: UInt64, word: UInt64)]) {
-    let descriptorCount = UInt16(descriptors.count)
-    let head = freeHead
-    var last = freeHead
-    memory.store64(counter, Self.offset(Int(head)) + 8)
+  private mutating func fetched(_ descriptors: [RingDescriptor]) {
+    begin()
+    for (address, word) in descriptors { note(address, word) }
+    end(UInt16(descriptors.count))
+  }
+
+  private mutating func begin() {
+    memory.store64(counter, Self.offset(Int(freeHead)) + 8)
     counter &+= 1
-    for (address, word) in descriptors {
-      last = freeHead
-      let to = Self.offset(Int(last))
-      // Length, id and flags stand in another order there.
-      memory.store64((word >> 32) & 0xffff_ffff | word << 32, to + 16)
-      memory.store64(address, to + 24)
-      freeHead = next[Int(last)]
-    }
-    memory.store64(
+    noted = (freeHead, freeHead, 0)
+  }
+
+  private mutating func note(_ address: UInt64, _ word: UInt64) {
+    noted.last = freeHead
+    noted.id = UInt16(truncatingIfNeeded: word >> 32)
+    let to = Self.offset(Int(freeHead))
+    // Length, id and flags stand in another order there.
+    memory.store64((word >> 32) & 0xffff_ffff | word << 32, to + 16)
+    memory.store64(address, to + 24)
+    freeHead = next[Int(freeHead)]
+  }
+
+  private mutating func end(_ descriptorCount: UInt16) {
+    let (head, last, id) = noted
+    memory.storeRelease64(
       1 | UInt64(next[Int(head)]) << 16 | UInt64(last) << 32 | UInt64(descriptorCount) << 48, Self.offset(Int(head)))
-    let id = UInt16(truncatingIfNeeded: (descriptors.last?.word ?? 0) >> 32)
     flight.append((id, descriptorCount, head, last))
-    memory.store16(freeHead, Self.freeHeadOffset)
-    memory.store16(freeHead, Self.oldFreeHeadOffset)
+    memory.storeRelease16(freeHead, Self.freeHeadOffset)
+    memory.storeRelease16(freeHead, Self.oldFreeHeadOffset)
+  }
+
+  private static func id(_ descriptors: [RingDescriptor]) -> UInt16 {
+    UInt16(truncatingIfNeeded: (descriptors.last?.word ?? 0) >> 32)
   }
 
   /// A buffer in flight is about to be published.
@@ -109,16 +166,14 @@ struct PackedInflight {
   /// It was.
   mutating func published() {
     let head = flight.remove(at: publishingIndex).head
-    memory.store16(0, Self.offset(Int(head)))
+    memory.storeRelease16(0, Self.offset(Int(head)))
+    memory.storeRelease16(freeHead, Self.oldFreeHeadOffset)
     store()
   }
 
-  /// Makes what is now what was.
+  /// Makes the used position what it was, too, in one store: half of it would be another position.
   private func store() {
-    let wrap: UInt16 = used.wrap ? 1 : 0
-    memory.storeRelease16(freeHead, Self.oldFreeHeadOffset)
-    memory.store16(used.offset, Self.usedOffset)
-    memory.store16(used.offset, Self.oldUsedOffset)
-    memory.store16(wrap | wrap << 8, Self.wrapsOffset)
+    let (offset, wrap) = (UInt64(used.offset), used.wrap ? 1 : 0 as UInt64)
+    memory.storeRelease64(offset | offset << 16 | wrap << 32 | wrap << 40, Self.usedOffset)
   }
 }

@@ -12,23 +12,35 @@ struct SplitInflight {
   private static let lastBatchHeadOffset = 12
   private static let usedIndexOffset = 14
 
-  /// Takes a queue's part of the memory over, with nothing in flight.
+  /// Takes a queue's part of the memory over.
+  ///
+  /// Whenever this process dies in here, its successor finds the same buffers in flight.
   ///
   /// - Parameters:
   ///   - memory: the part.
   ///   - size: the entries that the memory was described with.
   ///   - used: the used ring's index, where processing goes on.
-  init(_ memory: SharedMemory, size: Int, used: UInt16) {
+  ///   - again: the heads in flight that are not in the available ring from there on, in the order they were fetched;
+  ///     none where it has them all.
+  init(_ memory: SharedMemory, size: Int, used: UInt16, again: [UInt16]) {
     self.memory = memory
-    for entry in 0..<size {
-      memory.store64(0, Self.offset(entry))
-      memory.store64(0, Self.offset(entry) + 8)
+    let kept = Set(again)
+    if memory.load16(InflightLayout.version) == InflightLayout.currentVersion {
+      // The last one first: what is left are the first ones, as the available ring has them.
+      let noted = (try? Self.heads(memory, size: size, used: used)) ?? []
+      for head in noted.reversed() where !kept.contains(head) { clear(head) }
     }
+    // With them those of a batch that was published, whose links count until the index is stored.
+    for entry in 0..<UInt16(size) where !kept.contains(entry) { clear(entry) }
+    for head in again { fetched(head) }
+    memory.storeRelease16(used, Self.usedIndexOffset)
+    memory.storeRelease16(0, Self.lastBatchHeadOffset)
     memory.store16(UInt16(size), InflightLayout.entryCount)
-    memory.store16(0, Self.lastBatchHeadOffset)
-    memory.store16(used, Self.usedIndexOffset)
     memory.storeRelease16(InflightLayout.currentVersion, InflightLayout.version)
   }
+
+  /// No longer in flight; where it leads stays, for the others of its batch.
+  private func clear(_ head: UInt16) { memory.storeRelease16(0, Self.offset(Int(head))) }
 
   private static func offset(_ entry: Int) -> Int {
     InflightLayout.header(packed: false) + entry * InflightLayout.entry(packed: false)
@@ -91,7 +103,7 @@ struct SplitInflight {
   mutating func fetched(_ head: UInt16) {
     memory.store64(counter, Self.offset(Int(head)) + 8)
     counter &+= 1
-    memory.store64(1, Self.offset(Int(head)))
+    memory.storeRelease64(1, Self.offset(Int(head)))
   }
 
   /// It is done with, and will be published.
@@ -105,7 +117,7 @@ struct SplitInflight {
   /// The used index was stored.
   mutating func published(_ used: UInt16) {
     // Whatever dies between these two leaves a used index that differs from the ring's by the batch.
-    for head in batch { memory.store64(0, Self.offset(Int(head))) }
+    for head in batch { clear(head) }
     batch.removeAll(keepingCapacity: true)
     memory.storeRelease16(used, Self.usedIndexOffset)
   }

@@ -54,18 +54,25 @@ public final class InputDevice: VhostUserDevice {
   public func serve(_ queue: inout VringQueue, index: Int, limit: Int) throws(VringFailure) -> VringProgress {
     if index == 1 { return try queue.serve(atMost: limit) { _ in } }
     guard next < events.count else { return .idle }
-    let count = min(limit, events.count - next)
-    let progress = try queue.serve(atMost: count) { buffer throws(VringFailure) in
-      let event = events[next]
-      try buffer.write(event.type)
-      try buffer.write(event.code)
-      try buffer.write(event.value)
-      next += 1
-    }
+    let progress = try deliver(&queue, limit)
     guard next == events.count else { return progress }
     events.removeAll(keepingCapacity: true)
     next = 0
     return .idle
+  }
+
+  private func deliver(_ queue: inout VringQueue, _ limit: Int) throws(VringFailure) -> VringProgress {
+    // In locals: nothing of the object is touched per buffer.
+    let (events, first) = (events, next)
+    var written = 0
+    defer { next = first + written }
+    return try queue.serve(atMost: min(limit, events.count - first)) { buffer throws(VringFailure) in
+      let event = events[first + written]
+      try buffer.write(event.type)
+      try buffer.write(event.code)
+      try buffer.write(event.value)
+      written += 1
+    }
   }
 
   /// Forgets keys that were not delivered, and what the driver looked at.

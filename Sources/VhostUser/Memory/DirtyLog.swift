@@ -36,8 +36,8 @@ final class DirtyLog {
   /// Set once the front-end took pages of it away.
   var loss: MemoryError? { region.isLost ? .lost(region.guestBase, byteCount: region.byteCount) : nil }
 
-  /// Bytes of a log in which all guest addresses below `end` have a bit.
-  static func byteCount(upTo end: UInt64) -> UInt64 { end == 0 ? 0 : (end - 1) >> (pageShift + 3) + 1 }
+  /// Bytes of a log in which all guest addresses up to `last` have a bit.
+  static func byteCount(through last: UInt64?) -> UInt64 { last.map { $0 >> (pageShift + 3) + 1 } ?? 0 }
 
   /// Notes that bytes were written: called after the write, because what is noted before may be taken before.
   ///

@@ -65,9 +65,9 @@ final class VhostMemory {
     return nil
   }
 
-  /// Behind the last guest address.
-  var guestEnd: UInt64 {
-    guest.regions.last.map { $0.guestBase.rawValue + UInt64($0.byteCount) } ?? 0
+  /// The last guest address: a region may end where addresses do, so that there is none behind it.
+  var lastGuestAddress: UInt64? {
+    guest.regions.last.map { $0.guestBase.rawValue + UInt64($0.byteCount - 1) }
   }
 
   /// Where the guest has memory that is mapped at `host`, and how much of it is in the same region; `nil`: nowhere.

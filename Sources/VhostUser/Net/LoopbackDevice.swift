@@ -243,6 +243,7 @@ extension LoopbackDevice {
         // Nothing that the driver does would bring this frame to it; the next may be shorter.
         pair.frames.removeFirst()
         pair.dropped.add(1)
+        queue.hasMadeRoom = true
       } else {
         return 0
       }
@@ -275,26 +276,29 @@ extension LoopbackDevice {
       room += pair.held[needed].count
       needed += 1
     }
-    // More are held where a longer frame was dropped: they are the next frame's, which waits from now on.
-    let buffers = pair.held.prefix(needed)
-    pair.held.removeFirst(needed)
-    if !pair.held.isEmpty { pair.heldSince = clock.now() }
-    var header = [UInt8](repeating: 0, count: headerByteCount)
-    header[10] = UInt8(truncatingIfNeeded: buffers.count)
-    header[11] = UInt8(truncatingIfNeeded: buffers.count >> 8)
+    // Flags of 10 bytes, then in how many buffers the frame lies.
+    var header: (UInt64, UInt32) = (0, UInt32(UInt16(truncatingIfNeeded: needed).littleEndian) << 16)
     var done = 0
-    for (i, buffer) in buffers.enumerated() {
+    for i in 0..<needed {
       let start = i == 0 ? headerByteCount : 0
+      let buffer = pair.held[i]
       var bytes = buffer.bytes
-      if i == 0 { unsafe header.withUnsafeBytes { unsafe bytes.store($0, buffer.segments.span) } }
+      if i == 0 {
+        unsafe withUnsafeBytes(of: &header) {
+          unsafe bytes.store(UnsafeRawBufferPointer(rebasing: $0[..<start]), buffer.segments.span)
+        }
+      }
       let count = min(frame.count - done, buffer.count - start)
       unsafe bytes.store(UnsafeRawBufferPointer(rebasing: frame[done..<(done + count)]), buffer.segments.span)
       done += count
       queue.complete(buffer.chain, written: UInt32(clamping: start + count))
     }
+    // More are held where a longer frame was dropped: they are the next frame's, which waits from now on.
+    pair.held.removeFirst(needed)
+    if !pair.held.isEmpty { pair.heldSince = clock.now() }
     pair.returned.add(1)
     pair.frames.removeFirst()
-    return buffers.count
+    return needed
   }
 
   private func fetch(_ queue: inout VringQueue) throws(VringFailure) -> DeviceChain? {

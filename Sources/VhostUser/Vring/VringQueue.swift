@@ -49,6 +49,8 @@ public struct VringQueue: ~Copyable {
   @usableFromInline var isResuming: Bool
   /// Descriptors, or entries of a split ring, that an earlier device fetched and never gave back.
   private let lost: UInt16
+  /// Whether the partner has something to do though no buffer was completed.
+  var hasMadeRoom = false
   /// What ``next()`` returned and was not completed.
   private var flight: Flight
   /// Another number for each queue, so that what was taken from one is not taken for another's.
@@ -103,7 +105,7 @@ public struct VringQueue: ~Copyable {
   /// - Throws: `QueueError`; one that is pending is tried again later.
   public mutating func next() throws(QueueError) -> DeviceChain? {
     let chain: DeviceChain
-    if let entry = flight.again.first {
+    if isResuming, let entry = flight.again.first {
       let found = isPacked ? try packed?.refetch(entry.descriptors) : try split?.refetch(entry.id)
       guard let found else { return nil }
       chain = found

@@ -30,6 +30,26 @@ struct EventDoorbellTests {
     #expect(theirs.take())
   }
 
+  @Test func anEmptyOneThatWasMadeBlockingAgainIsNotWaitedFor() throws {
+    let theirs = try EventDoorbell()
+    let doorbell = EventDoorbell(attaching: dup(theirs.fileDescriptor))
+    #expect(fcntl(theirs.fileDescriptor, F_SETFL, 0) == 0)
+    #expect(!doorbell.take())
+    theirs.ring()
+    #expect(doorbell.take())
+    #expect(!doorbell.take())
+  }
+
+  @Test func oneMadeForAPeerThatFilledItIsPassedOver() throws {
+    let doorbell = try EventDoorbell.forPeer()
+    let theirs = EventDoorbell(attaching: dup(doorbell.fileDescriptor))
+    var most = UInt64.max - 1
+    #expect(unsafe write(theirs.fileDescriptor, &most, 8) == 8)
+    #expect(fcntl(theirs.fileDescriptor, F_SETFL, 0) == 0)
+    doorbell.ring()
+    #expect(theirs.take())
+  }
+
   @Test func ringingTwiceWakesOnce() throws {
     let doorbell = try EventDoorbell()
     #expect(!doorbell.take())

@@ -236,6 +236,17 @@ extension DirtyLogTests {
     #expect(try session.frontend.failure(session.message) == .notNegotiated(request: 6, feature: .logSharedMemory))
   }
 
+  /// There is no address behind the last one.
+  @Test func aRegionThatEndsWhereAddressesDoNeedsALogOfAllPages() throws {
+    let session = try Session([])
+    let top = MemoryTableEntry(guestAddress: GuestPhysicalAddress(0 &- 0x1000), byteCount: 0x1000, userAddress: 0x1000)
+    let file = PassedDescriptor(owning: unsafe cvhost_file("top", 4096))
+    #expect(try session.frontend.ask(.setMemoryTable([top], [file]), needsReply: true).number() == 0)
+    let log = PassedDescriptor(owning: unsafe cvhost_file("log", 4096))
+    let failure = try session.frontend.failure(.setLogBase(byteCount: 4096, fileOffset: 0, log))
+    #expect(failure == .log(byteCount: 4096, needed: 1 << 49))
+  }
+
   @Test func loggingWithoutSharedMemoryIsRefused() throws {
     let session = try Session([])
     session.frontend.backend.protocolFeatures.remove(.logSharedMemory)

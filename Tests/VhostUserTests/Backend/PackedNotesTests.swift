@@ -29,7 +29,7 @@ import Testing
   private func offer(_ slots: Range<Int>) { for slot in slots { write(slot, id: UInt16(slot), flags: 0x80) } }
 
   private func made() -> PackedInflight {
-    PackedInflight(notes, size: Self.size, ring: ring, at: WrapCounter(), fetching: WrapCounter())
+    PackedInflight(notes, size: Self.size, ring: ring, at: WrapCounter(), fetching: WrapCounter(), again: [])
   }
 
   private func position() throws -> UInt16? {
@@ -87,6 +87,39 @@ import Testing
     let found = try PackedInflight.resume(notes, size: Self.size, ring, isInOrder: false)
     #expect(found?.used.word == 0x8001 && found?.again.map(\.id) == [0])
     #expect(found?.again.first?.descriptors.first?.address == 0x1000)
+  }
+
+  /// Whenever the next one dies while it takes the notes over, they stand there: they are not written anew.
+  @Test func whatIsNotInTheRingIsKeptWhereItIsNoted() throws {
+    offer(0..<4)
+    var queue = made()
+    for count in [1, 2, 1] as [UInt16] { queue.fetched(descriptorCount: count) }
+    // The first is done, so that the others are where no ring tells.
+    queue.publishing(0, descriptorCount: 1)
+    write(0, id: 0, flags: 0x8080)
+    queue.published()
+    queue.publishing(3, descriptorCount: 1)
+    write(1, id: 3, flags: 0x8080)
+    queue.published()
+    let found = try #require(try PackedInflight.resume(notes, size: Self.size, ring, isInOrder: false))
+    #expect(found.used.word == 0x8002 && found.again.map(\.id) == [2])
+    // Entries 1 and 2 hold it, in the order of the free list.
+    let before = (4..<12).map { notes.load64(32 + 8 * $0) }
+    var next = PackedInflight(
+      notes, size: Self.size, ring: ring, at: found.used, fetching: WrapCounter(word: 0x8004),
+      again: found.again.map(\.descriptors))
+    #expect((4..<12).map { notes.load64(32 + 8 * $0) } == before)
+    let again = try PackedInflight.resume(notes, size: Self.size, ring, isInOrder: false)
+    #expect(again?.used.word == 0x8002 && again?.again.map(\.id) == [2])
+    // It is free once it is done.
+    next.publishing(2, descriptorCount: 2)
+    for slot in 2..<4 { write(slot, id: 2, flags: 0x8080) }
+    next.published()
+    #expect(try position() == 0x8004)
+    offer(4..<8)
+    for _ in 0..<4 { next.fetched(descriptorCount: 1) }
+    #expect(try PackedInflight.resume(notes, size: Self.size, ring, isInOrder: true)?.again.isEmpty == true)
+    #expect(try position() == 0x8004)
   }
 
   @Test func whatIsInFlightStandsInTheRingAsItWasFetched() throws {

@@ -52,4 +52,24 @@ import VhostUser
     #expect(try driver.perform(4, sector: 0).status == 0)
     #expect(survivor.call.take())
   }
+
+  /// The memory is the front-end's, which may pass it again: the driver of then has nothing in flight.
+  @Test(arguments: [VirtioFeatures(), .packedRing]) func aResetVoidsTheNotes(layout: VirtioFeatures) throws {
+    let file = ScratchFile(sectors: 64)
+    let frontend = try ScriptedFrontend(try BlockDevice(path: file.path), features: layout.union([.version1]))
+    try frontend.negotiate()
+    let wanted = InflightDescription(queueCount: 1, queueSize: 16)
+    let (description, notes) = try frontend.ask(.getInflight(wanted)).inflight()
+    for round in 0..<2 {
+      try frontend.tell(.setInflight(description, notes))
+      // Its rings are new, and begin where new ones do.
+      let driver = try DiskDriver(frontend, size: 16)
+      try driver.start(base: driver.frontend.firstBase)
+      for sector in 0..<5 as Range<UInt64> {
+        #expect(try driver.perform(0, sector: sector, room: 512).status == 0, "round \(round)")
+      }
+      #expect(try frontend.ask(.resetDevice, needsReply: true).number() == 0)
+    }
+    #expect(frontend.backend.takeFailures().isEmpty)
+  }
 }

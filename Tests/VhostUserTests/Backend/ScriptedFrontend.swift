@@ -147,7 +147,7 @@ extension WaitClock {
     final class Time: Sendable { let now = Atomic<UInt64>(0) }
     let time = Time()
     var clock = WaitClock()
-    clock.now = { time.now.wrappingAdd(nanoseconds, ordering: .relaxed).newValue }
+    clock.source = { time.now.wrappingAdd(nanoseconds, ordering: .relaxed).newValue }
     return clock
   }
 }

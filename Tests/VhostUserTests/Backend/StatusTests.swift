@@ -44,6 +44,19 @@ import Testing
     #expect(try status(frontend) == [.acknowledge, .driver, .featuresOK])
   }
 
+  /// A front-end that never takes them, as a small server does not.
+  @Test func failuresThatNobodyTakesAreOneAQueue() throws {
+    let frontend = try frontend()
+    let driver = try DiskDriver(frontend)
+    for _ in 0..<50 {
+      try driver.start(base: 0x1_0000)
+      frontend.kick.ring()
+      try frontend.settle()
+      _ = try frontend.ask(.getVringBase(VringState(index: 0, value: 0)))
+    }
+    #expect(frontend.backend.takeFailures().map(\.index) == [0])
+  }
+
   @Test func zeroResetsTheDevice() throws {
     let frontend = try frontend()
     let driver = try DiskDriver(frontend)

@@ -124,6 +124,30 @@ import Testing
     _ = channel
   }
 
+  /// Without REPLY_ACK a front-end that has no translation says nothing; later it may have one.
+  @Test(arguments: [true, false]) func aMissThatNothingWaitsForIsSentAgain(isReset: Bool) throws {
+    let file = ScratchFile(sectors: 8)
+    let frontend = try ScriptedFrontend(try BlockDevice(path: file.path), features: [.version1, .accessPlatform])
+    let extensions = VhostUserOptions.allProtocolFeatures
+    try frontend.negotiate()
+    try frontend.tell(.setProtocolFeatures(extensions.subtracting(.replyAck)))
+    let channel = try #require(frontend.channel)
+    frontend.channel = nil
+    let driver = try DiskDriver(frontend)
+    for round in 1...3 as ClosedRange<UInt64> {
+      try driver.start(base: 0)
+      frontend.kick.ring()
+      try frontend.settle()
+      #expect(frontend.backend.counts.misses == round)
+      if isReset {
+        try frontend.tell(.resetDevice)
+      } else {
+        _ = try frontend.ask(.getVringBase(VringState(index: 0, value: 0)))
+      }
+    }
+    _ = channel
+  }
+
   /// Each start of a ring where another one lies asks for another page, and what was asked before stays unanswered.
   @Test func aFrontendThatAnswersNoneOf1024MissesIsLeft() throws {
     let file = ScratchFile(sectors: 8)

@@ -193,7 +193,7 @@ import Testing
     }
     let stop = StopFlag()
     var turns: UInt64 = 0
-    session.frontend.clock.now = { turns * 1_000_000 }
+    session.frontend.clock.source = { turns * 1_000_000 }
     session.frontend.clock.sleep = { set, milliseconds throws(VhostUserError) in
       turns += 1
       // So that a fault ends as well.

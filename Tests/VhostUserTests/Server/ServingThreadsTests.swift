@@ -171,6 +171,24 @@ import Testing
     #expect(queues.frontend.backend.counts.misses >= 40)
   }
 
+  /// Each message has the threads look anew at what they wait for; a kick is seen all the same.
+  @Test func aStreamOfTranslationsKeepsNoQueueWaiting() throws {
+    let queues = try Queues(FillingDevice(groups: [0, 1]), features: .accessPlatform, threads: 2)
+    defer { queues.end() }
+    let (frontend, clock) = (queues.frontend, ContinuousClock())
+    let address = IOVA(1 << 40)
+    for round in 0..<20 {
+      try queues.add(to: 1)
+      let end = clock.now + .seconds(60)
+      var completion: Completion?
+      while completion == nil, clock.now < end {
+        try frontend.tell(.iotlb(IOTLBMessage(.invalidate, address: address, byteCount: 4096)))
+        completion = try queues.queues[1].nextUsed()
+      }
+      #expect(completion?.writtenByteCount == 8, "round \(round)")
+    }
+  }
+
   @Test func aMistakeStopsItsQueueAloneAndIsTold() throws {
     let queues = try Queues(FillingDevice(groups: [0, 1]), threads: 2)
     defer { queues.end() }

@@ -16,11 +16,12 @@ void cring_doorbell_close(int fd);
 // Adds one to the counter; a counter at its limit already wakes, so that is no error.
 void cring_doorbell_ring(int fd);
 
-// The same of one whose flag a peer may have cleared: looks first whether there is room. Only a peer that fills it
-// between the look and the write can put us to sleep.
-void cring_doorbell_ring_attached(int fd);
+// The same of one that a peer has too and whose flag it may have cleared: looks first whether there is room. Only a
+// peer that fills it between the look and the write can put us to sleep.
+void cring_doorbell_ring_shared(int fd);
 
-// Resets the counter; false when it was zero.
+// Resets the counter; false when it was zero. Does not wait for it, whatever the flag says (RWF_NOWAIT; before Linux
+// 5.8 it looks first).
 bool cring_doorbell_take(int fd);
 
 // Sleeps until it is rung or the time is up (-1: for ever), then takes. False on time-out or signal.
