@@ -73,7 +73,8 @@ extension FrontendSession {
   private func change(_ words: inout [UInt64], _ input: inout FuzzInput) {
     let (at, kind) = (input.below(words.count), input.byte())
     switch kind & 7 {
-    case 0: words[at] = 0
+    // A region's address in front of its size: it ends where addresses do.
+    case 0: words[at] = kind >> 3 == 31 && at + 1 < words.count ? 0 &- words[at + 1] : 0
     case 1: words[at] = .max
     case 2: words[at] &+= UInt64(1 + kind >> 3)
     case 3: words[at] &-= UInt64(1 + kind >> 3)

@@ -52,11 +52,12 @@ final class FrameDriver {
     unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[at..<(at + count)]).initializeMemory(
       as: UInt8.self, repeating: 0xee)
     try queues[2 * pair].add(writable: [buffer.segment(at: at, length: count)], token: token)
-    try settle()
+    try settle(ringing: [2 * pair])
   }
 
-  func settle() throws {
-    for kick in kicks { kick.ring() }
+  /// Lets the back-end do all that there is to do, behind kicks of some queues or of all.
+  func settle(ringing indices: [Int]? = nil) throws {
+    for index in indices ?? Array(kicks.indices) { kicks[index].ring() }
     try frontend.settle()
   }
 
