@@ -184,9 +184,13 @@ ring_bits() {
   echo "${bits:-none}"
 }
 
+# alone COMMAND...: while no other case is in here.
+alone() { (flock 9 && "$@") 9>"$build/packages.lock"; }
+
 # unpacked PACKAGE [ARCHITECTURE]: where the files of a Debian package are, downloaded and unpacked once and never installed;
 # PACKAGE may be one that only depends on the real one, as linux-image-cloud-amd64 does. ARCHITECTURE need not be this machine's.
-unpacked() {
+unpacked() { alone unpack "$@"; }
+unpack() {
   local package=$1 real directory other=()
   if [ -n "${2:-}" ]; then
     local apt=$build/apt-$2
@@ -214,7 +218,8 @@ unpacked() {
 
 # backported PACKAGE: where the files of a package are that is newer in the backports of this Debian release, downloaded and
 # unpacked once and never installed; fails where there are none.
-backported() {
+backported() { alone backport "$@"; }
+backport() {
   local package=$1 apt=$build/apt-backports directory=$build/packages/$1-backports release signed=""
   local keys=/usr/share/keyrings/debian-archive-keyring.gpg
   if [ ! -e "$directory/.complete" ]; then

@@ -41,7 +41,7 @@ package struct SharedMemory: @unchecked Sendable {
   /// Fetches the lines of a range to be read soon.
   @inlinable @inline(__always)
   func prefetchForReading(_ offset: Int, byteCount: Int) {
-    var at = offset
+    var at = offset & ~63
     while at < offset &+ byteCount {
       prefetchForReading(at)
       at &+= 64
