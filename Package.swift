@@ -17,9 +17,8 @@ let strict = tool + [.enableUpcomingFeature("InternalImportsByDefault")]
 // What the commands stand on.
 let commands: [Target.Dependency] =
   [
-    "BenchPlan", "BenchPaths", "BenchReport", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing",
-    "CRingBench",
-    "RingKitTesting",
+    "BenchPlan", "BenchPaths", "BenchDocument", "BenchReport", "BenchPage", "RingKit", "RingIOMMU", "RingPlatform",
+    "VhostUser", "CRing", "CRingBench", "RingKitTesting",
   ].map { .target(name: $0, condition: .when(traits: ["Bench"])) } + [
     .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"]))
   ]
@@ -85,12 +84,22 @@ let package = Package(
         "BenchPlan", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRing", "CRingBench",
       ],
       swiftSettings: tool),
-    // Result types, JSON and text.
+    // The document that all reports become, with its JSON and its text, and what is measured in slices.
+    .target(
+      name: "BenchDocument",
+      dependencies: ["BenchHarness", "BenchPlan", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser"],
+      swiftSettings: tool),
+    // What the other commands report.
     .target(
       name: "BenchReport",
       dependencies: [
-        "BenchHarness", "BenchPlan", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser",
+        "BenchDocument", "BenchHarness", "BenchPlan", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser",
       ],
+      swiftSettings: tool),
+    // What is made of documents: pages with pictures, comparisons, other formats.
+    .target(
+      name: "BenchPage",
+      dependencies: ["BenchDocument", "BenchHarness", "BenchPlan", "RingKit", "RingIOMMU"],
       swiftSettings: tool),
     // Commands and options; without the trait Bench a program that says what it lacks.
     .executableTarget(name: "RingBench", dependencies: ["BenchHarness"] + commands, swiftSettings: tool),
@@ -154,16 +163,17 @@ let package = Package(
     .testTarget(
       name: "BenchReportTests",
       dependencies: [
-        "BenchReport", "BenchPaths", "BenchPlan", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform",
-        "BenchTestSupport",
+        "BenchDocument", "BenchReport", "BenchPage", "BenchPaths", "BenchPlan", "BenchHarness", "RingKit", "RingIOMMU",
+        "RingPlatform", "BenchTestSupport",
       ], exclude: ["SchemaOne"],
       swiftSettings: tool),
     // Commands and options, and what needs the program beside the tests; nothing without the trait Bench.
     .testTarget(
       name: "RingBenchTests",
       dependencies: [
-        "RingBench", "BenchReport", "BenchPaths", "BenchPlan", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform",
-        "VhostUser", "CRingBench", "CVhostUAPI", "RingKitTesting", "BenchTestSupport", "TestTraits",
+        "RingBench", "BenchDocument", "BenchReport", "BenchPage", "BenchPaths", "BenchPlan", "BenchHarness", "RingKit",
+        "RingIOMMU", "RingPlatform", "VhostUser", "CRingBench", "CVhostUAPI", "RingKitTesting", "BenchTestSupport",
+        "TestTraits",
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"])),
       ],
       swiftSettings: tool),

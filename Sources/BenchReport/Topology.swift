@@ -1,3 +1,4 @@
+import BenchDocument
 import BenchHarness
 
 /// What the round trips between two CPUs were over a second or so.
@@ -36,7 +37,7 @@ package struct RoundTripSummary: Encodable, Sendable {
 
 /// Everything `ringbench topology` tells.
 package final class TopologyReport: Encodable {
-  let machine: Machine
+  package let machine: Machine
   /// `nil` on a machine with one CPU.
   let roundTrip: RoundTripSummary?
   let lacks: [String]
@@ -84,4 +85,11 @@ extension TopologyReport {
   }
 
   private static func gibibytes(_ bytes: UInt64) -> String { fixed(Double(bytes) / Double(1 << 30), 1) + " GiB" }
+}
+
+extension TopologyReport: PlainReport {
+  package static var kind: ResultRow.Kind { .roundTrip }
+  package static var rowsKey: String { "roundTrip" }
+  package static var dimensions: Set<String> { ["driverCPU", "deviceCPU"] }
+  package var interrupted: Bool { Interrupt.isRequested }
 }

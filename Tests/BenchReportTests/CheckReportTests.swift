@@ -1,6 +1,8 @@
 import Testing
 
+@testable import BenchDocument
 @testable import BenchHarness
+@testable import BenchPage
 @testable import BenchReport
 
 @Suite struct CheckReportTests {

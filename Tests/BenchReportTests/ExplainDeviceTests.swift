@@ -3,7 +3,9 @@ import RingKit
 import RingPlatform
 import Testing
 
+@testable import BenchDocument
 @testable import BenchHarness
+@testable import BenchPage
 @testable import BenchPaths
 @testable import BenchReport
 

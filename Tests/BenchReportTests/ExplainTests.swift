@@ -1,7 +1,9 @@
 import FoundationEssentials
 import Testing
 
+@testable import BenchDocument
 @testable import BenchHarness
+@testable import BenchPage
 @testable import BenchPaths
 @testable import BenchPlan
 @testable import BenchReport

@@ -3,7 +3,9 @@ import FoundationEssentials
 import RingKit
 import Testing
 
+@testable import BenchDocument
 @testable import BenchHarness
+@testable import BenchPage
 @testable import BenchPaths
 @testable import BenchPlan
 @testable import BenchReport

@@ -1,7 +1,9 @@
 import Glibc
 import Testing
 
+@testable import BenchDocument
 @testable import BenchHarness
+@testable import BenchPage
 @testable import BenchReport
 
 @Suite struct OutputFileTests {

@@ -1,3 +1,5 @@
+@testable import BenchDocument
+@testable import BenchPage
 @testable import BenchReport
 
 extension RunRecord {

@@ -2,7 +2,9 @@ import BenchTestSupport
 import FoundationEssentials
 import Testing
 
+@testable import BenchDocument
 @testable import BenchHarness
+@testable import BenchPage
 @testable import BenchReport
 
 @Suite struct ShapesReportTests {

@@ -1,6 +1,8 @@
 import BenchTestSupport
 import Testing
 
+@testable import BenchDocument
+@testable import BenchPage
 @testable import BenchReport
 
 @Suite struct SliceStripperTests {

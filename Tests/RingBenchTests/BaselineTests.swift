@@ -5,9 +5,11 @@ import RingKit
 import TestTraits
 import Testing
 
+@testable import BenchDocument
 @testable import BenchHarness
-@testable import BenchPlan
+@testable import BenchPage
 @testable import BenchPaths
+@testable import BenchPlan
 @testable import BenchReport
 
 /// `--save-baseline` and `--baseline`, through the program, in a data folder of the test's own.

@@ -6,7 +6,9 @@ import RingKitTesting
 import Testing
 import VhostUser
 
+@testable import BenchDocument
 @testable import BenchHarness
+@testable import BenchPage
 @testable import BenchReport
 
 /// `ringbench drive` and `ringbench device` as programs, at each other or at one end that misbehaves.

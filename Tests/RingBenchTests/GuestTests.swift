@@ -4,7 +4,9 @@ import BenchTestSupport
 import RingKit
 import Testing
 
+@testable import BenchDocument
 @testable import BenchHarness
+@testable import BenchPage
 @testable import BenchPaths
 @testable import BenchPlan
 @testable import BenchReport

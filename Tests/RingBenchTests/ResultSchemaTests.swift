@@ -6,7 +6,9 @@ import RingKit
 import TestTraits
 import Testing
 
+@testable import BenchDocument
 @testable import BenchHarness
+@testable import BenchPage
 @testable import BenchPaths
 @testable import BenchPlan
 @testable import BenchReport

@@ -1,3 +1,4 @@
+import BenchDocument
 import BenchHarness
 
 /// Everything `ringbench check` found.

@@ -1,3 +1,4 @@
+import BenchDocument
 import BenchHarness
 
 /// How `ringbench conform` writes what came of the checks.
@@ -104,8 +105,8 @@ package struct ConformReport: Encodable {
 
   private static func junit(_ row: ConformRow) -> String {
     let name = "\(row.rule) \(row.check)\(row.features.isEmpty ? "" : ", \(row.features)")"
-    let start = "    <testcase classname=\"conform.\(row.ring).\(row.rule)\" name=\"\(Markup.escaped(name))\""
-    let note = Markup.escaped(row.note ?? row.verdict.rawValue)
+    let start = "    <testcase classname=\"conform.\(row.ring).\(row.rule)\" name=\"\(name.asMarkup)\""
+    let note = (row.note ?? row.verdict.rawValue).asMarkup
     switch row.verdict {
     case .passed: return start + "/>\n"
     case .failed:

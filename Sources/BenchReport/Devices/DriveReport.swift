@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 import RingKit
 import VhostUser
 
@@ -74,7 +74,7 @@ package final class DriveReport: Encodable {
     }
   }
 
-  let machine: Machine
+  package let machine: Machine
   let parameters: DriveParameters
   package let interrupted: Bool
   @Null package var failure: Failure?
@@ -172,4 +172,9 @@ extension DriveReport {
     text += "All \(grouped(results.bytesVerified)) \(what) are as they were sent."
     return text
   }
+}
+
+extension DriveReport: PlainReport {
+  package static var kind: ResultRow.Kind { .device }
+  package var emptiness: String? { nil }
 }

@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 import RingKit
 import RingPlatform
 import VhostUser
@@ -40,7 +40,7 @@ package final class VFIOReport: Encodable {
     let frames: Pass?
   }
 
-  let machine: Machine
+  package let machine: Machine
   let parameters: VFIOParameters
   /// `virtio-blk` or `virtio-net`.
   let device: String
@@ -129,4 +129,9 @@ extension VFIOReport {
       \(Lines.more("vfio"))
       """
   }
+}
+
+extension VFIOReport: PlainReport {
+  package static var kind: ResultRow.Kind { .device }
+  package var seed: UInt64? { parameters.seed }
 }

@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 import RingKit
 
 /// What an `exhaust` run counts: parsed, checked, free of the command line.
@@ -114,7 +114,7 @@ package struct ExhaustRow: Encodable, Sendable {
 
 /// Everything `ringbench exhaust` found.
 package final class ExhaustReport: Encodable {
-  let machine: Machine
+  package let machine: Machine
   let parameters: ExhaustParameters
   let results: [ExhaustRow]
   package let interrupted: Bool
@@ -164,4 +164,9 @@ extension ExhaustReport {
       row.error == nil ? "" : "always: too large",
     ]
   }
+}
+
+extension ExhaustReport: PlainReport {
+  package static var kind: ResultRow.Kind { .exhaust }
+  package static var dimensions: Set<String> { ["bytes", "poolBytes", "areas"] }
 }

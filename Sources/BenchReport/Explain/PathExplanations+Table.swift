@@ -1,3 +1,5 @@
+import BenchDocument
+
 extension PathExplanations {
   // A word that says what the rest of the entry is; lines that begin with blanks go on with it. A setting is its text,
   // its effect and its source. `$name` defines what other entries refer to by that name.

@@ -1,3 +1,4 @@
+@_exported import BenchDocument
 import BenchHarness
 
 /// One option, element or parameter that a path needs.

@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 
 /// One boot: what both sides counted.
 package struct GuestBoot: Sendable {

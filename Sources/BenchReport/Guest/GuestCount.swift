@@ -1,3 +1,4 @@
+import BenchDocument
 import BenchHarness
 import RingKit
 

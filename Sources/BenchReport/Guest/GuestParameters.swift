@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 
 /// What stands between a guest's driver and its device: one way of the question this tool is about, on a real guest.
 package enum GuestSetting: String, CaseIterable, Encodable, Sendable, NamedChoice {
@@ -55,18 +55,7 @@ package enum GuestSetting: String, CaseIterable, Encodable, Sendable, NamedChoic
   }
 }
 
-/// What the guest drives: our vhost-user device on the other end.
-package enum GuestDevice: String, CaseIterable, Encodable, Sendable, NamedChoice {
-  /// A disk under random writes and reads.
-  case blk
-  /// A network device that returns each frame.
-  case net
-
-  package static let noun = "device"
-
-  /// The passes of its load, in order.
-  package var operations: [String] { self == .blk ? ["write", "read"] : ["exchange"] }
-
+extension GuestDevice {
   /// Requests of our device for one of the load's: a frame is sent and received.
   var buffersPerRequest: Int { self == .blk ? 1 : 2 }
 

@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 
 /// One combination: a setting on a ring with requests of one size and depth, and what both sides counted in its boots.
 struct GuestRow: Encodable, Sendable {
@@ -175,7 +175,7 @@ struct GuestRow: Encodable, Sendable {
 
 /// Everything `ringbench guest` found.
 package final class GuestReport: Encodable {
-  let machine: Machine
+  package let machine: Machine
   let parameters: GuestParameters
   let accelerator: GuestAccelerator
   /// Why times are missing; `nil` under KVM.
@@ -238,4 +238,9 @@ package final class GuestReport: Encodable {
       + "\(grouped(Int(direct.median.rounded()))) instructions when \(base.setting.name)"
     return text + (more.isEmpty ? ". " : "; with \(more.joined(separator: ", ")). ")
   }
+}
+
+extension GuestReport: PlainReport {
+  package static var kind: ResultRow.Kind { .guest }
+  package static var dimensions: Set<String> { ["bytes"] }
 }

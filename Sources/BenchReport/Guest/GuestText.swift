@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 
 /// The boots for people: times where they mean something, else instructions and counts.
 extension GuestReport {

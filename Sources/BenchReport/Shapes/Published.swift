@@ -1,3 +1,5 @@
+import BenchDocument
+
 /// What a shape is held against: a figure that others published.
 struct PublishedFigure: Encodable, Equatable, Sendable {
   let source: String

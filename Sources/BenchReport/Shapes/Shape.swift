@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 import RingKit
 
 /// The shapes that published measurements have, and that ours are held against.

@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 
 /// One figure of a shape, predicted or measured.
 package struct ShapeFigure: Encodable, Sendable, Equatable {
@@ -178,5 +178,34 @@ extension ShapesReport {
   private func interval(_ figure: ShapeFigure) -> String {
     guard figure.low != nil else { return figure.exact ? "exact" : "" }
     return "\(short(figure.estimate.low)) to \(short(figure.estimate.high))"
+  }
+}
+
+extension ShapesReport: TextReport {
+  package var seed: UInt64? { parameters.seed }
+
+  /// A row for each figure, predicted and measured; the verdicts stand in the details.
+  package func document(_ run: RunRecord) throws(BenchError) -> ResultDocument {
+    var document = ResultDocument(run: run, machine: machine)
+    document.parameters = try JSONValue.of(parameters).object ?? [:]
+    for shape in shapes {
+      document.results += shape.names.map { name in
+        var row = ResultRow(.shape)
+        row.labels = ["shape": shape.shape.rawValue, "figure": name]
+        row.placement = shape.conditions.placement.map { PlacementFigure($0, shape.conditions.roundTrip) }
+        row.injected = shape.injected
+        row.figures = [("predicted", shape.predicted), ("measured", shape.measured)].compactMap { kind, figures in
+          figures.first { $0.name == name }.map { figure in
+            figure.low == nil
+              ? ResultFigure(kind, unit: figure.unit, figure.estimate.median)
+              : ResultFigure(kind, unit: figure.unit, figure.estimate)
+          }
+        }
+        return row
+      }
+    }
+    document.details = ["shapes": try JSONValue.of(shapes)]
+    document.addCautions(disturbed: shapes.contains(where: \.disturbed), interrupted: interrupted)
+    return document
   }
 }

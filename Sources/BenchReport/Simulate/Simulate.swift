@@ -1,4 +1,4 @@
-import BenchPlan
+import BenchDocument
 
 /// What a `simulate` run predicts: parsed, checked, free of the command line.
 package struct SimulateParameters: Encodable, Sendable {
@@ -85,7 +85,7 @@ package struct SimulateCheck: Encodable, Sendable {
 /// Everything `ringbench simulate` predicts, and what it rests on.
 package final class SimulateReport: Encodable {
   private let simulated = true
-  let machine: Machine
+  package let machine: Machine
   let parameters: SimulateParameters
   let primitives: PrimitiveTable
   let results: [SimulateRow]
@@ -152,4 +152,10 @@ extension SimulateReport {
         one core, memory, a hypervisor), and no simulation of locks has it.
         """)
   }
+}
+
+extension SimulateReport: PlainReport {
+  package static var kind: ResultRow.Kind { .prediction }
+  package static var dimensions: Set<String> { ["cpus"] }
+  package var seed: UInt64? { parameters.seed }
 }

@@ -1,6 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
+import BenchPage
 import BenchReport
 
 /// `ringbench check`: what on this machine would disturb a measurement.

@@ -1,5 +1,6 @@
 #if Bench
 import ArgumentParser
+import BenchPage
 import BenchPlan
 import BenchReport
 import Glibc

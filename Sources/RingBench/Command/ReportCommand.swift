@@ -1,6 +1,7 @@
 #if Bench
 import ArgumentParser
 import BenchHarness
+import BenchPage
 import BenchReport
 import FoundationEssentials
 import Glibc
