@@ -110,7 +110,7 @@ struct CopyShape {
     return result
   }
 
-  private func add(_ pair: BenchReport.Crossover, _ result: inout ShapeResult) {
+  private func add(_ pair: BenchDocument.Crossover, _ result: inout ShapeResult) {
     let way = "\(pair.direction.name), k = \(pair.copies)"
     let meetings = pair.meetings
     result.add("S*, \(way)", unit: "bytes", predicted: pair.predictedBytes, measured: meetings.last?.bytes)
@@ -136,7 +136,7 @@ struct CopyShape {
     }
   }
 
-  private func conclude(_ pairs: [BenchReport.Crossover], _ result: inout ShapeResult) {
+  private func conclude(_ pairs: [BenchDocument.Crossover], _ result: inout ShapeResult) {
     var failures: [String] = []
     var successes: [String] = []
     for pair in pairs {
