@@ -321,7 +321,7 @@ def figure3(value):
 
 def glossary(_):
     """The words of the report's page, from its source."""
-    with open("Sources/BenchReport/Page/ReportPage.swift", encoding="utf-8") as file:
+    with open("Sources/BenchPage/Page/ReportPage.swift", encoding="utf-8") as file:
         text = file.read().split('let table = """\n')[1].split('"""')[0]
     rows = [["word", "meaning"], ["---", "---"]]
     for line in text.splitlines():
