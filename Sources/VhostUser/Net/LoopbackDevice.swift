@@ -202,9 +202,10 @@ extension LoopbackDevice {
         throw .held
       }
       do throws(VringFailure) {
-        try buffer.write(0 as UInt64)
-        // Flags of 10 bytes, then in how many buffers the frame lies, where there is room for it.
-        if header == 12 { try buffer.write(UInt32(1) << 16) } else { try buffer.write(0 as UInt16) }
+        // Flags of 10 bytes, then in how many buffers the frame lies, where there is room for it. A driver that sends
+        // the buffers it received looks at the header that we wrote the last time, which is the same.
+        try buffer.rewrite(0 as UInt64)
+        if header == 12 { try buffer.rewrite(UInt32(1) << 16) } else { try buffer.rewrite(0 as UInt16) }
         if room >= frame.count {
           unsafe try buffer.write(frame)
           filled += 1

@@ -123,6 +123,20 @@ struct ChainCursor: BitwiseCopyable {
     step(count)
   }
 
+  /// Writes a little-endian number unless it stands there.
+  @inline(__always)
+  mutating func restore<Number: FixedWidthInteger & BitwiseCopyable>(
+    _ number: Number, _ segments: Span<TranslatedSegment>
+  ) {
+    let count = MemoryLayout<Number>.size
+    // SAFETY: as above.
+    if count <= left, unsafe host.pointer.loadUnaligned(as: Number.self) == number.littleEndian {
+      step(count)
+    } else {
+      store(number, segments)
+    }
+  }
+
   @inlinable @inline(never)
   static func storeInParts<Number: FixedWidthInteger & BitwiseCopyable>(
     _ start: ChainCursor, _ number: Number, _ segments: Span<TranslatedSegment>

@@ -115,6 +115,17 @@ extension VringBuffer {
     writer.store(number, segments)
   }
 
+  /// Writes a number unless it stands there already, as in a header that comes back as the driver left it.
+  ///
+  /// A line that the driver's CPU has read stays in both caches then. What the driver writes there meanwhile is its own
+  /// loss: nothing is decided by it.
+  @inline(__always)
+  mutating func rewrite<Number: FixedWidthInteger & BitwiseCopyable>(_ number: Number) throws(VringFailure) {
+    let count = MemoryLayout<Number>.size
+    guard count <= writer.remaining else { throw Self.tooShort(toWrite: count, of: chain, left: writer.remaining) }
+    writer.restore(number, segments)
+  }
+
   /// Writes the bytes of a span.
   @inlinable
   public mutating func write(_ bytes: Span<UInt8>) throws(VringFailure) {

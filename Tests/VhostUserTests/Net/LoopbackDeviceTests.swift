@@ -53,6 +53,26 @@ import Testing
     #expect(device.returned == 1)
   }
 
+  /// What is the same is not written again, and what is not is, wherever the header is split.
+  @Test(arguments: [VirtioFeatures(), .packedRing, .inOrder], [nil, 0, 8, 10, 11] as [Int?])
+  func aHeaderIsRightWhateverStoodThere(layout: VirtioFeatures, wrong: Int?) throws {
+    let driver = try FrameDriver(LoopbackDevice(), features: layout.union([.version1, Self.mergeable]))
+    let header = [UInt8](repeating: 0, count: 10) + [1, 0]
+    for first in [4, 8, 10, 12, 100] {
+      var bytes = header
+      if let wrong { bytes[wrong] ^= 0x5a }
+      unsafe UnsafeMutableRawBufferPointer(rebasing: driver.buffer.bytes[..<12]).copyBytes(from: bytes)
+      let parts = [
+        driver.buffer.segment(at: 0, length: first), driver.buffer.segment(at: first, length: 100),
+      ]
+      try driver.queues[0].add(writable: parts, token: 0)
+      try driver.send(FrameDriver.frame(1, 60))
+      #expect(try driver.queues[0].used().map(\.writtenByteCount) == [72])
+      #expect(driver.received(0, 0..<12) == header && driver.received(0, 12..<72) == FrameDriver.frame(1, 60))
+      #expect(try driver.queues[1].used().count == 1)
+    }
+  }
+
   @Test(arguments: [VirtioFeatures.inOrder, [.packedRing, .inOrder]])
   func eachBufferOfAFrameHasAUsedEntryOfItsOwn(layout: VirtioFeatures) throws {
     let driver = try FrameDriver(LoopbackDevice(), features: layout.union([.version1, Self.mergeable]))
