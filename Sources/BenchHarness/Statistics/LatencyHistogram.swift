@@ -45,6 +45,6 @@ package struct LatencyHistogram {
   // A build without the trait has no HdrHistogram, and no command that measures.
   package init() {}
   package mutating func record(cycles: UInt64) {}
-  package var summary: Latency { Latency(count: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0) }
+  package var summary: Latency { Latency(count: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0, histogram: nil) }
   #endif
 }
