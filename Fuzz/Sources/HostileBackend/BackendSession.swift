@@ -43,7 +43,7 @@ final class BackendSession {
     let answers = input.take(input.below(64))
     peer = BackendPeer(pair[0], extensions: bits & 8 == 0 ? 0x1229 : isTranslating ? 0x229 : 0x201, answers)
     frontend = VhostUserFrontend(must { try VhostUserConnection(attaching: pair[1]) }, timeout: Self.patience)
-    frontend?.clock.now = { [unowned self] in milliseconds * 1_000_000 }
+    frontend?.clock.source = { [unowned self] in milliseconds * 1_000_000 }
     frontend?.clock.sleep = { [unowned self] set, _ throws(VhostUserError) in
       milliseconds += 1
       _ = try set.wait(milliseconds: 1)

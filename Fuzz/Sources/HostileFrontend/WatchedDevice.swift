@@ -20,7 +20,7 @@ final class WatchedDevice: VhostUserDevice {
     self.model = model
     held = [[], []]
     var clock = WaitClock()
-    clock.now = { [model] in
+    clock.source = { [model] in
       model.milliseconds += 1
       return model.milliseconds * 1_000_000
     }
