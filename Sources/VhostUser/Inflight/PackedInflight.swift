@@ -12,8 +12,6 @@ struct PackedInflight {
   private var freeHead: UInt16 = 0
   private var counter: UInt64 = 0
   private var flight: [(id: UInt16, count: UInt16, head: UInt16, last: UInt16)] = []
-  /// The one that is being noted: its first and its last entry, and its id.
-  private var noted: (head: UInt16, last: UInt16, id: UInt16) = (0, 0, 0)
   /// The one that is being published.
   private var publishingIndex = 0
   private var fetchPosition: WrapCounter
@@ -62,7 +60,7 @@ struct PackedInflight {
     keep(chains, again)
     link(without: chains)
     if chains.isEmpty {
-      for descriptors in again { fetched(descriptors) }
+      for descriptors in again { note(UInt16(descriptors.count)) { _, index in descriptors[index] } }
     }
     memory.store16(UInt16(size), InflightLayout.entryCount)
     memory.storeRelease16(InflightLayout.currentVersion, InflightLayout.version)
@@ -101,43 +99,32 @@ struct PackedInflight {
 
   /// A buffer was fetched, of that many descriptors from where the last one ended.
   mutating func fetched(descriptorCount: UInt16) {
-    begin()
-    for _ in 0..<descriptorCount {
-      let offset = Int(fetchPosition.offset) * 16
-      note(ring.descriptors.load64(offset), ring.descriptors.load64(offset + 8))
-      fetchPosition.advance(by: 1, size: UInt16(ring.size))
+    note(descriptorCount) { notes, _ in
+      defer { notes.fetchPosition.advance(by: 1, size: UInt16(notes.ring.size)) }
+      let offset = Int(notes.fetchPosition.offset) * 16
+      return (notes.ring.descriptors.load64(offset), notes.ring.descriptors.load64(offset + 8))
     }
-    end(descriptorCount)
   }
 
-  /// A buffer is in flight whose descriptors stood in the ring.
-  private mutating func fetched(_ descriptors: [RingDescriptor]) {
-    begin()
-    for (address, word) in descriptors { note(address, word) }
-    end(UInt16(descriptors.count))
-  }
-
-  private mutating func begin() {
-    memory.store64(counter, Self.offset(Int(freeHead)) + 8)
+  /// A buffer is in flight whose descriptors are given one by one.
+  private mutating func note(_ count: UInt16, _ descriptor: (inout PackedInflight, Int) -> RingDescriptor) {
+    let head = freeHead
+    var (last, id) = (freeHead, 0 as UInt16)
+    memory.store64(counter, Self.offset(Int(head)) + 8)
     counter &+= 1
-    noted = (freeHead, freeHead, 0)
-  }
-
-  private mutating func note(_ address: UInt64, _ word: UInt64) {
-    noted.last = freeHead
-    noted.id = UInt16(truncatingIfNeeded: word >> 32)
-    let to = Self.offset(Int(freeHead))
-    // Length, id and flags stand in another order there.
-    memory.store64((word >> 32) & 0xffff_ffff | word << 32, to + 16)
-    memory.store64(address, to + 24)
-    freeHead = next[Int(freeHead)]
-  }
-
-  private mutating func end(_ descriptorCount: UInt16) {
-    let (head, last, id) = noted
+    for index in 0..<Int(count) {
+      let (address, word) = descriptor(&self, index)
+      last = freeHead
+      id = UInt16(truncatingIfNeeded: word >> 32)
+      let to = Self.offset(Int(last))
+      // Length, id and flags stand in another order there.
+      memory.store64((word >> 32) & 0xffff_ffff | word << 32, to + 16)
+      memory.store64(address, to + 24)
+      freeHead = next[Int(last)]
+    }
     memory.storeRelease64(
-      1 | UInt64(next[Int(head)]) << 16 | UInt64(last) << 32 | UInt64(descriptorCount) << 48, Self.offset(Int(head)))
-    flight.append((id, descriptorCount, head, last))
+      1 | UInt64(next[Int(head)]) << 16 | UInt64(last) << 32 | UInt64(count) << 48, Self.offset(Int(head)))
+    flight.append((id, count, head, last))
     memory.storeRelease16(freeHead, Self.freeHeadOffset)
     memory.storeRelease16(freeHead, Self.oldFreeHeadOffset)
   }
