@@ -17,8 +17,8 @@ let strict = tool + [.enableUpcomingFeature("InternalImportsByDefault")]
 // What the commands stand on.
 let commands: [Target.Dependency] =
   [
-    "BenchPlan", "BenchPaths", "BenchDocument", "BenchReport", "BenchPage", "RingKit", "RingIOMMU", "RingPlatform",
-    "VhostUser", "CRing", "CRingBench", "RingKitTesting",
+    "BenchPlan", "BenchPaths", "BenchDocument", "BenchReport", "BenchPage", "BenchRuns", "RingKit", "RingIOMMU",
+    "RingPlatform", "VhostUser", "CRing", "CRingBench", "RingKitTesting",
   ].map { .target(name: $0, condition: .when(traits: ["Bench"])) } + [
     .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"]))
   ]
@@ -101,6 +101,14 @@ let package = Package(
       name: "BenchPage",
       dependencies: ["BenchDocument", "BenchHarness", "BenchPlan", "RingKit", "RingIOMMU"],
       swiftSettings: tool),
+    // What a command runs: cases in slices, boots of a guest, shapes.
+    .target(
+      name: "BenchRuns",
+      dependencies: [
+        "BenchPaths", "BenchPlan", "BenchReport", "BenchHarness", "RingKit", "RingIOMMU", "RingPlatform", "VhostUser",
+        "CRing",
+      ],
+      swiftSettings: tool),
     // Commands and options; without the trait Bench a program that says what it lacks.
     .executableTarget(name: "RingBench", dependencies: ["BenchHarness"] + commands, swiftSettings: tool),
     // A device and a driver written on linux/virtio_ring.h alone, and test threads: peers that share no code with
@@ -171,9 +179,10 @@ let package = Package(
     .testTarget(
       name: "RingBenchTests",
       dependencies: [
-        "RingBench", "BenchDocument", "BenchReport", "BenchPage", "BenchPaths", "BenchPlan", "BenchHarness", "RingKit",
-        "RingIOMMU", "RingPlatform", "VhostUser", "CRingBench", "CVhostUAPI", "RingKitTesting", "BenchTestSupport",
-        "TestTraits",
+        "RingBench", "BenchRuns", "BenchDocument", "BenchReport", "BenchPage", "BenchPaths", "BenchPlan",
+        "BenchHarness",
+        "RingKit", "RingIOMMU", "RingPlatform", "VhostUser", "CRingBench", "CVhostUAPI", "RingKitTesting",
+        "BenchTestSupport", "TestTraits",
         .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bench"])),
       ],
       swiftSettings: tool),

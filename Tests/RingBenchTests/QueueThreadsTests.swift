@@ -8,6 +8,7 @@ import Testing
 @testable import BenchHarness
 @testable import BenchPaths
 @testable import BenchPlan
+@testable import BenchRuns
 @testable import RingBench
 
 @Suite(.oneAtATime) struct QueueThreadsTests {

@@ -10,6 +10,7 @@ import Testing
 @testable import BenchPaths
 @testable import BenchPlan
 @testable import BenchReport
+@testable import BenchRuns
 @testable import RingBench
 
 @Suite struct ShapesTests {

@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -8,7 +7,7 @@ import RingIOMMU
 import RingKit
 
 /// The command lines of one boot: what ``GuestRun`` starts, and what `--dry-run` prints.
-struct GuestCommandLine {
+package struct GuestCommandLine {
   private static let memoryMebibytes = 512
   /// Of the load that the guest's kernel traces: enough to count by.
   private static let tracedRequests = 200
@@ -17,7 +16,17 @@ struct GuestCommandLine {
   let parameters: GuestParameters
   let accelerator: GuestAccelerator
   /// The CPU that an emulated guest and its device share.
-  var cpu = Machine.read().cpus.last ?? 0
+  let cpu: Int
+
+  package init(
+    paths: GuestPaths, parameters: GuestParameters, accelerator: GuestAccelerator,
+    cpu: Int = Machine.read().cpus.last ?? 0
+  ) {
+    self.paths = paths
+    self.parameters = parameters
+    self.accelerator = accelerator
+    self.cpu = cpu
+  }
 
   private var architecture: GuestArchitecture { parameters.architecture }
 
@@ -97,7 +106,7 @@ struct GuestCommandLine {
   }
 
   /// The commands of each combination, as a shell takes them; nothing is run.
-  func text(_ guest: GuestCase) -> String {
+  package func text(_ guest: GuestCase) -> String {
     let disk = ["truncate", "-s", "\(GuestParameters.diskBytes(guest))", paths.disk]
     let lines =
       (guest.device == .blk || hasSymbolDisk(guest) ? [disk] : []) + [device("ringbench", guest), emulator(guest)]
@@ -106,13 +115,17 @@ struct GuestCommandLine {
 }
 
 /// Where the parts of a guest are, and where a run leaves what it writes.
-struct GuestPaths {
+package struct GuestPaths {
   let kernel: String
   let initramfs: String
   /// `nil` where instructions cannot be counted.
   let plugin: String?
   /// Sockets, logs and the disk.
   let directory: String
+
+  package init(kernel: String, initramfs: String, plugin: String?, directory: String) {
+    (self.kernel, self.initramfs, self.plugin, self.directory) = (kernel, initramfs, plugin, directory)
+  }
 
   var socket: String { "\(directory)/socket" }
   var disk: String { "\(directory)/disk" }
@@ -167,4 +180,3 @@ struct GuestProgram: ~Copyable {
     "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
   }
 }
-#endif

@@ -1,17 +1,21 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
 import CRing
 
 /// Runs rings and floors in turn and turns slices into rows.
-struct RingMeasurement {
+package struct RingMeasurement {
   let parameters: RingParameters
   let machine: Machine
   // The time limit covers what is set up as well.
   private let began = cring_nanoseconds()
 
-  func run(progress: Progress) throws(BenchError) -> RingReport {
+  package init(parameters: RingParameters, machine: Machine) {
+    self.parameters = parameters
+    self.machine = machine
+  }
+
+  package func run(progress: Progress) throws(BenchError) -> RingReport {
     progress.update("setting up")
     var factory = try RingCaseFactory(parameters.points)
     var counted: [BenchCase] = []
@@ -68,4 +72,3 @@ struct RingMeasurement {
     return RingReport(machine: machine, parameters: parameters, rows: rows, run: paired)
   }
 }
-#endif

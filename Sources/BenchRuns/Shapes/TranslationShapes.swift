@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -160,4 +159,3 @@ struct BackendShape {
     return result
   }
 }
-#endif

@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchPaths
 import BenchPlan
 import BenchReport
+import BenchRuns
 
 /// `ringbench cost`: the table that tells what each path costs.
 struct CostCommand: ParsableCommand {

@@ -1,17 +1,21 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
 import RingKit
 
 /// Runs every case and counts what its maps came to.
-struct ExhaustMeasurement {
+package struct ExhaustMeasurement {
   let parameters: ExhaustParameters
   let machine: Machine
   /// What a queue is tried with after a buffer beyond the ceiling was refused.
   private static let smallBytes = 2_048
 
-  func run(progress: Progress) throws(BenchError) -> ExhaustReport {
+  package init(parameters: ExhaustParameters, machine: Machine) {
+    self.parameters = parameters
+    self.machine = machine
+  }
+
+  package func run(progress: Progress) throws(BenchError) -> ExhaustReport {
     let cases = parameters.cases
     var rows: [ExhaustRow] = []
     for (number, what) in cases.enumerated() {
@@ -113,4 +117,3 @@ struct ExhaustMeasurement {
     return (.success(tally), refusal)
   }
 }
-#endif

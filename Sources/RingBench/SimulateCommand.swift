@@ -2,6 +2,7 @@
 import ArgumentParser
 import BenchPlan
 import BenchReport
+import BenchRuns
 
 /// `ringbench simulate`: what the locks would do on machines with more CPUs than this one.
 struct SimulateCommand: ParsableCommand {

@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -8,18 +7,18 @@ import RingPlatform
 import VhostUser
 
 /// One run of `ringbench drive`: connects, negotiates, lays memory out, and hands the load its queues.
-struct DriveMeasurement {
+package struct DriveMeasurement {
   private let parameters: DriveParameters
   private let machine: Machine
   private let progress: Progress
 
-  init(_ parameters: DriveParameters, _ machine: Machine, _ progress: Progress) {
+  package init(_ parameters: DriveParameters, _ machine: Machine, _ progress: Progress) {
     self.parameters = parameters
     self.machine = machine
     self.progress = progress
   }
 
-  func run() throws(BenchError) -> DriveReport {
+  package func run() throws(BenchError) -> DriveReport {
     do {
       let frontend = VhostUserFrontend(try connect(), timeout: parameters.timeoutMilliseconds)
       // The network device one meets is DPDK's, which asks to read what it only writes.
@@ -113,4 +112,3 @@ struct DriveMeasurement {
     return IOMMUDomain(memory: memory, configuration: configuration)
   }
 }
-#endif

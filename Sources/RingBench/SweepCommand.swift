@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchPaths
 import BenchPlan
 import BenchReport
+import BenchRuns
 
 /// `ringbench sweep`: throughput over sizes, and where one path overtakes another.
 struct SweepCommand: ParsableCommand {

@@ -1,14 +1,18 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
 
 /// Primitives, then every model on every number of CPUs, then what real threads do.
-struct SimulationRun {
+package struct SimulationRun {
   let parameters: SimulateParameters
   let machine: Machine
 
-  func run(progress: Progress) throws(BenchError) -> SimulateReport {
+  package init(parameters: SimulateParameters, machine: Machine) {
+    self.parameters = parameters
+    self.machine = machine
+  }
+
+  package func run(progress: Progress) throws(BenchError) -> SimulateReport {
     var primitives = PrimitiveTable()
     if parameters.needsMeasuring {
       progress.update("timing primitives")
@@ -78,4 +82,3 @@ struct SimulationRun {
     return checks
   }
 }
-#endif

@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -6,7 +5,7 @@ import CRing
 import RingKit
 
 /// Runs every path at every point of every axis, and simulates the queues that this machine has no CPUs for.
-struct ScaleMeasurement {
+package struct ScaleMeasurement {
   // What is outstanding has to have come round before a count says what a buffer costs.
   private static let countedRounds = 4
 
@@ -15,7 +14,12 @@ struct ScaleMeasurement {
   // The time limit covers what is set up as well.
   private let began = cring_nanoseconds()
 
-  func run(progress: Progress) throws(BenchError) -> ScaleReport {
+  package init(parameters: ScaleParameters, machine: Machine) {
+    self.parameters = parameters
+    self.machine = machine
+  }
+
+  package func run(progress: Progress) throws(BenchError) -> ScaleReport {
     let predictions = try predictions(progress)
     progress.update("setting up")
     var (keys, counted, timed) = ([ScaleKey](), [BenchCase](), [BenchCase]())
@@ -95,4 +99,3 @@ struct ScaleMeasurement {
     return predictions
   }
 }
-#endif

@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -250,4 +249,3 @@ struct IndirectShape {
     }
   }
 }
-#endif

@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchPaths
 import BenchPlan
 import BenchReport
+import BenchRuns
 import RingKit
 
 /// `ringbench exhaust`: what becomes of a queue whose bounce pool is too small.

@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchPaths
 import BenchPlan
 import BenchReport
+import BenchRuns
 import RingKit
 
 /// `ringbench scale`: what becomes of the cost of a buffer as something around it grows.

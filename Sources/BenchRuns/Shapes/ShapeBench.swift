@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -110,11 +109,16 @@ struct ShapeBench {
 }
 
 /// Measures one shape after the other.
-struct ShapesMeasurement {
+package struct ShapesMeasurement {
   let parameters: ShapeParameters
   let machine: Machine
 
-  func run(progress: Progress) throws(BenchError) -> ShapesReport {
+  package init(parameters: ShapeParameters, machine: Machine) {
+    self.parameters = parameters
+    self.machine = machine
+  }
+
+  package func run(progress: Progress) throws(BenchError) -> ShapesReport {
     var results: [ShapeResult] = []
     let end = cring_nanoseconds() &+ UInt64(parameters.timeLimit * 1e9)
     for (number, shape) in parameters.shapes.enumerated() {
@@ -155,4 +159,3 @@ struct ShapesMeasurement {
     }
   }
 }
-#endif

@@ -1,17 +1,21 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
 import CRing
 
 /// Runs the rings and turns slices into rows.
-struct CostMeasurement {
+package struct CostMeasurement {
   let parameters: CostParameters
   let machine: Machine
   // The time limit covers what is set up as well.
   private let began = cring_nanoseconds()
 
-  func run(progress: Progress) throws(BenchError) -> CostReport {
+  package init(parameters: CostParameters, machine: Machine) {
+    self.parameters = parameters
+    self.machine = machine
+  }
+
+  package func run(progress: Progress) throws(BenchError) -> CostReport {
     do throws(BenchError) {
       let (run, keys, factory, tuner) = try measure(progress)
       var report = report(run, keys, tuner?.outcome ?? HybridOutcome())
@@ -130,4 +134,3 @@ extension SliceSchedule {
       isolated: isolated, tuner: tuner)
   }
 }
-#endif

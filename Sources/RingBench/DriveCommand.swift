@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchPaths
 import BenchPlan
 import BenchReport
+import BenchRuns
 
 /// `ringbench drive`: our driver against a device in another process, ours or another's.
 struct DriveCommand: ParsableCommand {

@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -119,4 +118,3 @@ struct ExhaustionShape {
     return result
   }
 }
-#endif

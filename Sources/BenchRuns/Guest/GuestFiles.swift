@@ -1,4 +1,3 @@
-#if Bench
 import BenchHarness
 import BenchReport
 import Glibc
@@ -6,7 +5,7 @@ import Glibc
 /// What a guest is made of: QEMU, a kernel, an initramfs, and a directory for what a run leaves behind.
 ///
 /// The directory is removed with the value.
-struct GuestFiles: ~Copyable {
+package struct GuestFiles: ~Copyable {
   /// The directory is in memory where there is room for that, so that no disk is measured.
   let paths: GuestPaths
   /// Why instructions cannot be counted; `nil` where they can.
@@ -15,7 +14,7 @@ struct GuestFiles: ~Copyable {
   /// Looks for everything.
   ///
   /// - Throws: ``BenchError/machine(_:)`` with what to install or to run.
-  init(
+  package init(
     kernel: String, initramfs: String, plugin: String, _ architecture: GuestArchitecture
   ) throws(BenchError) {
     guard Machine.read().architecture == GuestArchitecture.x86.name else {
@@ -71,4 +70,3 @@ struct GuestFiles: ~Copyable {
     return path.split(separator: ":").contains { unsafe access("\($0)/\(program)", X_OK) == 0 }
   }
 }
-#endif

@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -289,4 +288,3 @@ struct KeptBufferShape {
     return result
   }
 }
-#endif

@@ -1,18 +1,22 @@
-#if Bench
 import BenchPlan
 import BenchReport
 import Glibc
 
 /// All combinations, several boots each.
-struct GuestMeasurement {
-  static let device = "/dev/kvm"
+package struct GuestMeasurement {
+  package static let device = "/dev/kvm"
   // A guest under KVM says its first line within a second or two; one that never will is not waited for long.
   private static let secondsToComeUp = 12.0
 
   var parameters: GuestParameters
   let machine: Machine
 
-  func run(_ files: borrowing GuestFiles, progress: Progress) throws(BenchError) -> GuestReport {
+  package init(parameters: GuestParameters, machine: Machine) {
+    self.parameters = parameters
+    self.machine = machine
+  }
+
+  package func run(_ files: borrowing GuestFiles, progress: Progress) throws(BenchError) -> GuestReport {
     progress.update("finding out what can run a guest")
     let (accelerator, reason) = try accelerator(files)
     var parameters = parameters
@@ -60,4 +64,3 @@ struct GuestMeasurement {
     return (.tcg, problem)
   }
 }
-#endif

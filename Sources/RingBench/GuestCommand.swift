@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchPaths
 import BenchPlan
 import BenchReport
+import BenchRuns
 
 /// `ringbench guest`: the question this tool is about, on a Linux guest.
 struct GuestCommand: ParsableCommand {

@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchPaths
 import BenchPlan
 import BenchReport
+import BenchRuns
 
 /// `ringbench ring`: the rings alone, beside the smallest program that moves the same cache lines.
 struct RingCommand: ParsableCommand {

@@ -3,6 +3,7 @@ import ArgumentParser
 import BenchPaths
 import BenchPlan
 import BenchReport
+import BenchRuns
 import RingKit
 
 /// `ringbench shapes`: whether what is measured here has the shapes that others published.

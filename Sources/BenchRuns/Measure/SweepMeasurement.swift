@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -7,13 +6,18 @@ import RingIOMMU
 import RingKit
 
 /// Runs every path at every size it takes, and what the two cost alone beside them.
-struct SweepMeasurement {
+package struct SweepMeasurement {
   let parameters: CostParameters
   let machine: Machine
   // The time limit covers what is set up as well.
   private let began = cring_nanoseconds()
 
-  func run(progress: Progress) throws(BenchError) -> SweepReport {
+  package init(parameters: CostParameters, machine: Machine) {
+    self.parameters = parameters
+    self.machine = machine
+  }
+
+  package func run(progress: Progress) throws(BenchError) -> SweepReport {
     do throws(BenchError) { return try measure(progress) } catch {
       return report(try .nothing(error), timed: 0)
     }
@@ -116,4 +120,3 @@ struct SweepMeasurement {
     }
   }
 }
-#endif

@@ -1,4 +1,3 @@
-#if Bench
 import BenchPaths
 import BenchPlan
 import BenchReport
@@ -133,4 +132,3 @@ struct GuestRun {
     return unsafe String(cString: path)
   }
 }
-#endif
