@@ -38,6 +38,11 @@ package struct SharedMemory: @unchecked Sendable {
     unsafe cring_prefetch_write(base + offset, base + min(offset &+ count, byteCount))
   }
 
+  /// Takes the line at `offset`, which is written soon and which the other side has read, where that is better than to
+  /// wait for it then (`cring_takes_lines`).
+  @inlinable @inline(__always)
+  func takeLine(_ offset: Int) { unsafe cring_take_line(base + offset) }
+
   /// Fetches the lines of a range to be read soon.
   @inlinable @inline(__always)
   func prefetchForReading(_ offset: Int, byteCount: Int) {
@@ -46,6 +51,14 @@ package struct SharedMemory: @unchecked Sendable {
       prefetchForReading(at)
       at &+= 64
     }
+  }
+
+  /// Fetches the first two lines to be read soon, or takes the second to be written: in the first one is a header,
+  /// which is read and mostly stays as it is.
+  @inlinable @inline(__always)
+  package func prefetchStart(for access: DMADirection) {
+    prefetchForReading(0)
+    if access == .deviceReadable { prefetchForReading(64) } else { takeLine(64) }
   }
 
   /// One relaxed 8-bit load.

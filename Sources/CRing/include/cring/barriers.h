@@ -86,6 +86,15 @@ static inline void cring_prefetch_exclusive(const void *p) {
 // one instruction for both, and no flag.
 extern bool cring_takes_lines;
 
+// Takes one line that is written soon where lines are taken, and does nothing elsewhere.
+static inline void cring_take_line(const void *p) {
+#if defined(__x86_64__)
+  if (__builtin_expect(cring_takes_lines, 1)) cring_prefetch_exclusive(p);
+#else
+  (void)p;
+#endif
+}
+
 #if defined(__clang__)
 #define CRING_ROLLED _Pragma("clang loop unroll(disable)")
 #else

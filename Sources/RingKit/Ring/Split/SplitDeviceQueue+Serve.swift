@@ -56,6 +56,9 @@ extension SplitDeviceQueue where Translator: ~Copyable {
       throw core.fail(RingViolation(.s11, .index, UInt64(index.rawValue), limit: UInt64(ring.size)))
     }
     availableSeen = index
+    // The lines that are written next, which the driver has read, come while the device fetches the descriptor.
+    ring.used.takeLine(4 &+ 8 &* Int(completed.slot(mask: mask)))
+    ring.used.takeLine(SplitRing.indexOffset)
     return true
   }
 

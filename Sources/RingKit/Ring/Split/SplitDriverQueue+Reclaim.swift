@@ -21,6 +21,9 @@ extension SplitDriverQueue where Mapper: ~Copyable {
       throw fail(RingViolation(.s27, .index, UInt64(index.rawValue), limit: UInt64(visible)))
     }
     usedSeen = index
+    // The lines that are written next, which the device has read, come while the driver looks at what came back.
+    ring.descriptors.takeLine(16 &* Int(inFlightTable.freeHead & inFlightTable.freeMask))
+    ring.available.takeLine(SplitRing.indexOffset)
     return true
   }
 }
