@@ -206,6 +206,14 @@ public protocol DMATranslator: ~Copyable {
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
 
+  /// Whether ``fetchAhead(_:for:)`` does anything; false by default.
+  static var fetchesAhead: Bool { get }
+
+  /// Fetches the first lines of a buffer that is probably served soon, in the order of a device that works through it.
+  ///
+  /// A hint: `address` is any value that stands in a descriptor, and nothing is decided by it. Empty by default.
+  func fetchAhead(_ address: IOVA, for access: DMADirection)
+
   /// Serves what the driver asked of the device's IOMMU since the last call; cheap when that is nothing.
   ///
   /// Empty where there is no IOMMU.
@@ -222,6 +230,14 @@ extension DMATranslator where Self: ~Copyable {
   /// Results are checked.
   @inlinable
   public static var isTrusted: Bool { false }
+
+  /// Nothing is fetched ahead.
+  @inlinable
+  public static var fetchesAhead: Bool { false }
+
+  /// Nothing is fetched ahead.
+  @inlinable
+  public func fetchAhead(_ address: IOVA, for access: DMADirection) {}
 
   /// ``translate(_:byteCount:for:)``, with a check of what came back.
   ///

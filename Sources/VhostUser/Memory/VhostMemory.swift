@@ -124,6 +124,16 @@ struct VhostTranslator: DMATranslator, ~Copyable {
       : try regions.translate(address, byteCount: byteCount, for: access)
   }
 
+  @inlinable
+  static var fetchesAhead: Bool { true }
+
+  /// The first two lines: further ones of a long buffer the CPU fetches ahead itself.
+  @inlinable @inline(__always)
+  func fetchAhead(_ address: IOVA, for access: DMADirection) {
+    guard !isTranslating, let host = regions.recentHost(address, byteCount: 1) else { return }
+    unsafe SharedMemory(host, byteCount: 128).prefetchStart(for: access)
+  }
+
   @inlinable @inline(__always)
   mutating func service() {}
 
