@@ -22,7 +22,7 @@ bench-compare: setup ## Measure this tree and COMMIT (HEAD~1) in turns; fail whe
 	@SWIFT="$(SWIFT)" Scripts/bench-compare.sh $(or $(COMMIT),HEAD~1) $(OPTIONS)
 
 install: setup ## Install ringbench, its manual page and completions below PREFIX (/usr/local), DESTDIR in front of it
-	@SWIFT="$(SWIFT)" Scripts/install.sh $(or $(PREFIX),/usr/local) $(DESTDIR)
+	@SWIFT="$(SWIFT)" Scripts/install.sh "$(or $(PREFIX),/usr/local)" "$(DESTDIR)"
 
 dist: setup ## Make a tarball of what 'install' installs, which needs libnuma1
 	@SWIFT="$(SWIFT)" Scripts/dist.sh

@@ -29,7 +29,16 @@ ${SWIFT:-swift} build -c release --scratch-path "$scratch" --sanitize=fuzzer --s
 }
 binaries=$scratch/release
 results=$(mktemp -d)
-trap 'rm -rf "$results"' EXIT
+finish() {
+  # What is ended from outside does not go on for the rest of its seconds.
+  local left
+  left=$(jobs -rp)
+  [ -z "$left" ] || pkill -P "$(paste -sd, <<<"$left")" 2>/dev/null || true
+  rm -rf "$results"
+}
+trap finish EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 
 # fuzz NAME: its corpus, then on; the closing line goes to a file of its own, and what was found to standard error.
 fuzz() {

@@ -16,8 +16,14 @@ last=$(git describe --tags --abbrev=0 --match '[0-9]*.[0-9]*.[0-9]*' "$from" 2>/
 products=()
 for name in RingKit RingIOMMU RingPlatform VhostUser RingKitTesting; do products+=(--products "$name"); done
 code=0
-"${SWIFT:-swift}" package diagnose-api-breaking-changes "$last" "${products[@]}" || code=$?
+said=$("${SWIFT:-swift}" package diagnose-api-breaking-changes "$last" "${products[@]}" 2>&1) || code=$?
+printf '%s\n' "$said"
 [ "$code" -ne 0 ] || exit 0
+# It ends alike where it could compare nothing.
+grep -qE '[1-9][0-9]* breaking changes? detected' <<<"$said" || {
+  echo "api: $last could not be compared with; what was said is above" >&2
+  exit 1
+}
 may_break=${version%.*}
 [ "${version%%.*}" -eq 0 ] || may_break=${version%%.*}
 if [[ $last.x == "$may_break".* ]]; then

@@ -18,13 +18,13 @@ else
 fi
 user=$work/consumer
 python3 Scripts/blocks.py swift "$user" "file://$package"
-swift build --package-path "$user" --build-tests
-for manifest in "$user"/Manifests/*/; do swift package --package-path "$manifest" dump-package >/dev/null; done
+"${SWIFT:-swift}" build --package-path "$user" --build-tests
+for manifest in "$user"/Manifests/*/; do "${SWIFT:-swift}" package --package-path "$manifest" dump-package >/dev/null; done
 while read -r program; do
   echo "consumer: $program"
   timeout 60 "$user/.build/debug/$program"
 done <"$user/run"
-if [ -d "$user/Tests" ]; then swift test --package-path "$user" --skip-build --disable-xctest; fi
+if [ -d "$user/Tests" ]; then "${SWIFT:-swift}" test --package-path "$user" --skip-build --disable-xctest; fi
 fetched=$(ls "$user/.build/checkouts")
 [ "$fetched" = RingKit ] || {
   echo "consumer: a package that depends on the libraries fetches more than them:" $fetched >&2

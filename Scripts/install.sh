@@ -8,7 +8,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 prefix=${1:?usage: install.sh PREFIX [DESTDIR]}
 [[ $prefix == /* ]] || { echo "install: PREFIX is an absolute path, not '$prefix'" >&2; exit 2; }
+[[ -z ${2:-} || $2 == /* ]] || { echo "install: DESTDIR is an absolute path, not '$2'" >&2; exit 2; }
+[ $# -le 2 ] || { echo "install: PREFIX and DESTDIR, and not '$3' besides" >&2; exit 2; }
 root=${2:-}$prefix
+# Before minutes of building.
+mkdir -p "$root" 2>/dev/null && [ -w "$root" ] || {
+  echo "install: nothing can be written to $root; with PREFIX=\$HOME/.local it can, or 'make dist' and 'sudo tar'" >&2
+  exit 1
+}
 
 ringbench=$(Scripts/build.sh)
 ! ldd "$ringbench" | grep -q libswift ||

@@ -28,14 +28,19 @@ make --no-print-directory lint
 Scripts/api-breaks.sh
 
 notes=$(mktemp)
-trap 'rm -f "$notes"' EXIT
+tagged=""
+finish() {
+  rm -f "$notes"
+  # A tag of what was not built, run and tested to the end would be in the way of the next attempt.
+  [ -z "$tagged" ] || git tag --delete "$tagged" >/dev/null
+}
+trap finish EXIT
 {
   echo "RingKit $version"
   sed -n "/^## \[$version\]/,/^## \[/p" CHANGELOG.md | grep -v '^## \[' | sed 's/^### \(.*\)/\1:/'
 } >"$notes"
 git tag --annotate --cleanup=whitespace --file="$notes" "$version"
-Scripts/consumer.sh "$version" || {
-  git tag --delete "$version" >/dev/null
-  fail "the package that depends on $version failed; the tag is gone again"
-}
+tagged=$version
+Scripts/consumer.sh "$version" || fail "the package that depends on $version failed; the tag is gone again"
+tagged=""
 echo "release: tagged $version; publish it with 'git push origin $version'"

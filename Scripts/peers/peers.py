@@ -12,6 +12,7 @@ import datetime
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -53,7 +54,12 @@ def parsed():
     parser.add_argument("--only", action="append", choices=list(PARTS), default=[], help="this part; repeated: these")
     parser.add_argument("--output", default=build.PLACE / "peers.json", help="the result, JSON of schema 2")
     parser.add_argument("--missing", action="append", default=[], help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    # As it was asked for, for the result's record.
+    options.words = shlex.join(sys.argv[2:])
+    # Before a quarter of an hour of measuring.
+    pathlib.Path(options.output).parent.mkdir(parents=True, exist_ok=True)
+    return options
 
 
 def attempt(name, failed, work):
@@ -129,7 +135,7 @@ def main():
         result["results"] = measure.rows(sections, samples)
         result["run"] |= {
             "startedAt": started.strftime("%Y-%m-%dT%H:%M:%SZ"), "durationSeconds": round(time.monotonic() - clock, 3),
-            "subcommand": "peers", "command": " ".join(["make peers"] + (["PEERS=--quick"] if options.quick else [])),
+            "subcommand": "peers", "command": "make peers" + (f' PEERS="{options.words}"' if options.words else ""),
             "loadBefore": round(load, 2), "loadAfter": round(os.getloadavg()[0], 2),
         }
         result["run"].pop("host", None)
