@@ -5,7 +5,8 @@ public import RingKit
 /// A value owned by the device's thread, which must also call ``service()`` often (unless the domain is
 /// ``InvalidationServer/waiter``): drivers wait for it. Translating and serving happen on one thread, so a walk that
 /// races an unmap either finds the entry cleared, or enters a translation that the invalidation behind it removes
-/// before it is acknowledged. Up to 16 translators may be attached to a domain at a time.
+/// before it is acknowledged. While its driver shares the thread (``shareThread(_:)``) drivers of other queues serve it
+/// too, under a lock that it takes to walk. Up to 16 translators may be attached to a domain at a time.
 @frozen
 public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, IOTLBTranslator, ~Copyable {
   /// What this translator and the queue around it did.
@@ -67,13 +68,25 @@ public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, IOTLBT
   }
 
   /// Whether the driver, on this thread, serves this translator's invalidations while it waits.
+  ///
+  /// Drivers of other queues of the domain, on any thread, do so too when they wait.
   public mutating func shareThread(_ isShared: Bool) { core.invalidations.setServedByWaiter(server, isShared) }
 
   @inlinable @inline(__always)
   func fill(
     _ address: IOVA, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
-    try iotlb.fill(address, for: access, from: core.pageTable, core.deviceTable)
+    if core.invalidations.isServedByWaiter(server) { return try core.fillLocked(iotlb, address, for: access) }
+    return try iotlb.fill(address, for: access, from: core.pageTable, core.deviceTable)
+  }
+
+  @inlinable @inline(__always)
+  func noteRecent(_ address: UInt64) {
+    if core.invalidations.isServedByWaiter(server) {
+      core.invalidations.setRecent(iotlb, address)
+    } else {
+      iotlb.setRecent(address)
+    }
   }
 }
 
@@ -112,6 +125,9 @@ protocol IOTLBTranslator: DMATranslator, ~Copyable {
     _ address: IOVA, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
 
+  /// Has the IOTLB answer first for the 2 MiB page of an address.
+  func noteRecent(_ address: UInt64)
+
   /// Counts what was found for an address in the IOTLB: the host address of its 4 KiB page.
   mutating func countHit(_ address: UInt64, _ host: UInt64)
 }
@@ -119,6 +135,10 @@ protocol IOTLBTranslator: DMATranslator, ~Copyable {
 extension IOTLBTranslator where Self: ~Copyable {
   @inlinable @inline(__always)
   mutating func countHit(_ address: UInt64, _ host: UInt64) { work.add(.iotlbHits, 1) }
+
+  /// On the only thread that writes the IOTLB.
+  @inlinable
+  func noteRecent(_ address: UInt64) { iotlb.setRecent(address) }
 
   /// Where a range is that lies in one cached 4 KiB page which permits the access.
   @inlinable @inline(__always)
@@ -179,7 +199,7 @@ extension IOTLBTranslator where Self: ~Copyable {
 
   @inlinable @inline(never)
   mutating func otherLargePageHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
-    iotlb.setRecent(address.rawValue)
+    noteRecent(address.rawValue)
     return largePageHit(address, byteCount, access)
   }
 

@@ -1,3 +1,5 @@
+// Public, because inlinable code may name only what its callers can see.
+public import CRing
 public import RingKit
 
 /// A device's cache of translations: 4 KiB pages in sets of four, 2 MiB pages beside them.
@@ -10,7 +12,9 @@ public import RingKit
 /// distance to the host's: what is forgotten there is forgotten here, but for a leaf that another one displaces.
 ///
 /// A handle, owned by the device's thread. The thread that translates is the thread that serves invalidations, so
-/// between walking the table and entering the result nothing can be acknowledged that the result contradicts.
+/// between walking the table and entering the result nothing can be acknowledged that the result contradicts. Where
+/// waiting threads serve too, all that write hold the invalidation queue's serve lock. They remove and never enter, so
+/// the owner looks up without it: a hit is an entry of its own, or one that is being removed.
 @frozen @safe
 @usableFromInline
 struct IOTLB: @unchecked Sendable {
@@ -51,13 +55,13 @@ struct IOTLB: @unchecked Sendable {
   @usableFromInline let setMask: UInt64
 
   @inlinable @inline(__always)
-  var generation: UInt64 { unsafe words[Self.generationWord] }
+  var generation: UInt64 { unsafe cring_load_once_64(words + Self.generationWord) }
 
   /// Descriptors of the invalidation queue taken so far.
   @inlinable @inline(__always)
   var served: UInt64 {
-    get { unsafe words[Self.servedWord] }
-    nonmutating set { unsafe words[Self.servedWord] = newValue }
+    get { unsafe cring_load_once_64(words + Self.servedWord) }
+    nonmutating set { unsafe cring_store_relaxed_64(words + Self.servedWord, newValue) }
   }
 
   @inlinable @inline(__always)
@@ -72,10 +76,10 @@ struct IOTLB: @unchecked Sendable {
     let tag = address & ~IOMMUPage.offsetMask | generation
     let set = unsafe set(address >> IOMMUPage.shift)
     var way = 0
-    way = unsafe set[1] == tag ? 1 : way
-    way = unsafe set[2] == tag ? 2 : way
-    way = unsafe set[3] == tag ? 3 : way
-    return unsafe set[way] == tag ? set[way &+ Self.ways] : 0
+    way = unsafe cring_load_compared_64(set + 1) == tag ? 1 : way
+    way = unsafe cring_load_compared_64(set + 2) == tag ? 2 : way
+    way = unsafe cring_load_compared_64(set + 3) == tag ? 3 : way
+    return unsafe cring_load_compared_64(set + way) == tag ? cring_load_once_64(set + (way &+ Self.ways)) : 0
   }
 
   @inlinable @inline(__always)
@@ -92,13 +96,13 @@ struct IOTLB: @unchecked Sendable {
   @inlinable @inline(__always)
   func lookupLarge(_ address: UInt64) -> UInt64 {
     let entry = unsafe largeEntry(address)
-    return unsafe entry[0] == largeTag(address) ? entry[1] : 0
+    return unsafe cring_load_compared_64(entry) == largeTag(address) ? cring_load_once_64(entry + 1) : 0
   }
 
   /// The host address of a range that lies in the 2 MiB page hit last; `nil` where it does not, or not as a whole.
   @inlinable @inline(__always)
   func recent(_ address: UInt64, _ byteCount: UInt64) -> UInt64? {
-    let span = unsafe words[Self.recentSpanWord]
+    let span = unsafe cring_load_once_64(words + Self.recentSpanWord)
     let offset = unsafe address &- words[Self.recentPageWord]
     guard offset < span && byteCount <= span &- offset else { return nil }
     return unsafe address &+ words[Self.recentDistanceWord]
@@ -113,7 +117,7 @@ struct IOTLB: @unchecked Sendable {
     let page = address & ~Self.largeOffsetMask
     unsafe words[Self.recentPageWord] = page
     unsafe words[Self.recentDistanceWord] = value & ~IOMMUPage.offsetMask &- page
-    unsafe words[Self.recentSpanWord] = Self.largeOffsetMask &+ 1
+    unsafe cring_store_relaxed_64(words + Self.recentSpanWord, Self.largeOffsetMask &+ 1)
   }
 }
 
@@ -154,8 +158,8 @@ extension IOTLB {
       way = unsafe Int(next.pointee)
       unsafe next.pointee = UInt8((way + 1) % Self.ways)
     }
-    unsafe set[way] = address & ~IOMMUPage.offsetMask | generation
-    unsafe set[way + Self.ways] = value
+    unsafe cring_store_relaxed_64(set + way, address & ~IOMMUPage.offsetMask | generation)
+    unsafe cring_store_relaxed_64(set + (way + Self.ways), value)
   }
 
   /// Enters a 2 MiB page.
@@ -164,46 +168,64 @@ extension IOTLB {
   @usableFromInline
   func insertLarge(_ address: UInt64, _ value: UInt64) {
     let entry = unsafe largeEntry(address)
-    unsafe entry[0] = largeTag(address)
-    unsafe entry[1] = value
+    unsafe cring_store_relaxed_64(entry, largeTag(address))
+    unsafe cring_store_relaxed_64(entry + 1, value)
     unsafe words[Self.largeWord] = 1
-    if unsafe words[Self.recentPageWord] == address & ~Self.largeOffsetMask { unsafe words[Self.recentSpanWord] = 0 }
+    if unsafe words[Self.recentPageWord] == address & ~Self.largeOffsetMask { forgetRecent() }
   }
 
-  /// Forgets everything.
-  func invalidateAll() {
+  private func forgetRecent() { unsafe cring_store_relaxed_64(words + Self.recentSpanWord, 0) }
+
+  /// Forgets everything; `isOwner` is false on another thread than the one that looks up.
+  func invalidateAll(isOwner: Bool = true) {
     unsafe words[Self.largeWord] = 0
-    unsafe words[Self.recentSpanWord] = 0
+    forgetRecent()
     let next = generation + 1
     if next < Self.generationLimit {
-      unsafe words[Self.generationWord] = next
+      unsafe cring_store_relaxed_64(words + Self.generationWord, next)
       return
     }
     // Tags of the generations to come must not be met by tags of those long past.
-    unsafe (words + Self.largeTable).update(repeating: 0, count: Self.setTable - Self.largeTable + sets * 8)
-    unsafe words[Self.generationWord] = 1
+    for word in Self.largeTable..<(Self.setTable + sets * 8) { unsafe cring_store_relaxed_64(words + word, 0) }
+    // A look-up that goes on meanwhile could see the first generation beside a tag that is not yet cleared. Left where
+    // it is, the generation means only that the next time is a real clear too.
+    if isOwner { unsafe cring_store_relaxed_64(words + Self.generationWord, 1) }
   }
 
   /// Forgets 2^`order` pages from `page` on, which is a multiple of that many.
-  func invalidate(_ page: UInt64, order: UInt64) {
+  func invalidate(_ page: UInt64, order: UInt64, isOwner: Bool = true) {
     let count: UInt64 = 1 << order
     guard count <= UInt64(sets * Self.ways) else {
       // Cheaper than looking for each of them.
-      invalidateAll()
+      invalidateAll(isOwner: isOwner)
       return
     }
     for at in page..<(page + count) {
       let tag = at << IOMMUPage.shift | generation
       let set = unsafe set(at)
-      for way in 0..<Self.ways where unsafe set[way] == tag { unsafe set[way] = 0 }
+      for way in 0..<Self.ways where unsafe set[way] == tag { unsafe cring_store_relaxed_64(set + way, 0) }
     }
     guard unsafe words[Self.largeWord] != 0 else { return }
     for large in (page >> 9)...((page + count - 1) >> 9) {
       let address = large << Self.largeShift
-      if unsafe largeEntry(address)[0] == largeTag(address) { unsafe largeEntry(address)[0] = 0 }
+      let entry = unsafe largeEntry(address)
+      if unsafe entry.pointee == largeTag(address) { unsafe cring_store_relaxed_64(entry, 0) }
       // Another page may have taken its place in the table since.
-      if unsafe words[Self.recentPageWord] == address { unsafe words[Self.recentSpanWord] = 0 }
+      if unsafe words[Self.recentPageWord] == address { forgetRecent() }
     }
+  }
+}
+
+extension IOMMUCore {
+  /// Walks to the leaf that maps an address and enters it, in a cache that waiting threads serve and on its own thread.
+  @usableFromInline @inline(never)
+  func fillLocked(
+    _ iotlb: IOTLB, _ address: IOVA, for access: DMADirection
+  ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64) {
+    // The walk too: between it and the entry a waiting thread could acknowledge what the entry contradicts.
+    unsafe cring_lock(invalidations.serveLock)
+    defer { unsafe cring_unlock(invalidations.serveLock) }
+    return try iotlb.fill(address, for: access, from: pageTable, deviceTable)
   }
 }
 

@@ -23,6 +23,9 @@ extension InvalidationQueue {
     unsafe block + Self.serverOffset + server * Self.serverStride
   }
 
+  // Not in the queue's lock: held while a page table is walked, and taken by threads that post nothing.
+  var serveLock: UnsafeMutableRawPointer { unsafe block + Self.serveLockOffset }
+
   // In the lock's line, guarded by it.
   var waitsWord: UnsafeMutablePointer<UInt64> {
     unsafe (block + Self.waitsOffset).assumingMemoryBound(to: UInt64.self)
@@ -85,7 +88,7 @@ extension InvalidationQueue {
     unsafe (status(server) + 8).storeBytes(of: words, as: UInt.self)
     unsafe (status(server) + 16).storeBytes(of: setMask, as: UInt64.self)
     unsafe (status(server) + 24).storeBytes(of: remote, as: UInt.self)
-    setServedByWaiter(server, false)
+    // Not flagged: `detach` has seen to that, and no waiting thread looks at what stands here.
     unsafe cring_store_release_64(status(server), served)
     countAttachments(upTo: server)
     return server
@@ -104,28 +107,52 @@ extension InvalidationQueue {
     unsafe cring_store_release_32(block + Self.serverCountOffset, count)
   }
 
-  /// Says whether the waiting driver serves for the server: only while both are on one thread.
+  /// Says whether waiting drivers serve for the server: only while its own driver is on its thread.
+  ///
+  /// Called on the server's thread. With ``InvalidationServer/waiter`` they do so in any case, and all on that thread.
   func setServedByWaiter(_ server: Int, _ isServed: Bool) {
-    unsafe cring_store_relaxed_32((status(server) + 32).assumingMemoryBound(to: UInt32.self), isServed ? 1 : 0)
+    if servedBy == .waiter { return }
+    unsafe cring_lock(serveLock)
+    unsafe cring_store_relaxed_32(status(server) + 32, isServed ? 1 : 0)
+    unsafe cring_unlock(serveLock)
   }
 
-  func isServedByWaiter(_ server: Int) -> Bool {
-    unsafe cring_load_relaxed_32((status(server) + 32).assumingMemoryBound(to: UInt32.self)) != 0
-  }
-
-  /// Ends the waiting for a server.
+  /// Ends the waiting for a server, whose cache no other thread looks into from now on.
   func detach(_ server: Int) {
     unsafe cring_lock(block)
+    unsafe cring_lock(serveLock)
+    unsafe cring_store_relaxed_32(status(server) + 32, 0)
     unsafe cring_store_release_64(status(server), Self.detached)
+    unsafe cring_unlock(serveLock)
     unsafe cring_unlock(block)
   }
 
-  /// Takes every descriptor that is there.
+  /// Runs what writes a server's cache, on the server's thread: under the serve lock where waiting threads write it.
+  @inline(__always)
+  func writing<Result, Failure: Error>(_ server: Int, _ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    guard isServedByWaiter(server) else { return try body() }
+    unsafe cring_lock(serveLock)
+    defer { unsafe cring_unlock(serveLock) }
+    return try body()
+  }
+
+  /// ``IOTLB/setRecent(_:)`` in a cache that waiting threads serve, on its own thread.
   @usableFromInline @inline(never)
-  func serve(_ iotlb: IOTLB, _ server: Int) {
+  func setRecent(_ iotlb: IOTLB, _ address: UInt64) {
+    unsafe cring_lock(serveLock)
+    iotlb.setRecent(address)
+    unsafe cring_unlock(serveLock)
+  }
+
+  /// Takes every descriptor that is there, on the server's thread.
+  @usableFromInline @inline(never)
+  func serve(_ iotlb: IOTLB, _ server: Int) { writing(server) { take(iotlb, server, isOwner: true) } }
+
+  /// The same on the thread that may write the cache: its owner's when it alone serves, or one with the serve lock.
+  func take(_ iotlb: IOTLB, _ server: Int, isOwner: Bool) {
     let tail = self.tail
     if tail &- iotlb.served == 2, let descriptor = latest(tail) {
-      forget(descriptor, iotlb)
+      forget(descriptor, iotlb, isOwner)
       iotlb.served = tail
       unsafe cring_store_release_64(status(server), tail)
       return
@@ -136,17 +163,17 @@ extension InvalidationQueue {
       at &+= 1
       switch descriptor.kind {
       case InvalidationDescriptor.waitKind: unsafe cring_store_release_64(status(server), descriptor.body)
-      default: forget(descriptor, iotlb)
+      default: forget(descriptor, iotlb, isOwner)
       }
     }
     iotlb.served = at
   }
 
-  private func forget(_ descriptor: InvalidationDescriptor, _ iotlb: IOTLB) {
+  private func forget(_ descriptor: InvalidationDescriptor, _ iotlb: IOTLB, _ isOwner: Bool) {
     if descriptor.kind == InvalidationDescriptor.pagesKind {
-      iotlb.invalidate(descriptor.body, order: descriptor.order)
+      iotlb.invalidate(descriptor.body, order: descriptor.order, isOwner: isOwner)
     } else {
-      iotlb.invalidateAll()
+      iotlb.invalidateAll(isOwner: isOwner)
     }
   }
 

@@ -19,6 +19,11 @@ public import RingKit
 /// posted only when the next is: a server that finds the tail unmoved after it has read one has read that one. For this
 /// the copies are stored with release and read with acquire.
 ///
+/// A server whose driver is on its own thread (``Virtqueue`` on one thread) is served by whatever thread waits for it:
+/// several drivers may, and the server itself translates meanwhile. All that write its cache then, and all that attach
+/// or detach it, take the serve lock, so a walk that has begun is entered before the cache is served, and a cache that
+/// is served is there. The lock is taken by no look-up that hits, and for no other server.
+///
 /// Where the servers are in other processes requests go through memory they can read:
 /// `Shared/InvalidationQueue+Shared.swift`.
 ///
@@ -35,7 +40,7 @@ struct InvalidationQueue: @unchecked Sendable {
   static var largestOrder: UInt64 { 18 }
 
   // Offsets: the lock; how often it was waited for; where requests are published, in a shared domain; how long to wait,
-  // in nanoseconds; how many servers there have ever been; the tail; a line pair per server; the slots.
+  // in nanoseconds; how many servers there have ever been; the tail; the serve lock; a line pair per server; the slots.
   static let waitsOffset = 8
   static let publishedOffset = 16
   static let timeoutOffset = 24
@@ -44,12 +49,25 @@ struct InvalidationQueue: @unchecked Sendable {
   static var tailOffset: Int { 128 }
   // Beside the tail, in its line: the latest two requests.
   static let latestOffset = tailOffset + 16
-  static let serverOffset = 256
-  static let serverStride = 128
+  static let serveLockOffset = 256
+  @inlinable
+  static var serverOffset: Int { 384 }
+  @inlinable
+  static var serverStride: Int { 128 }
+  // In the line of a server's status: whether waiting drivers serve it.
+  @inlinable
+  static var flagOffset: Int { serverOffset + 32 }
   static let slotOffset = serverOffset + serverLimit * serverStride
 
   @usableFromInline let block: UnsafeMutableRawPointer
   @usableFromInline let servedBy: InvalidationServer
+
+  /// Whether waiting drivers serve for a server: certain on its own thread, and under the serve lock.
+  @inlinable @inline(__always)
+  func isServedByWaiter(_ server: Int) -> Bool {
+    // SAFETY: server < serverLimit, and that many line pairs follow serverOffset.
+    unsafe cring_load_relaxed_32(block + (Self.flagOffset &+ server &* Self.serverStride)) != 0
+  }
 
   /// Whether a server has nothing to take: one load of a line that is not written until something is posted.
   @inlinable @inline(__always)
@@ -239,6 +257,10 @@ struct ThreadServers: InvalidationServers {
 
   func serveForServer(_ server: Int) throws(DMAError) {
     let status = unsafe queue.status(server)
+    guard queue.servedBy == .waiter else {
+      serveForFlagged(server)
+      return
+    }
     // SAFETY: `attach` stored the words of a cache that lives until `detach`; with `servedBy: .waiter` both happen on
     // this thread.
     let remote = unsafe (status + 24).load(as: UInt.self)
@@ -247,9 +269,23 @@ struct ThreadServers: InvalidationServers {
       if !queue.serve(cache, server) { throw .deviceUnreachable }
       return
     }
-    let words = unsafe (status + 8).load(as: UInt.self)
-    let mask = unsafe (status + 16).load(as: UInt64.self)
-    guard let words = unsafe UnsafeMutablePointer<UInt64>(bitPattern: words) else { return }
-    queue.serve(unsafe IOTLB(words: words, setMask: mask), server)
+    if let iotlb = unsafe iotlb(status) { queue.take(iotlb, server, isOwner: true) }
+  }
+
+  /// Serves a server that waiting threads serve, unless another thread does so now, or it enters a translation.
+  private func serveForFlagged(_ server: Int) {
+    // Not waited for: the caller looks at the clock.
+    guard unsafe cring_try_lock(queue.serveLock) else { return }
+    defer { unsafe cring_unlock(queue.serveLock) }
+    // It may have been detached since it was found to be behind, and another one attached in its place.
+    guard queue.isServedByWaiter(server) else { return }
+    // SAFETY: `detach` takes away the flag under the lock, before the cache is freed.
+    if let iotlb = unsafe iotlb(queue.status(server)) { queue.take(iotlb, server, isOwner: false) }
+  }
+
+  private func iotlb(_ status: UnsafeMutableRawPointer) -> IOTLB? {
+    let words = unsafe UnsafeMutablePointer<UInt64>(bitPattern: (status + 8).load(as: UInt.self))
+    guard let words = unsafe words else { return nil }
+    return unsafe IOTLB(words: words, setMask: (status + 16).load(as: UInt64.self))
   }
 }

@@ -4,8 +4,9 @@ public import RingKit
 ///
 /// What vhost does behind an emulated IOMMU. A value owned by the device's thread, which must also call ``service()``
 /// often (unless the domain is ``InvalidationServer/waiter``): drivers wait for it. Between a question and entering its
-/// answer nothing is acknowledged that the answer contradicts, because one thread does both. The device never looks at
-/// the guest's page table.
+/// answer nothing is acknowledged that the answer contradicts, because one thread does both. While its driver shares
+/// the thread (``shareThread(_:)``) drivers of other queues serve it too; an answer that they may have contradicted is
+/// not kept. The device never looks at the guest's page table.
 @frozen
 public struct ViommuTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable {
   /// What this translator and the queue around it did.
@@ -61,6 +62,8 @@ public struct ViommuTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable
   }
 
   /// Whether the driver, on this thread, serves this translator's invalidations while it waits.
+  ///
+  /// Drivers of other queues of the domain, on any thread, do so too when they wait.
   public mutating func shareThread(_ isShared: Bool) { core.invalidations.setServedByWaiter(server, isShared) }
 
   /// Asks the process that holds the translations.
@@ -72,9 +75,16 @@ public struct ViommuTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable
     guard page < PageTable.pageLimit else { throw .notMapped(address) }
     work.add(.missMessages, 1)
     let leaf: (entry: PageTableEntry, level: Int)
+    let served = iotlb.served
     do throws(ViommuFailure) { leaf = try client.translation(ofPage: page) } catch {
       throw error == .refused(.notMapped) ? .notMapped(address) : .custom(address, error.dmaError)
     }
-    return try iotlb.enter(address, for: access, leaf.entry, level: leaf.level, core.deviceTable)
+    // Not around the question: an answer may take long, and the lock is the whole domain's.
+    return try core.invalidations.writing(server) { () throws(DMAFault) in
+      let found = try iotlb.enter(address, for: access, leaf.entry, level: leaf.level, core.deviceTable)
+      // A waiting thread has served meanwhile: the answer is good for this access, as a hit would be, but not to keep.
+      if iotlb.served != served { iotlb.invalidate(page, order: 0) }
+      return found
+    }
   }
 }

@@ -49,6 +49,26 @@ static inline uint64_t cring_load_unaligned_64(const void *p) {
 #endif
 }
 
+// For words that one thread reads on its hot path and that another changes rarely, under a lock that the reader takes
+// on its slow paths alone. Relaxed atomics for the thread sanitizer; elsewhere loads that become part of an instruction
+// that uses them, which compilers deny to atomics. The first is volatile, so one load of a whole word. The second is
+// for a comparison that goes wrong neither when it is made twice nor when it is late.
+static inline uint64_t cring_load_once_64(const void *p) {
+#if CRING_THREAD_SANITIZER
+  return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
+#else
+  return *(const volatile uint64_t *)p;
+#endif
+}
+
+static inline uint64_t cring_load_compared_64(const void *p) {
+#if CRING_THREAD_SANITIZER
+  return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
+#else
+  return *(const uint64_t *)p;
+#endif
+}
+
 static inline uint64_t cring_fetch_add_relaxed_64(void *p, uint64_t v) {
   return __atomic_fetch_add((uint64_t *)p, v, __ATOMIC_RELAXED);
 }

@@ -3,6 +3,7 @@
 #ifndef CRING_SPINLOCK_H
 #define CRING_SPINLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cring/barriers.h"
@@ -21,6 +22,12 @@ static inline void cring_lock_counting(void *word, uint64_t *waits) {
   while (__atomic_load_n((uint32_t *)word, __ATOMIC_RELAXED)) cring_spin_hint();
   cring_lock(word);
   *waits += 1;
+}
+
+// Takes the lock unless another thread holds it.
+static inline bool cring_try_lock(void *word) {
+  uint32_t *w = (uint32_t *)word;
+  return !__atomic_load_n(w, __ATOMIC_RELAXED) && !__atomic_exchange_n(w, 1u, __ATOMIC_ACQUIRE);
 }
 
 static inline void cring_unlock(void *word) { __atomic_store_n((uint32_t *)word, 0u, __ATOMIC_RELEASE); }
