@@ -169,9 +169,12 @@ extension InvalidationQueue {
     }
     unsafe cring_lock_counting(block, waitsWord)
     var end = tail &+ 2
+    var deadline = RequestDeadline()
     while end &- slowest(of: servers) > Self.slotCount {
       unsafe cring_unlock(block)
-      try wait(end &- Self.slotCount, for: servers)
+      // Looked at in each round: a server that says it has come further, and then that it has not, ends the wait only.
+      try deadline.check(timeout)
+      try wait(end &- Self.slotCount, for: servers, &deadline)
       unsafe cring_lock_counting(block, waitsWord)
       end = tail &+ 2
     }
@@ -183,7 +186,7 @@ extension InvalidationQueue {
     unsafe cring_store_release_64(block + Self.tailOffset, end)
     servers.publish(end)
     unsafe cring_unlock(block)
-    try wait(end, for: servers)
+    try wait(end, for: servers, &deadline)
   }
 
   private static func write(
@@ -201,23 +204,31 @@ extension InvalidationQueue {
     return least
   }
 
-  private func wait<Servers: InvalidationServers>(_ end: UInt64, for servers: Servers) throws(DMAError) {
+  private func wait<Servers: InvalidationServers>(
+    _ end: UInt64, for servers: Servers, _ deadline: inout RequestDeadline
+  ) throws(DMAError) {
     for server in 0..<serverCount {
       var spins = 0
-      var deadline: UInt64 = 0
       while try !servers.hasServed(server, end) {
         if servedBy == .waiter || isServedByWaiter(server) { try servers.serveForServer(server) }
         spins += 1
         if spins > Self.spinsBeforePause { cring_spin_hint() }
-        guard spins % Self.spinsPerClock == 0 else { continue }
-        let now = cring_nanoseconds()
-        if deadline == 0 {
-          deadline = now &+ timeout
-        } else if now > deadline {
-          throw .invalidationTimedOut(nanoseconds: timeout)
-        }
+        if spins % Self.spinsPerClock == 0 { try deadline.check(timeout) }
       }
     }
+  }
+}
+
+/// When a request has been waited for long enough, in all that it waits for: so long after the clock was first read.
+private struct RequestDeadline {
+  // 0 as long as the request has not had to wait so long that a look at the clock costs nothing.
+  private var end: UInt64 = 0
+
+  @inline(never)
+  mutating func check(_ timeout: UInt64) throws(DMAError) {
+    let now = cring_nanoseconds()
+    if end == 0 { end = Deadline.after(now, nanoseconds: timeout) }
+    if now > end { throw .invalidationTimedOut(nanoseconds: timeout) }
   }
 }
 

@@ -106,8 +106,7 @@ public final class ViommuClient: ViommuExit, @unchecked Sendable {
   private func patiently(_ body: () -> Int32) -> Int32 {
     var error = body()
     guard error == CRING_CHANNEL_TIMED_OUT, timeout > Self.longestCall else { return error }
-    let (sum, overflow) = cring_nanoseconds().addingReportingOverflow(timeout - Self.longestCall)
-    let deadline = overflow ? UInt64.max : sum
+    let deadline = Deadline.after(cring_nanoseconds(), nanoseconds: timeout - Self.longestCall)
     while error == CRING_CHANNEL_TIMED_OUT, cring_nanoseconds() < deadline {
       if isOver() { return CRING_CHANNEL_INTERRUPTED }
       error = body()

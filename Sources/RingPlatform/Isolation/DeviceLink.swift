@@ -124,8 +124,7 @@ public final class DeviceLink: @unchecked Sendable {
     sent += 1
     message.words[1] = sent
     do throws(DeviceHandshakeError) {
-      let (sum, overflow) = cring_nanoseconds().addingReportingOverflow(timeout)
-      let deadline = overflow ? .max : sum
+      let deadline = Deadline.after(cring_nanoseconds(), nanoseconds: timeout)
       try wait(until: deadline, isGivenUp: isOver) { () throws(DeviceHandshakeError) in
         try socket.send(message, descriptors: descriptors)
       }

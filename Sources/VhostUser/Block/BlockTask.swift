@@ -94,7 +94,7 @@ struct StepBudget {
   init(bytes: Int, nanoseconds: UInt64, clock: WaitClock) {
     self.bytes = bytes
     self.clock = clock
-    end = clock.now() &+ nanoseconds
+    end = Deadline.after(clock.now(), nanoseconds: nanoseconds)
   }
 
   var isSpent: Bool { bytes <= 0 || clock.now() >= end }

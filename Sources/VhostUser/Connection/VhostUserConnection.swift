@@ -1,4 +1,5 @@
 internal import CRing
+internal import RingKit
 
 /// One end of a vhost-user connection: whole messages over a non-blocking Unix socket, with descriptors beside them.
 ///
@@ -44,7 +45,7 @@ public final class VhostUserConnection {
   public convenience init(
     connectingTo path: String, timeout: Int = 10_000, until isOver: () -> Bool = { false }
   ) throws(VhostUserError) {
-    let deadline = cring_nanoseconds() &+ UInt64(max(timeout, 0)) &* 1_000_000
+    let deadline = Deadline.after(cring_nanoseconds(), milliseconds: timeout)
     var connected: Int32 = -1
     var error = unsafe cring_stream_connect(path, &connected)
     while error == CRING_STREAM_WOULD_BLOCK {

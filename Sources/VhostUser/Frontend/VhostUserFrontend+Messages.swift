@@ -26,7 +26,7 @@ extension VhostUserFrontend {
     let number = try send(message, needsReply: true)
     // Nil until it has come.
     replies.updateValue(Self.pending, forKey: number)
-    let deadline = clock.now() &+ UInt64(timeout) &* 1_000_000
+    let deadline = Deadline.after(clock.now(), milliseconds: timeout)
     while true {
       try receiveReplies()
       if answeredCount > number, let reply = replies.removeValue(forKey: number) { return reply }

@@ -1,3 +1,4 @@
+import CRing
 import RingKit
 import RingKitTesting
 import Testing
@@ -109,5 +110,60 @@ import Testing
     #expect(iotlb.served == queue.tail && queue.isIdle(iotlb))
     queue.detach(server)
     try queue.invalidateAll(counter: &work)
+  }
+
+  /// A time-out beyond what the clock counts is none: the sum does not wrap.
+  @Test func theLongestTimeoutIsWaitedFor() throws {
+    let queue = InvalidationQueue(servedBy: .deviceThread, timeout: .max)
+    defer { queue.deallocate() }
+    let iotlb = IOTLB(sets: 1)
+    defer { iotlb.deallocate() }
+    let server = queue.attach(iotlb)
+    let device = TestThread {
+      while queue.tail == 0 {}
+      // Long enough for the driver to look at the clock more than once.
+      let end = cring_nanoseconds() + 20_000_000
+      while cring_nanoseconds() < end { cring_spin_hint() }
+      queue.serve(iotlb, server)
+    }
+    var work = CountedWork()
+    try queue.invalidate(1, pages: 1, counter: &work)
+    device.join()
+    queue.detach(server)
+  }
+
+  /// Says it has come as far as it is waited for, and then that it has not come at all.
+  private final class PulsingServers: InvalidationServers {
+    let queue: InvalidationQueue
+    var hasBegun = false
+    var looks = 0
+
+    init(_ queue: InvalidationQueue) { self.queue = queue }
+
+    var requests: UnsafeMutableRawPointer { unsafe queue.block }
+    var slots: UnsafeMutableRawPointer { unsafe queue.block + InvalidationQueue.slotOffset }
+    func publish(_ end: UInt64) {}
+    func progress(_ server: Int) -> UInt64 {
+      looks += 1
+      // In the end it lets a request through that waits for ever.
+      return hasBegun && looks < 10_000_000 ? 0 : .max
+    }
+    func hasServed(_ server: Int, _ end: UInt64) -> Bool { true }
+    func serveForServer(_ server: Int) {}
+  }
+
+  @Test func aServerThatTakesBackWhatItSaidMovesNoDeadline() throws {
+    let queue = InvalidationQueue(servedBy: .deviceThread, timeout: 1_000_000)
+    defer { queue.deallocate() }
+    let iotlb = IOTLB(sets: 1)
+    defer { iotlb.deallocate() }
+    let server = queue.attach(iotlb)
+    let servers = PulsingServers(queue)
+    for _ in 0..<128 { try queue.flush(.domain(), through: servers) }
+    servers.hasBegun = true
+    #expect(throws: DMAError.invalidationTimedOut(nanoseconds: 1_000_000)) {
+      try queue.flush(.domain(), through: servers)
+    }
+    queue.detach(server)
   }
 }

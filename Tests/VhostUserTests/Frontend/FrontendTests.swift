@@ -202,4 +202,12 @@ import Testing
     #expect(table.map(\.fileOffset) == [8 * 4096 + 64])
     #expect(table.map(\.userAddress) == [UInt64(region.hostBase.rawValue)])
   }
+
+  /// A time-out beyond what the clock counts is none: neither factor nor sum wraps.
+  @Test func theLongestTimeoutIsWaitedFor() throws {
+    let backend = try ScriptedBackend(timeout: .max)
+    backend.start()
+    defer { backend.stop() }
+    try Self.negotiate(backend.frontend)
+  }
 }
