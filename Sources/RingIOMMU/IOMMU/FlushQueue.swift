@@ -66,10 +66,19 @@ struct FlushQueue: ~Copyable {
   mutating func poll<Counter: WorkCounter>(
     core: IOMMUCore, cpu: Int, counter: inout Counter
   ) throws(DMAError) {
-    if deadline != 0 && cring_cycles() >= deadline {
-      deadline = 0
-      try drain(core: core, cpu: cpu, counter: &counter)
+    if deadline != 0 && cring_cycles() >= deadline { try strike(core: core, cpu: cpu, counter: &counter) }
+  }
+
+  /// Flushes, and starts the timer again where that failed: what waits is tried again an interval later.
+  @inlinable @inline(never)
+  mutating func strike<Counter: WorkCounter>(
+    core: IOMMUCore, cpu: Int, counter: inout Counter
+  ) throws(DMAError) {
+    do throws(DMAError) { try drain(core: core, cpu: cpu, counter: &counter) } catch {
+      deadline = cring_cycles() &+ core.flushCycles
+      throw error
     }
+    deadline = 0
   }
 
   /// Flushes unless nothing waits.
@@ -103,7 +112,11 @@ struct FlushQueue: ~Copyable {
   ) throws(DMAError) {
     _ = unsafe cring_fetch_add_relaxed_64(Self.begun(core), 1)
     cring_cpu_full()
-    try core.invalidations.invalidateAll(counter: &counter)
+    do throws(DMAError) { try core.invalidations.invalidateAll(counter: &counter) } catch {
+      // It will not be among those that finish: what other mappers queue need not wait for one more because of it.
+      _ = unsafe cring_fetch_add_relaxed_64(Self.begun(core), .max)
+      throw error
+    }
     cring_cpu_release()
     _ = unsafe cring_fetch_add_relaxed_64(Self.finished(core), 1)
     // By number this flush may not count yet, while another thread's is under way that began before it. It began after
