@@ -29,3 +29,8 @@ int cring_window_hide(void *at, size_t bytes) {
   void *p = mmap(at, bytes, PROT_NONE, nothing | MAP_FIXED, -1, 0);
   return p == MAP_FAILED ? errno : 0;
 }
+
+int cring_window_blank(void *at, size_t bytes) {
+  void *p = mmap(at, bytes, PROT_READ, nothing | MAP_FIXED, -1, 0);
+  return p == MAP_FAILED ? errno : 0;
+}

@@ -1,6 +1,5 @@
 internal import CRing
 public import RingKit
-internal import Synchronization
 
 /// A device's address space behind an IOMMU: IOVAs, a page table, and the queue that invalidates what was cached of it.
 ///
@@ -16,8 +15,8 @@ public final class IOMMUDomain: @unchecked Sendable {
   let core: IOMMUCore
   /// Page table and requests, where devices in other processes read them.
   let tables: MemoryRegion?
-  // Pages that such devices answer in: a thread may look into one at any time.
-  private let completions = Mutex<[MemoryRegion]>([])
+  /// Where the answers of such devices are read.
+  let answers: AnswerPages?
 
   /// An empty address space over a guest's memory.
   ///
@@ -25,12 +24,15 @@ public final class IOMMUDomain: @unchecked Sendable {
   ///   - memory: what can be mapped; only its shared regions can be reached by translators.
   ///   - configuration: sizes and times; Linux's by default.
   public convenience init(memory: GuestMemory, configuration: IOMMUConfiguration = IOMMUConfiguration()) {
-    self.init(memory, configuration, tables: nil)
+    self.init(memory, configuration, tables: nil, answers: nil)
   }
 
-  init(_ memory: GuestMemory, _ configuration: IOMMUConfiguration, tables: MemoryRegion?) {
+  init(
+    _ memory: GuestMemory, _ configuration: IOMMUConfiguration, tables: MemoryRegion?, answers: AnswerPages?
+  ) {
     self.memory = memory
     self.tables = tables
+    self.answers = answers
     self.configuration = configuration
     // In two factors, so that neither product overflows; an interval beyond a year is a year.
     let microseconds = min(configuration.flushInterval / 1000, 31_536_000_000_000)
@@ -42,9 +44,6 @@ public final class IOMMUDomain: @unchecked Sendable {
   }
 
   deinit { core.deallocate() }
-
-  /// Holds on to a page as long as the domain lives.
-  func keep(_ page: MemoryRegion) { completions.withLock { $0.append(page) } }
 
   /// How often each kind of lock had to be waited for.
   ///

@@ -81,7 +81,9 @@ extension InvalidationQueue {
     unsafe cring_lock(block)
     defer { unsafe cring_unlock(block) }
     precondition(unsafe published == nil, "the translators of a shared domain are in other processes")
-    let server = freeAttachment()
+    guard let server = freeAttachment() else {
+      preconditionFailure("an IOMMU serves at most \(Self.serverLimit) translators at a time")
+    }
     // Nothing posted before can concern a cache that is empty.
     let served = tail
     let (words, setMask, remote) = cache(served)
@@ -94,11 +96,10 @@ extension InvalidationQueue {
     return server
   }
 
-  /// The number of an attachment that is free; the caller holds the lock.
-  func freeAttachment() -> Int {
-    let free = (0..<Self.serverLimit).first { unsafe cring_load_relaxed_64(status($0)) == Self.detached }
-    guard let free else { preconditionFailure("an IOMMU serves at most \(Self.serverLimit) translators at a time") }
-    return free
+  /// The number of an attachment that is free, if there is one; the caller holds the lock, or in a shared domain the
+  /// pages for answers.
+  func freeAttachment() -> Int? {
+    (0..<Self.serverLimit).first { unsafe cring_load_relaxed_64(status($0)) == Self.detached }
   }
 
   /// From now on requests look at this attachment too; the caller holds the lock.

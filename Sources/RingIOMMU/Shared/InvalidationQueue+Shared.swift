@@ -1,4 +1,5 @@
 internal import CRing
+internal import Glibc
 public import RingKit
 internal import Synchronization
 
@@ -31,19 +32,19 @@ extension InvalidationQueue {
 
   /// Takes a device's process among those that every request waits for.
   ///
-  /// - Parameter completions: the page it answers in, which stays mapped as long as the queue lives.
-  /// - Returns: the attachment's number.
-  func attach(process completions: HostAddress) -> Int {
+  /// - Parameters:
+  ///   - server: an attachment that is free, and that no other thread takes.
+  ///   - completions: where the device answers, for this attachment always the same address: a thread may look there
+  ///     at any time.
+  func attach(process server: Int, answeringAt completions: HostAddress) {
     unsafe cring_lock(block)
     defer { unsafe cring_unlock(block) }
-    let server = freeAttachment()
     // Its cache is empty: nothing posted before can concern it.
     unsafe cring_store_release_64(completions.pointer, tail)
     unsafe cring_store_relaxed_64(status(server) + 8, UInt64(completions.rawValue))
     unsafe (status(server) + 16).storeBytes(of: 0, as: UInt.self)
     unsafe cring_store_release_64(status(server), Self.attached)
     countAttachments(upTo: server)
-    return server
   }
 
   /// Has the waiting thread serve an attachment whose device lives on it.
@@ -111,7 +112,7 @@ struct ProcessServers: InvalidationServers {
   private func completion(_ server: Int) -> UInt64 { unsafe cring_load_acquire_64(completionWord(server).pointer) }
 
   private func completionWord(_ server: Int) -> HostAddress {
-    // SAFETY: `attach` stored the address of a page that stays mapped; asked for only where the state is not
+    // SAFETY: `attach` stored an address of `AnswerPages`, which stays mapped; asked for only where the state is not
     // `detached`.
     unsafe HostAddress(rawValue: UInt(cring_load_relaxed_64(queue.status(server) + 8)))
   }
@@ -133,9 +134,10 @@ public final class DomainAttachment: Sendable {
 
   /// Attaches a device that has cached nothing yet.
   ///
-  /// - Throws: `MemoryError` when there is no memory for its answers.
+  /// - Throws: `MemoryError` when there is no memory for its answers, or, as `MemoryError.system(operation:errno:)`
+  ///   with ENOSPC, when 16 devices are attached.
   public init(_ domain: IOMMUDomain) throws(MemoryError) {
-    guard let tables = domain.tables else {
+    guard let tables = domain.tables, let answers = domain.answers else {
       preconditionFailure("a device in another process needs a domain that is shared")
     }
     let completions = try MemoryRegion(
@@ -145,8 +147,17 @@ public final class DomainAttachment: Sendable {
     }
     self.shared = shared
     self.domain = domain
-    domain.keep(completions)
-    server = Mutex(domain.core.invalidations.attach(process: completions.hostBase))
+    let queue = domain.core.invalidations
+    let number = try answers.attaching { () throws(MemoryError) in
+      guard let number = queue.freeAttachment() else {
+        let limit = InvalidationQueue.serverLimit
+        throw .system(operation: "attaching more than \(limit) devices to an address space", errno: ENOSPC)
+      }
+      let page = try answers.show(completions, number)
+      queue.attach(process: number, answeringAt: page)
+      return number
+    }
+    server = Mutex(number)
   }
 
   deinit { detach() }
@@ -171,7 +182,11 @@ public final class DomainAttachment: Sendable {
   /// For the time after its process ended: until then it could use what it has cached.
   public func detach() {
     server.withLock { server in
-      if let server { domain.core.invalidations.detach(server) }
+      guard let number = server else { return }
+      domain.answers?.attaching {
+        domain.core.invalidations.detach(number)
+        domain.answers?.blank(number)
+      }
       server = nil
     }
   }

@@ -73,7 +73,7 @@ extension IOMMUDomain {
     var configuration = configuration
     configuration.maximumTablePages = tablePages
     let tables = try MemoryRegion(publishing: SharedDomainLayout.byteCount(tablePages: tablePages))
-    self.init(memory, configuration, tables: tables)
+    self.init(memory, configuration, tables: tables, answers: try AnswerPages())
   }
 
   /// Whether devices in other processes can be attached, and no other.

@@ -1,3 +1,4 @@
+import CRing
 import Glibc
 import RingKit
 import RingKitTesting
@@ -132,5 +133,34 @@ struct SharedDomainTests {
     pair.attachment.detach()
     var mapper = IOMMUMapper(domain: pair.domain, policy: .strict, counter: UncountedWork())
     #expect(throws: DMAError.pageTableExhausted) { _ = try mapper.map(guest.segment(0, 64), .deviceReadable) }
+  }
+
+  @Test("the page of a device that was detached goes with it, and a thread that still looks there reads zeroes")
+  func answersGo() throws {
+    let domain = try IOMMUDomain(sharing: try IOMMUFixture().memory, tablePages: 16)
+    weak var page: MemoryRegion?
+    for _ in 0..<40 {
+      let attachment = try DomainAttachment(domain)
+      page = attachment.shared.completions
+      let status = unsafe domain.core.invalidations.status(0)
+      // Where a waiting thread looks.
+      let word = unsafe HostAddress(rawValue: UInt(cring_load_relaxed_64(status + 8)))
+      unsafe cring_store_release_64(attachment.shared.completions.hostBase.pointer, 99)
+      #expect(unsafe cring_load_acquire_64(word.pointer) == 99)
+      attachment.detach()
+      #expect(unsafe cring_load_acquire_64(word.pointer) == 0)
+    }
+    #expect(page == nil)
+  }
+
+  @Test("one device more than there are attachments is a typed error; when one has gone there is room again")
+  func tooManyDevices() throws {
+    let domain = try IOMMUDomain(sharing: try IOMMUFixture().memory, tablePages: 16)
+    var attachments = try (0..<16).map { _ in try DomainAttachment(domain) }
+    let refused = MemoryError.system(operation: "attaching more than 16 devices to an address space", errno: ENOSPC)
+    #expect(throws: refused) { _ = try DomainAttachment(domain) }
+    attachments[7].detach()
+    attachments.append(try DomainAttachment(domain))
+    #expect(throws: refused) { _ = try DomainAttachment(domain) }
   }
 }

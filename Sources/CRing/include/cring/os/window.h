@@ -16,4 +16,7 @@ int cring_window_show(void *at, size_t bytes, int fd, uint64_t offset, int writa
 // Takes it away again; when this returns no CPU of the process can reach it.
 int cring_window_hide(void *at, size_t bytes);
 
+// The same, for those that may still look there: they read zeroes.
+int cring_window_blank(void *at, size_t bytes);
+
 #endif
