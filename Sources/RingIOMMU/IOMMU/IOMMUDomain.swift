@@ -181,17 +181,20 @@ extension IOMMUDomain {
   ///   - memory: what was passed to the device.
   ///   - windows: the driver's mappings, ``PremappedMapper/deviceWindows``.
   ///   - usesLargePages: whether they are held in leaves of 2 MiB and 1 GiB where they allow it.
-  ///   - maximumTablePages: pages of 4 KiB that the copy may take; as many as windows over all of the memory need
-  ///     unless told otherwise, so that a driver cannot have a device fill its memory with tables.
-  /// - Throws: `DMAError.alreadyMapped(_:)` when windows overlap, or `DMAError.pageTableExhausted`.
+  ///   - maximumTablePages: pages of 4 KiB that the copy may take, so that a driver cannot have a device fill its
+  ///     memory with tables. Unless told otherwise, as many as windows over all of the memory need in leaves of 4 KiB,
+  ///     and 65,536 (256 MiB) at most: memory that a driver passes may be sparse, and cost it nothing. That is enough
+  ///     for windows of 127 GiB in leaves of 4 KiB, and for 63 TiB in leaves of 2 MiB.
+  /// - Throws: `DMAError.alreadyMapped(_:)` when windows overlap, or, before anything is mapped,
+  ///   `DMAError.pageTableExhausted`.
   public convenience init(
     memory: GuestMemory, windows: [DMAWindow], usesLargePages: Bool = false, maximumTablePages: Int? = nil
   ) throws(DMAError) {
     var configuration = IOMMUConfiguration()
-    // A table for each 2 MiB; of each window one more that it begins in, and three levels above.
-    let needed = memory.regions.reduce(0) { $0 + $1.byteCount } >> 21 + 8 * windows.count + 8
-    configuration.maximumTablePages = maximumTablePages ?? needed
+    let limit = maximumTablePages ?? Self.tablePages(for: memory, windowCount: windows.count)
+    configuration.maximumTablePages = limit
     configuration.usesLargePages = usesLargePages
+    guard DMAWindow.tablePages(windows, usesLargePages: usesLargePages) <= limit else { throw .pageTableExhausted }
     configuration.servedBy = .waiter
     self.init(memory: memory, configuration: configuration)
     var unseen = CountedWork()
@@ -201,5 +204,39 @@ extension IOMMUDomain {
         pages: IOMMUPage.count(of: window.byteCount, at: window.address.rawValue),
         permissions: PageTableEntry.permissionMask, largestLeaf: core.largestLeaf, counter: &unseen)
     }
+  }
+
+  /// Pages of tables that a driver may have a device take for its windows.
+  static func tablePages(for memory: GuestMemory, windowCount: Int) -> Int {
+    let pages = memory.regions.reduce(0) { $0 + UInt64($1.byteCount) >> IOMMUPage.shift }
+    // A window that begins and ends inside tables takes two more on each level; and the root.
+    var sum = UInt64(6 * windowCount + 1)
+    for level in 1..<PageTable.levels { sum += pages / PageTable.span(level + 1) }
+    return Int(min(sum, 1 << 16))
+  }
+}
+
+extension DMAWindow {
+  /// Pages of tables that windows need, the root among them; of windows that overlap about as many.
+  static func tablePages(_ windows: [DMAWindow], usesLargePages: Bool) -> Int {
+    var sum = 1
+    for level in 1..<PageTable.levels {
+      let span = PageTable.span(level + 1)
+      var last: UInt64?
+      for window in windows.sorted(by: { $0.address < $1.address }) {
+        let page = window.address.rawValue >> IOMMUPage.shift
+        let end = page + IOMMUPage.count(of: window.byteCount, at: window.address.rawValue)
+        let distance = page ^ (window.target.rawValue >> IOMMUPage.shift)
+        sum += Int((end - 1) / span - page / span + 1)
+        // One that the window before ends in.
+        if page / span == last { sum -= 1 }
+        last = (end - 1) / span
+        // Where a leaf can stand, there is no table.
+        guard usesLargePages, level + 1 <= PageTable.largestLeaf, distance % span == 0 else { continue }
+        let (first, behind) = ((page + span - 1) / span, end / span)
+        if behind > first { sum -= Int(behind - first) }
+      }
+    }
+    return sum
   }
 }

@@ -245,7 +245,7 @@ struct IOMMUCore: @unchecked Sendable {
     }
     unsafe flushCounts = RawBlock.allocate(256)
     self.flushCycles = flushCycles
-    largestLeaf = configuration.usesLargePages ? 3 : 1
+    largestLeaf = configuration.usesLargePages ? PageTable.largestLeaf : 1
     driverTable = memory.driverTable
     deviceTable = memory.deviceTable
   }

@@ -31,6 +31,9 @@ extension PageTable {
     unsafe (shared + Self.arenaOffset).assumingMemoryBound(to: PageArena.self)
   }
 
+  /// The highest level a leaf may stand at: 1 GiB.
+  static var largestLeaf: Int { 3 }
+
   /// Pages a leaf at a level maps.
   static func span(_ level: Int) -> UInt64 { 1 << UInt64(9 * (level - 1)) }
 

@@ -1,4 +1,5 @@
 import RingKit
+import RingKitTesting
 import Testing
 
 @testable import RingIOMMU
@@ -66,5 +67,58 @@ struct DeviceWindowTests {
     #expect(throws: DMAError.pageTableExhausted) {
       _ = try IOMMUDomain(memory: memory, windows: [vast], maximumTablePages: 64)
     }
+  }
+
+  @Test("the tables that windows need are counted as they are taken, on each level", arguments: [1, 2, 3] as [UInt64])
+  func counted(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    for turn in 0..<60 {
+      let usesLargePages = turn % 2 == 1
+      var windows: [DMAWindow] = []
+      var page = UInt64.random(in: 0..<1 << 20, using: &random)
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        let pages = UInt64.random(in: 1...4000, using: &random)
+        // As far into a large leaf as the target, or not.
+        let target = Bool.random(using: &random) ? page : page ^ UInt64.random(in: 0..<1 << 18, using: &random)
+        windows.append(
+          try #require(
+            DMAWindow(
+              IOVA(page << 12 | 100), to: GuestPhysicalAddress(target << 12 | 100), byteCount: pages << 12 - 100)))
+        page += pages + [0, 1, 511, 1 << 18, 1 << 28].randomElement(using: &random)!
+      }
+      let needed = DMAWindow.tablePages(windows, usesLargePages: usesLargePages)
+      let text = "seed \(seed), turn \(turn): \(windows)"
+      #expect(Self.fits(windows, usesLargePages, tablePages: needed), "\(text)")
+      #expect(!Self.fits(windows, usesLargePages, tablePages: needed - 1), "\(text)")
+    }
+  }
+
+  private static func fits(_ windows: [DMAWindow], _ usesLargePages: Bool, tablePages: Int) -> Bool {
+    let table = PageTable(maximumPages: tablePages)
+    defer { table.deallocate() }
+    var writes: UInt64 = 0
+    return windows.allSatisfy { window in
+      (try? table.mapRange(
+        window.address.rawValue >> 12, to: window.target.rawValue >> 12,
+        pages: IOMMUPage.count(of: window.byteCount, at: window.address.rawValue), permissions: 3,
+        largestLeaf: usesLargePages ? 3 : 1, writes: &writes)) != nil
+    }
+  }
+
+  @Test(
+    "windows over all of a large memory have the tables they need, and sparse memory gives a driver no more than that")
+  func bounded() throws {
+    func needed(_ byteCount: UInt64) throws -> (memory: GuestMemory, windows: [DMAWindow]) {
+      let region = try MemoryRegion(sparse: Int(byteCount), at: GuestPhysicalAddress(1 << 46))
+      let window = DMAWindow(IOVA(0x1000), to: region.guestBase, byteCount: byteCount)
+      return (try GuestMemory([region]), [try #require(window)])
+    }
+    for shift in [30, 34, 36] as [UInt64] {
+      let (memory, windows) = try needed(1 << shift)
+      let limit = IOMMUDomain.tablePages(for: memory, windowCount: 1)
+      #expect(DMAWindow.tablePages(windows, usesLargePages: false) <= limit && limit <= 1 << 16, "2^\(shift) bytes")
+    }
+    let (sparse, windows) = try needed(1 << 45)
+    #expect(throws: DMAError.pageTableExhausted) { _ = try IOMMUDomain(memory: sparse, windows: windows) }
   }
 }
