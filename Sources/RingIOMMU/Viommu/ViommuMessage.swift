@@ -137,8 +137,11 @@ package final class ViommuSocket: @unchecked Sendable {
     fileDescriptor = -1
   }
 
-  /// Lets later calls wait that long and no longer; 0 for ever.
-  func setTimeout(nanoseconds: UInt64) -> Int32 { cring_channel_set_timeout(fileDescriptor, nanoseconds) }
+  /// Lets later calls wait that long and no longer, and not at all for 0.
+  func setTimeout(nanoseconds: UInt64) -> Int32 {
+    // To the kernel 0 means for ever: the shortest wait instead.
+    cring_channel_set_timeout(fileDescriptor, max(nanoseconds, 1))
+  }
 
   /// Sends the bytes of a value as one message; 0 or an errno, CRING_CHANNEL_TIMED_OUT when the other end does not
   /// read.

@@ -79,9 +79,10 @@ public final class DeviceSocket: Sendable {
   /// Ends the connection for both sides; a thread that waits for a message gets the end.
   public func shut() { cring_socket_shut(fileDescriptor) }
 
-  /// Lets later calls wait that long and no longer; 0 for ever.
+  /// Lets later calls wait that long and no longer, and not at all for 0.
   func setTimeout(nanoseconds: UInt64) throws(DeviceHandshakeError) {
-    let error = cring_channel_set_timeout(fileDescriptor, nanoseconds)
+    // To the kernel 0 means for ever: the shortest wait instead.
+    let error = cring_channel_set_timeout(fileDescriptor, max(nanoseconds, 1))
     guard error == 0 else { throw .system(errno: error) }
   }
 

@@ -11,7 +11,7 @@ struct ViommuClientTests {
   /// A client, and a server that takes one request and sends what the body makes of it; `nil`: hangs up.
   private func ask(
     _ kind: ViommuRequest.Kind, timeout: UInt64 = 60_000_000_000,
-    _ reply: @escaping @Sendable (ViommuRequest, ViommuSocket) -> Void
+    _ reply: @escaping @Sendable (ViommuRequest, ViommuSocket) -> Void, whenDone: () -> Void = {}
   ) throws -> (failure: ViommuFailure?, isClosed: Bool) {
     let (mine, other) = try ViommuSocket.pair()
     let client = try ViommuClient(mine, timeout: timeout)
@@ -24,7 +24,10 @@ struct ViommuClientTests {
       }
       reply(request, other)
     }
-    defer { server.join() }
+    defer {
+      whenDone()
+      server.join()
+    }
     do throws(ViommuFailure) {
       switch kind {
       case .map: try client.mapped(IOVA(0x5000), to: GuestPhysicalAddress(0x9000), pages: 2, .deviceWritable)
@@ -144,5 +147,20 @@ struct ViommuClientTests {
   @Test("what is no socket is refused when the client is made")
   func noSocket() {
     #expect(throws: ViommuFailure.self) { _ = try ViommuClient(ViommuSocket(attaching: -1)) }
+  }
+
+  /// To the kernel no time means for ever.
+  @Test("a time-out of nothing is the shortest there is")
+  func noTime() throws {
+    let hasEnded = StopFlag()
+    let result = try ask(.unmap, timeout: 0) { _, socket in
+      // Ends the wait where it has no end of its own.
+      let end = cring_nanoseconds() + 2_000_000_000
+      while !hasEnded.isRaised, cring_nanoseconds() < end { cring_spin_hint() }
+      socket.close()
+    } whenDone: {
+      hasEnded.raise()
+    }
+    #expect(result.failure == .timedOut(nanoseconds: 0) && result.isClosed)
   }
 }
