@@ -20,7 +20,7 @@ public struct IOMMUTranslator<Counter: WorkCounter>: LargePageTranslator, IOTLBT
   // Keeps what `core` points to alive.
   private let domain: IOMMUDomain
 
-  /// A translator with an empty IOTLB, attached to a domain until it goes away.
+  /// A translator with an empty IOTLB, attached to a domain until it goes away; one more than 16 stops the process.
   ///
   /// - Parameters:
   ///   - domain: the device's address space.

@@ -22,7 +22,7 @@ public final class RemoteIOTLB: @unchecked Sendable {
   /// Descriptors of the invalidation queue taken so far.
   var served: UInt64 = 0
 
-  /// Attaches a device that has cached nothing yet.
+  /// Attaches a device that has cached nothing yet; one translator more than 16 stops the process.
   ///
   /// - Parameters:
   ///   - domain: the device's address space.

@@ -1,5 +1,6 @@
 // Public, because inlinable code may name only what its callers can see.
 public import CRing
+internal import Glibc
 public import RingKit
 internal import Synchronization
 
@@ -30,10 +31,14 @@ public final class MMUWindow: @unchecked Sendable {
   ///   - memory: what can be shown: its shared regions of 4 KiB and transparent 2 MiB pages.
   ///   - byteCount: bytes of address space, a multiple of 4 KiB from two pages up; memory is taken for a word a page.
   ///   - cpuCount: CPUs with caches of free addresses of their own.
-  /// - Throws: `MemoryError.invalidSize(_:)`, or `MemoryError.system(operation:errno:)`.
+  /// - Throws: `MemoryError.invalidSize(_:)`, or `MemoryError.system(operation:errno:)`, with EINVAL for a number of
+  ///   CPUs that is not from 1 to 8,192.
   public init(memory: GuestMemory, byteCount: Int = 1 << 30, cpuCount: Int = 1) throws(MemoryError) {
     guard byteCount >= 2 * Int(IOMMUPage.size), byteCount <= 1 << 46, byteCount % Int(IOMMUPage.size) == 0 else {
       throw .invalidSize(byteCount)
+    }
+    guard (1...8192).contains(cpuCount) else {
+      throw .system(operation: "making address caches for \(cpuCount) CPUs", errno: EINVAL)
     }
     var base: UnsafeMutableRawPointer?
     let error = unsafe cring_window_reserve(byteCount, &base)

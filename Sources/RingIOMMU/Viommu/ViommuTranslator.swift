@@ -19,7 +19,7 @@ public struct ViommuTranslator<Counter: WorkCounter>: IOTLBTranslator, ~Copyable
   // Keeps what `core` points to alive.
   private let domain: IOMMUDomain
 
-  /// A translator with an empty IOTLB, attached to a domain until it goes away.
+  /// A translator with an empty IOTLB, attached to a domain until it goes away; one more than 16 stops the process.
   ///
   /// - Parameters:
   ///   - domain: says what the invalidations of this device are, and where guest memory lies here.

@@ -71,9 +71,7 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
     memory: GuestMemory, buffer: GuestBuffer, slotByteCount: Int,
     mapped window: (buffer: GuestBuffer, address: IOVA, owner: AnyObject)?, counter: Counter
   ) throws(ConfigurationError) {
-    guard slotByteCount > 0, slotByteCount % 64 == 0, slotByteCount <= 1 << 30 else {
-      throw .invalidSlotSize(byteCount: slotByteCount)
-    }
+    try Self.validate(slotByteCount)
     guard buffer.address.rawValue % 64 == 0 else { throw .misaligned(buffer.address, alignment: 64) }
     guard buffer.region.isShared else { throw .notShared(buffer.address) }
     let stride = Self.stride(slotByteCount)
@@ -108,6 +106,12 @@ public struct ShadowMapper<Counter: WorkCounter>: PairedPath, DrainedMapper, ~Co
 
   /// Bytes that hold so many buffers.
   public static func byteCount(slots: Int, slotByteCount: Int) -> Int { slots * stride(slotByteCount) }
+
+  private static func validate(_ slotByteCount: Int) throws(ConfigurationError) {
+    guard slotByteCount > 0, slotByteCount % 64 == 0, slotByteCount <= 1 << 30 else {
+      throw .invalidSlotSize(byteCount: slotByteCount)
+    }
+  }
 
   /// From one buffer to the next: an odd number of cache lines.
   ///
@@ -217,7 +221,10 @@ extension ShadowMapper where Counter == UncountedWork {
   ///   - slotByteCount: bytes of each, a multiple of 64: the longest segment.
   /// - Throws: ``MemoryError``, ``ConfigurationError``.
   public init(_ memory: GuestMemory, slots: Int = 256, slotByteCount: Int = 2048) throws {
-    let buffer = try memory.allocate(Self.byteCount(slots: slots, slotByteCount: slotByteCount))
+    try Self.validate(slotByteCount)
+    // More than there can be of memory is refused as such.
+    let count = min(max(slots, 0), Int.max / Self.stride(slotByteCount))
+    let buffer = try memory.allocate(Self.byteCount(slots: count, slotByteCount: slotByteCount))
     try self.init(memory: memory, buffer: buffer, slotByteCount: slotByteCount, counter: UncountedWork())
   }
 }

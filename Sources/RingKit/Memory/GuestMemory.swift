@@ -125,13 +125,18 @@ extension GuestMemory {
     unsafe UnsafeMutableRawBufferPointer(start: host.pointer, count: bytes.count).copyBytes(from: bytes)
   }
 
-  /// The memory of a queue with the features that its layout has: the ring's and, with INDIRECT_DESC, the tables'.
-  func allocateQueue(
-    _ configuration: QueueConfiguration, features: VirtioFeatures, byteCount: Int
-  ) throws(MemoryError) -> (configuration: QueueConfiguration, ring: GuestBuffer, tables: GuestBuffer?) {
+  /// The memory of a queue of a layout: the ring's and, with INDIRECT_DESC, the tables'.
+  ///
+  /// - Returns: the configuration with RING_PACKED as the layout has it, and the memory.
+  /// - Throws: ``ConfigurationError``, before a size is reckoned from what was asked for, or ``MemoryError``.
+  func allocateQueue<Layout: VirtqueueLayout>(
+    _ configuration: QueueConfiguration, _ layout: Layout.Type, isPacked: Bool
+  ) throws -> (configuration: QueueConfiguration, ring: GuestBuffer, tables: GuestBuffer?) {
     var configuration = configuration
-    configuration.features = features
-    let ring = try allocate(byteCount, alignment: 128)
+    configuration.features.remove(.packedRing)
+    if isPacked { configuration.features.insert(.packedRing) }
+    try configuration.validate(packed: isPacked)
+    let ring = try allocate(layout.byteCount(size: configuration.size), alignment: 128)
     let tables = configuration.indirectByteCount
     return (configuration, ring, tables > 0 ? try allocate(tables) : nil)
   }

@@ -20,8 +20,12 @@ public struct QueueConfiguration: Sendable, Equatable {
   }
 
   /// Bytes of driver memory that the indirect tables take: one per descriptor of the ring, or none.
+  ///
+  /// Of a configuration that no queue can have it is at most `Int.max`, and at least 0.
   public var indirectByteCount: Int {
-    features.contains(.indirectDescriptors) ? size * indirectCapacity * 16 : 0
+    guard features.contains(.indirectDescriptors), size > 0, indirectCapacity > 0 else { return 0 }
+    let (entries, overflow) = size.multipliedReportingOverflow(by: indirectCapacity)
+    return overflow || entries > Int.max / 16 ? Int.max : entries * 16
   }
 
   package func validate(packed: Bool) throws(ConfigurationError) {

@@ -42,9 +42,7 @@ public enum Split<Path: PairedPath & ~Copyable>: VirtqueueLayout {
   public static func makeEnds(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Path
   ) throws -> Virtqueue<Self> {
-    let (configuration, buffer, tables) = try memory.allocateQueue(
-      configuration, features: configuration.features.subtracting(.packedRing),
-      byteCount: byteCount(size: configuration.size))
+    let (configuration, buffer, tables) = try memory.allocateQueue(configuration, Self.self, isPacked: false)
     let ring = try SplitRing(in: buffer, size: configuration.size)
     let translator = path.makeTranslator()
     return Virtqueue(
@@ -67,9 +65,7 @@ public enum Packed<Path: PairedPath & ~Copyable>: VirtqueueLayout {
   public static func makeEnds(
     _ configuration: QueueConfiguration, in memory: GuestMemory, over path: consuming Path
   ) throws -> Virtqueue<Self> {
-    let (configuration, buffer, tables) = try memory.allocateQueue(
-      configuration, features: configuration.features.union(.packedRing), byteCount: byteCount(size: configuration.size)
-    )
+    let (configuration, buffer, tables) = try memory.allocateQueue(configuration, Self.self, isPacked: true)
     let ring = try PackedRing(in: buffer, size: configuration.size)
     let translator = path.makeTranslator()
     return Virtqueue(
@@ -139,7 +135,8 @@ extension Virtqueue {
   ///   - serve: the device's step: serves what is there and returns; does not wait for more. Called once more after the
   ///     driver is done.
   ///   - drive: the driver's step: adds, publishes and reclaims what it can, and returns whether it has more to do.
-  /// - Throws: what the driver threw, or what the device threw.
+  /// - Throws: what the driver threw, or what the device threw; ``MemoryError/system(operation:errno:)`` when the
+  ///   process may have no more threads, and then neither has run.
   public mutating func runOnTwoThreads(
     device serve: @escaping @Sendable (inout Layout.Device) throws -> Void,
     driver drive: (inout Layout.Driver) throws -> Bool
@@ -149,8 +146,8 @@ extension Virtqueue {
     var outcome = Result<Void, any Error>.success(())
     // SAFETY: the worker's thread has ended when `join` returns, inside the closure, and nothing else touches the
     // device until then.
-    let failure = unsafe withUnsafeMutablePointer(to: &device) { address in
-      let worker = unsafe DeviceWorker(address, serve)
+    let failure = try unsafe withUnsafeMutablePointer(to: &device) { address in
+      let worker = try unsafe DeviceWorker(address, serve)
       do { while try !worker.hasFailed && drive(&driver) {} } catch { outcome = .failure(error) }
       return worker.join()
     }
@@ -175,13 +172,14 @@ private final class DeviceWorker: @unchecked Sendable {
   /// - Parameters:
   ///   - device: stays at its address and is no other thread's until ``join()`` returns.
   ///   - body: serves what is there.
+  /// - Throws: ``MemoryError/system(operation:errno:)``.
   @unsafe
   init<Device: DeviceQueue & ~Copyable>(
     _ device: UnsafeMutablePointer<Device>, _ body: @escaping @Sendable (inout Device) throws -> Void
-  ) {
+  ) throws(MemoryError) {
     service = { unsafe device.pointee.service() }
     serve = { try unsafe body(&device.pointee) }
-    do throws(MemoryError) { thread = try SystemThread { self.run() } } catch { preconditionFailure("\(error)") }
+    thread = try SystemThread { self.run() }
   }
 
   /// Whether the device threw; it is not called again.

@@ -92,10 +92,10 @@ public final class DeviceLink: @unchecked Sendable {
   /// Lets the device begin.
   ///
   /// - Parameter program: up to eight words for the program on the other side.
-  /// - Throws: ``DeviceHandshakeError``.
+  /// - Throws: ``DeviceHandshakeError``; ``DeviceHandshakeError/wrongField(_:_:)`` for more words.
   public func start(_ program: [UInt64]) throws(DeviceHandshakeError) {
     var message = DeviceMessage(.start)
-    message.configuration = program
+    try message.setConfiguration(program)
     try ask(message, [])
     // From now on nothing is asked: the next message is the last.
   }

@@ -74,12 +74,13 @@ struct DeviceMessage: Sendable {
     return String(printable: bytes)
   }
 
-  var configuration: [UInt64] {
-    get { Self.configurationWords.map { words[$0] } }
-    set {
-      precondition(newValue.count <= Self.configurationWords.count, "a configuration has at most 8 words")
-      for (i, word) in newValue.enumerated() { words[Self.configurationWords.lowerBound + i] = word }
+  var configuration: [UInt64] { Self.configurationWords.map { words[$0] } }
+
+  mutating func setConfiguration(_ program: [UInt64]) throws(DeviceHandshakeError) {
+    guard program.count <= Self.configurationWords.count else {
+      throw .wrongField("word count of the program", UInt64(program.count))
     }
+    for (i, word) in program.enumerated() { words[Self.configurationWords.lowerBound + i] = word }
   }
 
   /// Words of a range that must be 0 because their meaning is for a later version.

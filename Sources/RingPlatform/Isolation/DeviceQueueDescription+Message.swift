@@ -91,6 +91,10 @@ extension DeviceQueueDescription {
 
   func message() throws(DeviceHandshakeError) -> DeviceMessage {
     var message = DeviceMessage(.queue)
+    guard configuration.size >= 0 else {
+      throw .wrongField("queue size", UInt64(bitPattern: Int64(configuration.size)))
+    }
+    guard iotlbSets >= 0 else { throw .wrongField("IOTLB sets", UInt64(bitPattern: Int64(iotlbSets))) }
     message.words[2] = isPacked ? 1 : 0
     message.words[3] = UInt64(configuration.size)
     message.words[4] = configuration.features.rawValue
@@ -114,7 +118,7 @@ extension DeviceQueueDescription {
         message.words[15 + 3 * i] = window.byteCount
       }
     }
-    message.configuration = program
+    try message.setConfiguration(program)
     return message
   }
 

@@ -55,7 +55,7 @@ extension DeviceQueueDescription {
   ///
   /// - Throws: ``DeviceHandshakeError/outOfBounds(_:byteCount:)`` or ``DeviceHandshakeError/ring(_:)``.
   public func splitRing(in memory: GuestMemory) throws(DeviceHandshakeError) -> SplitRing {
-    let size = configuration.size
+    let size = try ringSize
     let parts = try parts(memory, [16 * size, 6 + 2 * size, 6 + 8 * size])
     do throws(ConfigurationError) {
       return try SplitRing(descriptors: parts[0], available: parts[1], used: parts[2], size: size)
@@ -66,11 +66,19 @@ extension DeviceQueueDescription {
   ///
   /// - Throws: ``DeviceHandshakeError/outOfBounds(_:byteCount:)`` or ``DeviceHandshakeError/ring(_:)``.
   public func packedRing(in memory: GuestMemory) throws(DeviceHandshakeError) -> PackedRing {
-    let parts = try parts(memory, [16 * configuration.size, 4, 4])
+    let size = try ringSize
+    let parts = try parts(memory, [16 * size, 4, 4])
     do throws(ConfigurationError) {
-      return try PackedRing(
-        descriptors: parts[0], driverEvent: parts[1], deviceEvent: parts[2], size: configuration.size)
+      return try PackedRing(descriptors: parts[0], driverEvent: parts[1], deviceEvent: parts[2], size: size)
     } catch { throw .ring(error) }
+  }
+
+  /// Checked before a size is reckoned from it: what came in a message is, a description of one's own need not be.
+  private var ringSize: Int {
+    get throws(DeviceHandshakeError) {
+      guard (1...32_768).contains(configuration.size) else { throw .ring(.invalidSize(configuration.size)) }
+      return configuration.size
+    }
   }
 
   private func parts(_ memory: GuestMemory, _ sizes: [Int]) throws(DeviceHandshakeError) -> [GuestBuffer] {

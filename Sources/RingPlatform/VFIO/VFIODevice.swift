@@ -1,4 +1,5 @@
 internal import CRing
+internal import Glibc
 public import RingKit
 
 /// A PCI device that this process drives itself, through VFIO: its registers, and the IOMMU in front of it.
@@ -73,31 +74,38 @@ public final class VFIODevice: @unchecked Sendable {
   ///
   /// - Parameter index: 0 to 5 for a BAR, 7 for the configuration space.
   /// - Returns: an offset for ``read(_:byteCount:)`` and its like, the region's size, and whether mapping is allowed.
-  /// - Throws: ``VFIOError/registers(errno:)``.
+  /// - Throws: ``VFIOError/registers(errno:)``, with EINVAL where there is no such region.
   public func region(_ index: Int) throws(VFIOError) -> (offset: UInt64, byteCount: UInt64, canBeMapped: Bool) {
     var offset: UInt64 = 0
     var byteCount: UInt64 = 0
     var canBeMapped: Int32 = 0
-    let error = unsafe cring_vfio_region(files.device, UInt32(index), &offset, &byteCount, &canBeMapped)
+    let number = try Self.number(index)
+    let error = unsafe cring_vfio_region(files.device, number, &offset, &byteCount, &canBeMapped)
     guard error == 0 else { throw .registers(errno: error) }
     return (offset, byteCount, canBeMapped != 0)
   }
 
+  /// What the kernel takes as a number; EINVAL, as it says of one that it does not know, for what is none.
+  static func number(_ value: Int) throws(VFIOError) -> UInt32 {
+    guard let number = UInt32(exactly: value) else { throw .registers(errno: EINVAL) }
+    return number
+  }
+
   /// Reads a register of 1, 2 or 4 bytes, in one access: a system call.
   ///
-  /// - Throws: ``VFIOError/registers(errno:)``.
+  /// - Throws: ``VFIOError/registers(errno:)``, with EINVAL for another number of bytes.
   public func read(_ offset: UInt64, byteCount: Int) throws(VFIOError) -> UInt32 {
     var value: UInt32 = 0
-    let error = unsafe cring_vfio_read(files.device, offset, UInt32(byteCount), &value)
+    let error = unsafe cring_vfio_read(files.device, offset, try Self.number(byteCount), &value)
     guard error == 0 else { throw .registers(errno: error) }
     return value
   }
 
   /// Writes a register of 1, 2 or 4 bytes, in one access: a system call.
   ///
-  /// - Throws: ``VFIOError/registers(errno:)``.
+  /// - Throws: ``VFIOError/registers(errno:)``, with EINVAL for another number of bytes.
   public func write(_ value: UInt32, _ offset: UInt64, byteCount: Int) throws(VFIOError) {
-    let error = cring_vfio_write(files.device, offset, UInt32(byteCount), value)
+    let error = cring_vfio_write(files.device, offset, try Self.number(byteCount), value)
     guard error == 0 else { throw .registers(errno: error) }
   }
 

@@ -152,4 +152,12 @@ extension MMUMapperTests {
     let segment = MemorySegment(GuestPhysicalAddress(1 << 20), length: 8)
     #expect(throws: DMAError.notShareable(segment)) { try mapper.map(segment, .deviceReadable) }
   }
+
+  @Test func aWindowForNoCPUsOrForFarTooManyIsRefused() throws {
+    let memory = try GuestMemory(byteCount: 1 << 16)
+    for count in [0, -1, .min, 8193, .max] {
+      let refused = MemoryError.system(operation: "making address caches for \(count) CPUs", errno: EINVAL)
+      #expect(throws: refused) { _ = try MMUWindow(memory: memory, byteCount: 1 << 20, cpuCount: count) }
+    }
+  }
 }

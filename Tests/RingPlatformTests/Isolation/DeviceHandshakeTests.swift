@@ -216,4 +216,43 @@ struct DeviceHandshakeTests {
     }
     #expect(!waiting.isEmpty && asked == 3)
   }
+
+  /// To the kernel no time means for ever.
+  @Test("a time-out of nothing is the shortest there is")
+  func noTime() throws {
+    let guest = try IsolationFixture()
+    let (here, there) = try DeviceSocket.pair()
+    let link = try DeviceLink(here, timeout: 0)
+    let hasEnded = StopFlag()
+    // Ends the wait where it has no end of its own.
+    let device = TestThread {
+      for _ in 0..<2000 where !hasEnded.isRaised { usleep(1000) }
+      there.shut()
+    }
+    #expect(throws: DeviceHandshakeError.timedOut) { try link.share(guest.memory) }
+    hasEnded.raise()
+    device.join()
+  }
+
+  @Test("what no message can say is refused in type, and nothing is sent")
+  func impossible() throws {
+    let guest = try IsolationFixture()
+    let link = try DeviceLink(try DeviceSocket.pair().0)
+    let words = [UInt64](1...9)
+    let tooMany = DeviceHandshakeError.wrongField("word count of the program", 9)
+    #expect(throws: tooMany) { try link.start(words) }
+    var queue = try guest.splitQueue()
+    queue.program = words
+    #expect(throws: tooMany) { try link.attach(queue) }
+    queue.program = []
+    queue.iotlbSets = -1
+    queue.windows = []
+    #expect(throws: DeviceHandshakeError.wrongField("IOTLB sets", .max)) { try link.attach(queue) }
+    for size in [-1, 0, 1 << 60, .max] {
+      queue.configuration.size = size
+      if size < 0 { #expect(throws: DeviceHandshakeError.wrongField("queue size", .max)) { try link.attach(queue) } }
+      #expect(throws: DeviceHandshakeError.ring(.invalidSize(size))) { _ = try queue.splitRing(in: guest.memory) }
+      #expect(throws: DeviceHandshakeError.ring(.invalidSize(size))) { _ = try queue.packedRing(in: guest.memory) }
+    }
+  }
 }

@@ -18,4 +18,12 @@ import Testing
     ]
     for (refusal, help) in refusals { #expect(refusal.description.contains(help)) }
   }
+
+  /// A region's number or a register's size: what the kernel cannot be asked for is as if it had refused.
+  @Test func whatIsNoNumberForTheKernelIsRefusedAsItWould() throws {
+    for value in [-1, .min, 1 << 32, .max] {
+      #expect(throws: VFIOError.registers(errno: 22)) { _ = try VFIODevice.number(value) }
+    }
+    #expect(try VFIODevice.number(7) == 7)
+  }
 }
