@@ -18,7 +18,8 @@ public final class EventDoorbell: Sendable {
 
   /// A doorbell that was not rung yet, to be passed to another process.
   ///
-  /// That process can make it blocking, and fill it: it is rung with a look first.
+  /// That process can make it blocking, and fill it; it is rung in a way that does not wait, where the kernel has
+  /// asynchronous requests (io_submit), and otherwise with a look first.
   ///
   /// - Throws: ``MemoryError/system(operation:errno:)`` when the process has no descriptor left.
   public static func forPeer() throws(MemoryError) -> EventDoorbell { try EventDoorbell(isShared: true) }
@@ -42,7 +43,7 @@ public final class EventDoorbell: Sendable {
 
   deinit { cring_doorbell_close(fileDescriptor) }
 
-  /// Rings: one system call, and for one that another process has too a second.
+  /// Rings: one system call, or two for one that another process has too where the kernel has no asynchronous requests.
   ///
   /// Ringing twice before the other side looks wakes it once.
   public func ring() {

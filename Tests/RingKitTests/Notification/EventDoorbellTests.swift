@@ -1,3 +1,5 @@
+import CPeer
+import CRing
 import Glibc
 import RingKit
 import Testing
@@ -48,6 +50,36 @@ struct EventDoorbellTests {
     #expect(fcntl(theirs.fileDescriptor, F_SETFL, 0) == 0)
     doorbell.ring()
     #expect(theirs.take())
+  }
+
+  /// As an interrupt of a device's would be: whether there is room is not asked, so there is no moment to fill it in.
+  @Test func oneOfAPeerIsRungAlsoWhereAWriteWouldWait() throws {
+    let doorbell = try EventDoorbell.forPeer()
+    var count = UInt64.max - 1
+    #expect(unsafe write(doorbell.fileDescriptor, &count, 8) == 8)
+    #expect(fcntl(doorbell.fileDescriptor, F_SETFL, 0) == 0)
+    doorbell.ring()
+    #expect(unsafe read(doorbell.fileDescriptor, &count, 8) == 8)
+    #expect(count == UInt64.max, "this kernel has no asynchronous requests: the doorbell was passed over")
+    // More often than requests that are done are kept.
+    for _ in 0..<10_000 { doorbell.ring() }
+    #expect(unsafe read(doorbell.fileDescriptor, &count, 8) == 8 && count == 10_000)
+  }
+
+  /// In a child the parent's way of ringing is not there: it makes its own.
+  @Test func oneOfAPeerIsRungFromAProcessThatWasForked() throws {
+    let doorbell = try EventDoorbell.forPeer()
+    doorbell.ring()
+    var descriptor = doorbell.fileDescriptor
+    let child = unsafe cpeer_fork_call(
+      { descriptor in
+        if let descriptor = unsafe descriptor { unsafe cring_doorbell_ring_shared(descriptor.load(as: Int32.self)) }
+      }, &descriptor)
+    try #require(child > 0)
+    var status: Int32 = -1
+    #expect(unsafe waitpid(child, &status, 0) == child && status == 0)
+    var count: UInt64 = 0
+    #expect(unsafe read(doorbell.fileDescriptor, &count, 8) == 8 && count == 2)
   }
 
   @Test func ringingTwiceWakesOnce() throws {

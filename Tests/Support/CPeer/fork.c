@@ -20,3 +20,12 @@ int32_t cpeer_fork_device(const struct cpeer_run *run, int is_packed) {
   struct cpeer_report report = is_packed ? cpeer_packed_device(run) : cpeer_split_device(run);
   _exit(report.failure);
 }
+
+int32_t cpeer_fork_call(void (*body)(void *), void *argument) {
+  pid_t child = fork();
+  if (child == 0) {
+    body(argument);
+    _exit(0);
+  }
+  return child;
+}

@@ -16,8 +16,10 @@ void cring_doorbell_close(int fd);
 // Adds one to the counter; a counter at its limit already wakes, so that is no error.
 void cring_doorbell_ring(int fd);
 
-// The same of one that a peer has too and whose flag it may have cleared: looks first whether there is room. Only a
-// peer that fills it between the look and the write can put us to sleep.
+// The same of one that a peer has too and whose flag it may have cleared: has the kernel do it as the completion of an
+// asynchronous request, which does not wait. Where there are no such requests (CONFIG_AIO, seccomp, fs.aio-max-nr)
+// looks first whether there is room: then a peer that fills it between the look and the write can put us to sleep,
+// until a signal comes.
 void cring_doorbell_ring_shared(int fd);
 
 // Resets the counter; false when it was zero. Does not wait for it, whatever the flag says (RWF_NOWAIT; before Linux

@@ -114,6 +114,10 @@ struct cpeer_report cpeer_packed_driver(const struct cpeer_run *run);
 // report's failure. Its pid, or a negative errno.
 int32_t cpeer_fork_device(const struct cpeer_run *run, int is_packed);
 
+// Calls a function that takes no lock and no memory in a forked process, which exits with 0 then. Returns its process
+// identifier, or less than 0.
+int32_t cpeer_fork_call(void (*body)(void *), void *argument);
+
 // Bytes of the window that a driver of this size carves payload and indirect tables from.
 size_t cpeer_driver_window_bytes(uint32_t size);
 
