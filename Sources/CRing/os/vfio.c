@@ -86,6 +86,11 @@ int cring_vfio_unmap(int container, uint64_t iova, size_t bytes) {
   return unmap.size == bytes ? 0 : CRING_VFIO_NOT_THERE;
 }
 
+int cring_vfio_unmap_all(int container, uint64_t iova, size_t bytes) {
+  struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof unmap, .iova = iova, .size = bytes};
+  return ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap) ? errno : 0;
+}
+
 int cring_vfio_region(int device, uint32_t index, uint64_t *offset, uint64_t *bytes, int *can_map) {
   struct vfio_region_info info = {.argsz = sizeof info, .index = index};
   if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info)) return errno;

@@ -148,11 +148,14 @@ extension ResumableMapper where Self: ~Copyable {
   }
 }
 
-/// A mapper whose mappings end with it: a queue's state can be saved and restored while nothing is in flight.
+/// A mapper whose mappings no other one takes over: a queue's state is saved and restored while nothing is in flight.
+///
+/// What it has mapped and not unmapped ends with what it maps in: the mapper's own buffers (`shadow`), or what several
+/// mappers share, a bounce pool, a window, a domain or a device's address space, and not before that goes away.
 public protocol DrainedMapper: ResumableMapper, ~Copyable {}
 
 extension DrainedMapper where Self: ~Copyable {
-  /// Throws ``DMAError/notResumable(_:at:)``: mappings end with the mapper.
+  /// Throws ``DMAError/notResumable(_:at:)``: no other mapper would take the mapping over.
   public func address(of mapping: Mapping, _ segment: MemorySegment) throws(DMAError) -> IOVA {
     throw .notResumable(segment, at: IOVA(untranslated: segment.address))
   }

@@ -70,6 +70,14 @@ public final class VFIODevice: @unchecked Sendable {
     guard error == 0 else { throw .kernelRefused(errno: error) }
   }
 
+  /// Takes away whatever is shown in a range, however much that is.
+  ///
+  /// - Throws: `DMAError.kernelRefused(errno:)`.
+  func hideAll(_ iova: IOVA, byteCount: Int) throws(DMAError) {
+    let error = cring_vfio_unmap_all(files.container, iova.rawValue, byteCount)
+    guard error == 0 else { throw .kernelRefused(errno: error) }
+  }
+
   /// Where a region's registers lie in the device's file, and whether they can be mapped.
   ///
   /// - Parameter index: 0 to 5 for a BAR, 7 for the configuration space.

@@ -1,4 +1,5 @@
 internal import CRing
+internal import Glibc
 public import RingIOMMU
 public import RingKit
 
@@ -33,7 +34,8 @@ public struct VFIOMapper<Counter: WorkCounter>: DrainedMapper, ~Copyable {
 
   /// Shows the segment's pages to the device.
   ///
-  /// - Throws: `DMAError.outOfBounds(_:)`, `DMAError.iovaExhausted(pages:)` or `DMAError.kernelRefused(errno:)`.
+  /// - Throws: `DMAError.outOfBounds(_:)`, `DMAError.iovaExhausted(pages:)` or `DMAError.kernelRefused(errno:)`; with
+  ///   EEXIST the addresses stay reserved, and the next ones may be free.
   public mutating func map(
     _ segment: MemorySegment, _ direction: DMADirection
   ) throws(DMAError) -> (address: IOVA, mapping: IOMMUMapping) {
@@ -51,7 +53,9 @@ public struct VFIOMapper<Counter: WorkCounter>: DrainedMapper, ~Copyable {
         byteCount: Int(pages << IOMMUPage.shift), readable: direction == .deviceReadable,
         writable: direction == .deviceWritable)
     } catch {
-      space.allocator.free(page, pages: pages, cpu: 0)
+      // Where something is shown already, as by another address space of the device, nothing else can be: taken back,
+      // the range would be the first to be handed out again.
+      if error != .kernelRefused(errno: EEXIST) { space.allocator.free(page, pages: pages, cpu: 0) }
       throw error
     }
     work.add(.systemCalls, 1)
@@ -89,6 +93,8 @@ public struct VFIOMapper<Counter: WorkCounter>: DrainedMapper, ~Copyable {
 ///
 /// Two ranges that never meet: what is shown for good lies at its guest-physical address, from ``permanentBase`` on;
 /// below it addresses are handed out and taken back, one mapping at a time. Shared by the mappers of a device's queues.
+/// All that is shown is taken away when it goes, with the last of them: also what was in flight in a queue. A device
+/// has one at a time.
 public final class VFIOAddressSpace: @unchecked Sendable {
   /// The device.
   public let device: VFIODevice
@@ -111,8 +117,9 @@ public final class VFIOAddressSpace: @unchecked Sendable {
   }
 
   deinit {
+    // The errors cannot be reported: what cannot be taken away goes with the device's file.
+    try? device.hideAll(IOVA(0), byteCount: Int(Self.firstReserved))
     for region in permanent {
-      // The error cannot be reported: what cannot be taken away goes with the device's file.
       try? device.hide(IOVA(region.guestBase.rawValue), byteCount: region.byteCount)
     }
     allocator.deallocate()

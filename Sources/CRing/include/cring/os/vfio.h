@@ -37,6 +37,10 @@ int cring_vfio_map(int container, void *at, size_t bytes, uint64_t iova, int dev
 #define CRING_VFIO_NOT_THERE 5
 int cring_vfio_unmap(int container, uint64_t iova, size_t bytes);
 
+// Takes away all that is shown from `iova` on in `bytes` bytes, or nothing where nothing is. Returns 0 or errno: EINVAL
+// where something lies there in part.
+int cring_vfio_unmap_all(int container, uint64_t iova, size_t bytes);
+
 // A region: 0 to 5 are the BARs, CRING_VFIO_CONFIG is the configuration space.
 enum { CRING_VFIO_CONFIG = 7 };
 int cring_vfio_region(int device, uint32_t index, uint64_t *offset, uint64_t *bytes, int *can_map);
