@@ -138,18 +138,31 @@ int cring_vfio_interrupts(int device, uint32_t *count) {
   return 0;
 }
 
+// Switches MSI-X off, all vectors of it.
+static int disconnect_interrupts(int device) {
+  struct vfio_irq_set none = {.argsz = sizeof none,
+                              .index = VFIO_PCI_MSIX_IRQ_INDEX,
+                              .flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_NONE};
+  // EINVAL is what the kernel says where it is off.
+  return ioctl(device, VFIO_DEVICE_SET_IRQS, &none) && errno != EINVAL ? errno : 0;
+}
+
 int cring_vfio_connect_interrupts(int device, const int *eventfds, uint32_t count) {
   union {
     struct vfio_irq_set set;
     unsigned char bytes[sizeof(struct vfio_irq_set) + CRING_VFIO_VECTORS * sizeof(int32_t)];
-  } request = {.set = {.index = VFIO_PCI_MSIX_IRQ_INDEX, .flags = VFIO_IRQ_SET_ACTION_TRIGGER, .count = count}};
+  } request = {.set = {.index = VFIO_PCI_MSIX_IRQ_INDEX,
+                       .flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD,
+                       .count = count}};
   _Static_assert(sizeof(int) == sizeof(int32_t), "what the kernel takes an eventfd as");
   if (count > CRING_VFIO_VECTORS) return EINVAL;
+  // With MSI-X on the kernel would change these vectors alone: it would leave others connected, and before Linux 6.4
+  // refuse more than there were.
+  int e = disconnect_interrupts(device);
+  if (e || count == 0) return e;
   size_t bytes = count * sizeof(int32_t);
-  // No vector: that switches MSI-X off.
-  request.set.flags |= count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE;
   request.set.argsz = (uint32_t)(offsetof(struct vfio_irq_set, data) + bytes);
-  if (bytes) memcpy(request.bytes + offsetof(struct vfio_irq_set, data), eventfds, bytes);
+  memcpy(request.bytes + offsetof(struct vfio_irq_set, data), eventfds, bytes);
   return ioctl(device, VFIO_DEVICE_SET_IRQS, &request.set) ? errno : 0;
 }
 

@@ -140,7 +140,8 @@ public final class VFIODevice: @unchecked Sendable {
 
   /// Has the device's MSI-X vectors ring doorbells: vector 0 the first, and so on.
   ///
-  /// What was connected before is not any more; an empty list switches MSI-X off.
+  /// What was connected before is not any more: MSI-X is switched off first, so an interrupt that comes meanwhile is
+  /// lost. An empty list leaves it so.
   ///
   /// - Parameter doorbells: 128 at most; the kernel keeps their eventfds until they are replaced or the device closed.
   /// - Throws: ``VFIOError/interrupts(errno:)``: EINVAL for more doorbells than the device has vectors.

@@ -63,7 +63,7 @@ static inline void cring_vfio_kick16(void *at, uint16_t value) {
 // How many MSI-X vectors the device has; 0: none. Returns 0 or errno.
 int cring_vfio_interrupts(int device, uint32_t *count);
 // Has the first `count` vectors ring the eventfds, and no other; count 0: none. Returns 0 or errno, EINVAL beyond
-// CRING_VFIO_VECTORS.
+// CRING_VFIO_VECTORS; with any other errno no vector rings.
 enum { CRING_VFIO_VECTORS = 128 };
 int cring_vfio_connect_interrupts(int device, const int *eventfds, uint32_t count);
 
