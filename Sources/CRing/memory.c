@@ -30,6 +30,12 @@ static const size_t small_page = 4096, huge_page = 2u << 20, populated_at_a_time
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
+// The pages that a file is mapped in: huge ones are its block size.
+static size_t page_of(const struct stat *s) {
+  bool is_huge = s->st_blksize > (blksize_t)small_page && s->st_blksize % (blksize_t)huge_page == 0;
+  return is_huge ? (size_t)s->st_blksize : small_page;
+}
+
 int cring_allocate_aligned(size_t bytes, size_t alignment, void **out) {
   if (alignment < 16 || (alignment & (alignment - 1)) != 0) return EINVAL;
   if (bytes > SIZE_MAX - alignment) return ENOMEM;
@@ -246,9 +252,13 @@ int cring_region_attach(int fd, size_t bytes, int writable, struct cring_region 
   if (seals < 0 || !(seals & F_SEAL_SHRINK)) return EPERM;
   if (fstat(fd, &s) != 0) return errno;
   if (s.st_size < 0 || (uint64_t)s.st_size < bytes) return EINVAL;
-  void *base = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+  // In whole pages: a part of a huge one is mapped as all of it, but cannot be unmapped, or mapped over.
+  size_t page = page_of(&s);
+  if (bytes > SIZE_MAX - page) return EINVAL;
+  size_t mapped = round_up(bytes, page);
+  void *base = mmap(NULL, mapped, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
   if (base == MAP_FAILED) return mapping_error();
-  *out = (struct cring_region){.base = base, .bytes = bytes, .fd = fd, .pages = CRING_PAGES_4K};
+  *out = (struct cring_region){.base = base, .bytes = bytes, .fd = fd, .pages = CRING_PAGES_4K, .mapped = mapped};
   return watch_attached(out);
 }
 
@@ -261,9 +271,7 @@ int cring_region_map_file(int fd, uint64_t offset, size_t bytes, int must_be_sea
   if (must_be_sealed && (seals < 0 || !(seals & F_SEAL_SHRINK))) return EPERM;
   if (fstat(fd, &s) != 0) return errno;
   if (s.st_size < 0 || offset > (uint64_t)s.st_size || bytes > (uint64_t)s.st_size - offset) return EINVAL;
-  // A file of huge pages is mapped in those: they are its block size.
-  size_t page = s.st_blksize > (blksize_t)small_page && s.st_blksize % (blksize_t)huge_page == 0 ? (size_t)s.st_blksize
-                                                                                                 : small_page;
+  size_t page = page_of(&s);
   size_t lead = (size_t)(offset % page);
   if (bytes > SIZE_MAX - lead - page) return EINVAL;
   size_t mapped = round_up(lead + bytes, page);

@@ -93,6 +93,33 @@ import Testing
     #expect(unsafe region.base == nil)
   }
 
+  /// A part of a huge page is mapped as all of it, and the kernel unmaps nothing less.
+  @Test func aPartOfAHugePageIsGivenBackWhole() throws {
+    let page = 2 << 20
+    let symbol = try unsafe #require(dlsym(nil, "memfd_create"))
+    let create = unsafe unsafeBitCast(symbol, to: (@convention(c) (UnsafePointer<CChar>, UInt32) -> Int32).self)
+    // MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_HUGE_2MB; then F_ADD_SEALS, F_SEAL_SHRINK.
+    let huge = unsafe create("ringkit-huge", 2 | 4 | 21 << 26)
+    guard huge >= 0, ftruncate(huge, page) == 0, fcntl(huge, 1033, 2) == 0 else {
+      print("no file of huge pages can be made here: skipped")
+      return
+    }
+    var region = unsafe cring_region()
+    guard unsafe cring_region_attach(huge, 5000, 1, &region) == 0 else {
+      print("no huge page is reserved here: skipped")
+      close(huge)
+      return
+    }
+    let base = unsafe region.base
+    #expect(unsafe region.bytes == 5000 && region.mapped == page)
+    unsafe region.base.storeBytes(of: 7, toByteOffset: 4999, as: UInt8.self)
+    unsafe cring_region_unmap(&region)
+    // Nothing of it is there any more: the kernel takes the address when asked for it.
+    let at = unsafe mmap(base, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    #expect(unsafe at == base)
+    if let at = unsafe at { unsafe munmap(at, page) }
+  }
+
   @Test(arguments: [true, false])
   func saysWhatPagesItGot(shared: Bool) throws {
     var region = try unsafe map(3 << 20, CRING_WANT_2M, shared: shared)
