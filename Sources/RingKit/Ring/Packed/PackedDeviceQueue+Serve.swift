@@ -199,12 +199,15 @@ extension PackedDeviceQueue: RingDevice where Translator: ~Copyable {
     while count < limit {
       let start = Int(used.offset)
       // To the ring's end, so that nothing inside has to look for the wrap.
-      let run = min(limit &- count, ring.size &- start)
+      let room = min(limit &- count, ring.size &- start)
+      // To the line's end where what it points to is fetched at once, so that nothing inside has to look for that either.
+      let run = Translator.fetchesAhead ? min(room, 4 &- (start & 3)) : room
       // With more waiting than a batch the lines ahead are filled: where they are taken for writing, each crosses once
       // instead of twice. Without, the driver is still at work on them.
       if isBacklogged { descriptors.prefetchForWriting(start &* 16, byteCount: 32 &* run) }
       let expected = PackedRing.word(length: 0, id: 0, flags: used.availableFlags)
       let lap = PackedRing.word(length: 0, id: 0, flags: used.usedFlags)
+      if Translator.fetchesAhead { fetchAhead(start &* 16, expected, run) }
       // The word that `publish` stores: of the first descriptor used since the last one.
       let held = isHolding ? -1 : 0
       var (batch, batchEnd, batchWritten) = (batchCount, core.batchID, core.batchLength)
@@ -212,9 +215,6 @@ extension PackedDeviceQueue: RingDevice where Translator: ~Copyable {
       var i = 0
       while i < run {
         let offset = (start &+ i) &* 16
-        if Translator.fetchesAhead && (offset & 63 == 0 || i == 0) {
-          fetchAhead(offset, expected, min(run &- i, 4 &- ((offset >> 4) & 3)))
-        }
         // B10: pairs with B9 in PackedDriverQueue+Add.swift.
         let word = descriptors.loadAcquire64(offset &+ 8)
         // The slow path reports the error.
