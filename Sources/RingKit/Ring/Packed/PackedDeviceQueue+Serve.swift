@@ -200,7 +200,7 @@ extension PackedDeviceQueue: RingDevice where Translator: ~Copyable {
       let start = Int(used.offset)
       // To the ring's end, so that nothing inside has to look for the wrap.
       let room = min(limit &- count, ring.size &- start)
-      // To the line's end where what it points to is fetched at once, so that nothing inside has to look for that either.
+      // To the line's end where what it points to is fetched at once: nothing inside looks for that either.
       let run = Translator.fetchesAhead ? min(room, 4 &- (start & 3)) : room
       // With more waiting than a batch the lines ahead are filled: where they are taken for writing, each crosses once
       // instead of twice. Without, the driver is still at work on them.
