@@ -138,8 +138,8 @@ def swift(package, url):
 def is_run_by_ci(words):
     """Whether .ci/run itself runs this target of make."""
     with open(".ci/run", encoding="utf-8") as file:
-        # As a command, alone or as an argument of one: not within a text.
-        return re.search(rf"^[^#\n'\"]*\bmake {re.escape(words[1])}\b", file.read(), re.MULTILINE) is not None
+        # As a command, alone or as an argument of one: not as a text that is looked for.
+        return re.search(rf"^[^#\n]*(?<!['\"])\bmake {re.escape(words[1])}\b", file.read(), re.MULTILINE) is not None
 
 
 def shell(ringbench):

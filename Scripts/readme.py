@@ -73,7 +73,16 @@ def answer(results):
                 cells[path].append(re.search(r"\(([0-9.,]+)\)", columns[1]).group(1) + " ×")
     rows = [["what a buffer takes, × `direct`", "path"] + list(CLASSES.values()), ["---", "---", "---:", "---:"]]
     rows += [[words, f"`{path.split(' ')[0]}`"] + cells[path] for path, words in ASKED.items()]
-    return f"**{text.splitlines()[0]}**\n\n" + table(rows)
+    return f"**{text.splitlines()[0]}** {otherwise(results)}\n\n" + table(rows)
+
+
+def otherwise(results):
+    """What the answer says of one placement class, of the other."""
+    rows = [row for row in results.document("cost")["results"] if row["kind"] == "path" and row["path"] == "iommu-strict"]
+    rows = [row for row in rows if not row.get("isolated") and row["placement"]["class"] == "cross-l3"]
+    direct = ascending([row["ratioToDirect"]["median"] for row in rows], 1)
+    bounced = ascending([row["ratioToSwiotlb"]["median"] for row in rows], 1)
+    return f"That is behind one L3; across two L3s it costs {direct} times direct and {bounced} times swiotlb."
 
 
 def findings(results):
