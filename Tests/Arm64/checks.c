@@ -113,6 +113,7 @@ static void threads(void) {
   cring_prefetch_read(box);
   cring_prefetch_write(box, &box[1]);
   cring_prefetch_exclusive(box);
+  cring_take_line(box);
   CHECK(asleep == 1);
 }
 
