@@ -199,7 +199,10 @@ extension IOTLBTranslator where Self: ~Copyable {
 
   @inlinable @inline(never)
   mutating func otherLargePageHit(_ address: IOVA, _ byteCount: UInt64, _ access: DMADirection) -> HostAddress? {
-    noteRecent(address.rawValue)
+    // Asked first: what is not there, or permits one direction alone, costs no lock.
+    if iotlb.lookupLarge(address.rawValue) & PageTableEntry.permissionMask == PageTableEntry.permissionMask {
+      noteRecent(address.rawValue)
+    }
     return largePageHit(address, byteCount, access)
   }
 

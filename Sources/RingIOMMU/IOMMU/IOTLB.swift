@@ -46,6 +46,8 @@ struct IOTLB: @unchecked Sendable {
   static var recentPageWord: Int { 4 }
   @inlinable
   static var recentDistanceWord: Int { 5 }
+  // Whether everything was cleared and the generation left where it was.
+  static var clearedWord: Int { 6 }
   @inlinable
   static var largeTable: Int { 16 }
   @inlinable
@@ -149,6 +151,7 @@ extension IOTLB {
   /// `value`: its host address, a multiple of 4 KiB, and permissions in bits 0 and 1.
   @usableFromInline
   func insert(_ address: UInt64, _ value: UInt64) {
+    beginAnew()
     let page = address >> IOMMUPage.shift
     let set = unsafe set(page)
     var way = 0
@@ -167,11 +170,19 @@ extension IOTLB {
   /// `value`: its host address, a multiple of 4 KiB, and permissions in bits 0 and 1.
   @usableFromInline
   func insertLarge(_ address: UInt64, _ value: UInt64) {
+    beginAnew()
     let entry = unsafe largeEntry(address)
     unsafe cring_store_relaxed_64(entry, largeTag(address))
     unsafe cring_store_relaxed_64(entry + 1, value)
     unsafe words[Self.largeWord] = 1
     if unsafe words[Self.recentPageWord] == address & ~Self.largeOffsetMask { forgetRecent() }
+  }
+
+  /// Takes up the first generation where all was cleared by another thread: nothing is here, and this one looks up.
+  private func beginAnew() {
+    guard unsafe words[Self.clearedWord] != 0 else { return }
+    unsafe words[Self.clearedWord] = 0
+    unsafe cring_store_relaxed_64(words + Self.generationWord, 1)
   }
 
   private func forgetRecent() { unsafe cring_store_relaxed_64(words + Self.recentSpanWord, 0) }
@@ -187,9 +198,10 @@ extension IOTLB {
     }
     // Tags of the generations to come must not be met by tags of those long past.
     for word in Self.largeTable..<(Self.setTable + sets * 8) { unsafe cring_store_relaxed_64(words + word, 0) }
-    // A look-up that goes on meanwhile could see the first generation beside a tag that is not yet cleared. Left where
-    // it is, the generation means only that the next time is a real clear too.
-    if isOwner { unsafe cring_store_relaxed_64(words + Self.generationWord, 1) }
+    // A look-up that goes on meanwhile could see the first generation beside a tag that is not yet cleared: it is taken
+    // up by the thread that looks up, with what it enters next.
+    unsafe words[Self.clearedWord] = 1
+    if isOwner { beginAnew() }
   }
 
   /// Forgets 2^`order` pages from `page` on, which is a multiple of that many.
