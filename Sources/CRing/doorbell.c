@@ -43,25 +43,33 @@ static struct {
   pthread_mutex_t lock;
   aio_context_t context;
   int null;
+  bool is_refused;
 } aio = {.lock = PTHREAD_MUTEX_INITIALIZER, .null = -1};
 
 enum { CONTEXT_ROOM = 64 };
 
-// Takes completions, which otherwise fill the context; false where there is no such context (any more).
+// Takes completions, which otherwise fill the context; false where there is no such context (any more). A signal that
+// is pending ends a call that finds none.
 static bool reap(aio_context_t context) {
   struct io_event events[CONTEXT_ROOM];
   struct timespec none = {0, 0};
-  return syscall(SYS_io_getevents, context, 0L, (long)CONTEXT_ROOM, events, &none) >= 0;
+  return syscall(SYS_io_getevents, context, 0L, (long)CONTEXT_ROOM, events, &none) >= 0 || errno != EINVAL;
 }
 
-// A context that replaces one which is not this process's (0: none yet); 0 where there is none to be had.
+// A context that replaces one which is not this process's (0: none yet); 0 where there is none to be had now. Not
+// waited for: in a process that was forked meanwhile the lock is held for ever.
 static aio_context_t make_context(aio_context_t unfit) {
-  pthread_mutex_lock(&aio.lock);
+  if (pthread_mutex_trylock(&aio.lock) != 0) return 0;
   aio_context_t context = __atomic_load_n(&aio.context, __ATOMIC_RELAXED);
   if (context == unfit) {
     context = 0;
     if (aio.null < 0) __atomic_store_n(&aio.null, open("/dev/null", O_RDONLY | O_CLOEXEC), __ATOMIC_RELAXED);
-    if (aio.null < 0 || syscall(SYS_io_setup, CONTEXT_ROOM, &context) != 0) context = 0;
+    if (aio.null < 0 || syscall(SYS_io_setup, CONTEXT_ROOM, &context) != 0) {
+      // A kernel without, or a container that forbids it, is not asked for each ring.
+      if (aio.null >= 0 && (errno == ENOSYS || errno == EPERM))
+        __atomic_store_n(&aio.is_refused, true, __ATOMIC_RELAXED);
+      context = 0;
+    }
     __atomic_store_n(&aio.context, context, __ATOMIC_RELEASE);
   }
   pthread_mutex_unlock(&aio.lock);
@@ -70,6 +78,7 @@ static aio_context_t make_context(aio_context_t unfit) {
 
 // Adds one by way of a request that is complete at once; false where the kernel has no such requests.
 static bool ring_by_request(int fd) {
+  if (__atomic_load_n(&aio.is_refused, __ATOMIC_RELAXED)) return false;
   aio_context_t context = __atomic_load_n(&aio.context, __ATOMIC_ACQUIRE);
   for (int tries = 0; tries < 4; tries++) {
     if (!context && !(context = make_context(0))) return false;
