@@ -94,6 +94,7 @@ extension DeviceQueueDescription {
     guard configuration.size >= 0 else {
       throw .wrongField("queue size", UInt64(bitPattern: Int64(configuration.size)))
     }
+    guard addresses.count == 3 else { throw .wrongField("addresses", UInt64(addresses.count)) }
     guard iotlbSets >= 0 else { throw .wrongField("IOTLB sets", UInt64(bitPattern: Int64(iotlbSets))) }
     message.words[2] = isPacked ? 1 : 0
     message.words[3] = UInt64(configuration.size)

@@ -82,6 +82,7 @@ extension DeviceQueueDescription {
   }
 
   private func parts(_ memory: GuestMemory, _ sizes: [Int]) throws(DeviceHandshakeError) -> [GuestBuffer] {
+    guard addresses.count == sizes.count else { throw .wrongField("addresses", UInt64(addresses.count)) }
     var parts: [GuestBuffer] = []
     for (address, byteCount) in zip(addresses, sizes) {
       guard let part = memory.sharedBuffer(at: address, byteCount: byteCount) else {

@@ -245,6 +245,15 @@ struct DeviceHandshakeTests {
     queue.program = words
     #expect(throws: tooMany) { try link.attach(queue) }
     queue.program = []
+    let addresses = queue.addresses
+    for count in [0, 2, 4, 40] {
+      queue.addresses = [GuestPhysicalAddress](repeating: addresses[0], count: count)
+      let wrong = DeviceHandshakeError.wrongField("addresses", UInt64(count))
+      #expect(throws: wrong) { try link.attach(queue) }
+      #expect(throws: wrong) { _ = try queue.splitRing(in: guest.memory) }
+      #expect(throws: wrong) { _ = try queue.packedRing(in: guest.memory) }
+    }
+    queue.addresses = addresses
     queue.iotlbSets = -1
     queue.windows = []
     #expect(throws: DeviceHandshakeError.wrongField("IOTLB sets", .max)) { try link.attach(queue) }
