@@ -12,7 +12,7 @@ prefix=${1:?usage: install.sh PREFIX [DESTDIR]}
 [ $# -le 2 ] || { echo "install: PREFIX and DESTDIR, and not '$3' besides" >&2; exit 2; }
 root=${2:-}$prefix
 # Before minutes of building.
-mkdir -p "$root" 2>/dev/null && [ -w "$root" ] || {
+mkdir -p "$root/bin" "$root/share" 2>/dev/null && [ -w "$root/bin" ] && [ -w "$root/share" ] || {
   echo "install: nothing can be written to $root; with PREFIX=\$HOME/.local it can, or 'make dist' and 'sudo tar'" >&2
   exit 1
 }

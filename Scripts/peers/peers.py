@@ -56,7 +56,8 @@ def parsed():
     parser.add_argument("--missing", action="append", default=[], help=argparse.SUPPRESS)
     options = parser.parse_args()
     # As it was asked for, for the result's record.
-    options.words = shlex.join(sys.argv[2:])
+    hidden = [word for name in options.missing for word in ("--missing", name)]
+    options.words = shlex.join(sys.argv[2 + len(hidden):])
     # Before a quarter of an hour of measuring.
     pathlib.Path(options.output).parent.mkdir(parents=True, exist_ok=True)
     return options

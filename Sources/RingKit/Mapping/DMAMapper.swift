@@ -209,13 +209,14 @@ public protocol DMATranslator: ~Copyable {
     _ address: IOVA, byteCount: UInt64, for access: DMADirection
   ) throws(DMAFault) -> (host: HostAddress, byteCount: UInt64)
 
-  /// Whether ``fetchAhead(_:for:)`` does anything; false by default.
+  /// Whether ``fetchAhead(_:byteCount:for:)`` does anything; false by default.
   static var fetchesAhead: Bool { get }
 
   /// Fetches the first lines of a buffer that is probably served soon, in the order of a device that works through it.
   ///
-  /// A hint: `address` is any value that stands in a descriptor, and nothing is decided by it. Empty by default.
-  func fetchAhead(_ address: IOVA, for access: DMADirection)
+  /// A hint: address and length are any values that stand in a descriptor, and nothing is decided by them. Empty by
+  /// default.
+  func fetchAhead(_ address: IOVA, byteCount: UInt32, for access: DMADirection)
 
   /// Serves what the driver asked of the device's IOMMU since the last call; cheap when that is nothing.
   ///
@@ -240,7 +241,7 @@ extension DMATranslator where Self: ~Copyable {
 
   /// Nothing is fetched ahead.
   @inlinable
-  public func fetchAhead(_ address: IOVA, for access: DMADirection) {}
+  public func fetchAhead(_ address: IOVA, byteCount: UInt32, for access: DMADirection) {}
 
   /// ``translate(_:byteCount:for:)``, with a check of what came back.
   ///

@@ -58,6 +58,8 @@ package struct SharedMemory: @unchecked Sendable {
   @inlinable @inline(__always)
   package func prefetchStart(for access: DMADirection) {
     prefetchForReading(0)
+    // The line behind a short buffer is another's.
+    if byteCount <= 64 { return }
     if access == .deviceReadable { prefetchForReading(64) } else { takeLine(64) }
   }
 

@@ -129,9 +129,9 @@ struct VhostTranslator: DMATranslator, ~Copyable {
 
   /// The first two lines: further ones of a long buffer the CPU fetches ahead itself.
   @inlinable @inline(__always)
-  func fetchAhead(_ address: IOVA, for access: DMADirection) {
+  func fetchAhead(_ address: IOVA, byteCount: UInt32, for access: DMADirection) {
     guard !isTranslating, let host = regions.recentHost(address, byteCount: 1) else { return }
-    unsafe SharedMemory(host, byteCount: 128).prefetchStart(for: access)
+    unsafe SharedMemory(host, byteCount: Int(byteCount)).prefetchStart(for: access)
   }
 
   @inlinable @inline(__always)

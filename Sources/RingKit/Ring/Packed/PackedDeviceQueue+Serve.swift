@@ -289,7 +289,8 @@ extension PackedDeviceQueue where Translator: ~Copyable {
       if (word ^ expected) & lap != 0 { return }
       let isWritable = word & PackedRing.word(length: 0, id: 0, flags: DescriptorFlags.write) != 0
       core.translator.fetchAhead(
-        IOVA(ring.descriptors.load64(offset)), for: isWritable ? .deviceWritable : .deviceReadable)
+        IOVA(ring.descriptors.load64(offset)), byteCount: UInt32(truncatingIfNeeded: word),
+        for: isWritable ? .deviceWritable : .deviceReadable)
       offset &+= 16
     }
   }
