@@ -29,3 +29,12 @@ int32_t cpeer_fork_call(void (*body)(void *), void *argument) {
   }
   return child;
 }
+
+bool cpeer_has_sanitizer(void) {
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+  return true;
+#endif
+#endif
+  return false;
+}

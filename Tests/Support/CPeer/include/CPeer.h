@@ -4,6 +4,7 @@
 #define CPEER_H
 
 #include <linux/virtio_ring.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -117,6 +118,10 @@ int32_t cpeer_fork_device(const struct cpeer_run *run, int is_packed);
 // Calls a function that takes no lock and no memory in a forked process, which exits with 0 then. Returns its process
 // identifier, or less than 0.
 int32_t cpeer_fork_call(void (*body)(void *), void *argument);
+
+// Whether a sanitizer is part of the program: it maps memory of its own for each thread, and ends a process that
+// cannot.
+bool cpeer_has_sanitizer(void);
 
 // Bytes of the window that a driver of this size carves payload and indirect tables from.
 size_t cpeer_driver_window_bytes(uint32_t size);
