@@ -22,7 +22,8 @@ public import RingKit
 /// A server whose driver is on its own thread (``Virtqueue`` on one thread) is served by whatever thread waits for it:
 /// several drivers may, and the server itself translates meanwhile. All that write its cache then, and all that attach
 /// or detach it, take the serve lock, so a walk that has begun is entered before the cache is served, and a cache that
-/// is served is there. The lock is taken by no look-up that hits, and for no other server.
+/// is served is there. The lock is taken by no look-up that hits, but where hybrid's comes to another page of 2 MiB,
+/// and for no other server.
 ///
 /// Where the servers are in other processes requests go through memory they can read:
 /// `Shared/InvalidationQueue+Shared.swift`.
